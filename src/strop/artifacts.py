@@ -1,0 +1,156 @@
+"""Artifacts: folders named by the hash of what made them. Equal inputs and values, equal key, no work twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A pure function of (inputs, values, seed) to a folder. `version` rises whenever its outcome changes."""
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    key: str
+    path: Path
+    record: Mapping[str, Any]
+
+
+def canonical(value: Any) -> Any:
+    """A frozen value as JSON that keeps its type's name and every field, so that it hashes and reads back clearly.
+
+    Raises TypeError on anything that has no canonical form; a path is one of these, because equal content must
+    give equal keys wherever it lies.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return float(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"type": type(value).__name__, **{f.name: canonical(getattr(value, f.name)) for f in fields(value)}}
+    if isinstance(value, (tuple, list)):
+        return [canonical(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): canonical(v) for k, v in value.items()}
+    raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")
+
+
+def content_key(*parts: Any) -> str:
+    """SHA-256 over the canonical JSON of `parts`: 64 hex digits."""
+    return hashlib.sha256(json.dumps(canonical(parts), sort_keys=True).encode()).hexdigest()
+
+
+def file_sha256(path: str | Path) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Store:
+    """Artifacts under one root folder; safe for several processes at once.
+
+    A stage writes into `KEY.partial`, which becomes `KEY` by one rename when it is done. A killed stage leaves its
+    partial folder, which the next attempt finds: a stage that checkpoints goes on from there, others start clean.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def find(self, stage: Stage, key: str) -> Artifact | None:
+        path = self.root / stage.name / key
+        record = path / "record.json"
+        return Artifact(key, path, json.loads(record.read_text(encoding="utf-8"))) if record.is_file() else None
+
+    def key(self, stage: Stage, values: Any, inputs: Mapping[str, str]) -> str:
+        return content_key(stage, values, inputs, _libraries())[:20]
+
+    def build(
+        self,
+        stage: Stage,
+        values: Any,
+        inputs: Mapping[str, str],
+        make: Callable[[Path], Mapping[str, Any] | None],
+        resumable: bool = False,
+    ) -> Artifact:
+        """The artifact of these inputs and values, made by `make(folder)` only if it is not there yet.
+
+        `inputs` maps names to keys or content hashes. What `make` returns joins the record, beside the values,
+        versions and wall time.
+        """
+        key = self.key(stage, values, inputs)
+        if found := self.find(stage, key):
+            return found
+        path = self.root / stage.name / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(path.with_suffix(".lock")):
+            if found := self.find(stage, key):
+                return found
+            partial = path.with_suffix(".partial")
+            if partial.exists() and not resumable:
+                shutil.rmtree(partial)
+            partial.mkdir(exist_ok=True)
+            started = time.perf_counter()
+            said = make(partial)
+            record = {
+                "stage": canonical(stage),
+                "values": canonical(values),
+                "inputs": dict(inputs),
+                "libraries": _libraries(),
+                "wall_seconds": round(time.perf_counter() - started, 3),
+                "peak_memory_bytes": _peak_memory(),
+                **(said or {}),
+            }
+            (partial / "record.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            if path.exists():  # a folder without a record: not ours to trust
+                shutil.rmtree(path)
+            os.rename(partial, path)
+        return Artifact(key, path, record)
+
+
+def _libraries() -> dict[str, str]:
+    """major.minor of what decides the numbers."""
+    return {name: ".".join(version(name).split(".")[:2]) for name in ("torch", "transformers")}
+
+
+def _peak_memory() -> int | None:
+    """Peak resident bytes of this process so far; None where the platform does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """An exclusive lock of the operating system: a killed holder frees it."""
+    with path.open("w") as file:
+        _acquire(file)
+        yield
+
+
+def _acquire(file: IO[str]) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX)
