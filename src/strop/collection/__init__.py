@@ -1,0 +1,1 @@
+"""Where documents, queries and judgments come from: folders in BEIR's layout and the embedded docstrings."""

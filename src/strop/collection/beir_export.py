@@ -1,0 +1,56 @@
+"""A collection written in BEIR's layout, so that any other tool can read it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from strop.collection.judgments import HEADER
+from strop.nouns import Collection, InputError
+
+
+def write_beir(splits: Sequence[Collection], folder: str | Path) -> None:
+    """Write one collection's splits as a BEIR folder, which appears whole or not at all.
+
+    Domains are kept under metadata. Raises InputError when the folder is there and not empty, ValueError when the
+    splits differ in their documents, share a name, or give one query id two texts.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError("already there and not empty", where=str(folder), remedy="Name a new folder, or remove it")
+    documents = splits[0].documents
+    queries = {q.id: q for split in splits for q in split.queries.values()}
+    if any(split.documents != documents for split in splits):
+        raise ValueError("the splits differ in their documents")
+    if len({split.split for split in splits}) < len(splits):
+        raise ValueError("two splits share a name")
+    if any(queries[q.id] != q for split in splits for q in split.queries.values()):
+        raise ValueError("two splits give one query id different texts")
+    partial = folder.with_name(folder.name + ".partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    (partial / "qrels").mkdir(parents=True)
+    _write_lines(
+        partial / "corpus.jsonl",
+        (
+            {"_id": d.id, "title": d.title, "text": d.text, "metadata": {"domain": d.domain} if d.domain else {}}
+            for d in documents.values()
+        ),
+    )
+    _write_lines(partial / "queries.jsonl", ({"_id": q.id, "text": q.text} for q in queries.values()))
+    for split in splits:
+        with (partial / "qrels" / f"{split.split}.tsv").open("w", encoding="utf-8", newline="\n") as file:
+            file.write("\t".join(HEADER) + "\n")
+            for query_id, judged in split.qrels.items():
+                file.writelines(f"{query_id}\t{doc_id}\t{relevance}\n" for doc_id, relevance in judged.items())
+    if folder.exists():
+        folder.rmdir()  # empty: checked above. Windows cannot rename onto it.
+    partial.rename(folder)
+
+
+def _write_lines(path: Path, values: Iterable[Mapping[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(value, ensure_ascii=False) + "\n" for value in values)

@@ -1,0 +1,71 @@
+"""The fixed evaluation panel: a small collection drawn by chance, before any training, and never by a model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+from strop.collection.fingerprint import fingerprint
+from strop.nouns import Collection, InputError
+
+
+def panel(collection: Collection, queries: int, documents: int, seed: int, max_chars: int | None = None) -> Collection:
+    """At most `queries` queries, all their relevant documents, and uniform distractors up to `documents` in all.
+
+    Queries are drawn uniformly from those with a relevant document in the corpus; judgments of documents outside
+    the panel go. With `max_chars`, only documents of at most so many characters take part, and only queries whose
+    relevant documents all do. When the relevant documents of the queries drawn would exceed `documents`, drawing
+    stops at the first query that does not fit, and a warning says so. The order of draw is that of a SHA-256 over
+    seed and id, so a panel is the same on every machine, and a smaller one of the same seed has no query or
+    distractor drawn by another rule. Raises InputError when no query fits.
+    """
+    eligible = {
+        doc_id for doc_id, d in collection.documents.items() if max_chars is None or len(d.contents) <= max_chars
+    }
+    relevant = {
+        query_id: {doc_id for doc_id, relevance in judged.items() if relevance > 0 and doc_id in collection.documents}
+        for query_id, judged in collection.qrels.items()
+    }
+    candidates = _shuffled((q for q, docs in relevant.items() if docs and docs <= eligible), f"{seed} query")
+    drawn: list[str] = []
+    kept: set[str] = set()
+    for query_id in candidates[:queries]:
+        if len(kept | relevant[query_id]) > documents:
+            break
+        drawn.append(query_id)
+        kept |= relevant[query_id]
+    if not drawn:
+        raise InputError(
+            f"no query of {collection.name}/{collection.split} fits a panel of {documents} documents"
+            + (f" of at most {max_chars} characters" if max_chars is not None else ""),
+            remedy="Allow more documents or longer ones",
+        )
+    kept.update(_shuffled(eligible - kept, f"{seed} document")[: documents - len(kept)])
+    warnings = collection.warnings
+    if len(drawn) < queries:
+        reason = "no more qualify" if len(drawn) == len(candidates) else f"their relevant documents fill {documents}"
+        warnings += (f"the panel has {len(drawn)} queries instead of {queries}: {reason}",)
+    chosen = {doc_id: d for doc_id, d in collection.documents.items() if doc_id in kept}
+    texts = {query_id: collection.queries[query_id] for query_id in sorted(drawn)}
+    qrels = {q: {d: r for d, r in collection.qrels[q].items() if d in kept} for q in texts}
+    reserved = collection.reserved & kept
+    return replace(
+        collection,
+        documents=chosen,
+        queries=texts,
+        qrels=qrels,
+        fingerprint=fingerprint(chosen, texts, qrels, reserved),
+        reserved=reserved,
+        warnings=warnings,
+    )
+
+
+def training_documents(collection: Collection) -> tuple[str, ...]:
+    """The documents that may serve as negatives: all but the reserved, in the collection's order."""
+    return tuple(doc_id for doc_id in collection.documents if doc_id not in collection.reserved)
+
+
+def _shuffled(ids: Iterable[str], salt: str) -> list[str]:
+    """A uniform order that depends on the salt and the ids alone."""
+    return sorted(ids, key=lambda i: hashlib.sha256(f"{salt} {i}".encode()).digest())
