@@ -43,7 +43,9 @@ class Run(Mapping[str, Ranking]):
 
     def top(self, depth: int) -> Run:
         """The first `depth` documents of every query."""
-        return Run({q: (r.doc_ids[:depth], r.scores[:depth]) for q, r in self.items()})
+        cut = Run({})  # what is in order stays in order: nothing is sorted again
+        cut._rankings = {q: Ranking(r.doc_ids[:depth], r.scores[:depth]) for q, r in self.items()}
+        return cut
 
 
 def _rank(query_id: str, doc_ids: Iterable[str], scores: Iterable[float]) -> Ranking:
@@ -56,19 +58,21 @@ def _rank(query_id: str, doc_ids: Iterable[str], scores: Iterable[float]) -> Ran
         raise ValueError(f"query {query_id}: document {twice} is ranked twice")
     if not np.isfinite(values).all():
         raise ValueError(f"query {query_id}: a score is not finite ({ids[int(np.argmin(np.isfinite(values)))]})")
-    order = sorted(range(len(ids)), key=lambda i: (values[i], ids[i]), reverse=True)
+    keys = list(zip(values.tolist(), ids, strict=True))
+    order = sorted(range(len(ids)), key=keys.__getitem__, reverse=True)
     return Ranking(tuple(ids[i] for i in order), values[order])
 
 
 def read_run(path: str | Path) -> Run:
-    """Read a TREC run: `query Q0 doc rank score tag` a line. The rank column is ignored, as trec_eval does.
+    """Read a TREC run: `query Q0 doc rank score tag` a line.
 
+    As trec_eval does, the rank column and anything after the tag are ignored, and so are lines that begin with #.
     Raises InputError with file, line, value and remedy on a malformed line, a duplicate or a non-finite score.
     """
     path = Path(path)
     scored: dict[str, dict[str, float]] = {}
-    for number, fields in _lines(path, 6, "query Q0 doc rank score tag"):
-        query_id, _, doc_id, _, score, _ = fields
+    for number, fields in _lines(path, 6, "query Q0 doc rank score tag", more=True):
+        query_id, _, doc_id, _, score = fields[:5]
         try:
             value = float(score)
         except ValueError:
@@ -128,15 +132,15 @@ def write_qrels(qrels: Mapping[str, Mapping[str, int]], path: str | Path) -> Non
             file.writelines(f"{query_id} 0 {doc_id} {relevance}\n" for doc_id, relevance in judged.items())
 
 
-def _lines(path: Path, width: int, layout: str) -> Iterator[tuple[int, list[str]]]:
-    """Numbered, split, non-empty lines of a TREC file, each checked to have `width` columns."""
+def _lines(path: Path, width: int, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Numbered, split lines of a TREC file, without comments and empty ones, each checked to have `width` columns."""
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
                 fields = line.split()
-                if not fields:
+                if not fields or line.startswith("#"):
                     continue
-                if len(fields) != width:
+                if len(fields) < width or (len(fields) > width and not more):
                     raise InputError(
                         f"{len(fields)} columns instead of {width}",
                         where=f"{path}:{number}",
