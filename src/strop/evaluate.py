@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from strop.measures import MEASURES, evaluate
-from strop.nouns import Qrels
+from strop.nouns import InputError, Qrels
 from strop.results import Row
 from strop.runs import Run
+from strop.significance import Comparison, compare, holm
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureComparison:
+    """Two runs under one measure. `holm_p` is the primary test's p, corrected over the measures shown together."""
+
+    measure: str
+    comparison: Comparison
+    holm_p: float
 
 
 def rows(
@@ -33,3 +44,19 @@ def rows(
         for name, values in evaluate(run, qrels, measures, relevance_level).items()
         for query_id, value in values.items()
     ]
+
+
+def compare_runs(
+    run: Run, against: Run, qrels: Qrels, measures: Iterable[str] = MEASURES, relevance_level: int = 1
+) -> list[MeasureComparison]:
+    """`run` against `against`, measure by measure, over every judged query; differences are run - against.
+
+    Raises InputError as `measures.measure` does, and when no query is judged.
+    """
+    names = tuple(dict.fromkeys(measures))
+    if not any(qrels.values()):
+        raise InputError("no query is judged", remedy="Give qrels with at least one judgment")
+    ours, theirs = (evaluate(each, qrels, names, relevance_level) for each in (run, against))
+    compared = [compare(ours[name], theirs[name]) for name in names]
+    corrected = holm([c.p for c in compared])
+    return [MeasureComparison(*each) for each in zip(names, compared, corrected, strict=True)]
