@@ -1,0 +1,232 @@
+"""Vega-Lite specifications of the report's charts, built with Altair: values in, plain dicts out.
+
+Axes, grid and text take `currentColor`, so that one drawing serves light, dark and print. Fixed colours are those of
+Okabe and Ito (jfly.uni-koeln.de/color), told apart under every common colour-vision deficiency; each system keeps
+its own throughout the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from strop.report.perquery import Change
+from strop.report.summary import Cell
+from strop.report.training import Series
+
+Spec = dict[str, Any]
+
+#: Okabe–Ito without black and yellow, which one of the two backgrounds would swallow.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK, GREY = "currentColor", "#8A8A8A"
+
+#: Given to vega-embed once for all charts.
+CONFIG: Spec = {
+    "background": "transparent",
+    "font": "inherit",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "domainColor": INK,
+        "tickColor": INK,
+        "gridColor": INK,
+        "gridOpacity": 0.13,
+        "domainOpacity": 0.45,
+        "tickOpacity": 0.45,
+        "labelOpacity": 0.85,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titleOpacity": 0.85,
+        "labelFontWeight": "normal",
+        "tickSize": 4,
+    },
+    "axisX": {"grid": False},
+    "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
+}
+
+
+def colours(systems: Sequence[str], baseline: str) -> dict[str, str]:
+    """System -> colour: the baseline takes the ink, BM25 grey, the others the palette in their order."""
+    others = [s for s in systems if s not in (baseline, "bm25")]
+    named = {s: PALETTE[i % len(PALETTE)] for i, s in enumerate(others)}
+    return {s: INK if s == baseline else GREY if s == "bm25" else named[s] for s in systems}
+
+
+def _scale(labels: Mapping[str, str], used: Mapping[str, str]) -> alt.Scale:
+    return alt.Scale(domain=[labels[s] for s in used], range=list(used.values()))
+
+
+def _finish(chart: Any, height: int, description: str) -> Spec:
+    spec: Spec = chart.properties(width="container", height=height, description=description).to_dict()
+    spec.pop("$schema", None)
+    spec.pop("config", None)
+    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+    return spec
+
+
+def forest(cells: Sequence[Cell], palette: Mapping[str, str], description: str) -> Spec:
+    """Relative change of each system against the baseline: ours with its interval, the paper's as a diamond."""
+    ours = [
+        {
+            "system": c.label,
+            "change": c.difference.seen.relative,
+            "low": (c.difference.relative_interval or (None, None))[0],
+            "high": (c.difference.relative_interval or (None, None))[1],
+            "verdict": c.difference.verdict,
+        }
+        for c in cells
+        if c.difference is not None and c.difference.seen.relative is not None
+    ]
+    theirs = [{"system": c.label, "change": c.published_relative} for c in cells if c.published_relative is not None]
+    order = [c.label for c in cells if c.difference is not None and c.difference.seen.relative is not None]
+    used = {c.label: palette[c.system] for c in cells}
+    colour = alt.Color("system:N", scale=alt.Scale(domain=order, range=[used[s] for s in order]), legend=None)
+    y = alt.Y("system:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, grid=True))
+    x_axis = alt.Axis(format="+.0%", tickCount=6, labelFlush=True)
+    own = alt.Chart(alt.InlineData(ours))
+    tip = [
+        alt.Tooltip("system:N", title="system"),
+        alt.Tooltip("change:Q", title="ours", format="+.1%"),
+        alt.Tooltip("low:Q", title="from", format="+.1%"),
+        alt.Tooltip("high:Q", title="to", format="+.1%"),
+        alt.Tooltip("verdict:N", title="verdict"),
+    ]
+    measure = cells[0].measure if cells else ""
+    title = f"change in {measure} against {next((c.label for c in cells if c.difference is None), 'the baseline')}"
+    layers: list[Any] = [
+        alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(color=INK, opacity=0.6).encode(x="zero:Q"),
+        own.mark_rule(strokeWidth=2.5, strokeCap="round").encode(
+            x=alt.X("low:Q", title=title, axis=x_axis), x2="high:Q", y=y, color=colour, tooltip=tip
+        ),
+        own.mark_circle(size=110, opacity=1).encode(x="change:Q", y=y, color=colour, tooltip=tip),
+    ]
+    if theirs:
+        layers.append(
+            alt.Chart(alt.InlineData(theirs))
+            .mark_point(shape="diamond", size=90, strokeWidth=1.6, color=INK, opacity=0.9)
+            .encode(
+                x="change:Q",
+                y=y,
+                tooltip=[
+                    alt.Tooltip("system:N", title="system"),
+                    alt.Tooltip("change:Q", title="the paper", format="+.1%"),
+                ],
+            )
+        )
+    return _finish(alt.layer(*layers), 44 * max(1, len(ours)) + 10, description)
+
+
+def curves(
+    series: Sequence[Series],
+    palette: Mapping[str, str],
+    labels: Mapping[str, str],
+    title: str,
+    description: str,
+    height: int = 150,
+    dashed: bool = False,
+    domain: tuple[float, float] | None = None,
+) -> Spec:
+    """One line a system over the updates, with the nearest point's values on hover; single seeds stay faint behind."""
+    points = [
+        {"system": labels[s.system], "update": step, "value": value, "seed": s.seed}
+        for s in series
+        for step, value in s.points
+    ]
+    used = {s.system: palette[s.system] for s in series}
+    y_scale = alt.Scale(zero=False, nice=True, domain=list(domain)) if domain else alt.Scale(zero=False, nice=True)
+    chart = alt.Chart(alt.InlineData(points)).encode(
+        x=alt.X("update:Q", title="update", axis=alt.Axis(tickCount=5, format=",d"), scale=alt.Scale(nice=False)),
+        y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4), scale=y_scale),
+        color=alt.Color("system:N", scale=_scale(labels, used), legend=None),
+    )
+    mean, single = "datum.seed === 'mean'", "datum.seed !== 'mean'"
+    near = alt.selection_point(name="near", nearest=True, on="pointerover", clear="pointerout", empty=False)
+    line = chart.transform_filter(mean).mark_line(strokeWidth=2, strokeDash=[5, 3] if dashed else [1, 0])
+    layers: list[Any] = [line]
+    if any(s.seed != "mean" for s in series):
+        layers.insert(0, chart.transform_filter(single).mark_line(strokeWidth=1, opacity=0.28).encode(detail="seed:N"))
+    if dashed:
+        layers.append(chart.mark_point(size=28, filled=True, opacity=1))
+    layers.append(
+        chart.transform_filter(mean)
+        .mark_point(size=60, filled=True)
+        .encode(
+            opacity=alt.when(near).then(alt.value(1)).otherwise(alt.value(0)),
+            tooltip=[
+                alt.Tooltip("system:N", title="system"),
+                alt.Tooltip("update:Q", title="update", format=",d"),
+                alt.Tooltip("value:Q", title=title, format=",.4~g"),
+            ],
+        )
+        .add_params(near)
+        .properties(name="nearest")
+    )
+    return _finish(alt.layer(*layers), height, description)
+
+
+def changes(values: Sequence[Change], measure: str, baseline: str, label: str, description: str) -> Spec:
+    """Per-query differences, sorted: what was lost hangs left, what was won stands right, ties are the gap."""
+    ordered = sorted(values, key=lambda c: (c.difference, c.query))
+    shown = [
+        {
+            "place": place,
+            "next": place + 1,
+            "difference": round(c.difference, 5),
+            "outcome": "won" if c.difference > 0 else "lost",
+            "query": c.short_text,
+            "before": c.rank_text(c.rank_before),
+            "after": c.rank_text(c.rank_after),
+        }
+        for place, c in enumerate(ordered)
+        if c.difference
+    ]
+    chart = (
+        alt.Chart(alt.InlineData(shown))
+        .mark_rect()
+        .encode(
+            x=alt.X(
+                "place:Q",
+                title="queries, from the largest loss to the largest win",
+                scale=alt.Scale(domain=[0, len(ordered)], nice=False),
+                axis=alt.Axis(tickCount=5, format=",d"),
+            ),
+            x2="next:Q",
+            y=alt.Y(
+                "difference:Q",
+                title=None,
+                scale=alt.Scale(domain=[-1, 1]),
+                axis=alt.Axis(values=[-1, -0.5, 0, 0.5, 1], format="+.1~f"),
+            ),
+            y2=alt.datum(0),
+            color=alt.Color(
+                "outcome:N", scale=alt.Scale(domain=["lost", "won"], range=["#D55E00", "#0072B2"]), legend=None
+            ),
+            tooltip=[
+                alt.Tooltip("query:N", title="query"),
+                alt.Tooltip("before:N", title=f"rank, {baseline}"),
+                alt.Tooltip("after:N", title=f"rank, {label}"),
+                alt.Tooltip("difference:Q", title=f"difference in {measure}", format="+.3f"),
+            ],
+        )
+    )
+    return _finish(chart, 150, description)
+
+
+def histogram(bins: Sequence[tuple[float, float, float]], title: str, unit: str, description: str) -> Spec:
+    """Counted bins of any width as bars of equal width: [low, high, count] each."""
+    names = [f"{low:,g}–{high:,g}" for low, high, _ in bins]
+    shown = [{"bin": name, "count": n} for name, (_, _, n) in zip(names, bins, strict=True)]
+    chart = (
+        alt.Chart(alt.InlineData(shown))
+        .mark_bar(color=GREY)
+        .encode(
+            x=alt.X("bin:N", sort=names, title=title, axis=alt.Axis(labelAngle=-40 if len(bins) > 8 else 0)),
+            y=alt.Y("count:Q", title=None, axis=alt.Axis(tickCount=4, format=",d")),
+            tooltip=[alt.Tooltip("bin:N", title=title), alt.Tooltip("count:Q", title=unit, format=",d")],
+        )
+    )
+    return _finish(chart, 150, description)

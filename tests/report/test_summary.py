@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from statistics import fmean
+
+import pytest
+
+from strop import significance
+from strop.nouns import InputError
+from strop.report import numbers
+from strop.report.perquery import changes
+from strop.report.summary import BETTER, UNRESOLVED, WORSE, Panel, headline, summarise, terminal_table
+from strop.report.training import endings, series, thin
+from strop.results import Results, Row
+
+from . import synthetic
+
+RECORD = {"baseline": "base", "primary_measure": "RR@10", "systems": {"base": {}, "mine": {"label": "Mine"}}}
+PANEL = Panel("p", "c", "test")
+
+
+def small(record: object = None, **systems: list[list[float]]) -> Results:
+    """One collection, one measure; a list of values a seed."""
+    rows = tuple(
+        Row("s", "p", system, seed, "c", "test", -1, f"q{i}", "RR@10", value)
+        for system, seeds in systems.items()
+        for seed, values in enumerate(seeds)
+        for i, value in enumerate(values)
+    )
+    return Results(rows, (), {}, record or RECORD)  # type: ignore[arg-type]
+
+
+def test_a_mean_is_over_queries_and_seeds_and_a_difference_is_against_the_baseline() -> None:
+    summary = summarise(small(base=[[0.5, 0.0, 1.0, 0.5]], mine=[[1.0, 0.0, 0.5, 0.5], [1.0, 0.5, 0.5, 0.5]]))
+    base, mine = headline(summary)
+    assert (base.mean, base.difference, base.seeds) == (0.5, None, 1)
+    assert (mine.mean, mine.seeds, mine.queries, mine.label) == (0.5625, 2, 4, "Mine")
+    assert mine.difference is not None
+    seen = mine.difference.seen
+    assert (seen.difference, seen.won, seen.tied, seen.lost) == (0.0625, 2, 1, 1)
+    assert seen.relative == 0.125
+
+
+def test_p_is_corrected_over_the_rivals_of_one_measure_only() -> None:
+    column = [c.difference for c in headline(summarise(synthetic.results(queries=60))) if c.difference]
+    assert [d.p_holm for d in column] == significance.holm([d.seen.p for d in column])
+    assert len(column) == 4
+
+
+def test_a_clear_change_is_resolved_and_a_null_says_how_many_queries_it_lacks() -> None:
+    base = [0.1 * (i % 10) for i in range(40)]
+    up, down = [v + 0.05 + 0.01 * (i % 3) for i, v in enumerate(base)], [v - 0.05 for v in base]
+    noise = [v + (0.2 if i % 2 else -0.19) for i, v in enumerate(base)]
+    record = RECORD | {"systems": {"base": {}, "up": {}, "down": {}, "noise": {}}}
+    cells = {
+        c.system: c.difference
+        for c in headline(summarise(small(record, base=[base], up=[up], down=[down], noise=[noise])))
+    }
+    assert cells["up"] is not None
+    assert cells["down"] is not None
+    assert cells["noise"] is not None
+    assert (cells["up"].verdict, cells["down"].verdict) == (BETTER, WORSE)
+    assert (cells["up"].queries_needed, cells["down"].queries_needed) == (None, None)
+    null = cells["noise"]
+    assert null.verdict == UNRESOLVED
+    assert null.smallest_visible == pytest.approx(2.8016 * 0.1974 / 40**0.5, rel=1e-3)
+    assert null.queries_needed == pytest.approx((2.8016 * 0.1974 / 0.005) ** 2, rel=1e-3)
+
+
+def test_the_papers_change_is_against_the_papers_own_base() -> None:
+    cells = {c.system: c for c in headline(summarise(synthetic.results(queries=20)))}
+    assert cells["lora_hard"].published == 0.2050
+    assert cells["lora_hard"].published_relative == pytest.approx(-0.3225, abs=1e-4)
+    assert cells["base"].published == 0.3026
+    assert cells["base"].published_relative is None
+    assert cells["in_batch"].published_relative is None
+
+
+def test_a_system_on_other_queries_is_refused_and_so_is_a_missing_baseline() -> None:
+    with pytest.raises(InputError, match=r"mine .* has 1 values"):
+        summarise(small(base=[[1.0, 0.0]], mine=[[1.0]]))
+    with pytest.raises(InputError, match="no rows of the baseline 'base'"):
+        summarise(small(mine=[[1.0]]))
+
+
+def test_random_weights_never_get_a_quality_number() -> None:
+    record = RECORD | {"systems": {"base": {}, "mine": {"random_weights": True}}}
+    summary = summarise(small(record, base=[[1.0, 0.5]], mine=[[1.0, 0.0]]))
+    assert [c.system for c in headline(summary)] == ["base"]
+    assert summary.withheld == ("mine",)
+
+
+def test_training_rows_and_other_namespaces_are_no_measures() -> None:
+    summary = summarise(synthetic.results(queries=20))
+    assert summary.measures == ("RR@10", "RR@100", "nDCG@10", "R@100")
+    assert [p.collection for p in summary.panels] == ["docstrings", "docstrings-held-out"]
+
+
+def test_per_query_changes_average_seeds_and_list_the_largest_ten_each_way() -> None:
+    results = synthetic.results(queries=120)
+    summary = summarise(results)
+    for found in changes(results, summary):
+        cell = summary.cells[summary.panels[0], "RR@10", found.system]
+        assert cell.difference is not None
+        assert fmean(c.difference for c in found.values) == pytest.approx(cell.difference.seen.difference)
+        assert found.tied == cell.difference.seen.tied
+        assert found.losses[0].difference == min(c.difference for c in found.values)
+        assert found.wins[0].difference == max(c.difference for c in found.values)
+    assert [found.system for found in changes(results, summary)] == ["full_random", "lora_hard", "in_batch"]
+
+
+def test_a_long_curve_is_thinned_to_means_and_keeps_its_last_update() -> None:
+    points = thin([(i, float(i % 2)) for i in range(1, 1001)], most=100)
+    assert len(points) == 100
+    assert points[-1][0] == 1000
+    assert {value for _, value in points} == {0.5}
+
+
+def test_training_series_hold_each_seed_and_their_mean() -> None:
+    results = synthetic.results(queries=5)
+    found = [s for s in series(results, "train/loss") if s.system == "lora_hard"]
+    assert [s.seed for s in found] == ["0", "1", "2", "mean"]
+    assert found[3].points[4][1] == pytest.approx(fmean(s.points[4][1] for s in found[:3]), abs=1e-4)
+    ending = next(e for e in endings(results) if e.system == "lora_hard")
+    assert (ending.updates, ending.seeds, ending.active_share) == (63, 3, 1.0)
+
+
+def test_the_terminal_table_fits_eighty_columns() -> None:
+    table = terminal_table(synthetic.results(queries=200))
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    assert sum(widths) + len(widths) - 1 <= 80
+
+
+@pytest.mark.parametrize(
+    ("shown", "wanted"),
+    [
+        (numbers.signed(-0.0344), "−0.034"),
+        (numbers.signed(0.0344), "+0.034"),
+        (numbers.signed(-0.0001), "0.000"),
+        (numbers.fixed(None), "–"),
+        (numbers.fixed(float("nan")), "–"),
+        (numbers.count(147456), "147,456"),
+        (numbers.p_value(0.0001), "<0.001"),
+        (numbers.p_value(0.0123), "0.012"),
+        (numbers.signed_percent(-0.323), "−32.3\u202f%"),
+        (numbers.duration(48.21), "48.2 s"),
+        (numbers.duration(425), "7 min 05 s"),
+        (numbers.duration(7800), "2 h 10 min"),
+        (numbers.plain(2e-5), "2\u202f×\u202f10⁻⁵"),
+        (numbers.plain(0.000567), "5.67\u202f×\u202f10⁻⁴"),
+        (numbers.plain(1234567.0), "1.23\u202f×\u202f10⁶"),
+        (numbers.plain({"type": "TripletLoss", "margin": 5.0}), "TripletLoss(margin=5)"),
+    ],
+)
+def test_numbers_read_as_a_reader_wants_them(shown: str, wanted: str) -> None:
+    assert shown == wanted
+
+
+def test_the_summary_never_loads_torch_nor_what_draws() -> None:
+    code = (
+        "import sys, strop.report.summary; "
+        "print([m for m in ('torch', 'transformers', 'ir_measures', 'altair', 'jinja2') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
