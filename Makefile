@@ -1,0 +1,42 @@
+# Without make (Windows): the README names the one or two commands behind each target.
+# PYTHON       the interpreter to make .venv with (3.11, 3.12 or 3.13)
+# TORCH_INDEX  the package index to take PyTorch from, e.g. https://download.pytorch.org/whl/cpu
+# ARGS         further arguments for pytest or strop, e.g. make test ARGS="-k ratchet"
+PYTHON ?=
+TORCH_INDEX ?=
+ARGS ?=
+export PYTHON TORCH_INDEX
+
+BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
+ANY := $(shell for p in python3 python3.13 python3.12 python3.11 python $(PYTHON); do command -v $$p && break; done)
+INSTALL := $(if $(ANY),"$(ANY)" tools/install.py,$(error No Python found: install Python 3.11, 3.12 or 3.13))
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test lint bench clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-12s%s\n", $$1, $$2 }'
+
+quickstart:  ## install, run the main study at its quick scale (no network after the install), write the report
+	@$(INSTALL) minilm
+	@$(BIN)/strop study run when_finetuning_fails --scale quick $(ARGS)
+
+test:  ## install what the tests need and run them
+	@$(INSTALL) minilm dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint:  ## ruff, mypy and the rules of the house
+	@$(INSTALL) minilm dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest tests/test_architecture.py
+
+bench:  ## measure speed against sentence-transformers, in one interleaved run
+	@$(INSTALL) minilm
+	@$(BIN)/strop bench all $(ARGS)
+
+clean:  ## remove .venv, caches and build outputs; your artifacts (.strop) and reports stay
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .ruff_cache .mypy_cache
+	find src tests tools benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+	@if [ -d .strop ]; then echo "kept: .strop ($$(du -sh .strop | cut -f1)), what your runs computed; rm -r .strop frees it"; fi
