@@ -61,7 +61,7 @@ DOORS = {
     "sentence_transformers": {"models"},
     "transformers": {"models"},
     "peft": {"models"},
-    "huggingface_hub": {"models"},
+    "huggingface_hub": {"models", "doctor"},
     "ir_measures": {"measures"},
     "pytrec_eval": {"measures"},
     "ir_datasets": {"collection"},

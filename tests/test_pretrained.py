@@ -122,6 +122,17 @@ def test_a_cached_hub_model_is_read_with_its_revision(hub: Callable[[str, str, P
     assert found.identity == resolve(str(folder)).identity
 
 
+def test_a_hub_model_without_safetensors_is_refused(hub: Callable[[str, str, Path], Path], folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    hub("some-org/model", "b" * 40, folder)
+    (refs := folder.parent / "hub/models--some-org--model/refs").mkdir()
+    (refs / "main").write_text("b" * 40)
+    with pytest.raises(InputError, match=r"some-org/model: no safetensors weights in the hub's copy"):
+        resolve("some-org/model")
+    with pytest.raises(InputError, match=r"a part of it is cached|HF_HUB_OFFLINE is set"):
+        resolve("some-org/model", fetch=False)
+
+
 def test_one_weights_file_is_known_by_its_own_hash_and_several_by_all(folder: Path) -> None:
     one = resolve(str(folder))
     assert one.sha256 == file_sha256(folder / "model.safetensors")

