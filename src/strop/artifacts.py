@@ -113,11 +113,12 @@ class Store:
                 "peak_memory_bytes": _peak_memory(),
                 **(said or {}),
             }
-            (partial / "record.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            text = json.dumps(record, indent=1)
+            (partial / "record.json").write_text(text + "\n", encoding="utf-8")
             if path.exists():  # a folder without a record: not ours to trust
                 shutil.rmtree(path)
             os.rename(partial, path)
-        return Artifact(key, path, record)
+        return Artifact(key, path, json.loads(text))  # as `find` will read it: tuples are lists by now
 
 
 def _libraries() -> dict[str, str]:
@@ -151,6 +152,11 @@ def _acquire(file: IO[str]) -> None:
     except ImportError:
         import msvcrt
 
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+        while True:
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+            except OSError:  # it gives up after ten seconds; a training run holds its lock for longer
+                continue
+            return
     else:
         fcntl.flock(file, fcntl.LOCK_EX)

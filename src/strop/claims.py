@@ -76,7 +76,8 @@ class Verdict:
 
     `ours` is our figure (for an effect, the mean of `system`). `detectable` is the smallest difference the design
     resolves with 80 % power; `queries_needed` and `queries_needed_published` say how many queries would resolve a
-    difference as large as ours, or as theirs, and are None where there is none.
+    difference as large as ours, or as theirs, and are None where there is none. Raises ValueError on an effect that
+    holds or fails away from its paper's own setting.
     """
 
     claim: Claim
@@ -87,6 +88,10 @@ class Verdict:
     detectable: float | None = None
     queries_needed: int | None = None
     queries_needed_published: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.claim.kind == "effect" and not self.own_setting and self.word in ("holds", "fails"):
+            raise ValueError(f"claim {self.claim.id}: {self.word!r} is no word for an effect away from its setting")
 
     def as_json(self) -> dict[str, Any]:
         """Flat but for `claim` and `comparison`; plain numbers and strings, as results.write_json wants them."""

@@ -55,9 +55,14 @@ class Results:
 
 
 def write_results(results: Results, folder: str | Path) -> None:
-    """Write `rows.csv`, `claims.json`, `exhibits/*.json` and, last, `record.json`; each file appears whole."""
+    """Write `rows.csv`, `claims.json`, `exhibits/*.json` and, last, `record.json`; each file appears whole.
+
+    What an earlier call left is replaced. A call that was interrupted leaves no record, so nothing half new is read.
+    """
     folder = Path(folder)
     (folder / "exhibits").mkdir(parents=True, exist_ok=True)
+    for old in (folder / "record.json", *(folder / "exhibits").glob("*.json")):
+        old.unlink(missing_ok=True)
     write_rows(results.rows, folder / "rows.csv")
     write_json(results.claims, folder / "claims.json")
     for name, exhibit in results.exhibits.items():
@@ -95,7 +100,7 @@ def write_rows(rows: Iterable[Row], path: str | Path) -> None:
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """Raises InputError when the header is not the one `write_rows` writes."""
+    """Raises InputError, with file and line, when the header or a row is not as `write_rows` writes it."""
     with Path(path).open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file)
         header = tuple(next(reader, ()))
@@ -105,7 +110,18 @@ def read_rows(path: str | Path) -> list[Row]:
                 where=f"{path}:1",
                 remedy="Give a rows.csv that strop wrote",
             )
-        return [Row(a, b, c, int(d), e, f, int(g), h, i, float(j)) for a, b, c, d, e, f, g, h, i, j in reader]
+        rows = []
+        for line in reader:
+            try:
+                a, b, c, d, e, f, g, h, i, j = line
+                rows.append(Row(a, b, c, int(d), e, f, int(g), h, i, float(j)))
+            except ValueError as error:
+                raise InputError(
+                    f"not a row ({error})",
+                    where=f"{path}:{reader.line_num}",
+                    remedy="Give a rows.csv as strop wrote it",
+                ) from None
+        return rows
 
 
 def write_json(value: Any, path: str | Path) -> None:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from strop.nouns import InputError
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 class Ranking(NamedTuple):
     """Documents of one query, best first, with their float32 scores."""
@@ -50,7 +52,8 @@ class Run(Mapping[str, Ranking]):
 
 def _rank(query_id: str, doc_ids: Iterable[str], scores: Iterable[float]) -> Ranking:
     ids = list(doc_ids)
-    values = np.asarray(list(scores) if not isinstance(scores, np.ndarray) else scores, dtype=np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused below
+        values = np.asarray(list(scores) if not isinstance(scores, np.ndarray) else scores, dtype=np.float32)
     if len(ids) != len(values):
         raise ValueError(f"query {query_id}: {len(ids)} documents but {len(values)} scores")
     if len(set(ids)) != len(ids):
@@ -78,8 +81,8 @@ def read_run(path: str | Path) -> Run:
         except ValueError:
             value = float("nan")
         where = f"{path}:{number}"
-        if not np.isfinite(np.float32(value)):
-            raise InputError(f"score {score!r} is not a finite number", where=where, remedy="Write a number there")
+        if not abs(value) <= _LARGEST:
+            raise InputError(f"score {score!r} is not a finite float32", where=where, remedy="Write a number there")
         ranked = scored.setdefault(query_id, {})
         if doc_id in ranked:
             raise InputError(
@@ -94,7 +97,11 @@ def read_run(path: str | Path) -> Run:
 
 
 def write_run(run: Run, path: str | Path, tag: str) -> None:
-    """Write a TREC run; scores with nine significant digits, which float32 survives unchanged."""
+    """Write a TREC run; scores with nine significant digits, which float32 survives unchanged.
+
+    Raises InputError on an id or a tag that a TREC file cannot carry.
+    """
+    _check_columns(run, [tag, *(doc_id for ranking in run.values() for doc_id in ranking.doc_ids)])
     with Path(path).open("w", encoding="utf-8", newline="\n") as file:
         for query_id, ranking in run.items():
             for rank, (doc_id, score) in enumerate(zip(ranking.doc_ids, ranking.scores, strict=True), start=1):
@@ -127,9 +134,20 @@ def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
 
 
 def write_qrels(qrels: Mapping[str, Mapping[str, int]], path: str | Path) -> None:
+    """Write TREC qrels. Raises InputError on an id that a TREC file cannot carry."""
+    _check_columns(qrels, [doc_id for judged in qrels.values() for doc_id in judged])
     with Path(path).open("w", encoding="utf-8", newline="\n") as file:
         for query_id, judged in qrels.items():
             file.writelines(f"{query_id} 0 {doc_id} {relevance}\n" for doc_id, relevance in judged.items())
+
+
+def _check_columns(query_ids: Mapping[str, object], others: Iterable[str]) -> None:
+    for word in (*query_ids, *others):
+        if word.split() != [word]:
+            raise InputError(f"{word!r} cannot be a column of a TREC file", remedy="Rename it without white space")
+    for query_id in query_ids:
+        if query_id.startswith("#"):
+            raise InputError(f"query {query_id!r} would read as a comment", remedy="Rename it without # in front")
 
 
 def _lines(path: Path, width: int, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
@@ -138,7 +156,7 @@ def _lines(path: Path, width: int, layout: str, more: bool = False) -> Iterator[
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
                 fields = line.split()
-                if not fields or line.startswith("#"):
+                if not fields or fields[0].startswith("#"):
                     continue
                 if len(fields) < width or (len(fields) > width and not more):
                     raise InputError(
