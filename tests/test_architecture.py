@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import strop
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "strop"
 
@@ -240,6 +242,15 @@ def test_importing_the_package_loads_nothing() -> None:
         run("import sys, strop; print(sorted(n for n in sys.modules if n.startswith('strop.') or n == 'torch'))")
         == "[]"
     )
+
+
+def test_every_name_on_the_package_s_face_resolves_and_is_no_file_s_name() -> None:
+    files = {room(module) for module in modules()}
+    code = "import strop; print([n for n in strop.__all__ if not hasattr(strop, n)], bool(strop.__version__))"
+    assert run(code) == "[] True"
+    typed = imports("strop") - {"typing", "importlib", "importlib.metadata"}
+    assert typed == set(strop._FACE.values()), "the two lists of src/strop/__init__.py differ"
+    assert not files & set(strop.__all__)
 
 
 def test_inner_packages_have_empty_faces() -> None:
