@@ -1,0 +1,58 @@
+"""Batches: training groups -> rows of token ids, targets and mask. Batch s is a pure function of (seed, s)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strop.nouns import Group
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Q queries, K documents (each once), `targets` and `mask` bool `(Q, K)` as `losses.protocol` defines them."""
+
+    query_ids: tuple[str, ...]
+    doc_ids: tuple[str, ...]
+    targets: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """`size` groups an update, drawn without replacement, epoch after epoch; the ragged rest of an epoch is left out.
+
+    `in_batch`: every other query's documents count as negatives too, except those judged relevant (by id).
+    """
+
+    size: int = 32
+    in_batch: bool = False
+
+    def per_epoch(self, groups: int) -> int:
+        """Updates in one epoch, at least one."""
+        return max(1, groups // self.size)
+
+    def batch(self, groups: Sequence[Group], seed: int, step: int) -> Batch:
+        epoch, position = divmod(step, self.per_epoch(len(groups)))
+        order = np.random.default_rng([seed, epoch]).permutation(len(groups))
+        picked = [groups[i] for i in order[position * self.size : (position + 1) * self.size]]
+        return assemble(picked, self.in_batch)
+
+
+def assemble(groups: Sequence[Group], in_batch: bool) -> Batch:
+    """Documents in order of first appearance; a document shared by several groups is one column."""
+    columns: dict[str, int] = {}
+    for group in groups:
+        for doc_id in (*group.positives, *group.negatives):
+            columns.setdefault(doc_id, len(columns))
+    targets = torch.zeros(len(groups), len(columns), dtype=torch.bool)
+    mask = torch.full_like(targets, not in_batch)
+    for row, group in enumerate(groups):
+        mask[row, [columns[d] for d in group.negatives]] = False
+        mask[row, [columns[d] for d in group.relevant if d in columns]] = True
+        targets[row, [columns[d] for d in group.positives]] = True
+    return Batch(tuple(g.query_id for g in groups), tuple(columns), targets, mask)

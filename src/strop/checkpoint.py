@@ -1,0 +1,70 @@
+"""Checkpoints: all a run needs to go on bit by bit, in safetensors and JSON, appearing whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+_PREFIX = "step-"
+
+
+def save(folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Write `folder/step-N` (trainable weights, optimiser moments, `state`), then drop older ones.
+
+    Weights that do not train are not written: they are the start, which the run has anyway. Random states need no
+    saving, because every update seeds its own.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in _trainable(module):
+        tensors[f"weight/{name}"] = parameter.detach()
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"{key}/{name}"] = value
+    partial = folder / "checkpoint.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, partial / "tensors.safetensors")
+    (partial / "state.json").write_text(json.dumps({"step": step, **state}), encoding="utf-8")
+    older = _found(folder)
+    os.rename(partial, folder / f"{_PREFIX}{step}")
+    for path in older:
+        shutil.rmtree(path)
+
+
+def restore(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    """Load the newest checkpoint into `module` and `optimizer`; its state with `step`, or None if there is none."""
+    found = _found(folder)
+    if not found:
+        return None
+    tensors = load_file(found[-1] / "tensors.safetensors")
+    with torch.no_grad():
+        for name, parameter in _trainable(module):
+            parameter.copy_(tensors.pop(f"weight/{name}"))
+            moments = {k.split("/", 1)[0]: v for k, v in tensors.items() if k.split("/", 1)[1] == name}
+            if moments:
+                # AdamW keeps its step count on the CPU, the moments beside the weights.
+                optimizer.state[parameter] = {
+                    k: v if k == "step" else v.to(parameter.device) for k, v in moments.items()
+                }
+    state: dict[str, Any] = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))
+    return state
+
+
+def clear(folder: Path) -> None:
+    """Remove every checkpoint of a run that is done."""
+    for path in _found(folder):
+        shutil.rmtree(path)
+
+
+def _found(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{_PREFIX}*"), key=lambda p: int(p.name.removeprefix(_PREFIX)))
+
+
+def _trainable(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(name, p) for name, p in module.named_parameters() if p.requires_grad]

@@ -1,0 +1,65 @@
+"""Held-out groups: which queries stay out of training, and an observer that watches them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from strop import chunks
+from strop.models.dense import Dense
+from strop.models.encoder import represent_rows
+from strop.nouns import Group
+from strop.scoring import Cosine, Representation
+from strop.train import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """`share` of the queries, at most `most`, kept from training. By query: none is on both sides."""
+
+    share: float = 0.2
+    most: int = 256
+
+    def split(self, groups: Sequence[Group], seed: int) -> tuple[list[Group], list[Group]]:
+        """(training groups, held-out groups), each in the order given."""
+        queries = sorted({g.query_id for g in groups})
+        count = min(self.most, int(self.share * len(queries)))
+        chosen = {queries[i] for i in np.random.default_rng(seed).permutation(len(queries))[:count]}
+        return [g for g in groups if g.query_id not in chosen], [g for g in groups if g.query_id in chosen]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CosineAccuracy:
+    """The share of held-out (query, positive, negative) with cos(q, p) > cos(q, n), in [0, 1]; chance is 0.5.
+
+    It depends on how hard the negatives are: compare it only between models on the same groups.
+    Source: sentence-transformers' TripletEvaluator, which the thesis used.
+    """
+
+    groups: Sequence[Group]
+    queries: Texts
+    documents: Texts
+    every: int = 10
+
+    def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]:
+        doc_ids = list(dict.fromkeys(d for g in self.groups for d in (*g.positives, *g.negatives)))
+        column = {doc_id: i for i, doc_id in enumerate(doc_ids)}
+        rows = [self.queries.of(g.query_id) for g in self.groups] + [self.documents.of(d) for d in doc_ids]
+        vectors = chunks.vectors(partial(represent_rows, encoder, rows), np.array([len(r) for r in rows]), budget=2048)
+        n = len(self.groups)
+        scores = Cosine()(Representation(vectors[:n]), Representation(vectors[n:])).cpu().numpy()
+        return {
+            "cosine_accuracy": float(
+                np.mean(
+                    [
+                        scores[i, column[p]] > scores[i, column[d]]
+                        for i, g in enumerate(self.groups)
+                        for p in g.positives
+                        for d in g.negatives
+                    ]
+                )
+            )
+        }

@@ -1,0 +1,95 @@
+"""How much of a model is tuned: all of it, or low-rank adapters beside frozen weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+
+from strop.models.dense import Dense
+from strop.nouns import InputError
+
+#: Two forward passes that should be equal may differ by this much, merged against unmerged.
+MERGE_TOLERANCE = 1e-5
+
+
+class Tuning(Protocol):
+    def prepare(self, encoder: Dense, seed: int) -> None:
+        """Mark what trains, adding parameters where the method has its own; `seed` fixes their start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """Every weight trains."""
+
+    def prepare(self, encoder: Dense, seed: int) -> None:
+        encoder.module.requires_grad_(True)
+
+
+@dataclass(frozen=True, slots=True)
+class LoRA:
+    """Low-rank adapters: W + (alpha / r) B A on each target matrix, W frozen.
+
+    Parameters added: r * (in + out) per target and layer; for all-MiniLM-L6-v2 with r = 16 on query and value
+    16 * (384 + 384) * 2 * 6 = 147,456. Source: Hu et al. 2022; values of arXiv 2506.18535 and its code.
+    """
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    targets: tuple[str, ...] = ("query", "value")
+
+    def prepare(self, encoder: Dense, seed: int) -> None:
+        """Raises InputError when no module of the model carries a target's name."""
+        config = LoraConfig(
+            r=self.r,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=list(self.targets),
+            bias="none",
+            task_type=TaskType.FEATURE_EXTRACTION,
+        )
+        encoder.module.requires_grad_(False)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            try:
+                encoder.transformer.model = get_peft_model(encoder.transformer.model, config)  # type: ignore[assignment]
+            except ValueError as error:
+                raise InputError(
+                    f"no module named {' or '.join(self.targets)} in the model ({error})",
+                    remedy="Set `tuning.targets` to the attention projections' names in this architecture",
+                ) from error
+
+
+def export(encoder: Dense, folder: str | Path, base_source: str, probe: list[str]) -> None:
+    """Save the model whole, and its adapter beside it where it has one (`folder/adapter`).
+
+    The adapter is merged into the weights first, in place; on `probe` texts the merged outputs must equal the
+    unmerged ones to 1e-5, else RuntimeError. `base_source` (a hub id) replaces the local path that peft would write.
+    """
+    folder = Path(folder)
+    inner = encoder.transformer.model
+    if isinstance(inner, PeftModel):
+        inner.save_pretrained(str(folder / "adapter"))
+        config_path = folder / "adapter" / "adapter_config.json"
+        config = json.loads(config_path.read_text(encoding="utf-8"))
+        config["base_model_name_or_path"] = base_source
+        config_path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (folder / "adapter" / "README.md").unlink(missing_ok=True)  # peft's empty card names a local path
+        before = _outputs(encoder, probe)
+        encoder.transformer.model = inner.merge_and_unload()
+        gap = float((_outputs(encoder, probe) - before).abs().max())
+        if not gap <= MERGE_TOLERANCE:
+            raise RuntimeError(f"merging the adapter moved the outputs by {gap:.1e}, over {MERGE_TOLERANCE:.0e}")
+    encoder.save(folder)
+
+
+def _outputs(encoder: Dense, texts: list[str]) -> torch.Tensor:
+    encoder.module.eval()
+    with torch.inference_mode():
+        return encoder.model.encode(texts, convert_to_tensor=True, show_progress_bar=False)

@@ -1,0 +1,123 @@
+"""Tied dense encoder: one sentence-transformers model for queries and documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Transformer
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from strop.models.encoder import Role
+from strop.nouns import InputError
+from strop.scoring import Representation
+from strop.tokens import Tokens
+
+#: The prompt names sentence-transformers looks for, in its order, for each role.
+_PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus")}
+
+
+class Dense:
+    """A `SentenceTransformer` whose similarity is cosine or dot, in float32.
+
+    Raises InputError for another similarity, for a model that does not start with a transformer, or for a
+    `max_length` beyond the positions it has.
+    """
+
+    def __init__(self, model: SentenceTransformer, max_length: int | None = None) -> None:
+        transformer = model[0]
+        if not isinstance(transformer, Transformer):
+            raise InputError(
+                f"the model starts with {type(transformer).__name__}, not with a transformer",
+                remedy="Give a dense sentence-transformers model with one tower",
+            )
+        if model.similarity_fn_name not in ("cosine", "dot"):
+            raise InputError(
+                f"the model's similarity is {model.similarity_fn_name!r}",
+                remedy="Give a model with cosine or dot similarity (config_sentence_transformers.json)",
+            )
+        positions = getattr(transformer.model.config, "max_position_embeddings", None)
+        if max_length is not None and positions is not None and max_length > positions:
+            raise InputError(
+                f"max_length {max_length} exceeds the model's {positions} positions",
+                remedy=f"Choose at most {positions}",
+            )
+        self.model = model.float()  # transformers 5 keeps the checkpoint's dtype, which may be half precision
+        self.max_length: int = max_length or int(model.max_seq_length or positions or 512)
+
+    @classmethod
+    def load(cls, folder: str | Path, max_length: int | None = None) -> Dense:
+        """From a sentence-transformers folder, or a plain transformers one (which gets mean pooling)."""
+        return cls(SentenceTransformer(str(folder), local_files_only=True), max_length)
+
+    @property
+    def module(self) -> nn.Module:
+        return self.model
+
+    @property
+    def transformer(self) -> Transformer:
+        """sentence-transformers' first module, which holds the transformer proper as `.model`."""
+        return cast(Transformer, self.model[0])
+
+    @property
+    def pad_id(self) -> int:
+        return int(self._tokenizer.pad_token_id)
+
+    def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
+        prompts = [self.model.prompts.get(name) for name in _PROMPT_NAMES[role]]
+        prompt = next((p for p in prompts if p), "")
+        texts = [prompt + text for text in texts]
+        if self.transformer.do_lower_case:
+            texts = [text.lower() for text in texts]
+        encoded = self._tokenizer(
+            texts, truncation=True, max_length=self.max_length, padding=False, return_attention_mask=False
+        )
+        return Tokens.of(encoded["input_ids"])
+
+    def represent(self, ids: Tensor, mask: Tensor) -> Representation:
+        features: dict[str, Any] = {
+            "input_ids": ids.to(self.model.device),
+            "attention_mask": mask.to(self.model.device),
+        }
+        for module in self.model:
+            if not isinstance(module, Normalize):
+                features = module(features)
+        return Representation(features["sentence_embedding"])
+
+    def searchable(self, representation: Representation) -> Representation:
+        unit = self.model.similarity_fn_name == "cosine" or any(isinstance(m, Normalize) for m in self.model)
+        return Representation(normalize(representation.vectors, dim=-1)) if unit else representation
+
+    def save(self, folder: str | Path) -> None:
+        """In sentence-transformers' layout, safetensors only, for plain `SentenceTransformer(folder)`."""
+        self.model.save_pretrained(str(folder), create_model_card=False)
+
+    @property
+    def _tokenizer(self) -> Any:
+        return self.model.tokenizer
+
+
+def parameter_ledger(module: nn.Module) -> dict[str, Any]:
+    """Parameters `total`, `trainable`, and trainable ones `by_part`.
+
+    The pooler of BERT checkpoints stands apart: it counts as trainable, yet mean pooling never gives it a gradient.
+    """
+    by_part: dict[str, int] = {}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            by_part[_part(name)] = by_part.get(_part(name), 0) + parameter.numel()
+    return {
+        "total": sum(p.numel() for p in module.parameters()),
+        "trainable": sum(by_part.values()),
+        "by_part": by_part,
+    }
+
+
+def _part(name: str) -> str:
+    for part in ("lora", "pooler", "embeddings", "attention"):
+        if part in name:
+            return part
+    return "feed-forward" if "layer" in name else "other"

@@ -1,0 +1,1 @@
+"""Negative policies: a Run or a Collection -> training groups."""

@@ -1,0 +1,173 @@
+"""The training loop: one page, no callbacks but observers, every update a pure function of (seed, step)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from strop import checkpoint, chunks
+from strop.batches import Batch, Batching
+from strop.losses.protocol import Loss
+from strop.models.adapters import Tuning
+from strop.models.dense import Dense
+from strop.models.encoder import represent_rows
+from strop.nouns import Group
+from strop.optimizers import AdamW, WarmupLinear
+from strop.scoring import Representation, Scoring
+from strop.tokens import Tokens, cut, padding_share
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides a training run but its data and seed. `token_budget` is padded tokens a chunk."""
+
+    tuning: Tuning
+    scoring: Scoring
+    loss: Loss
+    batching: Batching
+    optimizer: AdamW
+    schedule: WarmupLinear
+    updates: int
+    clip: float = 1.0
+    max_length: int | None = None
+    token_budget: int = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """Tokens of one role and the row of each id."""
+
+    tokens: Tokens
+    rows: Mapping[str, int]
+
+    def of(self, text_id: str) -> npt.NDArray[np.int32]:
+        return self.tokens.row(self.rows[text_id])
+
+
+class Logged(NamedTuple):
+    step: int
+    measure: str
+    value: float
+
+
+class Observer(Protocol):
+    """Looks at the model every `every` updates and at the end, and changes nothing."""
+
+    @property
+    def every(self) -> int: ...
+
+    def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]: ...
+
+
+class NonFiniteLossError(RuntimeError):
+    """The loss or its gradient stopped being a number; the message names update and queries."""
+
+
+def train(
+    encoder: Dense,
+    recipe: Recipe,
+    groups: Sequence[Group],
+    queries: Texts,
+    documents: Texts,
+    seed: int,
+    folder: Path,
+    observers: Sequence[Observer] = (),
+    progress: Callable[[int, int], None] | None = None,
+    checkpoint_seconds: float = 60.0,
+) -> list[Logged]:
+    """Tune `encoder` in place and return what was logged.
+
+    Goes on from the newest checkpoint in `folder`, to weights bit-identical (on CPU) with those of an undisturbed
+    run. Raises NonFiniteLossError.
+    """
+    recipe.tuning.prepare(encoder, seed)
+    module = encoder.module
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    optimizer = recipe.optimizer.build(module.named_parameters())
+    state = checkpoint.restore(folder, module, optimizer) or {"step": 0, "log": []}
+    log = [Logged(*entry) for entry in state["log"]]
+    saved_at = time.perf_counter()
+    for step in range(state["step"], recipe.updates):
+        _observe(observers, step, encoder, log)
+        started = time.perf_counter()
+        torch.manual_seed(_step_seed(seed, step))
+        module.train()
+        batch = recipe.batching.batch(groups, seed, step)
+        texts = [queries.of(q) for q in batch.query_ids] + [documents.of(d) for d in batch.doc_ids]
+        lengths = np.array([len(t) for t in texts])
+        pieces = cut(lengths, recipe.token_budget)
+        seen: dict[str, float] = {}
+        optimizer.zero_grad()
+        loss = chunks.gradient(
+            partial(represent_rows, encoder, texts), pieces, _loss_of(recipe, batch, encoder.model.device, seen)
+        )
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
+        if not (np.isfinite(loss) and np.isfinite(norm)):
+            raise NonFiniteLossError(
+                f"update {step}: loss {loss}, gradient norm {norm}; queries {', '.join(batch.query_ids[:8])}"
+                f"{', …' if len(batch.query_ids) > 8 else ''}. Lower the learning rate, or look at these texts"
+            )
+        rate = recipe.optimizer.learning_rate * recipe.schedule.factor(step, recipe.updates)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        seen |= {
+            "loss": loss,
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "padding_share": padding_share(lengths, pieces),
+            "tokens_per_second": float(lengths.sum()) / (time.perf_counter() - started),
+        }
+        log += [Logged(step, name, value) for name, value in seen.items()]
+        if time.perf_counter() - saved_at >= checkpoint_seconds:
+            checkpoint.save(folder, step + 1, module, optimizer, {"log": log})
+            saved_at = time.perf_counter()
+        if progress:
+            progress(step + 1, recipe.updates)
+    _observe(observers, recipe.updates, encoder, log, last=True)
+    checkpoint.clear(folder)
+    return log
+
+
+def _loss_of(recipe: Recipe, batch: Batch, device: torch.device, seen: dict[str, float]) -> Callable[[Tensor], Tensor]:
+    """Vectors of a batch's texts, queries first -> loss; notes the loss' own diagnostics in `seen`."""
+
+    def loss_of(vectors: Tensor) -> Tensor:
+        n = len(batch.query_ids)
+        scores = recipe.scoring(Representation(vectors[:n]), Representation(vectors[n:]))
+        targets, mask = batch.targets.to(device), batch.mask.to(device)
+        seen.update(recipe.loss.diagnostics(scores.detach(), targets, mask))
+        return recipe.loss(scores, targets, mask)
+
+    return loss_of
+
+
+def _observe(observers: Sequence[Observer], step: int, encoder: Dense, log: list[Logged], last: bool = False) -> None:
+    for observer in observers:
+        if last or step % observer.every == 0:
+            with observing(encoder):
+                log += [Logged(step, name, value) for name, value in observer(step, encoder).items()]
+
+
+@contextmanager
+def observing(encoder: Dense) -> Iterator[None]:
+    """Eval mode, no gradients, and a forked random state: whatever happens inside leaves the run as it was."""
+    was_training = encoder.module.training
+    encoder.module.eval()
+    with torch.random.fork_rng(), torch.inference_mode():
+        yield
+    encoder.module.train(was_training)
+
+
+def _step_seed(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
