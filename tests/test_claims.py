@@ -101,6 +101,14 @@ def test_too_few_queries_settle_nothing_however_clear() -> None:
     assert judge(EFFECT, *per_query(-0.4, 0.001, n=6)).word == "analogue: same direction"
 
 
+def test_a_sign_that_only_the_interval_sees_is_not_resolved() -> None:
+    system = {f"q{i}": v for i, v in enumerate([0.239, -0.009, 0.204, 0.279, 0.008, 0.011])}
+    base = dict.fromkeys(system, 0.0)
+    for rule in ("above", "below"):
+        claim = replace(EFFECT, rule=rule, tolerance=0.0)  # type: ignore[arg-type]
+        assert {judge(claim, system, base, own_setting=own).word for own in (True, False)} == {"not resolved"}
+
+
 def test_seeds_that_disagree_leave_an_effect_unresolved() -> None:
     system, base = per_query(-0.05)
     apart = [{q: v + shift for q, v in system.items()} for shift in (-0.1, 0.0, 0.1)]

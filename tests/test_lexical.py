@@ -80,6 +80,11 @@ def test_a_query_without_a_known_word_gets_an_empty_ranking_and_unrelated_docume
     assert run["single"].doc_ids == ("d4",)
 
 
+def test_the_stemmer_is_porters_first_one_as_in_lucene() -> None:
+    run = BM25().search({"d": "generously dying"}, {"same": "generous", "later": "die"}, depth=5)
+    assert (run["same"].doc_ids, run["later"].doc_ids) == (("d",), ())  # Porter 2 would find both
+
+
 def test_the_cut_at_depth_is_exact_under_the_runs_tie_rule() -> None:
     documents = {f"d{i}": "same words here" for i in range(40)} | {"top": "same same words"}
     full = BM25().search(documents, {"q": "same"}, depth=1000)["q"]

@@ -38,7 +38,7 @@ COLUMNS = tuple(f.name for f in fields(Row))
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Rows, claims (dicts as `claims.judge` returns them), exhibits by name, and the record of how they came to be."""
+    """Rows, claims (dicts as `Verdict.as_json` makes them), exhibits by name, and the record of how they came to be."""
 
     rows: tuple[Row, ...]
     claims: tuple[Mapping[str, Any], ...]
