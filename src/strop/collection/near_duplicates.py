@@ -63,6 +63,8 @@ def similar(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, i
             yield twin, i
     for a, b in sorted(_proposed([sets[i] for i in distinct])):
         first, second = sets[distinct[a]], sets[distinct[b]]
+        if min(len(first), len(second)) < threshold * max(len(first), len(second)):
+            continue
         shared = len(np.intersect1d(first, second, assume_unique=True))
         if shared >= threshold * (len(first) + len(second) - shared):
             yield distinct[a], distinct[b]
@@ -92,8 +94,8 @@ def _proposed(sets: list[Shingles]) -> set[tuple[int, int]]:
     values = np.concatenate(sets)
     pairs: set[tuple[int, int]] = set()
     for band in range(BANDS):
-        salts = [np.uint64(0x2545F4914F6CDD1D * (band * ROWS + row + 1) % 2**64) for row in range(ROWS)]
-        minima = [np.minimum.reduceat(_mixed(values ^ salt), offsets) for salt in salts]
+        factors = [_mixed(np.array([band * ROWS + row + 1], dtype=np.uint64)) | np.uint64(1) for row in range(ROWS)]
+        minima = [np.minimum.reduceat(values * factor, offsets) for factor in factors]  # a new order of hashes each
         buckets: defaultdict[bytes, list[int]] = defaultdict(list)
         for i, key in enumerate(np.stack(minima, axis=1)):
             buckets[key.tobytes()].append(i)

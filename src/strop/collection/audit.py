@@ -1,0 +1,146 @@
+"""What a collection is made of, and what its splits share: plain counts, each with one sentence that reads it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from strop.collection.near_duplicates import components, shingles, similar
+from strop.nouns import Collection
+
+#: Texts -> tokens of each, as the model's tokenizer counts them, special tokens included and nothing cut off.
+TokenCounts = Callable[[Sequence[str]], Sequence[int]]
+
+#: Jaccard of runs of four words from which two documents are called near-duplicates.
+NEAR = 0.8
+
+
+def audit(splits: Sequence[Collection], token_counts: TokenCounts | None = None, limit: int = 0) -> dict[str, Any]:
+    """Counts over one collection's splits, ready for JSON; `readings` says each in a sentence.
+
+    `limit` is the model's, in tokens; lengths are left out without `token_counts`. Every split is compared with the
+    one named `train`, if it is there: texts of queries that both ask, and relevant documents that training sees as
+    positives. Raises ValueError when the splits are not of one collection.
+    """
+    if len({(s.name, len(s.documents)) for s in splits}) != 1:
+        raise ValueError("an audit takes the splits of one collection")
+    train = next((s for s in splits if s.split == "train"), None)
+    result: dict[str, Any] = {
+        "collection": splits[0].name,
+        "documents": len(splits[0].documents),
+        "splits": {s.split: _judged(s) for s in splits},
+        "duplicates": _duplicates(splits[0]),
+        "overlap": {s.split: _overlap(train, s) for s in splits if train is not None and s is not train},
+    }
+    if token_counts is not None:
+        contents = [d.contents for d in splits[0].documents.values()]
+        result["lengths"] = {"limit": limit, "documents": _lengths(token_counts(contents), limit)} | {
+            f"queries/{s.split}": _lengths(token_counts([q.text for q in s.queries.values()]), limit) for s in splits
+        }
+    result["warnings"] = list(dict.fromkeys(warning for s in splits for warning in s.warnings))
+    result["readings"] = list(_readings(result))
+    return result
+
+
+def _judged(split: Collection) -> dict[str, Any]:
+    positives = [len(_relevant(judged)) for judged in split.qrels.values()]
+    return {
+        "queries": len(split.queries),
+        "judgments": sum(map(len, split.qrels.values())),
+        "grades": {str(grade): n for grade, n in sorted(Counter(_grades(split)).items())},
+        "positives": {"min": min(positives), "median": float(np.median(positives)), "max": max(positives)},
+        "queries_without_relevant": positives.count(0),
+        "absent_documents": sum(d not in split.documents for judged in split.qrels.values() for d in judged),
+        "reserved_documents": len(split.reserved),
+        "fingerprint": split.fingerprint,
+    }
+
+
+def _grades(split: Collection) -> Iterable[int]:
+    return (relevance for judged in split.qrels.values() for relevance in judged.values())
+
+
+def _relevant(judged: Mapping[str, int]) -> set[str]:
+    return {doc_id for doc_id, relevance in judged.items() if relevance > 0}
+
+
+def _duplicates(collection: Collection) -> dict[str, int]:
+    """Documents beyond the first of each kind, equal but for case and white space, and alike in their words."""
+    contents = [d.contents for d in collection.documents.values()]
+    alike = components(len(contents), similar(shingles(contents, 4), NEAR))
+    return {
+        "exact": len(contents) - len({_normal(text) for text in contents}),
+        "near": len(contents) - len(set(alike)),
+    }
+
+
+def _overlap(train: Collection, other: Collection) -> dict[str, int]:
+    """What a split shares with training; known answers are relevant documents that are training positives."""
+    positives = set().union(*map(_relevant, train.qrels.values()))
+    relevant = {query_id: _relevant(judged) for query_id, judged in other.qrels.items()}
+    asked = {_normal(q.text) for q in train.queries.values()}
+    documents = set().union(*relevant.values())
+    return {
+        "queries": len(other.queries),
+        "queries_asked_in_training": sum(_normal(q.text) in asked for q in other.queries.values()),
+        "relevant_documents": len(documents),
+        "relevant_documents_known": len(documents & positives),
+        "queries_with_relevant": sum(bool(docs) for docs in relevant.values()),
+        "queries_with_a_known_answer": sum(bool(docs & positives) for docs in relevant.values()),
+    }
+
+
+def _lengths(counts: Sequence[int], limit: int) -> dict[str, Any]:
+    """Quantiles in tokens, the share beyond the limit, and a histogram of 20 equal bins up to the 99th percentile."""
+    values = np.asarray(counts)
+    top = max(1, int(np.quantile(values, 0.99)))
+    bins, edges = np.histogram(np.minimum(values, top), bins=20, range=(0, top))
+    return {
+        "median": float(np.median(values)),
+        "p90": float(np.quantile(values, 0.9)),
+        "max": int(values.max()),
+        "truncated": int((values > limit).sum()),
+        "truncated_share": float((values > limit).mean()),
+        "histogram": {"edges": edges.tolist(), "counts": bins.tolist(), "last_bin": "and all longer ones"},
+    }
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _readings(result: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{result['documents']} documents; " + ", ".join(
+        f"{name}: {split['queries']} queries" for name, split in result["splits"].items()
+    )
+    for name, split in result["splits"].items():
+        low, median, high = split["positives"].values()
+        spread = f"{low}" if low == high else f"{low} to {high} (median {median:g})"
+        yield f"{name}: relevant documents a query: {spread}"
+        if split["queries_without_relevant"]:
+            yield f"{name}: {split['queries_without_relevant']} queries have no relevant document and always score 0"
+        if split["absent_documents"]:
+            yield f"{name}: {split['absent_documents']} judgments name documents that are not there"
+    duplicates = result["duplicates"]
+    yield (
+        f"{duplicates['exact']} documents repeat another exactly, "
+        f"{duplicates['near']} nearly ({NEAR:.0%} of their runs of four words)"
+    )
+    for name, shared in result["overlap"].items():
+        yield (
+            f"{name}: {shared['relevant_documents_known']} of {shared['relevant_documents']} relevant documents are "
+            f"positives of training queries, which concerns {shared['queries_with_a_known_answer']} of "
+            f"{shared['queries_with_relevant']} queries"
+        )
+        if shared["queries_asked_in_training"]:
+            yield f"{name}: {shared['queries_asked_in_training']} queries are asked in training word for word"
+    lengths = dict(result.get("lengths", {}))
+    limit = lengths.pop("limit", 0)
+    for role, length in lengths.items():
+        yield (
+            f"{role}: {length['median']:g} tokens in the median, {length['p90']:g} at the 90th percentile; "
+            f"{length['truncated_share']:.1%} are cut at {limit}"
+        )
