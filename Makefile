@@ -38,5 +38,5 @@ bench:  ## measure speed against sentence-transformers, in one interleaved run
 
 clean:  ## remove .venv, caches and build outputs; your artifacts (.strop) and reports stay
 	rm -rf .venv build dist src/*.egg-info .pytest_cache .ruff_cache .mypy_cache
-	find src tests tools benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+	find . -path ./.git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 	@if [ -d .strop ]; then echo "kept: .strop ($$(du -sh .strop | cut -f1)), what your runs computed; rm -r .strop frees it"; fi

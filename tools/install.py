@@ -79,23 +79,24 @@ def show(line: str, last: bool = False) -> None:
 
 def main(extras: list[str]) -> int:
     stamp, now = installed(), wanted()
-    have = set(stamp.pop("extras", ()))
-    if stamp == now and have >= set(extras):
+    have, version = set(stamp.pop("extras", ())), stamp.pop("version", None)
+    asked = preflight.probe([os.environ["PYTHON"]]) if os.environ.get("PYTHON") else None
+    other = asked is not None and version is not None and asked["version"] != version
+    if stamp == now and have >= set(extras) and not other:
         return 0
     python, problems = preflight.check()
     if problems:
         print("\n".join("strop: " + problem for problem in problems), file=sys.stderr)
         return 1
-    print("\n".join("strop: " + line for line in preflight.advice()), flush=True)
+    for line in preflight.advice():
+        print("strop: " + line, flush=True)
     found = preflight.probe([str(PYTHON)]) if PYTHON.exists() else None
-    if (
-        found is None
-        or tuple(found["version"]) not in preflight.SUPPORTED
-        or stamp.get("folder", str(ROOT)) != str(ROOT)
-    ):
+    moved = stamp.get("folder", str(ROOT)) != str(ROOT)
+    if found is None or tuple(found["version"]) not in preflight.SUPPORTED or other or moved:
         print("strop: making .venv with " + python, flush=True)
         subprocess.run([python, "-m", "venv", "--clear", str(VENV)], check=True)
-        have = set()
+        have, found = set(), preflight.probe([str(PYTHON)])
+    assert found is not None
     if subprocess.run([str(PYTHON), "-m", "pip", "--version"], stdout=subprocess.DEVNULL).returncode:  # made by uv
         subprocess.run([str(PYTHON), "-m", "ensurepip"], check=True)
     if STAMP.exists():
@@ -109,7 +110,7 @@ def main(extras: list[str]) -> int:
         pip(torch, "-c", pins)
     together = sorted(have | set(extras))
     pip("-c", pins, "-e", str(ROOT) + ("[" + ",".join(together) + "]" if together else ""), quiet=True)
-    STAMP.write_text(json.dumps(dict(now, extras=together)))
+    STAMP.write_text(json.dumps(dict(now, extras=together, version=found["version"])))
     return 0
 
 
