@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from strop.claims import Claim, Rule, judge, judge_figure, judge_mechanism
 from strop.results import Results, Row, write_results
 
 STUDY, PRESET = "when_finetuning_fails", "as_coded"
@@ -84,83 +85,50 @@ def rows(collections: dict[str, int]) -> list[Row]:
     return out
 
 
-def claims() -> list[dict[str, Any]]:
+def claims(queries: int) -> list[dict[str, Any]]:
+    """Judged by the real rules on the drawn values."""
+
+    def values(name: str) -> list[dict[str, float]]:
+        return [
+            {f"q{i}": measures(rank)["RR@10"] for i, rank in enumerate(ranks(name, queries, seed))}
+            for seed in SYSTEMS[name][3]
+        ]
+
+    def effect(number: str, statement: str, system: str, rule: Rule) -> dict[str, Any]:
+        theirs = PUBLISHED.get(system, {}).get("RR@10")
+        base = PUBLISHED["base"]["RR@10"]
+        claim = Claim(
+            number, "arXiv 2506.18535", "table 5.1", "effect", statement, rule, system, "base", "docstrings", "RR@10",
+            theirs, base,
+        )  # fmt: skip
+        return judge(claim, values(system), values("base")).as_json()
+
+    count = Claim(
+        "T1", "arXiv 2506.18535", "section 4.4", "arithmetic",
+        "LoRA of rank 16 on query and value trains 884,736 parameters.", "value", published=884736,
+    )  # fmt: skip
+    rank = Claim(
+        "T8", "arXiv 2506.18535", "section 4.2", "mechanism",
+        "The one negative of a query is a fixed rank, not a random one of ranks 51 to 200.", "shown",
+    )  # fmt: skip
+    note = {"note": "12,288 a matrix × 2 matrices × 6 layers; the printed figure has 12 heads in place of 2 matrices."}
     return [
-        {
-            "id": "T1",
-            "statement": "LoRA trains 884,736 parameters, 3.9 % of the model.",
-            "kind": "arithmetic",
-            "table": "section 4.4",
-            "theirs": 884736,
-            "ours": 147456,
-            "verdict": "fails",
-            "why": "12,288 a matrix × 2 matrices × 6 layers = 147,456; the printed figure multiplies by 12 heads.",
-            "rerun": "strop study show T1",
-        },
-        {
-            "id": "T16",
-            "statement": "Fine-tuning cannot beat the base, which is near-optimal.",
-            "kind": "effect",
-            "table": "table 5.1",
-            "system": "in_batch",
-            "collection": "docstrings",
-            "measure": "RR@10",
-            "theirs": None,
-            "ours": 0.03,
-            "verdict": "analogue: opposite",
-            "why": "",
-            "rerun": "strop study show T16",
-        },
-        {
-            "id": "T20",
-            "statement": "LoRA on hard negatives is the worst of the four fine-tuned models.",
-            "kind": "effect",
-            "table": "table 5.1",
-            "system": "lora_hard",
-            "collection": "docstrings",
-            "measure": "RR@10",
-            "theirs": -0.323,
-            "ours": -0.12,
-            "verdict": "analogue: same direction",
-            "why": "",
-            "rerun": "strop study show T20",
-        },
-        {
-            "id": "T8",
-            "statement": "One random passage of ranks 51–200 is drawn for each query.",
-            "kind": "mechanism",
-            "table": "section 4.2",
-            "theirs": "random",
-            "ours": "one fixed rank",
-            "verdict": "fails",
-            "why": "The same seed is given for every query, so that groups of equal size all draw rank 126.",
-            "rerun": "strop study show T8",
-        },
-        {
-            "id": "T4",
-            "statement": "Full fine-tuning on random negatives costs 13.5 % of RR@10.",
-            "kind": "effect",
-            "table": "table 5.1",
-            "system": "full_random",
-            "collection": "docstrings",
-            "measure": "RR@10",
-            "theirs": -0.135,
-            "ours": -0.02,
-            "verdict": "analogue: not resolved",
-            "why": "",
-            "rerun": "strop study show T4",
-        },
+        judge_figure(count, 147456).as_json() | note | {"rerun": "strop study show T1"},
+        judge_mechanism(rank, True).as_json() | {"rerun": "strop study show T8"},
+        effect("T5", "LoRA on hard negatives is worse than the base.", "lora_hard", "below"),
+        effect("T6", "Full fine-tuning on random negatives is worse than the base.", "full_random", "below"),
+        effect("T16", "No fine-tuning of the base improves it.", "in_batch", "below"),
     ]
 
 
 def exhibits(queries: int) -> dict[str, Any]:
-    drawn = {name: ranks(name, queries, 0) for name in SYSTEMS}
+    drawn = {name: [ranks(name, queries, seed) for seed in SYSTEMS[name][3]] for name in SYSTEMS}
     topics = ("the inverse of a banded matrix", "the shortest path between two nodes", "a window of the signal")
     return {
         "queries": {
             f"q{i}": {
                 "text": f"Compute {topics[i % 3]} for input number {i}, and return it as a new array.",
-                "systems": {name: drawn[name][i] for name in SYSTEMS},
+                "systems": {name: [seed[i] for seed in drawn[name]] for name in SYSTEMS},
             }
             for i in range(queries)
         },
@@ -267,7 +235,7 @@ def results(queries: int = 200, **changes: Any) -> Results:
     """The whole of it; `changes` replace a part (rows, claims, exhibits, record)."""
     parts: dict[str, Any] = {
         "rows": tuple(rows({"docstrings": queries, "docstrings-held-out": 3 * queries // 5})),
-        "claims": tuple(claims()),
+        "claims": tuple(claims(queries)),
         "exhibits": exhibits(queries),
         "record": record(),
     }

@@ -10,7 +10,7 @@ from strop import significance
 from strop.nouns import InputError
 from strop.report import numbers
 from strop.report.perquery import changes
-from strop.report.summary import BETTER, UNRESOLVED, WORSE, Panel, headline, summarise, terminal_table
+from strop.report.summary import BETTER, UNRESOLVED, WORSE, Panel, summarise, terminal_table
 from strop.report.training import endings, series, thin
 from strop.results import Results, Row
 
@@ -33,7 +33,7 @@ def small(record: object = None, **systems: list[list[float]]) -> Results:
 
 def test_a_mean_is_over_queries_and_seeds_and_a_difference_is_against_the_baseline() -> None:
     summary = summarise(small(base=[[0.5, 0.0, 1.0, 0.5]], mine=[[1.0, 0.0, 0.5, 0.5], [1.0, 0.5, 0.5, 0.5]]))
-    base, mine = headline(summary)
+    base, mine = summary.headline()
     assert (base.mean, base.difference, base.seeds) == (0.5, None, 1)
     assert (mine.mean, mine.seeds, mine.queries, mine.label) == (0.5625, 2, 4, "Mine")
     assert mine.difference is not None
@@ -43,7 +43,7 @@ def test_a_mean_is_over_queries_and_seeds_and_a_difference_is_against_the_baseli
 
 
 def test_p_is_corrected_over_the_rivals_of_one_measure_only() -> None:
-    column = [c.difference for c in headline(summarise(synthetic.results(queries=60))) if c.difference]
+    column = [c.difference for c in summarise(synthetic.results(queries=60)).headline() if c.difference]
     assert [d.p_holm for d in column] == significance.holm([d.seen.p for d in column])
     assert len(column) == 4
 
@@ -55,7 +55,7 @@ def test_a_clear_change_is_resolved_and_a_null_says_how_many_queries_it_lacks() 
     record = RECORD | {"systems": {"base": {}, "up": {}, "down": {}, "noise": {}}}
     cells = {
         c.system: c.difference
-        for c in headline(summarise(small(record, base=[base], up=[up], down=[down], noise=[noise])))
+        for c in summarise(small(record, base=[base], up=[up], down=[down], noise=[noise])).headline()
     }
     assert cells["up"] is not None
     assert cells["down"] is not None
@@ -69,7 +69,7 @@ def test_a_clear_change_is_resolved_and_a_null_says_how_many_queries_it_lacks() 
 
 
 def test_the_papers_change_is_against_the_papers_own_base() -> None:
-    cells = {c.system: c for c in headline(summarise(synthetic.results(queries=20)))}
+    cells = {c.system: c for c in summarise(synthetic.results(queries=20)).headline()}
     assert cells["lora_hard"].published == 0.2050
     assert cells["lora_hard"].published_relative == pytest.approx(-0.3225, abs=1e-4)
     assert cells["base"].published == 0.3026
@@ -87,7 +87,7 @@ def test_a_system_on_other_queries_is_refused_and_so_is_a_missing_baseline() -> 
 def test_random_weights_never_get_a_quality_number() -> None:
     record = RECORD | {"systems": {"base": {}, "mine": {"random_weights": True}}}
     summary = summarise(small(record, base=[[1.0, 0.5]], mine=[[1.0, 0.0]]))
-    assert [c.system for c in headline(summary)] == ["base"]
+    assert [c.system for c in summary.headline()] == ["base"]
     assert summary.withheld == ("mine",)
 
 

@@ -25,7 +25,7 @@ INK, GREY = "currentColor", "#8A8A8A"
 #: Given to vega-embed once for all charts.
 CONFIG: Spec = {
     "background": "transparent",
-    "font": "inherit",
+    "font": "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif",
     "view": {"stroke": None},
     "axis": {
         "labelColor": INK,
@@ -61,7 +61,8 @@ def _scale(labels: Mapping[str, str], used: Mapping[str, str]) -> alt.Scale:
 
 
 def _finish(chart: Any, height: int, description: str) -> Spec:
-    spec: Spec = chart.properties(width="container", height=height, description=description).to_dict()
+    # Checking against the schema costs more than drawing; a test compiles every chart instead.
+    spec: Spec = chart.properties(width="container", height=height, description=description).to_dict(validate=False)
     spec.pop("$schema", None)
     spec.pop("config", None)
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
@@ -86,7 +87,7 @@ def forest(cells: Sequence[Cell], palette: Mapping[str, str], description: str) 
     used = {c.label: palette[c.system] for c in cells}
     colour = alt.Color("system:N", scale=alt.Scale(domain=order, range=[used[s] for s in order]), legend=None)
     y = alt.Y("system:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, grid=True))
-    x_axis = alt.Axis(format="+.0%", tickCount=6, labelFlush=True)
+    x_axis = alt.Axis(labelExpr="datum.value ? format(datum.value, '+.0%') : '0'", tickCount=5, labelOverlap=True)
     own = alt.Chart(alt.InlineData(ours))
     tip = [
         alt.Tooltip("system:N", title="system"),
@@ -96,7 +97,7 @@ def forest(cells: Sequence[Cell], palette: Mapping[str, str], description: str) 
         alt.Tooltip("verdict:N", title="verdict"),
     ]
     measure = cells[0].measure if cells else ""
-    title = f"change in {measure} against {next((c.label for c in cells if c.difference is None), 'the baseline')}"
+    title = f"change in {measure}"
     layers: list[Any] = [
         alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(color=INK, opacity=0.6).encode(x="zero:Q"),
         own.mark_rule(strokeWidth=2.5, strokeCap="round").encode(
@@ -129,21 +130,36 @@ def curves(
     height: int = 150,
     dashed: bool = False,
     domain: tuple[float, float] | None = None,
+    value_format: str = "",
 ) -> Spec:
-    """One line a system over the updates, with the nearest point's values on hover; single seeds stay faint behind."""
+    """One line a system over the updates, with the nearest point's values on hover; single seeds stay faint behind.
+
+    `title` enters an expression as it is: one of our own, never a text of the record.
+    """
     points = [
         {"system": labels[s.system], "update": step, "value": value, "seed": s.seed}
         for s in series
         for step, value in s.points
     ]
     used = {s.system: palette[s.system] for s in series}
-    y_scale = alt.Scale(zero=False, nice=True, domain=list(domain)) if domain else alt.Scale(zero=False, nice=True)
+    y_scale = alt.Scale(domain=list(domain)) if domain else alt.Scale(zero=False, nice=True)
+    y_axis = alt.Axis(tickCount=4)
+    if value_format:
+        y_axis = alt.Axis(tickCount=4, labelExpr=f"datum.value ? format(datum.value, '{value_format}') : '0'")
     chart = alt.Chart(alt.InlineData(points)).encode(
-        x=alt.X("update:Q", title="update", axis=alt.Axis(tickCount=5, format=",d"), scale=alt.Scale(nice=False)),
-        y=alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4), scale=y_scale),
+        x=alt.X(
+            "update:Q",
+            title="update",
+            axis=alt.Axis(tickCount=5, format=",d"),
+            scale=alt.Scale(nice=False, domainMin=0),
+        ),
+        y=alt.Y("value:Q", title=None, axis=y_axis, scale=y_scale),
         color=alt.Color("system:N", scale=_scale(labels, used), legend=None),
     )
     mean, single = "datum.seed === 'mean'", "datum.seed !== 'mean'"
+    # Over the nearest point's cell the datum is wrapped once more; Vega-Lite forgets that for a nominal field.
+    seen = "(datum.datum || datum)"
+    tip = f"{{system: {seen}.system, update: format({seen}.update, ',d'), '{title}': format({seen}.value, ',.4~g')}}"
     near = alt.selection_point(name="near", nearest=True, on="pointerover", clear="pointerout", empty=False)
     line = chart.transform_filter(mean).mark_line(strokeWidth=2, strokeDash=[5, 3] if dashed else [1, 0])
     layers: list[Any] = [line]
@@ -153,14 +169,9 @@ def curves(
         layers.append(chart.mark_point(size=28, filled=True, opacity=1))
     layers.append(
         chart.transform_filter(mean)
-        .mark_point(size=60, filled=True)
+        .mark_point(size=60, filled=True, tooltip=alt.expr(tip))
         .encode(
             opacity=alt.when(near).then(alt.value(1)).otherwise(alt.value(0)),
-            tooltip=[
-                alt.Tooltip("system:N", title="system"),
-                alt.Tooltip("update:Q", title="update", format=",d"),
-                alt.Tooltip("value:Q", title=title, format=",.4~g"),
-            ],
         )
         .add_params(near)
         .properties(name="nearest")
@@ -168,7 +179,7 @@ def curves(
     return _finish(alt.layer(*layers), height, description)
 
 
-def changes(values: Sequence[Change], measure: str, baseline: str, label: str, description: str) -> Spec:
+def changes(values: Sequence[Change], measure: str, baseline: str, label: str, colour: str, description: str) -> Spec:
     """Per-query differences, sorted: what was lost hangs left, what was won stands right, ties are the gap."""
     ordered = sorted(values, key=lambda c: (c.difference, c.query))
     shown = [
@@ -176,17 +187,16 @@ def changes(values: Sequence[Change], measure: str, baseline: str, label: str, d
             "place": place,
             "next": place + 1,
             "difference": round(c.difference, 5),
-            "outcome": "won" if c.difference > 0 else "lost",
             "query": c.short_text,
-            "before": c.rank_text(c.rank_before),
-            "after": c.rank_text(c.rank_after),
+            "before": c.rank_before,
+            "after": c.rank_after,
         }
         for place, c in enumerate(ordered)
         if c.difference
     ]
     chart = (
         alt.Chart(alt.InlineData(shown))
-        .mark_rect()
+        .mark_rect(color=colour)
         .encode(
             x=alt.X(
                 "place:Q",
@@ -199,12 +209,11 @@ def changes(values: Sequence[Change], measure: str, baseline: str, label: str, d
                 "difference:Q",
                 title=None,
                 scale=alt.Scale(domain=[-1, 1]),
-                axis=alt.Axis(values=[-1, -0.5, 0, 0.5, 1], format="+.1~f"),
+                axis=alt.Axis(
+                    values=[-1, -0.5, 0, 0.5, 1], labelExpr="datum.value ? format(datum.value, '+.1f') : '0'"
+                ),
             ),
             y2=alt.datum(0),
-            color=alt.Color(
-                "outcome:N", scale=alt.Scale(domain=["lost", "won"], range=["#D55E00", "#0072B2"]), legend=None
-            ),
             tooltip=[
                 alt.Tooltip("query:N", title="query"),
                 alt.Tooltip("before:N", title=f"rank, {baseline}"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from strop.report.numbers import count
+from strop.report.numbers import DASH, count
 from strop.report.summary import Summary, per_query
 from strop.results import Results
 
@@ -18,23 +18,18 @@ SHORT, LISTED = 110, 10
 class Change:
     """One query: the system's value minus the baseline's (each averaged over its seeds), and where both ranked it.
 
-    A rank is that of the first relevant document as the exhibit `queries` gives it; None where none was retrieved,
-    and `ranked` is False where the exhibit does not know the query.
+    A rank is that of the first relevant document, as text: one a seed where the exhibit `queries` lists several.
     """
 
     query: str
     difference: float
     text: str
-    ranked: bool
-    rank_before: int | None
-    rank_after: int | None
+    rank_before: str
+    rank_after: str
 
     @property
     def short_text(self) -> str:
         return self.text if len(self.text) <= SHORT else self.text[: SHORT - 1].rstrip() + "…"
-
-    def rank_text(self, rank: int | None) -> str:
-        return count(rank) if rank is not None else "not found" if self.ranked else "–"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +56,17 @@ class Changes:
 
 
 def changes(results: Results, summary: Summary) -> tuple[Changes, ...]:
-    """One `Changes` for each trained system (`record['systems']` gives it updates), else for every rival."""
+    """One `Changes` for each trained system, in the order of the summary."""
     if not summary.panels:
         return ()
     panel, measure = summary.panels[0], summary.primary_measure
     values = per_query(results)
     exhibit: dict[str, Any] = results.exhibits.get("queries", {})
     base = averaged(values[panel, measure, summary.baseline])
-    rivals = [c for c in summary.column(panel, measure) if c.difference is not None]
-    described = results.record.get("systems", {})
-    trained = [c for c in rivals if described.get(c.system, {}).get("updates")]
     out = []
-    for cell in trained or rivals:
+    for cell in summary.headline():
+        if cell.system not in summary.trained:
+            continue
         rows = []
         for query, value in averaged(values[panel, measure, cell.system]).items():
             difference = value - base[query]
@@ -83,9 +77,8 @@ def changes(results: Results, summary: Summary) -> tuple[Changes, ...]:
                     query=query,
                     difference=0.0 if abs(difference) < 1e-12 else difference,
                     text=str(known.get("text", query)),
-                    ranked=cell.system in ranks and summary.baseline in ranks,
-                    rank_before=ranks.get(summary.baseline),
-                    rank_after=ranks.get(cell.system),
+                    rank_before=rank_text(ranks.get(summary.baseline, ())),
+                    rank_after=rank_text(ranks.get(cell.system, ())),
                 )
             )
         out.append(Changes(cell.system, cell.label, tuple(rows)))
@@ -95,3 +88,10 @@ def changes(results: Results, summary: Summary) -> tuple[Changes, ...]:
 def averaged(by_seed: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Query id -> mean over seeds."""
     return {query: fmean(values[query] for values in by_seed) for query in by_seed[0]}
+
+
+def rank_text(ranks: int | Sequence[int | None] | None) -> str:
+    """`3`, or `3, 1, not found` over seeds; one figure where all agree, a dash where nothing is known."""
+    several = ranks if isinstance(ranks, Sequence) else (ranks,)
+    shown = [count(rank) if rank is not None else "not found" for rank in several]
+    return DASH if not shown else shown[0] if len(set(shown)) == 1 else ", ".join(shown)

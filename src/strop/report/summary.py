@@ -84,7 +84,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Every cell, in the order to show: panels and measures as they first appear, systems as the record has them."""
+    """Every cell, in the order to show: panels as they first appear, the primary measure first, systems as recorded.
+
+    `trained` are the systems with updates, or every rival of the baseline where none has any.
+    """
 
     baseline: str
     primary_measure: str
@@ -92,7 +95,15 @@ class Summary:
     measures: tuple[str, ...]
     systems: tuple[str, ...]
     cells: Mapping[tuple[Panel, str, str], Cell]
+    trained: tuple[str, ...]
     withheld: tuple[str, ...]
+
+    def headline(self) -> tuple[Cell, ...]:
+        """The primary measure on the first panel: what the verdict and the terminal's table are about."""
+        return self.column(self.panels[0], self.primary_measure) if self.panels else ()
+
+    def measures_on(self, panel: Panel) -> tuple[str, ...]:
+        return tuple(m for m in self.measures if (panel, m, self.baseline) in self.cells)
 
     def column(self, panel: Panel, measure: str) -> tuple[Cell, ...]:
         return tuple(c for s in self.systems if (c := self.cells.get((panel, measure, s))) is not None)
@@ -148,7 +159,9 @@ def summarise(results: Results) -> Summary:
             column = [_cell(panel, measure, system, baseline, values, record) for system in measured]
             cells |= {(panel, measure, cell.system): cell for cell in _holm(column)}
     ordered = (primary, *(m for m in measures if m != primary)) if primary in measures else measures
-    return Summary(baseline, primary, panels, ordered, systems, cells, withheld)
+    rivals = tuple(s for s in systems if s != baseline)
+    trained = tuple(s for s in rivals if described.get(s, {}).get("updates"))
+    return Summary(baseline, primary, panels, ordered, systems, cells, trained or rivals, withheld)
 
 
 def _cell(panel: Panel, measure: str, system: str, baseline: str, values: PerQuery, record: Mapping[str, Any]) -> Cell:
@@ -197,14 +210,9 @@ def label(record: Mapping[str, Any], system: str) -> str:
     return str(record.get("systems", {}).get(system, {}).get("label") or system)
 
 
-def headline(summary: Summary) -> tuple[Cell, ...]:
-    """The primary measure on the first panel: what the verdict and the terminal's table are about."""
-    return summary.column(summary.panels[0], summary.primary_measure) if summary.panels else ()
-
-
 def summary_table(results: Results) -> tuple[Cell, ...]:
     """Every system on the primary measure of the first panel, as values."""
-    return headline(summarise(results))
+    return summarise(results).headline()
 
 
 def terminal_table(results: Results) -> tuple[tuple[str, ...], ...]:

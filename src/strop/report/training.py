@@ -16,7 +16,7 @@ CURVES: Mapping[str, str] = {
     "train/gradient_norm": "gradient norm",
     "train/learning_rate": "learning rate",
 }
-MOST_POINTS = 240
+MOST_POINTS, MOST_OF_A_SEED = 240, 80
 
 Points = tuple[tuple[int, float], ...]
 
@@ -40,7 +40,10 @@ def series(results: Results, measure: str) -> tuple[Series, ...]:
     for system in _ordered(read, results):
         by_seed = read[system]
         if len(by_seed) > 1:
-            out += [Series(system, str(seed), thin(sorted(v.items()))) for seed, v in sorted(by_seed.items())]
+            out += [
+                Series(system, str(seed), thin(sorted(v.items()), MOST_OF_A_SEED))
+                for seed, v in sorted(by_seed.items())
+            ]
         steps = sorted(set().union(*by_seed.values()))
         averaged = [(step, fmean(v[step] for v in by_seed.values() if step in v)) for step in steps]
         out.append(Series(system, "mean", thin(averaged)))

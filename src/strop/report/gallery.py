@@ -1,0 +1,142 @@
+"""The charts of one page by name, each with the sentence that says the same to who cannot see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strop.report import charts, numbers, tables
+from strop.report.perquery import Changes, changes
+from strop.report.summary import Summary, label
+from strop.report.training import CURVES, Series, published_loss, series
+from strop.results import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A place for the chart `name`: `description` says in words what it shows, `caption` how to read it."""
+
+    name: str
+    title: str
+    description: str
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    readings: tuple[str, ...]
+    warnings: tuple[str, ...]
+    blocks: tuple[tables.Table | Figure, ...]
+
+
+class Gallery:
+    """Draws the charts of a Results folder; `specs` holds what was drawn so far."""
+
+    def __init__(self, results: Results, summary: Summary) -> None:
+        self.results, self.summary = results, summary
+        described = tuple(results.record.get("systems", {}))
+        self.palette = charts.colours(tuple(dict.fromkeys((*described, *summary.systems))), summary.baseline)
+        self.specs: dict[str, charts.Spec] = {}
+
+    def forest(self) -> Figure | None:
+        """All rivals on the headline measure, the paper's changes beside ours."""
+        cells = [c for c in self.summary.headline() if c.difference is None or c.difference.seen.relative is not None]
+        rivals = [c for c in cells if c.difference is not None]
+        if not rivals:
+            return None
+        said = []
+        for cell in rivals:
+            assert cell.difference is not None
+            low, high = cell.difference.relative_interval or (None, None)
+            ours = f"{cell.label} {numbers.signed_percent(cell.difference.seen.relative)}"
+            theirs = numbers.signed_percent(cell.published_relative) if cell.published_relative else ""
+            span = f"{numbers.signed_percent(low)} to {numbers.signed_percent(high)}"
+            said.append(f"{ours} ({span}){f', the paper {theirs}' if theirs else ''}")
+        text = f"{'; '.join(said)}."
+        caption = "Dots are ours with their 95 % intervals"
+        caption += ", diamonds the changes the paper prints." if any(c.published_relative for c in rivals) else "."
+        return self._add("forest", "Against the base", charts.forest(cells, self.palette, text), text, caption)
+
+    def training(self) -> tuple[Figure, ...]:
+        """Loss first, the paper's loss beside it where there are points, then everything else that was logged."""
+        figures = []
+        theirs = published_loss(self.results)
+        for measure, name in CURVES.items():
+            ours = series(self.results, measure)
+            if not ours:
+                continue
+            figures.append(self._curves(measure.replace("/", "-"), name, ours, dashed=False))
+            if measure == "train/loss" and theirs:
+                figures.append(
+                    self._curves("published-loss", "loss in the paper, read off its figure", theirs, dashed=True)
+                )
+        return tuple(figures)
+
+    def _curves(self, name: str, title: str, lines: Sequence[Series], dashed: bool) -> Figure:
+        labels = {s.system: label(self.results.record, s.system) for s in lines}
+        palette = {s: self.palette.get(s, charts.GREY) for s in labels}
+        ends = [
+            f"{labels[s.system]} from {numbers.plain(s.points[0][1])} to {numbers.plain(s.points[-1][1])}"
+            f" at update {numbers.count(s.points[-1][0])}"
+            for s in lines
+            if s.seed == "mean"
+        ]
+        text = f"{tables.title(title)}: {'; '.join(ends)}."
+        unit = (0.0, 1.0) if title == CURVES["train/active_share"] else None
+        rate = "~e" if title == CURVES["train/learning_rate"] else ""
+        spec = charts.curves(lines, palette, labels, title, text, dashed=dashed, domain=unit, value_format=rate)
+        return self._add(name, tables.title(title), spec, text)
+
+    def changes(self) -> tuple[tuple[Changes, Figure], ...]:
+        base = label(self.results.record, self.summary.baseline)
+        out = []
+        for found in changes(self.results, self.summary):
+            won, lost = (sum(c.difference * sign > 0 for c in found.values) for sign in (1, -1))
+            text = (
+                f"{found.label} against {base}, query by query in {self.summary.primary_measure}: "
+                f"{lost} lost, {found.tied} tied, {won} won, of {len(found.values)}."
+            )
+            colour = self.palette[found.system]
+            spec = charts.changes(found.values, self.summary.primary_measure, base, found.label, colour, text)
+            caption = f"{lost} lost, {found.tied} tied, {won} won."
+            out.append((found, self._add(f"changes-{found.system}", found.label, spec, text, caption)))
+        return tuple(out)
+
+    def negatives(self) -> tuple[Figure, ...]:
+        exhibit: Mapping[str, Mapping[str, Any]] = self.results.exhibits.get("negatives", {})
+        return tuple(
+            self.histogram(f"negatives-{policy}", tables.Histogram(policy, bins), "rank of the negative", "negatives")
+            for policy, values in exhibit.items()
+            if (bins := tuple((float(a), float(b), float(n)) for a, b, n in values.get("rank_histogram", ())))
+        )
+
+    def audit(self) -> Audit | None:
+        exhibit: Mapping[str, Any] = self.results.exhibits.get("audit", {})
+        if not exhibit:
+            return None
+        plain = {k: v for k, v in exhibit.items() if k not in ("readings", "warnings")}
+        blocks = [
+            self.histogram(f"audit-{i}", found, found.title.lower(), "count")
+            if isinstance(found, tables.Histogram)
+            else found
+            for i, found in enumerate(tables.blocks(plain, "At a glance"))
+        ]
+        return Audit(_sentences(exhibit.get("readings")), _sentences(exhibit.get("warnings")), tuple(blocks))
+
+    def histogram(self, name: str, found: tables.Histogram, axis: str, unit: str) -> Figure:
+        total = sum(n for _, _, n in found.bins) or 1
+        most = max(found.bins, key=lambda b: b[2])
+        text = (
+            f"{tables.title(found.title)}: {numbers.count(total)} in {len(found.bins)} bins; most, "
+            f"{numbers.percent(most[2] / total)}, from {numbers.plain(most[0])} to {numbers.plain(most[1])}."
+        )
+        return self._add(name, tables.title(found.title), charts.histogram(found.bins, axis, unit, text), text)
+
+    def _add(self, name: str, title: str, spec: charts.Spec, text: str, caption: str = "") -> Figure:
+        self.specs[name] = spec
+        return Figure(name, title, text, caption)
+
+
+def _sentences(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value or ()))

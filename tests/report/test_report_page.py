@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import vl_convert
+
+from strop.nouns import InputError
+from strop.report import numbers
+from strop.report.page import VEGA_LITE, page, render
+from strop.report.summary import UNRESOLVED, Summary, summarise
+from strop.results import Results
+
+from . import synthetic
+
+HOSTILE = "<script>alert(1)</script></script><img src=x onerror=alert(2)>\u2028'\"&"
+
+
+class Reader(HTMLParser):
+    """Tags, attributes, the text inside each element id, and the scripts of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.rows: list[list[str]] = []
+        self._script: dict[str, str | None] | None = None
+        self.feed(text)
+        self.rows = [[cell.strip() for cell in row] for row in self.rows]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self._script = dict(attrs)
+            self.scripts.append((self._script, ""))
+        elif tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script":
+            self._script = None
+
+    def handle_data(self, data: str) -> None:
+        if self._script is not None:
+            self.scripts[-1] = (self.scripts[-1][0], self.scripts[-1][1] + data)
+        elif self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+    def json(self, name: str) -> Any:
+        return next(json.loads(text) for attrs, text in self.scripts if attrs.get("id") == name)
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return synthetic.results(queries=60)
+
+
+@pytest.fixture(scope="module")
+def summary(results: Results) -> Summary:
+    return summarise(results)
+
+
+@pytest.fixture(scope="module")
+def html(results: Results) -> str:
+    return page(results)
+
+
+@pytest.fixture(scope="module")
+def read(html: str) -> Reader:
+    return Reader(html)
+
+
+def rows_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for rows in spec["datasets"].values() for row in rows]
+
+
+def without_scripts(html: str) -> str:
+    return re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
+
+
+def test_a_results_folder_becomes_one_file(tmp_path: Path) -> None:
+    folder = synthetic.folder(tmp_path / "results", queries=20)
+    written = render(folder, tmp_path / "out" / "report.html")
+    assert written == tmp_path / "out" / "report.html"
+    assert [p.name for p in written.parent.iterdir()] == ["report.html"]
+    assert written.stat().st_size < 3_000_000
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no finished results"):
+        render(tmp_path, tmp_path / "report.html")
+
+
+def test_nothing_is_fetched_and_only_our_own_scripts_may_run(html: str, read: Reader) -> None:
+    for tag, attrs in read.tags:
+        assert tag not in ("link", "iframe", "img", "object", "embed", "base", "form")
+        assert not attrs.keys() & {"src", "srcset", "action", "onload", "onerror", "onclick"}
+        assert (attrs.get("href") or "#").startswith("#")
+    assert "url(" not in without_scripts(html)
+    assert "@import" not in without_scripts(html)
+    policy = next(a["content"] or "" for t, a in read.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-eval" not in policy
+    runs = [text for attrs, text in read.scripts if attrs.get("type") != "application/json"]
+    hashes = ["sha256-" + base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in runs]
+    assert re.findall(r"'(sha256-[^']+)'", policy) == hashes
+
+
+def test_all_charts_share_one_copy_of_vega_and_each_place_has_its_specification(html: str, read: Reader) -> None:
+    specs = read.json("chart-specs")
+    places = [a["data-chart"] for _, a in read.tags if "data-chart" in a]
+    assert sorted(specs) == sorted(p for p in places if p)
+    assert len(specs) > 10
+    assert len(html) - len(max((s for _, s in read.scripts), key=len)) < 500_000
+    for spec in specs.values():
+        assert "http" not in json.dumps(spec)
+        assert len(spec["description"]) > 20
+        assert spec["description"].split(":")[0] in without_scripts(html).replace("&#39;", "'")
+
+
+def test_vega_draws_every_chart(read: Reader) -> None:
+    for name, spec in read.json("chart-specs").items():
+        sized = spec | {"width": 400, "config": read.json("chart-config")}
+        drawn = vl_convert.vegalite_to_svg(sized, VEGA_LITE)
+        assert drawn.count("<path") > 4, name
+        assert "NaN" not in drawn, name
+
+
+def test_equal_results_give_equal_bytes(html: str, results: Results) -> None:
+    assert page(synthetic.results(queries=60)) == html
+
+
+def test_the_systems_table_prints_what_the_summary_holds(summary: Summary, read: Reader) -> None:
+    for panel in summary.panels:
+        for cell in summary.column(panel, "RR@10"):
+            rows = [r for r in read.rows if r and r[0] == cell.label and f"{numbers.fixed(cell.mean)}" in " ".join(r)]
+            text = " ".join(" ".join(rows[0]).split())
+            assert numbers.interval(cell.low, cell.high) in text
+            if (d := cell.difference) is not None:
+                assert numbers.signed(d.seen.difference) in text
+                assert numbers.interval(d.seen.low, d.seen.high, signs=True) in text
+                assert numbers.p_value(d.p_holm) in text
+                assert f"{d.seen.won} / {d.seen.tied} / {d.seen.lost}" in text
+                assert d.smallest_visible is not None
+                assert f"±{numbers.fixed(d.smallest_visible)}" in text
+
+
+def test_the_papers_figures_stand_beside_ours(read: Reader) -> None:
+    row = next(r for r in read.rows if r and r[0] == "LoRA, hard negatives" and "0.2050" in r)
+    assert row[-2:] == ["0.2050", "−32.3\u202f%"]
+
+
+def test_a_null_is_called_a_null(summary: Summary, html: str) -> None:
+    null = next(c for c in summary.headline() if c.system == "full_random")
+    assert null.difference is not None
+    assert null.difference.verdict == UNRESOLVED
+    text = without_scripts(html)
+    assert "cannot be told from it" in text
+    assert f"This design can see ±{numbers.fixed(null.difference.smallest_visible)}" in text
+    assert f"{numbers.count(null.difference.queries_needed)} queries would be needed" in text
+
+
+def test_the_parameter_ledger_sets_the_true_count_beside_the_printed_one(read: Reader) -> None:
+    row = next(r for r in read.rows if r[0] == "LoRA, hard negatives" and "884,736" in r)
+    assert row[1:5] == ["22,713,216", "147,456", "0.649\u202f%", "884,736"]
+
+
+def test_hostile_text_stays_text_wherever_it_comes_from() -> None:
+    plain = synthetic.results(queries=12)
+    record = json.loads(json.dumps(plain.record))
+    record["systems"]["lora_hard"]["label"] = HOSTILE
+    record["systems"]["lora_hard"]["values"] = {HOSTILE: HOSTILE}
+    record |= {"title": HOSTILE, "command": HOSTILE, "commands": {HOSTILE: HOSTILE}, "versions": {HOSTILE: HOSTILE}}
+    record["stages"] = [{"name": HOSTILE, "key": HOSTILE, "wall_seconds": 1.0}]
+    exhibits = json.loads(json.dumps(plain.exhibits))
+    for query in exhibits["queries"].values():
+        query["text"] = HOSTILE
+    exhibits["audit"] |= {"readings": [HOSTILE], "warnings": [HOSTILE], HOSTILE: HOSTILE}
+    exhibits["parameters"][0] |= {"note": HOSTILE, "by_part": {HOSTILE: 1}}
+    exhibits["negatives"] = {HOSTILE: exhibits["negatives"]["drawn"]}
+    rows = tuple(replace(r, system=HOSTILE) if r.system == "bm25" else r for r in plain.rows)
+    claims = json.loads(json.dumps(plain.claims))
+    claims[0]["claim"]["statement"] = claims[0]["note"] = claims[0]["rerun"] = HOSTILE
+    html = page(Results(rows, tuple(claims), exhibits, record))
+    read = Reader(html)
+    assert "<script>alert" not in html
+    assert "<img" not in without_scripts(html)
+    assert not [t for t, _ in read.tags if t == "img"]
+    assert len(read.scripts) == 4
+    specs = read.json("chart-specs")
+    assert f"negatives-{HOSTILE}" in specs
+    assert any(row["query"].startswith(HOSTILE[:30]) for row in rows_of(specs["changes-in_batch"]))
+
+
+@pytest.mark.parametrize(
+    ("exhibit", "heading"),
+    [
+        ("queries", "Query by query"),
+        ("parameters", "Parameters"),
+        ("negatives", "Negatives"),
+        ("audit", "Audit of the data"),
+    ],
+)
+def test_a_missing_exhibit_leaves_its_section_out(exhibit: str, heading: str, html: str) -> None:
+    assert f">{heading}</h2>" in html
+    results = synthetic.results(queries=6)
+    exhibits = {k: v for k, v in results.exhibits.items() if k != exhibit}
+    without = page(replace(results, exhibits=exhibits))
+    assert f">{heading}</h2>" not in without
+    assert without_scripts(without).count("<h2") == without_scripts(html).count("<h2") - 1
+    assert re.findall(r'href="#(\w+)"', without) == re.findall(r'<section id="(\w+)"', without)
+
+
+def test_results_with_next_to_nothing_in_them_still_make_a_page(results: Results) -> None:
+    rows = tuple(r for r in results.rows if r.system in ("base", "bm25") and r.measure == "RR@10")
+    html = page(Results(rows, (), {}, {}))
+    assert re.findall(r'<section id="(\w+)"', html) == ["verdict", "systems", "provenance"]
+    assert re.findall(r'<section id="(\w+)"', page(Results((), (), {}, {}))) == ["verdict", "provenance"]
+
+
+def test_every_table_has_a_caption_and_every_header_a_scope(html: str, read: Reader) -> None:
+    bare = without_scripts(html)
+    assert bare.count("<table") == bare.count("<caption>") > 10
+    assert all(attrs.get("scope") in ("col", "row", "colgroup") for tag, attrs in read.tags if tag == "th")
+    levels = [int(tag[1]) for tag, _ in read.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+
+
+def test_the_palette_is_readable_on_both_backgrounds(html: str) -> None:
+    for block in re.findall(r":root \{(.*?)\}", html, flags=re.DOTALL)[:2]:
+        colour = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+        pairs = [("ink", "paper"), ("quiet", "paper"), ("link", "paper"), ("ink", "raised"), ("quiet", "raised")]
+        pairs += [(f"{tone}-ink", tone) for tone in ("good", "bad", "open")]
+        for front, back in pairs:
+            assert contrast(colour[front], colour[back]) >= 4.5, (front, back)
+
+
+def contrast(a: str, b: str) -> float:
+    """WCAG 2.2 contrast ratio."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_rendering_never_loads_torch(tmp_path: Path) -> None:
+    folder = synthetic.folder(tmp_path / "results", queries=8)
+    code = (
+        "import sys; from pathlib import Path; from strop.report.page import render; "
+        f"render(Path({str(folder)!r}), Path({str(tmp_path / 'r.html')!r})); "
+        "print([m for m in ('torch', 'transformers', 'ir_measures', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
