@@ -47,6 +47,8 @@ ratchet
 recipes
 study
 stages
+exhibits
+conduct
 tune
 report
 studies
