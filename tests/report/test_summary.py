@@ -10,7 +10,7 @@ from strop import significance
 from strop.nouns import InputError
 from strop.report import numbers
 from strop.report.perquery import changes
-from strop.report.summary import BETTER, UNRESOLVED, WORSE, Panel, summarise, terminal_table
+from strop.report.summary import BETTER, UNRESOLVED, WORSE, Panel, summarise, summary_table, terminal_table
 from strop.report.training import endings, series, thin
 from strop.results import Results, Row
 
@@ -98,7 +98,7 @@ def test_training_rows_and_other_namespaces_are_no_measures() -> None:
 
 
 def test_per_query_changes_average_seeds_and_list_the_largest_ten_each_way() -> None:
-    results = synthetic.results(queries=120)
+    results = synthetic.results(queries=60)
     summary = summarise(results)
     for found in changes(results, summary):
         cell = summary.cells[summary.panels[0], "RR@10", found.system]
@@ -124,6 +124,11 @@ def test_training_series_hold_each_seed_and_their_mean() -> None:
     assert found[3].points[4][1] == pytest.approx(fmean(s.points[4][1] for s in found[:3]), abs=1e-4)
     ending = next(e for e in endings(results) if e.system == "lora_hard")
     assert (ending.updates, ending.seeds, ending.active_share) == (63, 3, 1.0)
+
+
+def test_the_terminal_and_the_page_share_one_computation() -> None:
+    results = synthetic.results(queries=30)
+    assert summary_table(results) == summarise(results).headline()
 
 
 def test_the_terminal_table_fits_eighty_columns() -> None:

@@ -87,6 +87,6 @@ def _evidence(item: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
         if item.get("queries_needed"):
             null += f"; a difference as small as ours would need {numbers.count(item['queries_needed'])} queries"
         if item.get("queries_needed_published"):
-            null += f", one as large as the paper's {numbers.count(item['queries_needed_published'])}"
+            null += f"; one as large as the paper's would need {numbers.count(item['queries_needed_published'])}"
         out.append(null + ".")
     return out

@@ -87,9 +87,7 @@ def page(results: Results) -> str:
         "audit": gallery.audit(),
         "values": tables.values_table(results),
         "presets": tables.presets_table(record),
-        "facts": [
-            b for k in ("weights", "versions", "collections") for b in tables.blocks(record.get(k) or {}, k.title())
-        ],
+        "facts": tables.facts(record),
     }
     context["sections"] = [(id, name) for id, name, needed in SECTIONS if not needed or any(context[n] for n in needed)]
     bundle, loader = _bundle(), _part("page.js")

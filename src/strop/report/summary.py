@@ -134,8 +134,11 @@ def per_query(results: Results) -> PerQuery:
     return {key: tuple(values for _, values in sorted(by_seed.items())) for key, by_seed in read.items()}
 
 
-def summarise(results: Results) -> Summary:
-    """Everything the tables say, computed once. Raises InputError when the baseline has no rows."""
+def summarise(results: Results, headline_only: bool = False) -> Summary:
+    """Everything the tables say, computed once. Raises InputError when the baseline has no rows.
+
+    `headline_only` leaves out all but the primary measure of the first panel, for a terminal that shows no more.
+    """
     record = results.record
     baseline = str(record.get("baseline", "base"))
     described: Mapping[str, Any] = record.get("systems", {})
@@ -145,7 +148,11 @@ def summarise(results: Results) -> Summary:
     measures = tuple(dict.fromkeys(measure for _, measure, _ in values))
     present = dict.fromkeys(system for _, _, system in values)
     systems = tuple(s for s in described if s in present) + tuple(s for s in present if s not in described)
-    primary = str(record.get("primary_measure", measures[0] if measures else ""))
+    primary = str(record.get("primary_measure", ""))
+    if primary not in measures:
+        primary = measures[0] if measures else ""
+    if headline_only:
+        panels, measures = panels[:1], tuple(m for m in measures if m == primary)
     cells: dict[tuple[Panel, str, str], Cell] = {}
     for panel in panels:
         for measure in measures:
@@ -158,7 +165,7 @@ def summarise(results: Results) -> Summary:
                 )
             column = [_cell(panel, measure, system, baseline, values, record) for system in measured]
             cells |= {(panel, measure, cell.system): cell for cell in _holm(column)}
-    ordered = (primary, *(m for m in measures if m != primary)) if primary in measures else measures
+    ordered = tuple(sorted(measures, key=lambda m: m != primary))
     rivals = tuple(s for s in systems if s != baseline)
     trained = tuple(s for s in rivals if described.get(s, {}).get("updates"))
     return Summary(baseline, primary, panels, ordered, systems, cells, trained or rivals, withheld)
@@ -212,7 +219,7 @@ def label(record: Mapping[str, Any], system: str) -> str:
 
 def summary_table(results: Results) -> tuple[Cell, ...]:
     """Every system on the primary measure of the first panel, as values."""
-    return summarise(results).headline()
+    return summarise(results, headline_only=True).headline()
 
 
 def terminal_table(results: Results) -> tuple[tuple[str, ...], ...]:

@@ -68,7 +68,12 @@ def blocks(values: Mapping[str, Any], caption: str) -> tuple[Block, ...]:
         out.append(Table(caption, ("", ""), tuple(facts), (False, True)))
     for key, value in values.items():
         if _binned(value):
-            out.append(Histogram(title(key), tuple((float(a), float(b), float(n)) for a, b, n in value)))
+            out.append(
+                Histogram(
+                    title(str(key).removesuffix("_histogram")),
+                    tuple((float(a), float(b), float(n)) for a, b, n in value),
+                )
+            )
         elif isinstance(value, Mapping) and _nested(value):
             inner: Mapping[str, Any] = value
             if _alike(inner):
@@ -180,6 +185,17 @@ def presets_table(record: Mapping[str, Any]) -> Table | None:
     ]
     columns = ("Field", "As written", "As coded", "Corrected", f"This run ({title(ran)})" if ran else "This run")
     return Table("Readings of the paper", columns, tuple(rows), (False,) * 5)
+
+
+def facts(record: Mapping[str, Any]) -> tuple[Table, ...]:
+    """Weights, versions and each collection; names of packages and collections stay as they are."""
+    versions = tuple((name, str(version)) for name, version in (record.get("versions") or {}).items())
+    found: list[Block] = [*blocks(record.get("weights") or {}, "Weights")]
+    if versions:
+        found.append(Table("Versions", ("", ""), versions, (False, True)))
+    for name, about in (record.get("collections") or {}).items():
+        found += blocks(about, f"Collection {name}")
+    return tuple(b for b in found if isinstance(b, Table))
 
 
 def _stated(value: Any) -> str:
