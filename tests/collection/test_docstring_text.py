@@ -65,6 +65,13 @@ def test_a_repeated_summary_is_taken_out_of_the_document() -> None:
     assert body(text) == f"Notes\n {PROSE}"
 
 
+def test_the_summaries_of_related_objects_go() -> None:
+    related = "See Also\n--------\nmedian : Compute the median of many things.\n\nmode\n    Compute the mode.\n\n"
+    text = f"Compute the mean of many things.\n\n{related}Notes\n-----\n{PROSE}"
+    assert body(text) == f"Notes\n{PROSE}"
+    assert body(f"Compute the mean of many things.\n\n{PROSE}\n\n{related}") == PROSE
+
+
 def test_a_summary_ends_at_a_section_without_an_empty_line() -> None:
     found = pair(Docstring("pkg", "pkg.f", f"Compute the mean of many things\nArgs:\n    a: {PROSE}"))
     assert found is not None

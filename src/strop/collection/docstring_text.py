@@ -41,6 +41,8 @@ _BOILERPLATE = re.compile(
     r"|[`*]*[\w.]+[`*]*\s*(:|\(:|\(`|\([\w., ]*\)\s*:)",
     re.I,
 )
+#: A section that repeats the summaries of other objects, which are other queries; up to the next underlined heading.
+_SEE_ALSO = re.compile(r"^ *See Also *\n *[-=]{3,} *\n.*?(?=^\S[^\n]*\n[-=]{3,} *$|\Z)", re.M | re.S | re.I)
 _ADORNMENT = re.compile(r"\s*([-=~^*#_+\"'`.])\1{2,}\s*$")
 _ABBREVIATION = re.compile(
     r"(\b(e\.g|i\.e|etc|vs|cf|al|eq|eqs|fig|no|resp|approx|ref|sec|dr|st|inc|pp?|pg|vol|w\.r\.t)|\b[A-Za-z])\.$", re.I
@@ -66,7 +68,8 @@ class Pair(NamedTuple):
 def pair(docstring: Docstring) -> Pair | None:
     """The known-item pair of a docstring, or None when it has no summary sentence or says too little.
 
-    The document holds neither the summary, nor the object's own name, nor a copy of its signature.
+    The document holds neither the summary, nor the object's own name, nor a copy of its signature, nor the list of
+    related objects with their summaries.
     """
     name = docstring.qualified.rpartition(".")[2]
     text = _without_signatures(docstring.text, name).strip()
@@ -78,7 +81,7 @@ def pair(docstring: Docstring) -> Pair | None:
         return None
     if len(content_words(summary)) < MIN_CONTENT_WORDS:
         return None
-    body = _tidy(f"{remainder}\n\n{rest}")
+    body = _tidy(_SEE_ALSO.sub("", f"{remainder}\n\n{rest}"))
     if " ".join(summary.split()).casefold() in " ".join(body.split()).casefold():
         body = re.sub(r"\s+".join(map(re.escape, summary.split())), "", body, flags=re.I)
     body = _tidy(_without_name(body, name))
