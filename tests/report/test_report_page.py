@@ -16,6 +16,7 @@ import vl_convert
 
 from strop.nouns import InputError
 from strop.report import numbers
+from strop.report.charts import histogram
 from strop.report.page import VEGA_LITE, page, render
 from strop.report.summary import UNRESOLVED, Summary, summarise
 from strop.results import Results
@@ -135,6 +136,13 @@ def test_vega_draws_every_chart(read: Reader) -> None:
         drawn = vl_convert.vegalite_to_svg(sized, VEGA_LITE)
         assert drawn.count("<path") > 4, name
         assert "NaN" not in drawn, name
+
+
+def test_bins_of_unequal_width_get_names_and_equal_ones_a_true_axis() -> None:
+    equal = histogram([(51, 60, 3), (61, 70, 2), (71, 80, 1)], "rank", "negatives", "said")
+    assert equal["encoding"]["x"]["scale"]["domain"] == [51, 81]
+    unequal = histogram([(51, 60, 3), (61, 70, 2), (71, 200, 1)], "rank", "negatives", "said")
+    assert unequal["encoding"]["x"]["type"] == "nominal"
 
 
 def test_equal_results_give_equal_bytes(html: str, results: Results) -> None:

@@ -226,16 +226,24 @@ def changes(values: Sequence[Change], measure: str, baseline: str, label: str, c
 
 
 def histogram(bins: Sequence[tuple[float, float, float]], title: str, unit: str, description: str) -> Spec:
-    """Counted bins of any width as bars of equal width: [low, high, count] each."""
-    names = [f"{low:,g}–{high:,g}" for low, high, _ in bins]
-    shown = [{"bin": name, "count": n} for name, (_, _, n) in zip(names, bins, strict=True)]
-    chart = (
-        alt.Chart(alt.InlineData(shown))
-        .mark_bar(color=GREY)
-        .encode(
-            x=alt.X("bin:N", sort=names, title=title, axis=alt.Axis(labelAngle=-40 if len(bins) > 8 else 0)),
-            y=alt.Y("count:Q", title=None, axis=alt.Axis(tickCount=4, format=",d")),
-            tooltip=[alt.Tooltip("bin:N", title=title), alt.Tooltip("count:Q", title=unit, format=",d")],
-        )
+    """Counted bins, [low, high, count] each: on a true axis where they are equally wide, else as named bars."""
+    names = [f"{low:,.0f}–{high:,.0f}" for low, high, _ in bins]
+    lows = [low for low, _, _ in bins]
+    gap = lows[1] - bins[0][1] if len(bins) > 1 else 0.0  # 1 where both ends count, as of ranks
+    widths = [high + gap - low for low, high, _ in bins]
+    shown = [{"bin": name, "low": low, "count": n} for name, (low, _, n) in zip(names, bins, strict=True)]
+    chart = alt.Chart(alt.InlineData(shown)).encode(
+        y=alt.Y("count:Q", title=None, axis=alt.Axis(tickCount=4, format=",d")),
+        tooltip=[alt.Tooltip("bin:N", title=title), alt.Tooltip("count:Q", title=unit, format=",d")],
     )
+    if max(widths) - min(widths) <= 0.02 * max(widths):
+        for row, low in zip(shown, lows, strict=True):
+            row["high"] = low + widths[0]
+        scale = alt.Scale(domain=[lows[0], lows[-1] + widths[0]], nice=False)
+        x = alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(tickCount=6, format=",d"))
+        chart = chart.mark_rect(color=GREY, stroke="none").encode(x=x, x2="high:Q", y2=alt.datum(0))
+    else:
+        chart = chart.mark_bar(color=GREY).encode(
+            x=alt.X("bin:N", sort=names, title=title, axis=alt.Axis(labelAngle=0))
+        )
     return _finish(chart, 150, description)

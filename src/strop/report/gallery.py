@@ -103,6 +103,12 @@ class Gallery:
             out.append((found, self._add(f"changes-{found.system}", found.label, spec, text, caption)))
         return tuple(out)
 
+    def ranks_by_seed(self) -> bool:
+        """Whether the exhibit has a rank for each seed, or one of the first only."""
+        known: Mapping[str, Mapping[str, Any]] = self.results.exhibits.get("queries", {})
+        several = any(c.seeds > 1 for c in self.summary.headline())
+        return not several or any(isinstance(r, list) for q in known.values() for r in q.get("systems", {}).values())
+
     def negatives(self) -> tuple[Figure, ...]:
         exhibit: Mapping[str, Mapping[str, Any]] = self.results.exhibits.get("negatives", {})
         return tuple(

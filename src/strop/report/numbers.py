@@ -95,6 +95,8 @@ def plain(value: Any) -> str:
         return ", ".join(plain(v) for v in value) if value else DASH
     if isinstance(value, dict):
         kind = value.get("type")
-        inside = ", ".join(f"{k}={plain(v)}" for k, v in value.items() if k != "type")
-        return f"{kind}({inside})" if kind else inside
+        inside = [(k, plain(v)) for k, v in value.items() if k != "type"]
+        if kind:
+            return f"{kind}({', '.join(f'{k}={v}' for k, v in inside)})"
+        return ", ".join(f"{k}: {v}" for k, v in inside) or DASH
     return str(value)

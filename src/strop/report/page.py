@@ -5,13 +5,14 @@ Reads, besides what `summary` reads of rows and record (a key that is missing le
     record    study, title, paper, scale, preset, command, baseline, primary_measure, systems, published,
               collections {name: {plain values}}, weights {plain values}, versions {name: version},
               stages [{name, key, wall_seconds}], presets {field: {as_written, as_coded, corrected[, this_run]}},
-              commands {what: command} for numbers that have a command of their own
+              commands {what: command} for numbers that have a command of their own, seeds [n, ...],
+              deviations [sentence, ...]: how this scale departs from the paper; a system may have a `note`
     claims    `claims.Verdict.as_json()` each, with `note` and `rerun` where there is more to say
     exhibits  published_loss  {system: [[update, loss], ...]}
               queries         {query id: {text, systems: {system: rank of the first relevant document, null where
                               it was not found, or a list of these, one a seed}}}
               parameters      [{system, total, trainable, share, by_part {part: n}, published: n or null, note}]
-              negatives       {policy: {rank_histogram: [[low, high, n], ...], plain values}}
+              negatives       {policy: {rank_histogram: [[low, high, n], ...], plain values[, reading: sentence]}}
               audit           nested plain values; `readings` and `warnings` are lists of sentences
 
 Nothing is fetched when it is opened: scripts run by the hash that the page's own Content-Security-Policy names, Vega
@@ -82,6 +83,9 @@ def page(results: Results) -> str:
         "endings": tables.endings_table(results),
         "changes": gallery.changes() if "queries" in results.exhibits else (),
         "parameters": results.exhibits.get("parameters") or (),
+        "notes": [(s, d["note"]) for s, d in record.get("systems", {}).items() if d.get("note")],
+        "ranks_by_seed": gallery.ranks_by_seed(),
+        "readings": [(n, v["reading"]) for n, v in results.exhibits.get("negatives", {}).items() if v.get("reading")],
         "negatives": tables.negatives_table(results.exhibits.get("negatives") or {}),
         "negatives_mined": gallery.negatives(),
         "audit": gallery.audit(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from strop.report import numbers
@@ -26,12 +26,15 @@ class Table:
     systems: tuple[str, ...] = ()
 
 
+Bins = tuple[tuple[float, float, float], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """Counted bins (low, high, count) that were found among plain values."""
 
     title: str
-    bins: tuple[tuple[float, float, float], ...]
+    bins: Bins
 
 
 Block = Table | Histogram
@@ -57,63 +60,85 @@ def said(key: str, value: Any) -> str:
             return numbers.percent(value)
         if str(key).endswith("seconds"):
             return numbers.duration(value)
+    if isinstance(value, Mapping) and "type" not in value:
+        return ", ".join(f"{str(k).replace('_', ' ')}: {said(k, v)}" for k, v in value.items()) or numbers.DASH
     return numbers.plain(value)
 
 
-def blocks(values: Mapping[str, Any], caption: str) -> tuple[Block, ...]:
-    """Nested plain values: scalars become one table of facts, a mapping of like mappings a grid, bins a histogram."""
+def blocks(values: Mapping[str, Any], caption: str, inside: bool = False) -> tuple[Block, ...]:
+    """Nested plain values: scalars become one table of facts, like mappings one grid, counted bins a histogram.
+
+    Parts are captioned by their key, and `inside` another part by its caption as well.
+    """
     facts = [(title(k), said(k, v)) for k, v in values.items() if not _nested(v)]
-    out: list[Block] = []
-    if facts:
-        out.append(Table(caption, ("", ""), tuple(facts), (False, True)))
+    out: list[Block] = [Table(caption, ("", ""), tuple(facts), (False, True))] if facts else []
+    inner = {k: v for k, v in values.items() if _nested(v) and isinstance(v, Mapping) and bins(v) is None}
+
+    def below(key: str) -> str:
+        return f"{caption}: {str(key).replace('_', ' ')}" if inside else title(key)
+
+    if _alike(inner):
+        grid, *drawn = _grid(caption, inner)
+        if len(facts) == 1 and isinstance(grid, Table):  # one figure alone needs no table of its own
+            grid, out = replace(grid, caption=f"{caption} ({facts[0][0].lower()} {facts[0][1]})"), []
+        out += [grid, *drawn]
+        inner = {}
     for key, value in values.items():
-        if _binned(value):
-            out.append(
-                Histogram(
-                    title(str(key).removesuffix("_histogram")),
-                    tuple((float(a), float(b), float(n)) for a, b, n in value),
-                )
-            )
-        elif isinstance(value, Mapping) and _nested(value):
-            inner: Mapping[str, Any] = value
-            if _alike(inner):
-                out.append(_grid(title(key), inner))
-            else:
-                out += blocks(inner, title(key))
-        elif _nested(value):
-            listed = [(str(i + 1), numbers.plain(v)) for i, v in enumerate(value)]
-            out.append(Table(title(key), ("", ""), tuple(listed), (False, False)))
+        if (counted := bins(value)) is not None:
+            name = str(key).removesuffix("_histogram")
+            out.append(Histogram(caption if inside and name == "histogram" else below(name), counted))
+        elif key in inner:
+            out += blocks(value, below(key), inside=True)
+        elif _nested(value) and not isinstance(value, Mapping):
+            listed = tuple((str(i + 1), numbers.plain(v)) for i, v in enumerate(value))
+            out.append(Table(below(key), ("", ""), listed, (False, False)))
     return tuple(out)
 
 
+def bins(value: Any) -> Bins | None:
+    """The counted bins that `value` is: a list of [low, high, count], or a mapping with `edges` and `counts`."""
+    if isinstance(value, Mapping) and {"edges", "counts"} <= value.keys():
+        edges, counts = value["edges"], value["counts"]
+        return tuple((float(a), float(b), float(n)) for a, b, n in zip(edges, edges[1:], counts, strict=False))
+    if isinstance(value, (list, tuple)) and value and all(_numbers(b) and len(b) == 3 for b in value):
+        return tuple((float(a), float(b), float(n)) for a, b, n in value)
+    return None
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(x, (int, float)) for x in value)
+
+
 def _nested(value: Any) -> bool:
+    """Whether a value needs more than one cell; up to three scalars do not, nor a frozen value with its `type`."""
     if isinstance(value, Mapping):
-        return "type" not in value
+        return "type" not in value and (len(value) > 3 or any(map(_nested, value.values())))
     return isinstance(value, (list, tuple)) and any(isinstance(v, (Mapping, list, tuple)) for v in value)
 
 
-def _binned(value: Any) -> bool:
-    """Whether this is a list of [low, high, count]."""
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) > 0
-        and all(isinstance(b, (list, tuple)) and len(b) == 3 for b in value)
-        and all(isinstance(x, (int, float)) for b in value for x in b)
+def _alike(inner: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether there are several mappings with the same keys: the columns of one grid."""
+    keys = [list(v) for v in inner.values()]
+    return len(keys) > 1 and all(k == keys[0] for k in keys)
+
+
+def _grid(caption: str, inner: Mapping[str, Mapping[str, Any]]) -> list[Block]:
+    """Fields down, entries across; a small mapping shares a cell, and histograms follow the table."""
+    fields = list(next(iter(inner.values())))
+    counted = {(f, name): found for f in fields for name, v in inner.items() if (found := bins(v[f])) is not None}
+    rows = tuple(
+        (title(f), *(_short(said(f, v[f])) for v in inner.values()))
+        for f in fields
+        if not any((f, name) in counted for name in inner)
     )
+    columns = ("", *(str(name).replace("_", " ") for name in inner))
+    grid = Table(caption, columns, rows, (False, *(True for _ in inner)))
+    return [grid, *(Histogram(f"{caption}: {name}", b) for (_, name), b in counted.items())]
 
 
-def _alike(value: Mapping[str, Any]) -> bool:
-    """Whether every entry is a flat mapping with the same keys: rows of one grid."""
-    inner = list(value.values())
-    if len(inner) < 2 or not all(isinstance(v, Mapping) for v in inner):
-        return False
-    return all(list(v) == list(inner[0]) and not any(_nested(x) for x in v.values()) for v in inner)
-
-
-def _grid(caption: str, value: Mapping[str, Mapping[str, Any]]) -> Table:
-    keys = list(next(iter(value.values())))
-    rows = tuple((title(name), *(said(k, row[k]) for k in keys)) for name, row in value.items())
-    return Table(caption, ("", *map(title, keys)), rows, (False, *(True for _ in keys)))
+def _short(text: str) -> str:
+    """A hash by its first twelve digits."""
+    return f"{text[:12]}…" if len(text) >= 40 and all(c in "0123456789abcdef" for c in text) else text
 
 
 def endings_table(results: Results) -> Table | None:
@@ -151,7 +176,7 @@ def negatives_table(exhibit: Mapping[str, Mapping[str, Any]]) -> Table | None:
     """One row a policy with every figure but its histogram."""
     if not exhibit:
         return None
-    keys = list(dict.fromkeys(k for v in exhibit.values() for k, x in v.items() if not _nested(x)))
+    keys = list(dict.fromkeys(k for v in exhibit.values() for k, x in v.items() if not _nested(x) and k != "reading"))
     rows = [(name, *(said(k, v.get(k)) for k in keys)) for name, v in exhibit.items()]
     numeric = (False, *(True for _ in keys))
     return Table("What each policy mined", ("Policy", *map(title, keys)), tuple(rows), numeric)

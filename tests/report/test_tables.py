@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from strop.report.perquery import rank_text
+from strop.report.tables import Histogram, Table, blocks, negatives_table, presets_table
+
+
+def test_scalars_become_facts_and_small_mappings_share_a_cell() -> None:
+    (found,) = blocks({"train_queries": 1209, "positives": {"min": 1, "max": 3}, "cut_share": 0.25}, "At a glance")
+    assert isinstance(found, Table)
+    assert found.caption == "At a glance"
+    assert found.rows == (("Train queries", "1,209"), ("Positives", "min: 1, max: 3"), ("Cut share", "25.0\u202f%"))
+
+
+def test_like_mappings_become_one_grid_and_their_histograms_follow() -> None:
+    lengths = {
+        "limit": 256,
+        "documents": {"median": 61.0, "max": 300, "share": 0.5, "histogram": {"edges": [0, 5, 10], "counts": [4, 2]}},
+        "queries": {"median": 12.0, "max": 40, "share": 0.0, "histogram": {"edges": [0, 1, 2], "counts": [1, 3]}},
+    }
+    grid, documents, queries = blocks({"lengths": lengths}, "top")
+    assert isinstance(grid, Table)
+    assert grid.caption == "Lengths (limit 256)"
+    assert grid.columns == ("", "documents", "queries")
+    assert grid.rows == (("Median", "61", "12"), ("Max", "300", "40"), ("Share", "50.0\u202f%", "0.0\u202f%"))
+    assert documents == Histogram("Lengths: documents", ((0.0, 5.0, 4.0), (5.0, 10.0, 2.0)))
+    assert queries == Histogram("Lengths: queries", ((0.0, 1.0, 1.0), (1.0, 2.0, 3.0)))
+
+
+def test_a_single_part_is_captioned_by_its_whole_path() -> None:
+    (found,) = blocks({"overlap": {"test": {"a": 1, "b": 2, "c": 3, "d": 4}}}, "top")
+    assert isinstance(found, Table)
+    assert found.caption == "Overlap: test"
+
+
+def test_a_list_of_bins_is_a_histogram_and_other_lists_are_rows() -> None:
+    first, second = blocks({"rank_histogram": [[1, 10, 5], [11, 20, 6]], "pairs": [["a", "b"], ["c", "d"]]}, "top")
+    assert first == Histogram("Rank", ((1.0, 10.0, 5.0), (11.0, 20.0, 6.0)))
+    assert isinstance(second, Table)
+    assert second.rows == (("1", "a, b"), ("2", "c, d"))
+
+
+def test_a_policy_without_a_figure_shows_a_dash() -> None:
+    found = negatives_table({"mined": {"count": 3, "active_share": 1.0, "reading": "hard"}, "uniform": {"count": 4}})
+    assert found is not None
+    assert found.columns == ("Policy", "Count", "Active share")
+    assert found.rows == (("mined", "3", "100.0\u202f%"), ("uniform", "4", "–"))
+
+
+def test_what_the_paper_leaves_open_is_not_stated_and_this_run_follows_its_preset() -> None:
+    fields = {
+        "margin": {"as_written": None, "as_coded": 5.0, "corrected": 0.2},
+        "batch": {"as_coded": 1024, "this_run": 32},
+    }
+    found = presets_table({"preset": "as_coded", "presets": fields})
+    assert found is not None
+    assert found.rows == (
+        ("Margin", "not stated", "5", "0.2", "5"),
+        ("Batch", "not stated", "1,024", "not stated", "32"),
+    )
+
+
+def test_ranks_read_over_seeds() -> None:
+    assert [rank_text(r) for r in (3, None, [1, 2, None], [4, 4], ())] == [
+        "3",
+        "not found",
+        "1, 2, not found",
+        "4",
+        "–",
+    ]
