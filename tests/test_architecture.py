@@ -47,13 +47,17 @@ ratchet
 recipes
 study
 stages
+model_card
 exhibits
 conduct
+planning
 tune
 report
 studies
 doctor
+commands
 bench
+terminal
 cli
 __main__
 """
@@ -63,8 +67,8 @@ LEVEL = {room: level for level, line in enumerate(ROOMS.split("\n")) for room in
 DOORS = {
     "bm25s": {"lexical"},
     "Stemmer": {"lexical"},
-    "sentence_transformers": {"models"},
-    "transformers": {"models"},
+    "sentence_transformers": {"models", "bench"},
+    "transformers": {"models", "bench"},
     "peft": {"models"},
     "huggingface_hub": {"models", "doctor"},
     "ir_measures": {"measures"},

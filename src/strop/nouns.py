@@ -17,6 +17,10 @@ class InputError(ValueError):
         super().__init__(f"{where + ': ' if where else ''}{problem}. {remedy}")
 
 
+class NonFiniteLossError(RuntimeError):
+    """A training loss or its gradient stopped being a number; the message names the update and its queries."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One retrievable unit. `domain` names where it came from (a package, a site), or is empty."""

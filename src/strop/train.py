@@ -21,7 +21,7 @@ from strop.losses.protocol import Loss
 from strop.models.adapters import Tuning
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
-from strop.nouns import Group
+from strop.nouns import Group, NonFiniteLossError
 from strop.optimizers import AdamW, WarmupLinear
 from strop.scoring import Representation, Scoring
 from strop.tokens import Tokens, cut, padding_share
@@ -69,10 +69,6 @@ class Observer(Protocol):
     def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]: ...
 
 
-class NonFiniteLossError(RuntimeError):
-    """The loss or its gradient stopped being a number; the message names update and queries."""
-
-
 def train(
     encoder: Dense,
     recipe: Recipe,
@@ -82,7 +78,7 @@ def train(
     seed: int,
     folder: Path,
     observers: Sequence[Observer] = (),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
     checkpoint_seconds: float = 60.0,
 ) -> list[Logged]:
     """Tune `encoder` in place and return what was logged.
@@ -95,6 +91,8 @@ def train(
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = recipe.optimizer.build(module.named_parameters())
     state = checkpoint.restore(folder, module, optimizer) or {"step": 0, "log": []}
+    if progress:
+        progress(state["step"])
     log = [Logged(*entry) for entry in state["log"]]
     saved_at = time.perf_counter()
     for step in range(state["step"], recipe.updates):
@@ -133,7 +131,7 @@ def train(
             checkpoint.save(folder, step + 1, module, optimizer, {"log": log})
             saved_at = time.perf_counter()
         if progress:
-            progress(step + 1, recipe.updates)
+            progress(1)
     _observe(observers, recipe.updates, encoder, log, last=True)
     checkpoint.clear(folder)
     return log

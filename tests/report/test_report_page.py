@@ -15,7 +15,7 @@ import pytest
 import vl_convert
 
 from strop.nouns import InputError
-from strop.report import numbers
+from strop.report import formats
 from strop.report.charts import histogram
 from strop.report.page import VEGA_LITE, page, render
 from strop.report.summary import UNRESOLVED, Summary, summarise
@@ -152,16 +152,16 @@ def test_equal_results_give_equal_bytes(html: str, results: Results) -> None:
 def test_the_systems_table_prints_what_the_summary_holds(summary: Summary, read: Reader) -> None:
     for panel in summary.panels:
         for cell in summary.column(panel, "RR@10"):
-            rows = [r for r in read.rows if r and r[0] == cell.label and f"{numbers.fixed(cell.mean)}" in " ".join(r)]
+            rows = [r for r in read.rows if r and r[0] == cell.label and f"{formats.fixed(cell.mean)}" in " ".join(r)]
             text = " ".join(" ".join(rows[0]).split())
-            assert numbers.interval(cell.low, cell.high) in text
+            assert formats.interval(cell.low, cell.high) in text
             if (d := cell.difference) is not None:
-                assert numbers.signed(d.seen.difference) in text
-                assert numbers.interval(d.seen.low, d.seen.high, signs=True) in text
-                assert numbers.p_value(d.p_holm) in text
+                assert formats.signed(d.seen.difference) in text
+                assert formats.interval(d.seen.low, d.seen.high, signs=True) in text
+                assert formats.p_value(d.p_holm) in text
                 assert f"{d.seen.won} / {d.seen.tied} / {d.seen.lost}" in text
                 assert d.smallest_visible is not None
-                assert f"±{numbers.fixed(d.smallest_visible)}" in text
+                assert f"±{formats.fixed(d.smallest_visible)}" in text
 
 
 def test_the_papers_figures_stand_beside_ours(read: Reader) -> None:
@@ -175,8 +175,8 @@ def test_a_null_is_called_a_null(summary: Summary, html: str) -> None:
     assert null.difference.verdict == UNRESOLVED
     text = without_scripts(html)
     assert "cannot be told from it" in text
-    assert f"This design can see ±{numbers.fixed(null.difference.smallest_visible)}" in text
-    assert f"{numbers.count(null.difference.queries_needed)} queries would be needed" in text
+    assert f"This design can see ±{formats.fixed(null.difference.smallest_visible)}" in text
+    assert f"{formats.count(null.difference.queries_needed)} queries would be needed" in text
 
 
 def test_the_parameter_ledger_sets_the_true_count_beside_the_printed_one(read: Reader) -> None:

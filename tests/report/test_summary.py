@@ -8,7 +8,7 @@ import pytest
 
 from strop import significance
 from strop.nouns import InputError
-from strop.report import numbers
+from strop.report import formats
 from strop.report.perquery import changes
 from strop.report.summary import BETTER, UNRESOLVED, WORSE, Panel, summarise, summary_table, terminal_table
 from strop.report.training import endings, series, thin
@@ -140,22 +140,22 @@ def test_the_terminal_table_fits_eighty_columns() -> None:
 @pytest.mark.parametrize(
     ("shown", "wanted"),
     [
-        (numbers.signed(-0.0344), "−0.034"),
-        (numbers.signed(0.0344), "+0.034"),
-        (numbers.signed(-0.0001), "0.000"),
-        (numbers.fixed(None), "–"),
-        (numbers.fixed(float("nan")), "–"),
-        (numbers.count(147456), "147,456"),
-        (numbers.p_value(0.0001), "<0.001"),
-        (numbers.p_value(0.0123), "0.012"),
-        (numbers.signed_percent(-0.323), "−32.3\u202f%"),
-        (numbers.duration(48.21), "48.2 s"),
-        (numbers.duration(425), "7 min 05 s"),
-        (numbers.duration(7800), "2 h 10 min"),
-        (numbers.plain(2e-5), "2\u202f×\u202f10⁻⁵"),
-        (numbers.plain(0.000567), "5.67\u202f×\u202f10⁻⁴"),
-        (numbers.plain(1234567.0), "1.23\u202f×\u202f10⁶"),
-        (numbers.plain({"type": "TripletLoss", "margin": 5.0}), "TripletLoss(margin=5)"),
+        (formats.signed(-0.0344), "−0.034"),
+        (formats.signed(0.0344), "+0.034"),
+        (formats.signed(-0.0001), "0.000"),
+        (formats.fixed(None), "–"),
+        (formats.fixed(float("nan")), "–"),
+        (formats.count(147456), "147,456"),
+        (formats.p_value(0.0001), "<0.001"),
+        (formats.p_value(0.0123), "0.012"),
+        (formats.signed_percent(-0.323), "−32.3\u202f%"),
+        (formats.duration(48.21), "48.2 s"),
+        (formats.duration(425), "7 min 05 s"),
+        (formats.duration(7800), "2 h 10 min"),
+        (formats.plain(2e-5), "2\u202f×\u202f10⁻⁵"),
+        (formats.plain(0.000567), "5.67\u202f×\u202f10⁻⁴"),
+        (formats.plain(1234567.0), "1.23\u202f×\u202f10⁶"),
+        (formats.plain({"type": "TripletLoss", "margin": 5.0}), "TripletLoss(margin=5)"),
     ],
 )
 def test_numbers_read_as_a_reader_wants_them(shown: str, wanted: str) -> None:

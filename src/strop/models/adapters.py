@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -55,7 +56,8 @@ class LoRA:
             task_type=TaskType.FEATURE_EXTRACTION,
         )
         encoder.module.requires_grad_(False)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
             torch.manual_seed(seed)
             try:
                 encoder.transformer.model = get_peft_model(encoder.transformer.model, config)  # type: ignore[assignment]

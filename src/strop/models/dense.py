@@ -10,11 +10,15 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Transformer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
+from transformers.utils import logging
 
+from strop.artifacts import content_key
 from strop.models.encoder import Role
 from strop.nouns import InputError
 from strop.scoring import Representation
 from strop.tokens import Tokens
+
+logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # loading a small model is no news
 
 #: The prompt names sentence-transformers looks for, in its order, for each role.
 _PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus")}
@@ -46,7 +50,9 @@ class Dense:
                 remedy=f"Choose at most {positions}",
             )
         self.model = model.float()  # transformers 5 keeps the checkpoint's dtype, which may be half precision
-        self.max_length: int = max_length or int(model.max_seq_length or positions or 512)
+        if max_length is not None:
+            model.max_seq_length = max_length  # a model is used at the length it was trained at
+        self.max_length: int = int(model.max_seq_length or positions or 512)
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> Dense:
@@ -66,6 +72,20 @@ class Dense:
     def pad_id(self) -> int:
         return int(self._tokenizer.pad_token_id)
 
+    @property
+    def dimension(self) -> int:
+        return int(self.model.get_embedding_dimension() or 0)
+
+    @property
+    def tokenizer_key(self) -> str:
+        """Equal for two models that turn every text into the same tokens."""
+        return content_key(
+            self._tokenizer.backend_tokenizer.to_str(),
+            self.max_length,
+            dict(self.model.prompts),
+            bool(self.transformer.do_lower_case),
+        )
+
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         prompts = [self.model.prompts.get(name) for name in _PROMPT_NAMES[role]]
         prompt = next((p for p in prompts if p), "")
@@ -76,6 +96,11 @@ class Dense:
             texts, truncation=True, max_length=self.max_length, padding=False, return_attention_mask=False
         )
         return Tokens.of(encoded["input_ids"])
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text with nothing cut off, special tokens included."""
+        encoded = self._tokenizer(list(texts), truncation=False, padding=False, return_attention_mask=False)
+        return [len(ids) for ids in encoded["input_ids"]]
 
     def represent(self, ids: Tensor, mask: Tensor) -> Representation:
         features: dict[str, Any] = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strop.report import charts, numbers, tables
+from strop.report import charts, formats, tables
 from strop.report.perquery import Changes, changes
 from strop.report.summary import Summary, label
 from strop.report.training import CURVES, Series, published_loss, series
@@ -49,9 +49,9 @@ class Gallery:
         for cell in rivals:
             assert cell.difference is not None
             low, high = cell.difference.relative_interval or (None, None)
-            ours = f"{cell.label} {numbers.signed_percent(cell.difference.seen.relative)}"
-            theirs = numbers.signed_percent(cell.published_relative) if cell.published_relative else ""
-            span = f"{numbers.signed_percent(low)} to {numbers.signed_percent(high)}"
+            ours = f"{cell.label} {formats.signed_percent(cell.difference.seen.relative)}"
+            theirs = formats.signed_percent(cell.published_relative) if cell.published_relative else ""
+            span = f"{formats.signed_percent(low)} to {formats.signed_percent(high)}"
             said.append(f"{ours} ({span}){f', the paper {theirs}' if theirs else ''}")
         text = f"{'; '.join(said)}."
         caption = "Dots are ours with their 95 % intervals"
@@ -77,8 +77,8 @@ class Gallery:
         labels = {s.system: label(self.results.record, s.system) for s in lines}
         palette = {s: self.palette.get(s, charts.GREY) for s in labels}
         ends = [
-            f"{labels[s.system]} from {numbers.plain(s.points[0][1])} to {numbers.plain(s.points[-1][1])}"
-            f" at update {numbers.count(s.points[-1][0])}"
+            f"{labels[s.system]} from {formats.plain(s.points[0][1])} to {formats.plain(s.points[-1][1])}"
+            f" at update {formats.count(s.points[-1][0])}"
             for s in lines
             if s.seed == "mean"
         ]
@@ -134,8 +134,8 @@ class Gallery:
         total = sum(n for _, _, n in found.bins) or 1
         most = max(found.bins, key=lambda b: b[2])
         text = (
-            f"{tables.title(found.title)}: {numbers.count(total)} in {len(found.bins)} bins; most, "
-            f"{numbers.percent(most[2] / total)}, from {numbers.plain(most[0])} to {numbers.plain(most[1])}."
+            f"{tables.title(found.title)}: {formats.count(total)} in {len(found.bins)} bins; most, "
+            f"{formats.percent(most[2] / total)}, from {formats.plain(most[0])} to {formats.plain(most[1])}."
         )
         return self._add(name, tables.title(found.title), charts.histogram(found.bins, axis, unit, text), text)
 

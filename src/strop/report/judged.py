@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from strop.report import numbers
+from strop.report import formats
 from strop.report.verdict import tone
 from strop.results import Results
 
@@ -37,7 +37,7 @@ def judged(results: Results) -> tuple[Judged, ...]:
 
 def _row(item: Mapping[str, Any], command: str) -> Judged:
     claim: Mapping[str, Any] = item["claim"]
-    theirs, ours = numbers.plain(claim.get("published")), numbers.plain(item.get("ours"))
+    theirs, ours = formats.plain(claim.get("published")), formats.plain(item.get("ours"))
     notes = [str(item["note"])] if item.get("note") else []
     if claim["kind"] == "effect":
         theirs = _beside(claim.get("published"), claim.get("published_against"))
@@ -45,7 +45,7 @@ def _row(item: Mapping[str, Any], command: str) -> Judged:
         ours = _beside(item.get("ours"), seen.get("mean_b"))
         notes = [_rule(claim), *_evidence(item, seen), *notes]
     elif claim["kind"] == "mechanism" and item.get("ours") is None:
-        ours = "demonstrated" if item["word"] == "shown" else numbers.DASH
+        ours = "demonstrated" if item["word"] == "shown" else formats.DASH
     return Judged(
         id=str(claim["id"]),
         statement=str(claim["statement"]),
@@ -63,30 +63,30 @@ def _row(item: Mapping[str, Any], command: str) -> Judged:
 def _beside(value: float | None, against: float | None) -> str:
     """A value and its relative change: `0.205 (−32.3 %)`."""
     if value is None:
-        return numbers.DASH
-    change = f" ({numbers.signed_percent(value / against - 1)})" if against else ""
-    return f"{numbers.fixed(value)}{change}"
+        return formats.DASH
+    change = f" ({formats.signed_percent(value / against - 1)})" if against else ""
+    return f"{formats.fixed(value)}{change}"
 
 
 def _rule(claim: Mapping[str, Any]) -> str:
     where = {"above": "above", "below": "below", "equal": "equal to"}[claim["rule"]]
-    margin = f" (tolerance {numbers.plain(claim['tolerance'])})" if claim.get("tolerance") else ""
+    margin = f" (tolerance {formats.plain(claim['tolerance'])})" if claim.get("tolerance") else ""
     return f"{claim['system']} {where} {claim['against']} in {claim['measure']} on {claim['collection']}{margin}."
 
 
 def _evidence(item: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
     if not seen:
         return []
-    difference = numbers.signed(seen["difference"])
+    difference = formats.signed(seen["difference"])
     out = [
-        f"Difference {difference} {numbers.interval(seen['low'], seen['high'], signs=True)}, "
-        f"p {numbers.p_value(seen['p'])}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{numbers.count(seen['n'])}."
+        f"Difference {difference} {formats.interval(seen['low'], seen['high'], signs=True)}, "
+        f"p {formats.p_value(seen['p'])}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{formats.count(seen['n'])}."
     ]
     if item["word"] == "not resolved" and item.get("detectable"):
-        null = f"This design can see ±{numbers.fixed(item['detectable'])}"
+        null = f"This design can see ±{formats.fixed(item['detectable'])}"
         if item.get("queries_needed"):
-            null += f"; a difference as small as ours would need {numbers.count(item['queries_needed'])} queries"
+            null += f"; a difference as small as ours would need {formats.count(item['queries_needed'])} queries"
         if item.get("queries_needed_published"):
-            null += f"; one as large as the paper's would need {numbers.count(item['queries_needed_published'])}"
+            null += f"; one as large as the paper's would need {formats.count(item['queries_needed_published'])}"
         out.append(null + ".")
     return out

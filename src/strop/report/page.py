@@ -32,7 +32,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from strop.report import charts, numbers, tables, verdict
+from strop.report import charts, formats, tables, verdict
 from strop.report.gallery import Gallery
 from strop.report.judged import judged
 from strop.report.summary import BETTER, WORSE, label, summarise
@@ -100,7 +100,7 @@ def page(results: Results) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.globals |= {
-        "numbers": numbers,
+        "formats": formats,
         "tone": verdict.tone,
         "palette": gallery.palette,
         "label": lambda system: label(record, system),

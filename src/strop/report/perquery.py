@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from strop.report.numbers import DASH, count
+from strop.report.formats import DASH, count
 from strop.report.summary import Summary, per_query
 from strop.results import Results
 

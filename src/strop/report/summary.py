@@ -21,7 +21,7 @@ from typing import Any
 
 from strop import significance
 from strop.nouns import InputError
-from strop.report import numbers
+from strop.report import formats
 from strop.results import Results
 
 BETTER, WORSE, UNRESOLVED = "better", "worse", "not resolved"
@@ -229,11 +229,11 @@ def terminal_table(results: Results) -> tuple[tuple[str, ...], ...]:
         ("system", cells[0].measure if cells else "", "against the baseline", "p", "W/T/L", "paper")
     ]
     for cell in cells:
-        row = [cell.label, numbers.fixed(cell.mean)]
+        row = [cell.label, formats.fixed(cell.mean)]
         if (d := cell.difference) is None:
-            row += [numbers.DASH] * 3
+            row += [formats.DASH] * 3
         else:
-            row.append(f"{numbers.signed(d.seen.difference)} {numbers.interval(d.seen.low, d.seen.high, signs=True)}")
-            row += [numbers.p_value(d.p_holm), f"{d.seen.won}/{d.seen.tied}/{d.seen.lost}"]
-        out.append((*row, numbers.signed_percent(cell.published_relative)))
+            row.append(f"{formats.signed(d.seen.difference)} {formats.interval(d.seen.low, d.seen.high, signs=True)}")
+            row += [formats.p_value(d.p_holm), f"{d.seen.won}/{d.seen.tied}/{d.seen.lost}"]
+        out.append((*row, formats.signed_percent(cell.published_relative)))
     return tuple(out)

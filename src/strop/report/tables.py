@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from strop.report import numbers
+from strop.report import formats
 from strop.report.summary import label
 from strop.report.training import endings
 from strop.results import Results
@@ -41,9 +41,9 @@ Block = Table | Histogram
 
 
 def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], systems: Sequence[str] = ()) -> Table:
-    """Cells that are no strings are put as `numbers.plain` has them; a column of none but those is numeric."""
+    """Cells that are no strings are put as `formats.plain` has them; a column of none but those is numeric."""
     numeric = tuple(bool(rows) and not any(isinstance(row[i], str) for row in rows) for i in range(len(columns)))
-    text = tuple(tuple(c if isinstance(c, str) else numbers.plain(c) for c in row) for row in rows)
+    text = tuple(tuple(c if isinstance(c, str) else formats.plain(c) for c in row) for row in rows)
     return Table(caption, tuple(columns), text, numeric, tuple(systems))
 
 
@@ -57,12 +57,12 @@ def said(key: str, value: Any) -> str:
     """A value under its key: shares as percentages, seconds as durations, the rest plainly."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if str(key).split("_")[-1] == "share":
-            return numbers.percent(value)
+            return formats.percent(value)
         if str(key).endswith("seconds"):
-            return numbers.duration(value)
+            return formats.duration(value)
     if isinstance(value, Mapping) and "type" not in value:
-        return ", ".join(f"{str(k).replace('_', ' ')}: {said(k, v)}" for k, v in value.items()) or numbers.DASH
-    return numbers.plain(value)
+        return ", ".join(f"{str(k).replace('_', ' ')}: {said(k, v)}" for k, v in value.items()) or formats.DASH
+    return formats.plain(value)
 
 
 def blocks(values: Mapping[str, Any], caption: str, inside: bool = False) -> tuple[Block, ...]:
@@ -90,7 +90,7 @@ def blocks(values: Mapping[str, Any], caption: str, inside: bool = False) -> tup
         elif key in inner:
             out += blocks(value, below(key), inside=True)
         elif _nested(value) and not isinstance(value, Mapping):
-            listed = tuple((str(i + 1), numbers.plain(v)) for i, v in enumerate(value))
+            listed = tuple((str(i + 1), formats.plain(v)) for i, v in enumerate(value))
             out.append(Table(below(key), ("", ""), listed, (False, False)))
     return tuple(out)
 
@@ -153,15 +153,15 @@ def endings_table(results: Results) -> Table | None:
         rows.append(
             (
                 label(results.record, e.system),
-                numbers.count(about.get("updates", e.updates)),
-                numbers.count(e.seeds),
-                numbers.scientific(about.get("sum_learning_rates")),
-                numbers.fixed(e.loss),
-                numbers.fixed(e.cosine_accuracy),
-                numbers.percent(e.active_share),
-                numbers.percent(e.padding_share),
-                numbers.count(e.tokens_per_second),
-                numbers.duration(about.get("wall_seconds")),
+                formats.count(about.get("updates", e.updates)),
+                formats.count(e.seeds),
+                formats.scientific(about.get("sum_learning_rates")),
+                formats.fixed(e.loss),
+                formats.fixed(e.cosine_accuracy),
+                formats.percent(e.active_share),
+                formats.percent(e.padding_share),
+                formats.count(e.tokens_per_second),
+                formats.duration(about.get("wall_seconds")),
             )
         )
     columns = (
@@ -224,4 +224,4 @@ def facts(record: Mapping[str, Any]) -> tuple[Table, ...]:
 
 
 def _stated(value: Any) -> str:
-    return "not stated" if value is None else numbers.plain(value)
+    return "not stated" if value is None else formats.plain(value)

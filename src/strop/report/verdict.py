@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from strop.report import numbers
+from strop.report import formats
 from strop.report.summary import BETTER, UNRESOLVED, WORSE, Cell, Summary
 
 _WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -52,11 +52,11 @@ def lead(summary: Summary) -> str:
     said = {BETTER: "ended above", WORSE: "ended below", UNRESOLVED: "cannot be told from"}
     parts = [f"{_word(tally[v])} {said[v]} it" for v in (WORSE, BETTER, UNRESOLVED) if tally[v]]
     many = "tuned system" if len(cells) == 1 else "tuned systems"
-    opening = f"On {cells[0].panel.collection}, {numbers.count(cells[0].queries)} queries, {base.label} reaches"
-    whole = f"{opening} {numbers.fixed(base.mean)} in {base.measure}. Of {_word(len(cells))} {many}, {_listed(parts)}."
+    opening = f"On {cells[0].panel.collection}, {formats.count(cells[0].queries)} queries, {base.label} reaches"
+    whole = f"{opening} {formats.fixed(base.mean)} in {base.measure}. Of {_word(len(cells))} {many}, {_listed(parts)}."
     visible = [c.difference.smallest_visible for c in cells if c.difference and c.difference.smallest_visible]
     if visible:
-        low, high = numbers.fixed(min(visible)), numbers.fixed(max(visible))
+        low, high = formats.fixed(min(visible)), formats.fixed(max(visible))
         whole += f" This design can see a difference of {low if low == high else f'{low} to {high}'} or more."
     return whole
 
@@ -69,10 +69,10 @@ def findings(summary: Summary) -> tuple[Finding, ...]:
             system=cell.system,
             label=cell.label,
             verdict=cell.difference.verdict,
-            change=numbers.signed_percent(cell.difference.seen.relative),
+            change=formats.signed_percent(cell.difference.seen.relative),
             sentence=_sentence(cell, base),
             relation=relation(cell),
-            published_change=numbers.signed_percent(cell.published_relative) if cell.published_relative else "",
+            published_change=formats.signed_percent(cell.published_relative) if cell.published_relative else "",
         )
         for cell in summary.headline()
         if cell.system in summary.trained and cell.difference is not None
@@ -84,21 +84,21 @@ def _sentence(cell: Cell, base: str) -> str:
     assert d is not None  # the baseline has no finding
     seen = d.seen
     figures = (
-        f"{numbers.fixed(seen.mean_a)} against {numbers.fixed(seen.mean_b)}, a difference of "
-        f"{numbers.signed(seen.difference)} with 95 % interval {numbers.interval(seen.low, seen.high, signs=True)}"
+        f"{formats.fixed(seen.mean_a)} against {formats.fixed(seen.mean_b)}, a difference of "
+        f"{formats.signed(seen.difference)} with 95 % interval {formats.interval(seen.low, seen.high, signs=True)}"
     )
     counts = f"{seen.won} queries won, {seen.tied} tied, {seen.lost} lost"
     if d.verdict != UNRESOLVED:
-        amount = numbers.percent(abs(seen.relative)) if seen.relative is not None else ""
+        amount = formats.percent(abs(seen.relative)) if seen.relative is not None else ""
         where = "above" if d.verdict == BETTER else "below"
         return f"{amount} {where} {base}: {figures} (p {_equals(d.p_holm)}; {counts})."
     null = f"Not resolved: {figures} (p {_equals(d.p_holm)}; {counts})."
     if d.smallest_visible is None:
         return f"{null} Nothing differs on any query."
-    null += f" This design can see ±{numbers.fixed(d.smallest_visible)}"
+    null += f" This design can see ±{formats.fixed(d.smallest_visible)}"
     if d.queries_needed is None:
         return f"{null}."
-    return f"{null}; for a difference as small as this {numbers.count(d.queries_needed)} queries would be needed."
+    return f"{null}; for a difference as small as this {formats.count(d.queries_needed)} queries would be needed."
 
 
 def relation(cell: Cell) -> str:
@@ -112,12 +112,12 @@ def relation(cell: Cell) -> str:
 
 
 def _equals(p: float) -> str:
-    text = numbers.p_value(p)
+    text = formats.p_value(p)
     return text if text.startswith("<") else f"= {text}"
 
 
 def _word(n: int) -> str:
-    return _WORDS[n] if n < len(_WORDS) else numbers.count(n)
+    return _WORDS[n] if n < len(_WORDS) else formats.count(n)
 
 
 def _listed(parts: list[str]) -> str:

@@ -1,0 +1,240 @@
+"""The `strop` command. Rooms are imported inside commands, so that --help is instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+BASE = "all-MiniLM-L6-v2"
+Model = Annotated[
+    str, typer.Option(help="A folder, a hub id (org/name or org/name@revision), or bm25 where that fits.")
+]
+Collection = Annotated[str, typer.Argument(help='A folder in BEIR\'s layout, or "docstrings".')]
+Split = Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv to use.")]
+Seed = Annotated[int, typer.Option(help="Decides everything drawn by chance.")]
+Scale = Annotated[str, typer.Option(help="How much data to use.")]
+Preset = Annotated[str, typer.Option(help="Which reading of the paper.")]
+NAME = "when_finetuning_fails"
+Study = Annotated[str, typer.Argument(help="A study that comes with strop, or a Python file that defines STUDY.")]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Fine-tune neural retrievers, settle whether it helped, and see why.",
+    epilog="Exit codes: 0 done, 1 something failed, 2 unusable input. Artifacts live in .strop or $STROP_HOME.",
+)
+data = typer.Typer(no_args_is_help=True, help="Look at collections, or write one as a BEIR folder.")
+study = typer.Typer(no_args_is_help=True, help="Replicate a paper: run it, cost it, report on it.")
+app.add_typer(data, name="data")
+app.add_typer(study, name="study")
+
+
+@data.command("inspect")
+def data_inspect(
+    collection: Collection = "docstrings",
+    model: Model = BASE,
+    json_out: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Audit a collection: counts, lengths, duplicates, overlap of train and test, what the base has seen."""
+    from strop import commands
+    from strop.terminal import console
+
+    found = commands.inspect(collection, model)
+    if json_out:
+        import json
+
+        typer.echo(json.dumps(found, indent=1))
+        return
+    for reading in found["readings"]:
+        console.print(f"- {reading}", markup=False)
+    console.print(f"- Seen by the base: {found['seen by the base']}.", markup=False)
+    for warning in found["warnings"]:
+        console.print(f"[yellow]warning[/] {warning}")
+
+
+@data.command("export")
+def data_export(collection: Collection, out: Path) -> None:
+    """Write a collection, every split, as a BEIR folder."""
+    from strop import commands
+
+    typer.echo(commands.export_data(collection, out))
+
+
+@app.command()
+def mine(
+    collection: Collection,
+    out: Annotated[Path, typer.Argument(help="The JSON-lines file to write.")],
+    source: Annotated[
+        str, typer.Option("--from", help="A model, bm25, a TREC run over the split's queries, uniform, or none.")
+    ] = BASE,
+    window: Annotated[str, typer.Option(help="Ranks to draw from, both ends included.")] = "51-200",
+    count: Annotated[int, typer.Option(min=1, help="Negatives for each positive.")] = 1,
+    split: Split = "train",
+    seed: Seed = 42,
+) -> None:
+    """Mine negatives: write query, positive and negatives as JSON lines, for strop or any other trainer."""
+    from strop import commands
+    from strop.negatives.from_run import RankWindow
+    from strop.nouns import InputError
+    from strop.terminal import progress
+
+    low, _, high = window.partition("-")
+    if not (low.isdigit() and high.isdigit() and 1 <= int(low) <= int(high)):
+        raise InputError(f"window {window!r} is no range of ranks", remedy="Write it as LOW-HIGH, like 51-200")
+    chosen = RankWindow(int(low), int(high), count)
+    number = commands.mine(collection, out, source, chosen, split, seed, progress)
+    typer.echo(f"{number:,} examples in {out}")
+
+
+@app.command()
+def train(
+    examples: Annotated[Path, typer.Argument(help="JSON lines of query, positive and negatives ('strop mine').")],
+    out: Annotated[Path, typer.Argument(help="The folder to write the model to.")],
+    recipe: Annotated[
+        str, typer.Option(help="in-batch-full, in-batch-lora, thesis-full or thesis-lora.")
+    ] = "in-batch-full",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="optimizer.learning_rate=1e-5, …")
+    ] = None,
+    model: Model = BASE,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the examples.")] = 1,
+    seed: Seed = 42,
+) -> None:
+    """Fine-tune a model. A killed run goes on where it was when the same command is given again."""
+    from strop import commands
+    from strop.nouns import InputError
+    from strop.terminal import progress
+
+    parsed = {}
+    for setting in settings or []:
+        field, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting!r} has no value", remedy="Write --set field=value")
+        parsed[field] = value
+    made = commands.train(examples, out, recipe, parsed, model, epochs, seed, progress)
+    typer.echo(f"{out} (artifact {made.key}, {made.record['ledger']['trainable']:,} parameters trained)")
+
+
+@app.command()
+def search(
+    collection: Collection,
+    out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
+    model: Model = BASE,
+    split: Split = "test",
+    depth: Annotated[int, typer.Option(min=1, help="Documents a query.")] = 1000,
+) -> None:
+    """Search a collection exactly, encoding what is not yet encoded; writes a TREC run."""
+    from strop import commands
+    from strop.terminal import progress
+
+    typer.echo(commands.search(collection, out, model, split, depth, progress))
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A TREC run.")],
+    against: Annotated[Path | None, typer.Argument(help="A second TREC run to compare it with.")] = None,
+    qrels: Annotated[str, typer.Option(help="A TREC qrels file, or a collection.")] = "docstrings",
+    split: Split = "test",
+    measure: Annotated[list[str] | None, typer.Option(help="nDCG@10, RR@10, AP, R@100, …; may be repeated.")] = None,
+    level: Annotated[int, typer.Option(min=1, help="The lowest grade that counts as relevant.")] = 1,
+) -> None:
+    """Measure a run, or compare two with paired tests."""
+    from strop import commands
+    from strop.measures import MEASURES, mean
+    from strop.terminal import comparison_rows, table
+
+    found = commands.evaluate(run, qrels, split, against, measure or MEASURES, level)
+    if isinstance(found, dict):
+        queries = len(next(iter(found.values())))
+        rows = [[name, f"{mean(values):.4f}"] for name, values in found.items()]
+        table([["measure", "mean"], *rows], f"{run}, {queries} judged queries")
+    else:
+        table(comparison_rows(found), f"{run} against {against}, {found[0].comparison.n} judged queries")
+
+
+@study.command("run")
+def study_run(name: Study = NAME, scale: Scale = "quick", preset: Preset = "as_coded") -> None:
+    """Run a study end to end, or answer from the artifacts; ends with a table and an HTML report."""
+    from strop import commands
+    from strop.terminal import console, progress, study_table
+
+    folder = commands.study_run(name, scale, preset, progress=progress)
+    study_table(folder)
+    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
+
+
+@study.command("plan")
+def study_plan(name: Study = NAME, scale: Scale = "quick", preset: Preset = "as_coded") -> None:
+    """What a study would cost on this machine, and the smallest effect it could see."""
+    from strop import commands
+    from strop.terminal import plan_table
+
+    plan_table(commands.study_plan(name, scale, preset))
+
+
+@study.command("report")
+def study_report(
+    results: Annotated[Path, typer.Argument(help="A Results folder, as 'strop study run' printed it.")],
+    out: Annotated[Path, typer.Argument(help="The HTML file to write.")],
+) -> None:
+    """Render a Results folder as one HTML file that needs no network."""
+    from strop import commands
+
+    typer.echo(commands.study_report(results, out))
+
+
+@app.command()
+def export(
+    source: Annotated[str, typer.Argument(help="A training artifact: its key, or the start of it, or its folder.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+) -> None:
+    """Write a trained model in sentence-transformers' layout, with its adapter and a model card."""
+    from strop import commands
+
+    typer.echo(commands.export(source, out))
+
+
+@app.command()
+def doctor() -> None:
+    """What is installed, which devices and caches there are, what is missing and how to get it."""
+    from strop import commands
+    from strop.doctor import examine, healthy
+    from strop.terminal import doctor_table
+
+    findings = examine(commands.store().root)
+    doctor_table(findings)
+    raise typer.Exit(0 if healthy(findings) else 1)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="encode, train or all.")] = "all",
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds of A B A B.")] = 3,
+) -> None:
+    """Speed against sentence-transformers on the same work, in one interleaved run."""
+    from strop.bench import benchmarks
+    from strop.terminal import progress, table
+
+    table(benchmarks(name, repeats, progress), "strop against sentence-transformers")
+
+
+def main() -> Any:
+    """The command, with one line and exit code 2 for bad input instead of a traceback."""
+    from strop.nouns import InputError, NonFiniteLossError
+
+    try:
+        return app()
+    except InputError as error:
+        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(2)
+    except NonFiniteLossError as error:
+        typer.secho(f"stopped: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.secho("stopped; the same command goes on from here", err=True)
+        sys.exit(130)

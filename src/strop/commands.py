@@ -1,0 +1,258 @@
+"""The commands as Python calls: the same words as `strop WORD`, files in, files out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from strop import stages
+from strop.artifacts import Artifact, Store
+from strop.collection import beir_export, door
+from strop.collection.audit import audit
+from strop.collection.panel import training_documents
+from strop.conduct import conduct
+from strop.evaluate import MeasureComparison, compare_runs
+from strop.held_out import HeldOut
+from strop.lexical import BM25
+from strop.measures import MEASURES
+from strop.measures import evaluate as measure
+from strop.model_card import write_card
+from strop.models.dense import Dense
+from strop.models.pretrained import BASE, resolve
+from strop.negatives.from_run import RankWindow
+from strop.negatives.group_files import Examples, read_examples, write_examples
+from strop.negatives.positives import positive_groups
+from strop.negatives.sampled import Uniform
+from strop.nouns import InputError, Qrels
+from strop.planning import Plan, plan
+from strop.recipes import recipe as named_recipe
+from strop.report.page import render
+from strop.runs import Run, read_qrels, read_run
+from strop.stages import Progress, silent
+from strop.study import find
+
+#: Held-out queries of `train` only draw a curve: enough for that, and no more of the user's data than needed.
+WATCHED = HeldOut(share=0.1, most=200)
+#: The usual window: below the likely unjudged positives, above the easy ones.
+WINDOW = RankWindow(low=51, high=200)
+
+
+def store(root: str | Path | None = None) -> Store:
+    """Artifacts live in `root`, else in $STROP_HOME, else in .strop of the current folder."""
+    return Store(root or os.environ.get("STROP_HOME") or ".strop")
+
+
+def inspect(collection: str, model: str = BASE) -> dict[str, Any]:
+    """The audit of every split of a collection, lengths as `model`'s tokenizer counts them."""
+    splits = [door.load(collection, split, _cache()) for split in door.splits(collection)]
+    encoder = Dense.load(resolve(model).path)
+    return {**audit(splits, encoder.token_counts, encoder.max_length), "seen by the base": _exposure(model)}
+
+
+def export_data(collection: str, out: str | Path) -> Path:
+    """Write a collection as a BEIR folder; `out` must be empty or absent."""
+    beir_export.write_beir([door.load(collection, split, _cache()) for split in door.splits(collection)], out)
+    return Path(out)
+
+
+def mine(
+    collection: str,
+    out: str | Path,
+    source: str = BASE,
+    window: RankWindow = WINDOW,
+    split: str = "train",
+    seed: int = 42,
+    progress: Progress = silent,
+) -> int:
+    """Write training examples (JSON lines) and return how many.
+
+    Negatives come from a window of ranks of `source`: a model, `bm25`, or a TREC run over the split's queries; or, for
+    `uniform`, from anywhere; `none` writes pairs. Only documents open to training are ever taken.
+    """
+    _free(out)
+    data = door.load(collection, split, _cache())
+    groups = positive_groups(data)
+    allowed = {d: data.documents[d].contents for d in training_documents(data)}
+    queries = {q.id: q.text for q in data.queries.values()}
+    if source == "uniform":
+        groups = Uniform(window.count)(groups, list(allowed), seed)
+    elif source != "none":
+        if Path(source).is_file():
+            run = _restricted(read_run(source), allowed)
+        elif source == "bm25":
+            run = stages.run_of(
+                stages.search_lexical(store(), BM25(), queries, allowed, window.high, progress=progress)
+            )
+        else:
+            found = stages.search_dense(store(), resolve(source), queries, allowed, window.high, progress=progress)
+            run = stages.run_of(found)
+        groups = window(groups, run, seed)
+    write_examples(Examples.of(groups, data), out)
+    return len(groups)
+
+
+def train(
+    examples: str | Path,
+    out: str | Path,
+    recipe: str = "in-batch-full",
+    settings: Mapping[str, str] | None = None,
+    model: str = BASE,
+    epochs: int = 1,
+    seed: int = 42,
+    progress: Progress = silent,
+) -> Artifact:
+    """Tune `model` on a file of examples and write it to `out`, in sentence-transformers' layout.
+
+    Updates follow from `epochs`, unless `settings` sets `updates`. A tenth of the queries, at most 200, are held out
+    to watch the run when they come with negatives. Raises InputError and NonFiniteLossError.
+    """
+    _free(out)
+    data = read_examples(examples)
+    chosen = named_recipe(recipe, settings)
+    has_negatives = all(g.negatives for g in data.groups)
+    if not has_negatives and not chosen.batching.in_batch:
+        raise InputError(
+            f"recipe {recipe} needs negatives, and some examples have none",
+            where=str(examples),
+            remedy="Mine them with 'strop mine', or choose an in-batch recipe",
+        )
+    training, held_out = WATCHED.split(data.groups, seed) if has_negatives else (list(data.groups), [])
+    if "updates" not in (settings or {}):
+        chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(training)))
+    watched = replace(data, groups=tuple(held_out)) if held_out else None
+    tuned = stages.tune(store(), resolve(model), chosen, replace(data, groups=tuple(training)), watched, seed, progress)
+    _export(tuned, Path(out))
+    return tuned
+
+
+def search(
+    collection: str,
+    out: str | Path,
+    model: str = BASE,
+    split: str = "test",
+    depth: int = 1000,
+    progress: Progress = silent,
+) -> Path:
+    """Write the TREC run of `model` (or `bm25`) over the whole collection, encoding what is not yet encoded.
+
+    A query that is itself a document is not retrieved for itself.
+    """
+    _free(out)
+    data = door.load(collection, split, _cache())
+    queries = {q.id: q.text for q in data.queries.values()}
+    documents = {d.id: d.contents for d in data.documents.values()}
+    own = {q: d for q in queries if (d := data.own_document(q)) is not None}
+    if model == "bm25":
+        found = stages.search_lexical(store(), BM25(), queries, documents, depth, own, progress)
+    else:
+        found = stages.search_dense(store(), resolve(model), queries, documents, depth, own, progress)
+    shutil.copyfile(found.path / "run.trec", out)
+    return Path(out)
+
+
+def evaluate(
+    run: str | Path,
+    qrels: str,
+    split: str = "test",
+    against: str | Path | None = None,
+    measures: Iterable[str] = MEASURES,
+    relevance_level: int = 1,
+) -> dict[str, dict[str, float]] | list[MeasureComparison]:
+    """Values per measure and query of a TREC run; with `against`, a run too, their comparison measure by measure.
+
+    `qrels` is a TREC qrels file, or a collection whose `split` is judged.
+    """
+    judged: Qrels = read_qrels(qrels) if Path(qrels).is_file() else door.load(qrels, split, _cache()).qrels
+    if against is not None:
+        return compare_runs(read_run(run), read_run(against), judged, measures, relevance_level)
+    return measure(read_run(run), judged, measures, relevance_level)
+
+
+def study_run(
+    name: str, scale: str = "quick", preset: str = "as_coded", command: str = "", progress: Progress = silent
+) -> Path:
+    """Run a study, or answer from the artifacts, and return its Results folder with `report.html` in it."""
+    study = find(name)
+    command = command or f"strop study run {name} --scale {scale} --preset {preset}"
+    folder = conduct(study, study.scale(scale), study.preset(preset), store(), command, progress)
+    render(folder, folder / "report.html")
+    return folder
+
+
+def study_plan(name: str, scale: str = "quick", preset: str = "as_coded") -> Plan:
+    """What the study costs here from scratch, and the smallest effect it can see."""
+    study = find(name)
+    return plan(study, study.scale(scale), study.preset(preset), store())
+
+
+def study_report(results: str | Path, out: str | Path) -> Path:
+    """Render a Results folder as one HTML file."""
+    return render(Path(results), Path(out))
+
+
+def export(source: str, out: str | Path) -> Path:
+    """Write a trained model for use elsewhere: `source` is a training artifact's key (or its start) or folder.
+
+    sentence-transformers' layout; a LoRA model is merged, with its adapter in `adapter/`, and a model card is added.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        found = sorted(p.parent for p in (store().root / stages.TRAIN.name).glob(f"{source}*/record.json"))
+        if len(found) != 1:
+            raise InputError(
+                f"{len(found)} trained models have a key that starts with {source!r}",
+                remedy=f"Give the key or folder of one in {store().root / stages.TRAIN.name}",
+            )
+        folder = found[0]
+    artifact = store().find(stages.TRAIN, folder.name)
+    if artifact is None:
+        raise InputError(
+            "not a finished training artifact", where=str(folder), remedy="Give a folder that 'strop train' made"
+        )
+    return _export(artifact, Path(out))
+
+
+def _export(artifact: Artifact, out: Path) -> Path:
+    _free(out)
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(artifact.path / "model", partial)
+    write_card(artifact, partial / "README.md")
+    os.replace(partial, out)
+    return out
+
+
+def _free(out: str | Path) -> None:
+    """Nothing of the user's is overwritten, and the folder to write into exists before any long work."""
+    out = Path(out)
+    if out.exists():
+        raise InputError("there is something here already", where=str(out), remedy="Choose another name or remove it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _restricted(run: Run, allowed: Mapping[str, str]) -> Run:
+    """The run without documents closed to training. Raises InputError when nothing is left of it."""
+    kept = {}
+    for query_id, ranking in run.items():
+        pairs = [(d, s) for d, s in zip(ranking.doc_ids, ranking.scores, strict=True) if d in allowed]
+        kept[query_id] = ([d for d, _ in pairs], [float(s) for _, s in pairs])
+    if not any(ids for ids, _ in kept.values()):
+        raise InputError(
+            "no document of the run may be trained on", remedy="Give a run over this collection's training documents"
+        )
+    return Run(kept)
+
+
+def _exposure(model: str) -> str:
+    """What the base has seen, from its card; unknown models are said to be unknown."""
+    if model.split("@")[0].removeprefix("sentence-transformers/") == BASE.removeprefix("sentence-transformers/"):
+        return "MS MARCO, Natural Questions, S2ORC, code search and 1 billion pairs in all (its model card)"
+    return "not known here: read the model's card"
+
+
+def _cache() -> Path:
+    return store().root / "docstrings"

@@ -1,0 +1,1 @@
+"""Studies: data, one folder for each paper."""

@@ -1,0 +1,108 @@
+"""What a terminal shows: progress with an estimate, and tables that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from strop.doctor import Finding
+from strop.evaluate import MeasureComparison
+from strop.planning import Plan
+from strop.report.judged import judged
+from strop.report.summary import summarise, terminal_table
+from strop.report.verdict import findings, lead
+from strop.results import read_results
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+_COLOURS = {"ok": "green", "warn": "yellow", "missing": "red"}
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar with counts, time and an estimate; without a terminal, one line when it starts."""
+    if not errors.is_terminal:
+        errors.print(f"{what} …", markup=False)
+        yield lambda done: None
+        return
+    columns = (
+        TextColumn("{task.description:34.34}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda done: bars.advance(task, done)
+
+
+def table(rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """The first row is the header; the first column is text, the others figures."""
+    shown = Table(
+        title=escape(title) or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
+    for i, name in enumerate(rows[0]):
+        shown.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+    for row in rows[1:]:
+        shown.add_row(*map(escape, row))
+    console.print(shown)
+
+
+def comparison_rows(compared: Sequence[MeasureComparison]) -> list[list[str]]:
+    rows = [["measure", "first", "second", "difference [95 %]", "p (Holm)", "won/tied/lost"]]
+    for each in compared:
+        c = each.comparison
+        rows.append(
+            [
+                each.measure,
+                f"{c.mean_a:.4f}",
+                f"{c.mean_b:.4f}",
+                f"{c.difference:+.4f} [{c.low:+.4f}, {c.high:+.4f}]",
+                f"{each.holm_p:.4f}",
+                f"{c.won}/{c.tied}/{c.lost}",
+            ]
+        )
+    return rows
+
+
+def study_table(folder: Path) -> None:
+    """The verdict and the systems of a Results folder, the realised updates, and what each claim came to."""
+    results = read_results(folder)
+    summary = summarise(results, headline_only=True)
+    console.print(f"\n{lead(summary)}", markup=False)
+    table(terminal_table(results), f"{results.record['title']}, {results.record['preset']}, {results.record['scale']}")
+    for name, about in results.record["systems"].items():
+        if "updates" in about:
+            rates = about["sum_learning_rates"]
+            console.print(f"{name}: {about['updates']} updates, learning rates summing to {rates:.2e}", markup=False)
+    for finding in findings(summary):
+        console.print(f"{finding.label}: {finding.sentence}", markup=False)
+    for claim in judged(results):
+        console.print(f"claim {claim.id}: {claim.word} (theirs {claim.theirs}, ours {claim.ours})", markup=False)
+
+
+def plan_table(plan: Plan) -> None:
+    rows = [["work", "texts", "tokens", "about"]]
+    rows += [[w.what, f"{w.texts:,}", f"{w.tokens:,}", f"{w.seconds / 60:.1f} min"] for w in plan.work]
+    table(rows, f"from scratch about {plan.seconds / 60:.0f} min at {plan.tokens_per_second:,.0f} tokens/s encoded")
+    console.print(
+        f"{plan.queries} test queries see a difference of {plan.detectable:.3f} with power 0.8, "
+        "if per-query differences spread as usual (SD 0.12)."
+    )
+
+
+def doctor_table(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        colour = _COLOURS[finding.state]
+        console.print(f"[{colour}]{finding.state:>7}[/]  {escape(finding.name)}: {escape(finding.what)}")
+        if finding.remedy:
+            console.print(f"         {escape(finding.remedy)}")
