@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import json
 import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from strop.collection.docstring_pool import Entry
+from strop.collection.docstring_text import Pair
+from strop.collection.door import load, splits
+from strop.nouns import Collection
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +32,20 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return unpacked[name]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
+    """The whole pool; the one slow extraction of this session."""
+    load("docstrings", cache=cache(tmp_path_factory))
+    (path,) = cache(tmp_path_factory).glob("*.json")
+    return [Entry(Pair(*members), *rest) for members, *rest in json.loads(path.read_text(encoding="utf-8"))]
+
+
+@pytest.fixture(scope="session")
+def collections(pool: list[Entry], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Collection]:
+    return {split: load("docstrings", split, cache=cache(tmp_path_factory)) for split in splits("docstrings")}
+
+
+def cache(factory: pytest.TempPathFactory) -> Path:
+    return factory.getbasetemp() / "docstrings"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,25 +12,8 @@ from strop.collection.beir_export import write_beir
 from strop.collection.docstring_pool import MAX_COMPONENT, MAX_TWINS, Entry, entries
 from strop.collection.docstring_source import package_docstrings, package_version
 from strop.collection.docstring_text import Pair
-from strop.collection.door import load, splits
+from strop.collection.door import load
 from strop.nouns import Collection, InputError
-
-
-@pytest.fixture(scope="session")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
-    """The whole pool; the one slow extraction of this session."""
-    load("docstrings", cache=cache(tmp_path_factory))
-    (path,) = cache(tmp_path_factory).glob("*.json")
-    return [Entry(Pair(*members), *rest) for members, *rest in json.loads(path.read_text(encoding="utf-8"))]
-
-
-@pytest.fixture(scope="session")
-def collections(pool: list[Entry], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Collection]:
-    return {split: load("docstrings", split, cache=cache(tmp_path_factory)) for split in splits("docstrings")}
-
-
-def cache(factory: pytest.TempPathFactory) -> Path:
-    return factory.getbasetemp() / "docstrings"
 
 
 def test_packages_are_read_without_being_imported(tmp_path: Path) -> None:
@@ -59,6 +43,15 @@ def test_packages_are_read_without_being_imported(tmp_path: Path) -> None:
     ]
 
 
+def test_reading_a_real_package_imports_neither_it_nor_torch() -> None:
+    script = (
+        "import sys; from strop.collection import door, docstring_source as s;"
+        "assert len(s.package_docstrings('networkx')) > 500;"
+        "assert not {'networkx', 'torch', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_a_package_that_is_not_there_says_how_to_install_it() -> None:
     with pytest.raises(InputError, match=r"nothing_of_the_kind .*pip install no-such-distribution"):
         package_version("nothing_of_the_kind", "no-such-distribution")
@@ -70,7 +63,7 @@ def test_an_unknown_split_names_those_there_are() -> None:
 
 
 def test_other_versions_are_said_and_change_the_fingerprint(
-    monkeypatch: pytest.MonkeyPatch, collections: dict[str, Collection], tmp_path_factory: pytest.TempPathFactory
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(docstrings, "extract", list)
     monkeypatch.setattr(docstrings, "package_version", lambda package, _: "0.1" if package == "numpy" else "9")

@@ -16,9 +16,8 @@ def panel(collection: Collection, queries: int, documents: int, seed: int, max_c
     Queries are drawn uniformly from those with a relevant document in the corpus; judgments of documents outside
     the panel go. With `max_chars`, only documents of at most so many characters take part, and only queries whose
     relevant documents all do. When the relevant documents of the queries drawn would exceed `documents`, drawing
-    stops at the first query that does not fit, and a warning says so. The order of draw is that of a SHA-256 over
-    seed and id, so a panel is the same on every machine, and a smaller one of the same seed has no query or
-    distractor drawn by another rule. Raises InputError when no query fits.
+    stops at the first query that does not fit, and a warning says so. Queries and distractors are drawn in the order
+    of a SHA-256 over seed and id, so a panel is the same on every machine. Raises InputError when no query fits.
     """
     eligible = {
         doc_id for doc_id, d in collection.documents.items() if max_chars is None or len(d.contents) <= max_chars
