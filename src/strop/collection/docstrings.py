@@ -16,7 +16,7 @@ from strop.nouns import Collection, Document, InputError, Query
 NAME = "docstrings"
 
 #: Rises whenever the same sources would give other pairs, groups or splits.
-EXTRACTOR = 3
+EXTRACTOR = 4
 
 #: package -> (its distribution, the version whose docstrings the published scores are about).
 PACKAGES = {

@@ -8,7 +8,7 @@ from importlib.resources import files
 from math import sqrt
 
 #: all-MiniLM-L6-v2 on the test split, whole pool, pinned versions: queries, and those with an answer in the top 10.
-QUERIES, FOUND = 949, 651
+QUERIES, FOUND = 953, 655
 
 
 @dataclass(frozen=True, slots=True)
