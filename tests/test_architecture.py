@@ -18,6 +18,7 @@ PACKAGE = ROOT / "src" / "strop"
 #: From the top of the house down. A file imports only from rooms above its own; rooms on one line know each other.
 ROOMS = """
 nouns
+memory
 runs
 results
 artifacts

@@ -225,8 +225,10 @@ def bench(
 
 def main() -> Any:
     """The command, with one line and exit code 2 for bad input instead of a traceback."""
+    from strop.memory import reuse_freed
     from strop.nouns import InputError, NonFiniteLossError
 
+    reuse_freed()
     try:
         return app()
     except InputError as error:
