@@ -33,7 +33,7 @@ lint:  ## ruff, mypy and the rules of the house
 	@$(BIN)/python -m pytest tests/test_architecture.py
 
 bench:  ## measure speed against sentence-transformers, in one interleaved run
-	@$(INSTALL) minilm
+	@$(INSTALL) minilm bench
 	@$(BIN)/strop bench all $(ARGS)
 
 clean:  ## remove .venv, caches and build outputs; your artifacts (.strop) and reports stay

@@ -1,12 +1,15 @@
-"""Benchmarks: the same work done by strop and by sentence-transformers, in turns, in one run."""
+"""Benchmarks: the same work done by strop and by sentence-transformers, each in a process of its own, in turns."""
 
 from __future__ import annotations
 
+import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from strop import encode, train
 from strop.collection import door
 from strop.collection.panel import training_documents
 from strop.commands import store
+from strop.memory import reuse_freed
 from strop.models.dense import Dense
 from strop.models.pretrained import BASE, resolve
 from strop.negatives.group_files import Examples
@@ -30,77 +34,116 @@ PASSAGES = 1000
 BATCH = 32
 UPDATES = 4
 
+#: Does the work once and returns its seconds.
 Timed = Callable[[], float]
 
 
 def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
-    """Rows of a table, header first: per benchmark both medians in seconds and the median of the paired ratios.
+    """Rows of a table, header first: both medians in seconds, and the median, least and largest paired ratio.
 
-    Raises InputError on an unknown name, or when the peer is not installed.
+    Both sides work as they come: strop keeps freed memory (`memory.reuse_freed`), its peer does what it does. Raises
+    InputError on an unknown name, or when the peer is not installed.
     """
-    known = {"encode": _encode, "train": _train}
+    known = {
+        "encode": (f"encode {PASSAGES:,} passages", _encode, _encode_peer),
+        "train": (f"train {UPDATES} updates of {BATCH} triplets", _train, _train_peer),
+    }
     if name != "all" and name not in known:
         raise InputError(f"there is no benchmark {name!r}", remedy=f"Choose all, {' or '.join(known)}")
+    _examples(1)  # the embedded collection is extracted once, not by each worker
     rows = [["benchmark", "strop", "peer", "ratio [min, max]"]]
     for label in known if name == "all" else [name]:
-        what, ours, theirs = known[label]()
-        ours(), theirs()  # warm-up
-        with progress(f"{label}: {repeats} rounds of A B", repeats) as advance:
+        what, build, build_peer = known[label]
+        with _worker(build) as ours, _worker(build_peer) as theirs, progress(what, repeats) as advance:
             pairs = []
             for _ in range(repeats):
                 pairs.append((ours(), theirs()))
                 advance(1)
         ratios = [b / a for a, b in pairs]
-        a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
-        rows.append(
-            [
-                what,
-                f"{a:.2f} s",
-                f"{b:.2f} s",
-                f"{statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]",
-            ]
-        )
+        mine, peers = (statistics.median(column) for column in zip(*pairs, strict=True))
+        spread = f"{statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"
+        rows.append([what, f"{mine:.2f} s", f"{peers:.2f} s", spread])
     return rows
 
 
-def _encode() -> tuple[str, Timed, Timed]:
-    """1,000 docstrings, tokenised and encoded in float32, against `SentenceTransformer.encode` as it comes."""
-    path = resolve(BASE).path
-    texts = list(_examples(PASSAGES).documents.values())[:PASSAGES]
-    encoder, peer = Dense.load(path), SentenceTransformer(str(path))
+@contextmanager
+def _worker(build: Callable[[], Timed]) -> Iterator[Timed]:
+    """A process that does the work whenever asked, warmed up once."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, build), daemon=True)
+    process.start()
 
-    def ours() -> float:
+    def timed() -> float:
+        here.send(True)
+        said = here.recv()
+        if isinstance(said, InputError):
+            raise said
+        return float(said)
+
+    try:
+        timed()
+        yield timed
+    finally:
+        process.kill()
+
+
+def _serve(pipe: Connection, build: Callable[[], Timed]) -> None:
+    try:
+        timed = build()
+        while pipe.recv():
+            pipe.send(timed())
+    except InputError as error:
+        pipe.send(error)
+
+
+def _encode() -> Timed:
+    """Docstrings tokenised and encoded in float32."""
+    reuse_freed()
+    texts = _passages()
+    encoder = Dense.load(resolve(BASE).path)
+
+    def timed() -> float:
         started = time.perf_counter()
         tokens = encoder.tokenize(texts, "document")
         encode.encode(encoder, tokens, np.empty((len(tokens), encoder.dimension), dtype=np.float32))
         return time.perf_counter() - started
 
-    def theirs() -> float:
+    return timed
+
+
+def _encode_peer() -> Timed:
+    """`SentenceTransformer.encode` as it comes."""
+    texts = _passages()
+    model = SentenceTransformer(str(resolve(BASE).path))
+
+    def timed() -> float:
         started = time.perf_counter()
-        peer.encode(texts, show_progress_bar=False)
+        model.encode(texts, show_progress_bar=False)
         return time.perf_counter() - started
 
-    return f"encode {len(texts):,} passages", ours, theirs
+    return timed
 
 
-def _train() -> tuple[str, Timed, Timed]:
-    """One epoch of 128 triplets in updates of 32 with AdamW, against `SentenceTransformerTrainer`."""
-    path = resolve(BASE).path
+def _train() -> Timed:
+    """One epoch of triplets with AdamW, tokenising included."""
+    reuse_freed()
     examples = _examples(BATCH * UPDATES)
-    recipe = replace(THESIS_FULL, updates=UPDATES)
 
-    def ours() -> float:
-        encoder = Dense.load(path)
+    def timed() -> float:
+        encoder = Dense.load(resolve(BASE).path)
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
             queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+            recipe = replace(THESIS_FULL, updates=UPDATES)
             train.train(encoder, recipe, examples.groups, queries, documents, 0, Path(folder))
             return time.perf_counter() - started
 
-    return f"train {UPDATES} updates of {BATCH} triplets", ours, _trainer(path, examples)
+    return timed
 
 
-def _trainer(path: Path, examples: Examples) -> Timed:
+def _train_peer() -> Timed:
+    """The same epoch by `SentenceTransformerTrainer`."""
     try:
         from datasets import Dataset  # type: ignore[import-untyped]
     except ImportError:
@@ -112,6 +155,7 @@ def _trainer(path: Path, examples: Examples) -> Timed:
     from sentence_transformers.sentence_transformer.losses import TripletLoss
     from transformers import TrainerCallback
 
+    examples = _examples(BATCH * UPDATES)
     columns = {
         "anchor": [examples.queries[g.query_id] for g in examples.groups],
         "positive": [examples.documents[g.positives[0]] for g in examples.groups],
@@ -127,8 +171,8 @@ def _trainer(path: Path, examples: Examples) -> Timed:
         def on_train_end(self, *args: Any, **kwargs: Any) -> None:
             self.ended = time.perf_counter()
 
-    def theirs() -> float:
-        model, clock = SentenceTransformer(str(path)), Clock()
+    def timed() -> float:
+        model, clock = SentenceTransformer(str(resolve(BASE).path)), Clock()
         with tempfile.TemporaryDirectory() as folder:
             arguments = SentenceTransformerTrainingArguments(
                 output_dir=folder,
@@ -148,11 +192,15 @@ def _trainer(path: Path, examples: Examples) -> Timed:
             ).train()
         return clock.ended - clock.started
 
-    return theirs
+    return timed
+
+
+def _passages() -> list[str]:
+    return list(_examples(PASSAGES).documents.values())[:PASSAGES]
 
 
 def _examples(count: int) -> Examples:
     """Triplets of the embedded collection with uniform negatives; the same ones every time."""
     data = door.load("docstrings", "train", store().root / "docstrings")
-    groups: Sequence[Any] = positive_groups(data, first_only=True)[:count]
+    groups = positive_groups(data, first_only=True)[:count]
     return Examples.of(Uniform()(groups, training_documents(data), seed=0), data)

@@ -67,11 +67,11 @@ def search(
 
 def _top(queries: Vectors, documents: Vectors, kept: int, doc_block: int) -> tuple[Vectors, Ints]:
     """Approximate scores and rows `(Q, kept)` of the best documents, best first."""
-    block = torch.from_numpy(np.ascontiguousarray(queries))
+    block = torch.from_numpy(np.array(queries))  # a copy: memory maps are read-only
     scores = torch.empty(len(queries), 0)
     rows = torch.empty(len(queries), 0, dtype=torch.int64)
     for start in range(0, len(documents), doc_block):
-        part = torch.from_numpy(np.ascontiguousarray(documents[start : start + doc_block]))
+        part = torch.from_numpy(np.array(documents[start : start + doc_block]))
         new = block @ part.T
         scores = torch.cat([scores, new], dim=1)
         rows = torch.cat([rows, torch.arange(start, start + len(part)).expand(len(queries), -1)], dim=1)
