@@ -66,7 +66,7 @@ def read_examples(path: str | Path) -> Examples:
     relevant: dict[str, set[str]] = {}
     groups: list[Group] = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines would cut at U+2028 inside a text
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", where=str(path), remedy="Check the path") from None
     except UnicodeDecodeError as error:
@@ -79,9 +79,14 @@ def read_examples(path: str | Path) -> Examples:
         positive = str(item.get("positive_id", _text_id(item["positive"])))
         texts = item.get("negatives", [])
         negatives = tuple(map(str, item.get("negative_ids", [_text_id(t) for t in texts])))
-        queries[query_id] = item["query"]
-        documents[positive] = item["positive"]
-        documents.update(zip(negatives, texts, strict=True))
+        known_texts = [(queries, query_id, item["query"]), (documents, positive, item["positive"])]
+        for held, text_id, text in known_texts + [(documents, *pair) for pair in zip(negatives, texts, strict=True)]:
+            if held.setdefault(text_id, text) != text:
+                raise InputError(
+                    f"the id {text_id!r} has two different texts",
+                    where=f"{path}:{number}",
+                    remedy="Give each text its own id, or leave the ids out",
+                )
         relevant.setdefault(query_id, set()).update([positive, *map(str, item.get("relevant_ids", []))])
         groups.append(Group(query_id, (positive,), negatives, tuple(item.get("sources", ()))))
     if not groups:
@@ -101,12 +106,19 @@ def _checked(line: str, where: str) -> dict[str, Any]:
         raise InputError(f"broken JSON ({error.msg} at column {error.colno})", where=where, remedy=_REMEDY) from None
     if not isinstance(item, dict):
         raise InputError("not a JSON object", where=where, remedy=_REMEDY)
+    try:
+        json.dumps(item, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InputError("half a surrogate pair", where=where, remedy="Save the texts as whole UTF-8") from None
     for name in ("query", "positive"):
         if not isinstance(item.get(name), str) or not item[name].strip():
             raise InputError(f"{name!r} is missing, empty or no text", where=where, remedy=_REMEDY)
     texts = item.get("negatives", [])
     if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
         raise InputError("'negatives' is not a list of texts", where=where, remedy=_REMEDY)
+    for name in ("negative_ids", "relevant_ids", "sources"):
+        if not isinstance(item.get(name, []), list):
+            raise InputError(f"{name!r} is not a list", where=where, remedy=_REMEDY)
     if len(item.get("negative_ids", texts)) != len(texts):
         raise InputError("'negative_ids' and 'negatives' differ in number", where=where, remedy=_REMEDY)
     if item["positive"] in texts:

@@ -1,0 +1,127 @@
+"""A tiny randomly initialised BERT with its own vocabulary, so that the machinery is tested in milliseconds.
+
+Its weights are random: it shows that the machinery is right and never gets a quality number.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+from transformers import BertConfig, BertModel, BertTokenizer
+
+from strop.batches import Batching
+from strop.losses.triplet import Triplet
+from strop.models.adapters import Full, LoRA
+from strop.models.dense import Dense
+from strop.nouns import Group
+from strop.optimizers import AdamW, WarmupLinear
+from strop.scoring import Euclidean
+from strop.train import Recipe, Texts
+
+WORDS = tuple(f"{consonant}{vowel}{end}" for consonant in "bdfgklmnprst" for vowel in "aeio" for end in "nt")
+LAYERS, HIDDEN, POSITIONS = 2, 32, 64
+
+
+def build(
+    folder: Path,
+    *,
+    dropout: float = 0.1,
+    unit: bool = True,
+    similarity: str | None = "cosine",
+    prompts: dict[str, str] | None = None,
+    max_length: int | None = 48,
+    pooling: str | tuple[str, ...] = "mean",
+    include_prompt: bool = True,
+    seed: int = 0,
+) -> Path:
+    """A sentence-transformers folder of that model: 2 layers, 32 wide, 64 positions; `unit` ends it with Normalize."""
+    plain(folder / "plain", dropout, seed)
+    transformer = Transformer(str(folder / "plain"), max_seq_length=max_length)
+    modules: list[Any] = [transformer, Pooling(HIDDEN, pooling, include_prompt=include_prompt)]  # type: ignore[arg-type]
+    model = SentenceTransformer(
+        modules=modules + [Normalize()] * unit, similarity_fn_name=similarity, prompts=prompts, device="cpu"
+    )
+    model.save_pretrained(str(folder / "model"), create_model_card=False)
+    return folder / "model"
+
+
+def plain(folder: Path, dropout: float = 0.1, seed: int = 0) -> Path:
+    """The same in transformers' own layout, without pooling."""
+    pieces = [*"abcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"), *WORDS, *".,:!?-"]
+    vocabulary = {piece: i for i, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pieces])}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        bert = BertModel(
+            BertConfig(
+                vocab_size=len(vocabulary),
+                hidden_size=HIDDEN,
+                num_hidden_layers=LAYERS,
+                num_attention_heads=2,
+                intermediate_size=48,
+                max_position_embeddings=POSITIONS,
+                initializer_range=0.2,  # BERT's 0.02 would make all texts nearly equal at this width
+                hidden_dropout_prob=dropout,
+                attention_probs_dropout_prob=dropout,
+            )
+        )
+    bert.save_pretrained(str(folder))
+    BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=POSITIONS).save_pretrained(str(folder))
+    return folder
+
+
+@cache
+def _built(options: str) -> SentenceTransformer:
+    with tempfile.TemporaryDirectory() as folder:
+        return SentenceTransformer(str(build(Path(folder), **json.loads(options))), device="cpu")
+
+
+def dense(max_length: int | None = None, **options: Any) -> Dense:
+    """A fresh copy of the tiny model in memory; options as `build`'s."""
+    return Dense(copy.deepcopy(_built(json.dumps(options, sort_keys=True))), max_length)
+
+
+def sentences(count: int, seed: int = 0, longest: int = 24) -> list[str]:
+    """Texts of 1 to `longest` known words, of very unequal lengths."""
+    rng = np.random.default_rng(seed)
+    lengths = np.maximum(1, (longest * rng.random(count) ** 2).astype(int))
+    return [" ".join(rng.choice(WORDS, n)) for n in lengths]
+
+
+RECIPE = Recipe(
+    tuning=Full(),
+    scoring=Euclidean(),
+    loss=Triplet(margin=5.0),
+    batching=Batching(size=6),
+    optimizer=AdamW(learning_rate=2e-3),
+    schedule=WarmupLinear(),
+    updates=12,
+    token_budget=128,
+)
+TUNINGS = {"full": Full(), "LoRA": LoRA(r=4, alpha=8)}
+
+
+def toy_groups(queries: int = 20) -> list[Group]:
+    """Query i has document i as its positive and another as its negative."""
+    return [
+        Group(f"q{i}", (f"d{i}",), (f"d{(i + 7) % queries}",), ("toy",), frozenset({f"d{i}"})) for i in range(queries)
+    ]
+
+
+def toy_texts(encoder: Dense, count: int = 20) -> tuple[Texts, Texts]:
+    """Texts of the toy queries and documents; each document starts with its query's two words."""
+    rng = np.random.default_rng(1)
+    queries = [" ".join(rng.choice(WORDS, 2)) for _ in range(count)]
+    documents = [f"{q} {rest}" for q, rest in zip(queries, sentences(count, seed=2), strict=True)]
+    return (
+        Texts(encoder.tokenize(queries, "query"), {f"q{i}": i for i in range(count)}),
+        Texts(encoder.tokenize(documents, "document"), {f"d{i}": i for i in range(count)}),
+    )
