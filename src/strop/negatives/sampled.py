@@ -22,12 +22,13 @@ class Uniform:
         drawn = []
         for group in groups:
             forbidden = group.relevant.union(group.positives)
-            if len(doc_ids) < self.count + len(forbidden):
+            size = min(len(doc_ids), self.count + len(forbidden))
+            picks = rng.choice(len(doc_ids), size=size, replace=False)
+            negatives = [doc_ids[i] for i in picks if doc_ids[i] not in forbidden][: self.count]
+            if len(negatives) < self.count:
                 raise InputError(
                     f"{len(doc_ids)} documents are too few to draw {self.count} negatives for query {group.query_id}",
                     remedy="Give more documents, or fewer negatives a query",
                 )
-            picks = rng.choice(len(doc_ids), size=self.count + len(forbidden), replace=False)
-            negatives = [doc_ids[i] for i in picks if doc_ids[i] not in forbidden][: self.count]
             drawn.append(replace(group, negatives=tuple(negatives), sources=("uniform",) * len(negatives)))
         return drawn
