@@ -58,12 +58,15 @@ class Material:
         return {q: d for q, d in pairs if d is not None}
 
 
-def material(study: Study, scale: Scale, store: Store) -> Material:
+def material(study: Study, scale: Scale, store: Store, progress: Progress = silent) -> Material:
     """The panels and the base. Raises InputError on bad data, before any model is loaded."""
     cache = store.root / "docstrings"
     seed = scale.seeds[0]
-    test = door.load(scale.collection, "test", cache)
-    train = door.load(scale.collection, "train", cache)
+    with progress("read the collection", 2) as advance:
+        test = door.load(scale.collection, "test", cache)
+        advance(1)
+        train = door.load(scale.collection, "train", cache)
+        advance(1)
     return Material(
         panel(test, scale.test_queries, scale.test_documents, seed, scale.max_chars),
         panel(train, scale.train_queries, scale.train_documents, seed, scale.max_chars),
@@ -75,7 +78,7 @@ def conduct(
     study: Study, scale: Scale, preset: Preset, store: Store, command: str, progress: Progress = silent
 ) -> Path:
     """Run what is not yet there and return the Results folder."""
-    shared = material(study, scale, store)
+    shared = material(study, scale, store, progress)
     artifacts: dict[str, Artifact] = {}
     runs: dict[tuple[str, int], Run] = {}
     trained: dict[tuple[str, int], Artifact] = {}
@@ -90,13 +93,14 @@ def conduct(
             runs[system.name, seed] = stages.run_of(found)
             artifacts[f"{system.name}, seed {seed}"] = found
     artifacts |= {f"{name}, seed {seed}: training": a for (name, seed), a in trained.items()}
+    key = _key(study, preset, shared.test)
     measured = [
         row
         for (name, seed), run in runs.items()
-        for row in rows(run, shared.test.qrels, system=name, seed=seed, measures=MEASURES, **_key(study, scale, preset))
+        for row in rows(run, shared.test.qrels, system=name, seed=seed, measures=MEASURES, **key)
     ]
     results = Results(
-        rows=(*measured, *_training_rows(trained, _key(study, scale, preset))),
+        rows=(*measured, *_training_rows(trained, key)),
         claims=tuple(v.as_json() for v in _verdicts(study, measured, trained)),
         exhibits=_exhibits(study, preset, shared, groups, runs, trained, store, scale.seeds[0]),
         record=_record(study, scale, preset, shared, trained, artifacts, command),
@@ -108,23 +112,22 @@ def conduct(
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Training and held-out groups with mined negatives, and the mining window behind them."""
+    """Training and held-out groups, with mined negatives where a `window` says where from."""
 
     training: tuple[Group, ...]
     held_out: tuple[Group, ...]
-    window: RankWindow
+    window: RankWindow | None
 
 
 def _groups(shared: Material, preset: Preset, scale: Scale, store: Store, progress: Progress) -> Prepared:
     """The same queries and positives for every system: mined once by the base over training documents only."""
-    window = next(
-        (s.how.negatives for s in preset.systems if isinstance(s.how, Tuned) and s.how.negatives), RankWindow()
-    )
-    queries = {q.id: q.text for q in shared.train.queries.values()}
-    mined = stages.search_dense(store, shared.base, queries, shared.train_documents, window.high, progress=progress)
-    groups = window(positive_groups(shared.train, first_only=True), stages.run_of(mined), scale.seeds[0])
+    groups = positive_groups(shared.train, first_only=True)
+    if preset.window:
+        queries, depth = {q.id: q.text for q in shared.train.queries.values()}, preset.window.high
+        mined = stages.search_dense(store, shared.base, queries, shared.train_documents, depth, progress=progress)
+        groups = preset.window(groups, stages.run_of(mined), scale.seeds[0])
     training, held_out = HeldOut().split(groups, scale.seeds[0])
-    return Prepared(tuple(training), tuple(held_out), window)
+    return Prepared(tuple(training), tuple(held_out), preset.window)
 
 
 def _tune(system: System, groups: Prepared, shared: Material, seed: int, store: Store, progress: Progress) -> Artifact:
@@ -139,7 +142,7 @@ def _tune(system: System, groups: Prepared, shared: Material, seed: int, store: 
         shared.base,
         replace(how.recipe, updates=updates),
         Examples.of(training, shared.train),
-        Examples.of(groups.held_out, shared.train),
+        Examples.of(groups.held_out, shared.train) if groups.window else None,
         seed,
         progress,
     )
@@ -154,8 +157,8 @@ def _retrieve(
     return stages.search_dense(store, model, queries, shared.test_documents, depth, shared.own, progress)
 
 
-def _key(study: Study, scale: Scale, preset: Preset) -> dict[str, Any]:
-    return {"study": study.name, "preset": preset.name, "collection": scale.collection, "split": "test"}
+def _key(study: Study, preset: Preset, test: Collection) -> dict[str, Any]:
+    return {"study": study.name, "preset": preset.name, "collection": test.name, "split": test.split}
 
 
 def _training_rows(trained: Mapping[tuple[str, int], Artifact], key: Mapping[str, Any]) -> list[Row]:
@@ -183,8 +186,8 @@ def _verdicts(study: Study, measured: list[Row], trained: Mapping[tuple[str, int
             if row.measure == claim.measure and row.system in (claim.system, claim.against):
                 values.setdefault(row.system, {}).setdefault(row.seed, {})[row.item] = row.value
         if claim.system in values and claim.against in values:
-            ours, theirs = list(values[claim.system].values()), list(values[claim.against].values())
-            verdicts.append(judge(claim, ours, theirs * len(ours) if len(theirs) == 1 else theirs))
+            ours, theirs = (list(values[system].values()) for system in (claim.system, claim.against))
+            verdicts.append(judge(claim, ours, theirs))
     return verdicts
 
 
@@ -201,11 +204,6 @@ def _exhibits(
     first_seed = {name: run for (name, _), run in reversed(list(runs.items()))}
     ledgers = {name: a.record["ledger"] for (name, _), a in trained.items()}
     printed = {c.system: int(c.published) for c in study.claims if c.kind == "arithmetic" and c.published}
-    queries = {q.id: q.text for q in shared.train.queries.values()}
-    asked = Vectors.load(stages.encode_texts(store, shared.base, queries, "query"))
-    found = Vectors.load(stages.encode_texts(store, shared.base, shared.train_documents, "document"))
-    uniform = Uniform()(groups.training, list(shared.train_documents), seed)
-    active = [v for a in trained.values() for step, m, v in _log(a) if m == "active_share" and step == 0]
     encoder = Dense.load(shared.base.path)
     return {
         "published_loss": {k: v for k, v in study.published_loss.items() if k in ledgers},
@@ -213,11 +211,21 @@ def _exhibits(
             shared.test, {s.name: first_seed[s.name] for s in preset.systems if s.name in first_seed}
         ),
         "parameters": exhibits.parameters(ledgers, printed),
-        "negatives": exhibits.negatives(
-            groups.training, uniform, groups.window, asked, found, active[0] if active else None
-        ),
+        **({"negatives": _negatives(shared, groups, trained, store, seed)} if groups.window else {}),
         "audit": audit([shared.test], encoder.token_counts, encoder.max_length),
     }
+
+
+def _negatives(
+    shared: Material, groups: Prepared, trained: Mapping[tuple[str, int], Artifact], store: Store, seed: int
+) -> dict[str, Any]:
+    assert groups.window
+    queries = {q.id: q.text for q in shared.train.queries.values()}
+    asked = Vectors.load(stages.encode_texts(store, shared.base, queries, "query"))
+    found = Vectors.load(stages.encode_texts(store, shared.base, shared.train_documents, "document"))
+    uniform = Uniform()(groups.training, list(shared.train_documents), seed)
+    active = [v for a in trained.values() for step, m, v in _log(a) if m == "active_share" and step == 0]
+    return exhibits.negatives(groups.training, uniform, groups.window, asked, found, active[0] if active else None)
 
 
 def _record(

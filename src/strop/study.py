@@ -20,12 +20,17 @@ from strop.train import Recipe
 class Tuned:
     """A fine-tuned system: a recipe, how many epochs it sees, and its negatives (None: only the batch's own).
 
-    The recipe's `updates` are set from the epochs and the number of training groups.
+    The recipe's `updates` are set from the epochs and the number of training groups. Raises ValueError when a recipe
+    that needs negatives has none.
     """
 
     recipe: Recipe
     epochs: int
     negatives: RankWindow | None = None
+
+    def __post_init__(self) -> None:
+        if self.negatives is None and not self.recipe.batching.in_batch:
+            raise ValueError("the recipe takes no negatives from its batch, and `negatives` names no others")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,30 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One reading of the paper, as systems in the order to show them."""
+    """One reading of the paper, as systems in the order to show them.
+
+    Negatives are mined once, for the same queries in every system. Raises ValueError when two systems share a name, or
+    their windows differ.
+    """
 
     name: str
     systems: tuple[System, ...]
+
+    def __post_init__(self) -> None:
+        names = [s.name for s in self.systems]
+        if len(set(names)) != len(names):
+            raise ValueError(f"preset {self.name}: two systems share a name")
+        if len(self._windows) > 1:
+            raise ValueError(f"preset {self.name}: negatives are mined from one window, not from {self._windows}")
+
+    @property
+    def window(self) -> RankWindow | None:
+        """Where the negatives of its tuned systems come from; None where no system takes any."""
+        return next(iter(self._windows), None)
+
+    @property
+    def _windows(self) -> set[RankWindow]:
+        return {s.how.negatives for s in self.systems if isinstance(s.how, Tuned) and s.how.negatives}
 
 
 _Named = TypeVar("_Named", Preset, Scale)
@@ -71,7 +96,10 @@ _Named = TypeVar("_Named", Preset, Scale)
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A paper as data. `choices` lists, per doubtful choice, what text, code and strop each say."""
+    """A paper as data. `choices` lists, per doubtful choice, what text, code and strop each say.
+
+    Raises ValueError when a preset lacks the baseline, or a claim names a system that no preset has.
+    """
 
     name: str
     title: str
@@ -88,11 +116,12 @@ class Study:
 
     def __post_init__(self) -> None:
         for preset in self.presets:
-            names = [s.name for s in preset.systems]
-            if len(set(names)) != len(names):
-                raise ValueError(f"preset {preset.name}: two systems share a name")
-            if self.baseline not in names:
+            if self.baseline not in (s.name for s in preset.systems):
                 raise ValueError(f"preset {preset.name} lacks the baseline {self.baseline!r}")
+        known = {s.name for preset in self.presets for s in preset.systems}
+        for claim in self.claims:
+            for name in {claim.system, claim.against} - {"", *known}:
+                raise ValueError(f"claim {claim.id}: no preset has a system {name!r}")
 
     def preset(self, name: str) -> Preset:
         return _named(self.presets, name, "preset", self.name)

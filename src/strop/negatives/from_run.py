@@ -43,6 +43,6 @@ class RankWindow:
         if not drawn:
             raise InputError(
                 f"no query has {self.count} candidates at ranks {self.low} to {self.high}",
-                remedy="Search deeper (--depth) or choose a window nearer the top",
+                remedy="Choose a window nearer the top, or give a deeper run",
             )
         return drawn
