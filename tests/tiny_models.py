@@ -27,6 +27,8 @@ from strop.optimizers import AdamW, WarmupLinear
 from strop.scoring import Euclidean
 from strop.train import Recipe, Texts
 
+torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, and lose much on a busy machine
+
 WORDS = tuple(f"{consonant}{vowel}{end}" for consonant in "bdfgklmnprst" for vowel in "aeio" for end in "nt")
 LAYERS, HIDDEN, POSITIONS = 2, 32, 64
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 _PREFIX = "step-"
+_PARTIAL = "checkpoint.partial"
 
 
 def save(folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
@@ -26,7 +27,7 @@ def save(folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Opti
         tensors[f"weight/{name}"] = parameter.detach()
         for key, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{key}/{name}"] = value
-    partial = folder / "checkpoint.partial"
+    partial = folder / _PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, partial / "tensors.safetensors")
@@ -57,9 +58,15 @@ def restore(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -
 
 
 def clear(folder: Path) -> None:
-    """Remove every checkpoint of a run that is done."""
+    """Remove every checkpoint of a run that is done, and what a killed one was writing.
+
+    Each loses its name first, oldest first: one that is half removed must not be mistaken for a whole one.
+    """
+    partial = folder / _PARTIAL
+    shutil.rmtree(partial, ignore_errors=True)
     for path in _found(folder):
-        shutil.rmtree(path)
+        os.rename(path, partial)
+        shutil.rmtree(partial)
 
 
 def _found(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from transformers.utils import logging
@@ -27,8 +27,8 @@ _PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpu
 class Dense:
     """A `SentenceTransformer` whose similarity is cosine or dot, in float32.
 
-    Raises InputError for another similarity, for a model that does not start with a transformer, or for a
-    `max_length` beyond the positions it has.
+    Raises InputError for another similarity, for a model that does not start with a transformer, for one whose
+    pooling leaves its prompt out (INSTRUCTOR), or for a `max_length` beyond the positions it has.
     """
 
     def __init__(self, model: SentenceTransformer, max_length: int | None = None) -> None:
@@ -42,6 +42,11 @@ class Dense:
             raise InputError(
                 f"the model's similarity is {model.similarity_fn_name!r}",
                 remedy="Give a model with cosine or dot similarity (config_sentence_transformers.json)",
+            )
+        if any(model.prompts.values()) and any(isinstance(m, Pooling) and not m.include_prompt for m in model):
+            raise InputError(
+                "the model's pooling leaves the prompt's tokens out, which needs each text's prompt length",
+                remedy="Give a model that pools over its prompt too (include_prompt in the pooling's config.json)",
             )
         positions = getattr(transformer.model.config, "max_position_embeddings", None)
         if max_length is not None and positions is not None and max_length > positions:
