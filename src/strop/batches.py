@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strop.nouns import Group
+from strop.nouns import Group, InputError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,10 +27,15 @@ class Batching:
     """`size` groups an update, drawn without replacement, epoch after epoch; the ragged rest of an epoch is left out.
 
     `in_batch`: every other query's documents count as negatives too, except those judged relevant (by id).
+    Raises InputError when `size` is below 1.
     """
 
     size: int = 32
     in_batch: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise InputError(f"the batch size is {self.size}", remedy="Give 1 or more groups an update")
 
     def per_epoch(self, groups: int) -> int:
         """Updates in one epoch, at least one."""

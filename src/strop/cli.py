@@ -142,19 +142,26 @@ def evaluate(
     split: Split = "test",
     measure: Annotated[list[str] | None, typer.Option(help="nDCG@10, RR@10, AP, R@100, …; may be repeated.")] = None,
     level: Annotated[int, typer.Option(min=1, help="The lowest grade that counts as relevant.")] = 1,
+    json_out: Annotated[bool, typer.Option("--json", help="Print the values of every query as JSON.")] = False,
 ) -> None:
     """Measure a run, or compare two with paired tests."""
     from strop import commands
     from strop.measures import MEASURES, mean
-    from strop.terminal import comparison_rows, table
+    from strop.terminal import COMPARED, comparison_rows, console, table
 
     found = commands.evaluate(run, qrels, split, against, measure or MEASURES, level)
-    if isinstance(found, dict):
+    if json_out:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps(found if isinstance(found, dict) else list(map(asdict, found)), indent=1))
+    elif isinstance(found, dict):
         queries = len(next(iter(found.values())))
         rows = [[name, f"{mean(values):.4f}"] for name, values in found.items()]
         table([["measure", "mean"], *rows], f"{run}, {queries} judged queries")
     else:
         table(comparison_rows(found), f"{run} against {against}, {found[0].comparison.n} judged queries")
+        console.print(COMPARED)
 
 
 @study.command("run")
@@ -225,18 +232,29 @@ def bench(
 
 def main() -> Any:
     """The command, with one line and exit code 2 for bad input instead of a traceback."""
+    import warnings
+
     from strop.memory import reuse_freed
-    from strop.nouns import InputError, NonFiniteLossError
+    from strop.nouns import InputError, InputWarning, NonFiniteLossError
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, InputWarning):
+            typer.secho(f"warning: {message}", err=True, fg=typer.colors.YELLOW)
+        else:
+            shown(message, category, *place, **more)
 
     reuse_freed()
-    try:
-        return app()
-    except InputError as error:
-        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-        sys.exit(2)
-    except NonFiniteLossError as error:
-        typer.secho(f"stopped: {error}", err=True, fg=typer.colors.RED)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.secho("stopped; the same command goes on from here", err=True)
-        sys.exit(130)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        shown, warnings.showwarning = warnings.showwarning, show
+        try:
+            return app()
+        except InputError as error:
+            typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+            sys.exit(2)
+        except (NonFiniteLossError, OSError) as error:  # OSError: a full disk, a folder one may not write to
+            typer.secho(f"stopped: {error}", err=True, fg=typer.colors.RED)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            typer.secho("stopped; the same command goes on from here", err=True)
+            sys.exit(130)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from strop import stages
 from strop.artifacts import Artifact, Store
 from strop.collection import beir_export, door
 from strop.collection.audit import audit
+from strop.collection.docstrings import NAME as DOCSTRINGS
 from strop.collection.panel import training_documents
 from strop.conduct import conduct
 from strop.evaluate import MeasureComparison, compare_runs
@@ -27,7 +29,7 @@ from strop.negatives.from_run import RankWindow
 from strop.negatives.group_files import Examples, read_examples, write_examples
 from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
-from strop.nouns import InputError, Qrels
+from strop.nouns import Collection, InputError, InputWarning, Qrels
 from strop.planning import Plan, plan
 from strop.recipes import recipe as named_recipe
 from strop.report.page import render
@@ -74,7 +76,7 @@ def mine(
     `uniform`, from anywhere; `none` writes pairs. Only documents open to training are ever taken.
     """
     _free(out)
-    data = door.load(collection, split, _cache())
+    data = _load(collection, split)
     groups = positive_groups(data)
     allowed = {d: data.documents[d].contents for d in training_documents(data)}
     queries = {q.id: q.text for q in data.queries.values()}
@@ -142,7 +144,7 @@ def search(
     A query that is itself a document is not retrieved for itself.
     """
     _free(out)
-    data = door.load(collection, split, _cache())
+    data = _load(collection, split)
     queries = {q.id: q.text for q in data.queries.values()}
     documents = {d.id: d.contents for d in data.documents.values()}
     own = {q: d for q in queries if (d := data.own_document(q)) is not None}
@@ -164,12 +166,14 @@ def evaluate(
 ) -> dict[str, dict[str, float]] | list[MeasureComparison]:
     """Values per measure and query of a TREC run; with `against`, a run too, their comparison measure by measure.
 
-    `qrels` is a TREC qrels file, or a collection whose `split` is judged.
+    `qrels` is a TREC qrels file, or a collection whose `split` is judged. Warns of judged queries that a run lacks,
+    which score 0; raises InputError when it has none of them.
     """
-    judged: Qrels = read_qrels(qrels) if Path(qrels).is_file() else door.load(qrels, split, _cache()).qrels
-    if against is not None:
-        return compare_runs(read_run(run), read_run(against), judged, measures, relevance_level)
-    return measure(read_run(run), judged, measures, relevance_level)
+    judged = _judgments(qrels, split)
+    first = _checked(run, judged)
+    if against is None:
+        return measure(first, judged, measures, relevance_level)
+    return compare_runs(first, _checked(against, judged), judged, measures, relevance_level)
 
 
 def study_run(
@@ -191,6 +195,7 @@ def study_plan(name: str, scale: str = "quick", preset: str = "as_coded") -> Pla
 
 def study_report(results: str | Path, out: str | Path) -> Path:
     """Render a Results folder as one HTML file."""
+    _free(out)
     return render(Path(results), Path(out))
 
 
@@ -199,19 +204,19 @@ def export(source: str, out: str | Path) -> Path:
 
     sentence-transformers' layout; a LoRA model is merged, with its adapter in `adapter/`, and a model card is added.
     """
-    folder = Path(source)
+    folder, trained = Path(source), store().root / stages.TRAIN.name
     if not folder.is_dir():
-        found = sorted(p.parent for p in (store().root / stages.TRAIN.name).glob(f"{source}*/record.json"))
+        found = sorted(p.parent for p in trained.glob(f"{source}*/record.json"))
         if len(found) != 1:
             raise InputError(
                 f"{len(found)} trained models have a key that starts with {source!r}",
-                remedy=f"Give the key or folder of one in {store().root / stages.TRAIN.name}",
+                remedy=f"Give the key or folder of one in {trained}",
             )
         folder = found[0]
     artifact = store().find(stages.TRAIN, folder.name)
     if artifact is None:
         raise InputError(
-            "not a finished training artifact", where=str(folder), remedy="Give a folder that 'strop train' made"
+            "no training artifact", where=str(folder), remedy=f"Give the key or folder of one in {trained}"
         )
     return _export(artifact, Path(out))
 
@@ -231,7 +236,55 @@ def _free(out: str | Path) -> None:
     out = Path(out)
     if out.exists():
         raise InputError("there is something here already", where=str(out), remedy="Choose another name or remove it")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(out.parent, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise InputError("nothing can be written there", where=str(out), remedy="Choose a folder that you may write to")
+
+
+def _load(collection: str, split: str) -> Collection:
+    """One split, its oddities said."""
+    data = door.load(collection, split, _cache())
+    for oddity in data.warnings:
+        warnings.warn(f"{data.name}: {oddity}", InputWarning, stacklevel=3)
+    return data
+
+
+def _judgments(qrels: str, split: str) -> Qrels:
+    path = Path(qrels)
+    if path.suffix == ".tsv":
+        raise InputError(
+            "a BEIR qrels file belongs to its collection", where=qrels, remedy="Give that folder, and --split"
+        )
+    if path.is_file():
+        return read_qrels(path)
+    if not path.is_dir() and qrels != DOCSTRINGS:
+        raise InputError(f"there are no qrels {qrels!r}", remedy="Give a TREC qrels file or a collection's folder")
+    return _load(qrels, split).qrels
+
+
+def _checked(path: str | Path, judged: Qrels) -> Run:
+    """The run at `path`, which has queries, and retrieved documents, of those judged."""
+    run = read_run(path)
+    common = [query_id for query_id in judged if query_id in run]
+    if not common:
+        asked = f"none of its {len(run):,} queries (first: {next(iter(run))!r})"
+        raise InputError(
+            f"{asked} is among the {len(judged):,} judged (first: {next(iter(judged))!r})",
+            where=str(path),
+            remedy="Give the qrels that belong to the run",
+        )
+    if len(common) < len(judged):
+        absent = f"{len(judged) - len(common):,} of {len(judged):,} judged queries are not in the run and score 0"
+        warnings.warn(f"{path}: {absent}", InputWarning, stacklevel=3)
+    if not any(judged[q].keys() & set(run[q].doc_ids) for q in common):
+        warnings.warn(
+            f"{path}: not one retrieved document is judged; are the ids the same?", InputWarning, stacklevel=3
+        )
+    return run
 
 
 def _restricted(run: Run, allowed: Mapping[str, str]) -> Run:

@@ -17,6 +17,10 @@ class InputError(ValueError):
         super().__init__(f"{where + ': ' if where else ''}{problem}. {remedy}")
 
 
+class InputWarning(UserWarning):
+    """What the user gave can be used, but has an oddity that may not be meant."""
+
+
 class NonFiniteLossError(RuntimeError):
     """A training loss or its gradient stopped being a number; the message names the update and its queries."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,15 +24,20 @@ from strop.results import read_results
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
+#: What the columns of a comparison are.
+COMPARED = "Differences are first - second: bootstrap interval, paired randomisation test, Holm over these measures."
+#: Seconds between two lines of progress where there is no terminal to draw a bar on.
+QUIET = 30.0
+
 _COLOURS = {"ok": "green", "warn": "yellow", "missing": "red"}
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with counts, time and an estimate; without a terminal, one line when it starts."""
+    """A bar with counts, time and an estimate; without a terminal, a line at the start and one every half minute."""
     if not errors.is_terminal:
         errors.print(f"{what} …", markup=False)
-        yield lambda done: None
+        yield _lines(what, total)
         return
     columns = (
         TextColumn("{task.description:34.34}"),
@@ -45,15 +51,33 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bars.advance(task, done)
 
 
+def _lines(what: str, total: int) -> Callable[[int], None]:
+    done = first = 0
+    started = said = time.perf_counter()
+
+    def advance(more: int) -> None:
+        nonlocal done, first, started, said
+        now = time.perf_counter()
+        done += more
+        if done == more:  # what a resumed run brings along took no time here
+            first, started = done, now
+        if now - said >= QUIET and done > first:
+            said = now
+            left = (total - done) * (now - started) / (done - first)
+            errors.print(f"{what}: {done:,} of {total:,}, about {left:.0f} s left", markup=False)
+
+    return advance
+
+
 def table(rows: Sequence[Sequence[str]], title: str = "") -> None:
     """The first row is the header; the first column is text, the others figures."""
-    shown = Table(
-        title=escape(title) or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
-    )
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for i, name in enumerate(rows[0]):
         shown.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows[1:]:
         shown.add_row(*map(escape, row))
+    if title:
+        console.print(f"\n[bold]{escape(title)}[/]", soft_wrap=True)
     console.print(shown)
 
 
@@ -80,6 +104,9 @@ def study_table(folder: Path) -> None:
     summary = summarise(results, headline_only=True)
     console.print(f"\n{lead(summary)}", markup=False)
     table(terminal_table(results), f"{results.record['title']}, {results.record['preset']}, {results.record['scale']}")
+    for name, about in results.record["collections"].items():
+        for oddity in about["warnings"]:
+            console.print(f"[yellow]warning[/] {escape(name)}: {escape(oddity)}")
     for name, about in results.record["systems"].items():
         if "updates" in about:
             rates = about["sum_learning_rates"]

@@ -21,7 +21,7 @@ from strop.losses.protocol import Loss
 from strop.models.adapters import Tuning
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
-from strop.nouns import Group, NonFiniteLossError
+from strop.nouns import Group, InputError, NonFiniteLossError
 from strop.optimizers import AdamW, WarmupLinear
 from strop.scoring import Representation, Scoring
 from strop.tokens import Tokens, cut, padding_share
@@ -29,7 +29,11 @@ from strop.tokens import Tokens, cut, padding_share
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides a training run but its data and seed. `token_budget` is padded tokens a chunk."""
+    """Everything that decides a training run but its data and seed. `token_budget` is padded tokens a chunk.
+
+    Raises InputError when `updates` or `token_budget` is below 1, `clip` not above 0, or `max_length` below 3: room for
+    one token between the special ones.
+    """
 
     tuning: Tuning
     scoring: Scoring
@@ -41,6 +45,13 @@ class Recipe:
     clip: float = 1.0
     max_length: int | None = None
     token_budget: int = 2048
+
+    def __post_init__(self) -> None:
+        for name, least in (("updates", 1), ("token_budget", 1), ("max_length", 3)):
+            if (value := getattr(self, name)) is not None and value < least:
+                raise InputError(f"{name} is {value}", remedy=f"Give {least} or more")
+        if not self.clip > 0:
+            raise InputError(f"clip is {self.clip}", remedy="Give a gradient norm above 0, inf for no limit")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

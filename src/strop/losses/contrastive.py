@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from strop.losses.protocol import wide
+from strop.nouns import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +16,14 @@ class InfoNCE:
 
     The softmax runs over that positive and the query's unmasked negatives; the query's other positives stay out.
     Source: van den Oord et al. 2018, eq. 4; in sentence-transformers it is MultipleNegativesRankingLoss with
-    scale = 1 / temperature.
+    scale = 1 / temperature. Raises InputError unless temperature > 0.
     """
 
     temperature: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise InputError(f"the temperature is {self.temperature}", remedy="Give a number above 0, like 0.05")
 
     def __call__(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         logits = wide(scores) / self.temperature

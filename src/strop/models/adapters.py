@@ -37,13 +37,18 @@ class LoRA:
     """Low-rank adapters: W + (alpha / r) B A on each target matrix, W frozen.
 
     Parameters added: r * (in + out) per target and layer; for all-MiniLM-L6-v2 with r = 16 on query and value
-    16 * (384 + 384) * 2 * 6 = 147,456. Source: Hu et al. 2022; values of arXiv 2506.18535 and its code.
+    16 * (384 + 384) * 2 * 6 = 147,456. Raises InputError when r is below 1 or dropout outside [0, 1).
+    Source: Hu et al. 2022; values of arXiv 2506.18535 and its code.
     """
 
     r: int = 16
     alpha: int = 32
     dropout: float = 0.05
     targets: tuple[str, ...] = ("query", "value")
+
+    def __post_init__(self) -> None:
+        if self.r < 1 or not 0 <= self.dropout < 1:
+            raise InputError(f"r is {self.r} and dropout {self.dropout}", remedy="Give r >= 1 and 0 <= dropout < 1")
 
     def prepare(self, encoder: Dense, seed: int) -> None:
         """Raises InputError when no module of the model carries a target's name."""
@@ -77,7 +82,8 @@ def export(encoder: Dense, folder: str | Path, base_source: str, probe: list[str
     folder = Path(folder)
     inner = encoder.transformer.model
     if isinstance(inner, PeftModel):
-        inner.save_pretrained(str(folder / "adapter"))
+        # The vocabulary never changes here; "auto" would ask the hub about it when the base's folder is gone.
+        inner.save_pretrained(str(folder / "adapter"), save_embedding_layers=False)
         config_path = folder / "adapter" / "adapter_config.json"
         config = json.loads(config_path.read_text(encoding="utf-8"))
         config["base_model_name_or_path"] = base_source
