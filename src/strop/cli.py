@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -248,7 +249,7 @@ def main() -> Any:
         warnings.simplefilter("always", InputWarning)
         shown, warnings.showwarning = warnings.showwarning, show
         try:
-            return app()
+            return app(prog_name="strop")
         except InputError as error:
             typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
             sys.exit(2)
