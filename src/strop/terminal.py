@@ -25,7 +25,7 @@ console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 #: What the columns of a comparison are.
-COMPARED = "Differences are first - second: bootstrap interval, paired randomisation test, Holm over these measures."
+COMPARED = "Differences are first - second: bootstrap interval, p of the randomisation test, Holm-corrected here."
 #: Seconds between two lines of progress where there is no terminal to draw a bar on.
 QUIET = 30.0
 
@@ -82,7 +82,7 @@ def table(rows: Sequence[Sequence[str]], title: str = "") -> None:
 
 
 def comparison_rows(compared: Sequence[MeasureComparison]) -> list[list[str]]:
-    rows = [["measure", "first", "second", "difference [95 %]", "p (Holm)", "won/tied/lost"]]
+    rows = [["measure", "first", "second", "difference [95 %]", "p", "won/tied/lost"]]
     for each in compared:
         c = each.comparison
         rows.append(

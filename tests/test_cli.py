@@ -1,0 +1,318 @@
+"""The command: its options, its exit codes, what it writes to which stream."""
+
+import json
+import sys
+import warnings
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import tiny_models
+import typer.main
+from small_collection import TEST, small_collection
+
+from strop import cli, terminal
+from strop.nouns import InputError, InputWarning
+from strop.recipes import RECIPES, recipe
+from strop.train import Recipe
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+#: Everything a user can type. A change here is a change of the interface: say it in CHANGELOG.md.
+OPTIONS = {
+    "data inspect": ("collection", "--model", "--json"),
+    "data export": ("collection", "out"),
+    "mine": ("collection", "out", "--from", "--window", "--count", "--split", "--seed"),
+    "train": ("examples", "out", "--recipe", "--set", "--model", "--epochs", "--seed"),
+    "search": ("collection", "out", "--model", "--split", "--depth"),
+    "evaluate": ("run", "against", "--qrels", "--split", "--measure", "--level", "--json"),
+    "study run": ("name", "--scale", "--preset"),
+    "study plan": ("name", "--scale", "--preset"),
+    "study report": ("results", "out"),
+    "export": ("source", "out"),
+    "doctor": (),
+    "bench": ("name", "--repeats"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    small_collection(folder / "small")
+    tiny_models.build(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test works in the folder that holds `small` and `model`; artifacts are shared between the tests."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("STROP_HOME", str(folder / "home"))
+
+
+class Strop:
+    """`strop("search", "small", "out.trec")` -> exit code; then what it said on each stream."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+        self.out = self.err = ""
+
+    def __call__(self, *words: object) -> int:
+        self.monkeypatch.setattr(sys, "argv", ["strop", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            sys.exit(cli.main())
+        self.out, self.err = self.capsys.readouterr()
+        assert "Traceback" not in self.err
+        return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def strop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Strop:
+    return Strop(monkeypatch, capsys)
+
+
+def commands() -> dict[str, tuple[str, ...]]:
+    """Command -> its arguments and options, as typer made them."""
+    found = {}
+    group = typer.main.get_command(cli.app)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        for inner, leaf in getattr(command, "commands", {"": command}).items():
+            given = [p for p in leaf.params if p.name != "help"]
+            found[f"{name} {inner}".strip()] = tuple(
+                p.opts[0] if p.param_type_name == "option" else str(p.name) for p in given
+            )
+    return found
+
+
+def test_the_commands_and_their_options_are_these() -> None:
+    assert commands() == OPTIONS
+
+
+def test_the_recipes_that_the_help_names_are_those_there_are(strop: Strop) -> None:
+    assert strop("train", "--help") == 0
+    assert set(RECIPES) == {name for name in RECIPES if name in strop.out.replace("\n", " ")}
+
+
+@pytest.mark.parametrize("command", ["", "data", "study", *OPTIONS])
+def test_every_command_explains_itself_within_80_columns(strop: Strop, command: str) -> None:
+    assert strop(*command.split(), "--help") == 0
+    assert "Usage: strop" in strop.out
+    assert max(map(len, strop.out.splitlines())) <= 80
+    for option in OPTIONS.get(command, ()):
+        assert option in strop.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("data inspect nowhere", "error: there is no collection 'nowhere'"),
+        ("data inspect small --model nowhere", "error: nowhere: not in the hub's cache"),
+        ("data export nowhere out", "error: there is no collection 'nowhere'"),
+        ("data export small small", "error: small: already there and not empty"),
+        ("mine nowhere out", "error: there is no collection 'nowhere'"),
+        ("mine small out --split dev", "error: small: no split 'dev'. Splits there: test, train"),
+        ("mine small out --window 9", "error: window '9' is no range of ranks. Write it as LOW-HIGH, like 51-200"),
+        ("mine small out --window 9-2", "error: window '9-2' is no range of ranks"),
+        ("mine small out --window 100-200 --model-free", "No such option: --model-free"),
+        ("mine small out --window 100-200 --from bm25", "error: no query has 1 candidates at ranks 100 to 200"),
+        ("mine small out --count 0", "Invalid value for '--count'"),
+        ("train nowhere.jsonl out", "error: nowhere.jsonl: cannot be read (No such file or directory)"),
+        ("train pairs.jsonl out --recipe best", "error: there is no recipe 'best'. Choose one of"),
+        ("train pairs.jsonl out --recipe thesis-full", "error: pairs.jsonl: recipe thesis-full needs negatives"),
+        ("train pairs.jsonl out --set updates", "error: --set 'updates' has no value. Write --set field=value"),
+        ("train pairs.jsonl out --set update=1", "error: 'update' names no field of Recipe. It has"),
+        ("train pairs.jsonl out --set loss.margin=1", "error: 'loss.margin' names no field of InfoNCE"),
+        ("train pairs.jsonl out --set updates=many", "error: updates=many does not fit. A value like 100 does"),
+        ("train pairs.jsonl out --set updates=0", "error: updates is 0. Give 1 or more"),
+        ("train pairs.jsonl out --set batching.size=0", "error: the batch size is 0"),
+        ("train pairs.jsonl out --set clip=0", "error: clip is 0.0"),
+        ("train pairs.jsonl out --set max_length=2", "error: max_length is 2. Give 3 or more"),
+        ("train pairs.jsonl out --set optimizer.learning_rate=nan", "error: the learning rate is nan"),
+        ("train pairs.jsonl out --set optimizer.betas=0.9", "error: betas are (0.9,)"),
+        ("train pairs.jsonl out --set schedule.warmup=7", "error: warmup is 7.0"),
+        ("train pairs.jsonl out --set loss.temperature=0", "error: the temperature is 0.0"),
+        ("train pairs.jsonl out --recipe in-batch-lora --set tuning.r=0", "error: r is 0"),
+        ("train pairs.jsonl out --epochs 0", "Invalid value for '--epochs'"),
+        ("train pairs.jsonl out --model pickled", "weights in pickle form only"),
+        ("train pairs.jsonl pairs.jsonl", "error: pairs.jsonl: there is something here already"),
+        ("search nowhere out", "error: there is no collection 'nowhere'"),
+        ("search small out --split dev", "error: small: no split 'dev'. Splits there: test, train"),
+        ("search small out --model ./nowhere", "error: ./nowhere: no model folder"),
+        ("search small out --depth 0", "Invalid value for '--depth'"),
+        ("search small small", "error: small: there is something here already"),
+        ("search small pairs.jsonl/out", "error: pairs.jsonl/out: nothing can be written there"),
+        ("evaluate nowhere.trec --qrels small", "error: nowhere.trec: cannot be read (No such file or directory)"),
+        ("evaluate test.trec --qrels nowhere", "error: there are no qrels 'nowhere'"),
+        (
+            "evaluate test.trec --qrels small/qrels/test.tsv",
+            "a BEIR qrels file belongs to its collection",
+        ),
+        ("evaluate test.trec --qrels small --split train", "error: test.trec: none of its 8 queries (first: 'q24') is"),
+        ("evaluate test.trec --qrels small --measure MRR@10", "error: measure 'MRR@10' is not known"),
+        ("evaluate test.trec --qrels small --level 0", "Invalid value for '--level'"),
+        ("evaluate pairs.jsonl --qrels small", "error: pairs.jsonl:1: "),
+        ("study run nowhere", "error: there is no study 'nowhere'. Choose when_finetuning_fails"),
+        ("study run nowhere.py", "error: nowhere.py: there is no such study file"),
+        ("study run --scale huge", "error: study when_finetuning_fails has no scale 'huge'. Choose quick"),
+        ("study plan --preset mine", "error: study when_finetuning_fails has no preset 'mine'. Choose as_coded"),
+        ("study report small out.html", "error: small: no finished results (record.json is missing)"),
+        ("study report small pairs.jsonl", "error: pairs.jsonl: there is something here already"),
+        ("export zzz out", "error: 0 trained models have a key that starts with 'zzz'"),
+        ("export small out", "error: small: no training artifact"),
+        ("bench best", "error: there is no benchmark 'best'"),
+        ("doctor now", "Got unexpected extra argument"),
+        ("mien small out", "No such command 'mien'"),
+    ],
+)
+def test_bad_input_ends_with_code_2_and_one_line(strop: Strop, words: str, said: str, folder: Path) -> None:
+    if not (folder / "pickled").exists():
+        (folder / "pickled").mkdir()
+        (folder / "pickled" / "pytorch_model.bin").write_bytes(b"x")
+        (folder / "pickled" / "config.json").write_text("{}", encoding="utf-8")
+        assert strop("mine", "small", "pairs.jsonl", "--from", "none") == 0
+        assert strop("search", "small", "test.trec", "--model", "bm25") == 0
+    before = {p.name for p in folder.iterdir()}
+    assert strop(*words.split()) == 2
+    assert said in " ".join(strop.err.split())
+    if said.startswith("error: "):
+        assert strop.err.splitlines()[-1].startswith("error: ")
+    assert strop.out == ""
+    assert {p.name for p in folder.iterdir()} == before, "and leaves nothing behind"
+
+
+def test_every_command_that_can_be_refused_is_refused_in_the_test_above() -> None:
+    cases = next(m for m in test_bad_input_ends_with_code_2_and_one_line.pytestmark).args[1]  # type: ignore[attr-defined]
+    assert {command for command in OPTIONS if any(words.startswith(command) for words, _ in cases)} == set(OPTIONS)
+
+
+def test_the_steps_from_collection_to_comparison_end_with_code_0(strop: Strop, folder: Path) -> None:
+    assert strop("mine", "small", "runs/examples.jsonl", "--from", "bm25", "--window", "2-12", "--count", 2) == 0
+    lines = (folder / "runs/examples.jsonl").read_text(encoding="utf-8").splitlines()
+    assert strop.out == f"{len(lines)} examples in runs/examples.jsonl\n"
+    settings = ("--set", "updates=3", "--set", "batching.size=4", "--set", "max_length=32")
+    assert strop("train", "runs/examples.jsonl", "runs/tuned", "--model", "model", *settings) == 0
+    assert strop.out.startswith("runs/tuned (artifact ")
+    assert strop("search", "small", "runs/tuned.trec", "--model", "runs/tuned", "--depth", 20) == 0
+    assert strop("search", "small", "runs/base.trec", "--model", "model", "--depth", 20) == 0
+    assert (strop.out, "encode 60 documents" in strop.err) == ("runs/base.trec\n", True), "only the name is on stdout"
+    assert strop("evaluate", "runs/tuned.trec", "runs/base.trec", "--qrels", "small") == 0
+    assert f"runs/tuned.trec against runs/base.trec, {TEST} judged queries" in strop.out
+    assert max(map(len, strop.out.splitlines())) <= 80
+
+
+def test_a_comparison_of_thousands_of_queries_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    from strop.evaluate import MeasureComparison
+    from strop.significance import Comparison
+
+    seen = Comparison(7405, 1, 1, 0.8, 0.7, -0.1, None, -0.2, -0.1, 0.5, None, None, None, 3405, 2000, 2000)
+    terminal.table(terminal.comparison_rows([MeasureComparison("nDCG@1000", seen, 1.0)] * 2))
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.count("-0.1000 [-0.2000, -0.1000]") == 2, "no cell is folded"
+
+
+def test_evaluate_gives_the_values_of_every_query_as_json(strop: Strop) -> None:
+    assert strop("search", "small", "json.trec", "--model", "bm25") == 0
+    assert strop("evaluate", "json.trec", "--qrels", "small", "--measure", "RR@10", "--json") == 0
+    values = json.loads(strop.out)
+    assert list(values) == ["RR@10"]
+    assert list(values["RR@10"]) == [f"q{i}" for i in range(24, 24 + TEST)]
+    assert strop("evaluate", "json.trec", "json.trec", "--qrels", "small", "--measure", "RR@10", "--json") == 0
+    compared = json.loads(strop.out)
+    assert [(c["measure"], c["comparison"]["tied"]) for c in compared] == [("RR@10", TEST)]
+
+
+def test_queries_that_a_run_lacks_are_warned_of_in_one_line(strop: Strop, folder: Path) -> None:
+    (folder / "part.trec").write_text("q24 Q0 d24 1 1.0 x\nq99 Q0 d24 1 1.0 x\n", encoding="utf-8")
+    assert strop("evaluate", "part.trec", "--qrels", "small") == 0
+    assert strop.err == "warning: part.trec: 7 of 8 judged queries are not in the run and score 0\n"
+    assert "0.1250" in strop.out, "one of eight queries is answered"
+
+
+def test_a_run_of_unjudged_documents_is_warned_of(strop: Strop, folder: Path) -> None:
+    (folder / "other.trec").write_text("".join(f"q{q} Q0 D{q} 1 1.0 x\n" for q in range(24, 32)), encoding="utf-8")
+    assert strop("evaluate", "other.trec", "--qrels", "small") == 0
+    assert strop.err == "warning: other.trec: not one retrieved document is judged; are the ids the same?\n"
+
+
+def test_the_oddities_of_a_collection_are_warned_of(strop: Strop, folder: Path) -> None:
+    odd = small_collection(folder / "odd")
+    with (odd / "qrels" / "test.tsv").open("a", encoding="utf-8") as file:
+        file.write("q24\td24\t1\n")
+    assert strop("search", "odd", "odd.trec", "--model", "bm25") == 0
+    assert strop.err.startswith("warning: odd: 1 judgments are repeated (first: 'd24', test.tsv:10)\n")
+
+
+def test_other_warnings_stay_python_s_own(strop: Strop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def odd(prog_name: str) -> None:
+        warnings.warn("deprecated", FutureWarning, stacklevel=1)
+        warnings.warn("odd", InputWarning, stacklevel=1)
+
+    monkeypatch.setattr(cli, "app", odd)
+    with pytest.raises(FutureWarning, match="deprecated"):
+        strop()
+
+
+def test_a_disk_that_fails_ends_with_code_1_and_one_line(strop: Strop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(prog_name: str) -> None:
+        raise OSError(28, "No space left on device", "out.trec")
+
+    monkeypatch.setattr(cli, "app", full)
+    assert strop() == 1
+    assert strop.err == "stopped: [Errno 28] No space left on device: 'out.trec'\n"
+
+
+def test_an_interrupted_command_says_that_it_can_go_on(strop: Strop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(prog_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    assert strop() == 130
+    assert strop.err == "stopped; the same command goes on from here\n"
+
+
+def test_doctor_s_exit_code_says_whether_all_is_there(strop: Strop, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert strop("doctor") == 0
+    assert "ok  Python" in strop.out
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert strop("doctor") == 1
+    assert "missing  torch" in strop.out
+
+
+def test_every_field_of_a_recipe_can_be_reached_by_set() -> None:
+    with pytest.raises(InputError, match=f"It has {', '.join(f.name for f in fields(Recipe))}"):
+        recipe("thesis-full", {"unknown": "1"})
+    made = recipe(
+        "thesis-lora",
+        {
+            "tuning.r": "8",
+            "tuning.targets": "query,key",
+            "scoring.squared": "true",
+            "loss.margin": "1",
+            "optimizer.betas": "0.9,0.98",
+            "updates": "7",
+            "max_length": "128",
+        },
+    )
+    assert (made.tuning.r, made.tuning.targets) == (8, ("query", "key"))  # type: ignore[attr-defined]
+    assert made.scoring.squared is True  # type: ignore[attr-defined]
+    assert (made.loss.margin, made.optimizer.betas) == (1.0, (0.9, 0.98))  # type: ignore[attr-defined]
+    assert (made.updates, made.max_length) == (7, 128)
+    assert recipe("thesis-full", {"max_length": "64"}).max_length == 64
+
+
+def test_progress_without_a_terminal_is_a_line_now_and_then_with_an_estimate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(terminal.time, "perf_counter", lambda: now[0])
+    with terminal.progress("train 100 updates", 100) as advance:
+        advance(20)  # a resumed run's, which took no time here
+        for _ in range(70):
+            now[0] += 1
+            advance(1)
+    assert capsys.readouterr().err.splitlines() == [
+        "train 100 updates …",
+        "train 100 updates: 50 of 100, about 50 s left",
+        "train 100 updates: 80 of 100, about 20 s left",
+    ]
