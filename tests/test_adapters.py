@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft import PeftModel
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer import modules
 from tiny_models import RECIPE, dense, sentences, toy_groups, toy_texts
 from torch import Tensor
 
@@ -94,6 +95,15 @@ def test_fields_reach_the_adapter() -> None:
     config = inner.peft_config["default"]
     assert (config.r, config.lora_alpha, config.lora_dropout) == (2, 6, 0.25)
     assert all(".dense.lora_" in n for n, p in encoder.module.named_parameters() if p.requires_grad)
+
+
+def test_lora_freezes_the_modules_beside_the_transformer_too() -> None:
+    model = copy.deepcopy(dense().model)
+    model.append(modules.Dense(32, 8))
+    encoder = Dense(model)
+    assert parameter_ledger(encoder.module)["by_part"]["other"] > 0
+    LoRA(r=4).prepare(encoder, 0)
+    assert set(parameter_ledger(encoder.module)["by_part"]) == {"lora"}
 
 
 def test_a_target_that_no_module_has_is_an_input_error() -> None:

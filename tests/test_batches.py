@@ -16,7 +16,7 @@ def ids(seed: int, step: int, size: int = 5) -> tuple[str, ...]:
 
 def test_a_batch_depends_on_seed_and_step_only_and_not_on_what_was_drawn_before() -> None:
     in_order = [ids(1, step) for step in range(12)]
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     torch.manual_seed(0)
     assert [ids(1, step) for step in reversed(range(12))] == in_order[::-1]
     assert [ids(2, step) for step in range(12)] != in_order

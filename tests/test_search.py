@@ -56,6 +56,14 @@ def duplicates(rng: np.random.Generator) -> tuple[Vectors, Vectors]:
     return queries, documents
 
 
+def ties_at_the_cut(rng: np.random.Generator) -> tuple[Vectors, Vectors]:
+    """For the first query nine clear winners, then three hundred equal vectors."""
+    queries, documents = plain(rng)
+    documents[rng.permutation(np.arange(50, 500))[:300]] = queries[0] / 2
+    documents[20:29] = queries[0] * np.linspace(0.6, 1, 9, dtype=np.float32)[:, None]
+    return queries, documents
+
+
 def near_ties(rng: np.random.Generator) -> tuple[Vectors, Vectors]:
     """Vectors that differ in the last bits, so that float32 products put them in an order of their own."""
     queries, documents = plain(rng)
@@ -76,12 +84,12 @@ def zeros(rng: np.random.Generator) -> tuple[Vectors, Vectors]:
     return np.zeros_like(queries), documents
 
 
-CASES = {f.__name__: f for f in (plain, duplicates, near_ties, unequal, zeros)}
+CASES = {f.__name__: f for f in (plain, duplicates, ties_at_the_cut, near_ties, unequal, zeros)}
 BLOCKS = [(256, 16384), (1, 16384), (3, 7), (256, 100), (2, 499), (7, 64)]
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("depth", [1, 10, 100])
+@pytest.mark.parametrize("depth", [1, 9, 10, 100])
 def test_the_run_is_the_naive_one_for_every_block_size(case: str, depth: int) -> None:
     queries, documents = CASES[case](np.random.default_rng(4))
     expected = naive(queries, documents, depth)
@@ -125,6 +133,13 @@ def test_an_excluded_document_is_not_found_and_its_place_is_taken_by_the_next() 
     assert_same(run, naive(queries, documents, 10, exclude))
     assert run["q0"].doc_ids == full["q0"].doc_ids[1:]
     assert all(len(ranking.doc_ids) == 10 for ranking in run.values())
+
+
+def test_the_next_in_an_excluded_document_s_place_is_the_right_one_of_many_equals() -> None:
+    queries, documents = ties_at_the_cut(np.random.default_rng(4))
+    assert naive(queries, documents, 9)["q0"].doc_ids == tuple(f"d{j}" for j in range(28, 19, -1))
+    run = found(queries, documents, 9, exclude={"q0": "d28"})
+    assert_same(run, naive(queries, documents, 9, {"q0": "d28"}))
 
 
 @pytest.mark.parametrize("documents", [1, 2, 9])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_a_chunk_ends_only_for_the_budget_or_because_its_padding_would_cost_more
     lengths = some_lengths(3)
     chunks = cut(lengths, 1000)
     assert len(chunks) > 5
-    for chunk, following in zip(chunks, chunks[1:], strict=False):
+    for chunk, following in pairwise(chunks):
         longest = int(lengths[chunk].max())
         more = np.append(chunk, following[0])
         full = len(more) * longest > 1000
@@ -70,6 +71,11 @@ def test_a_chunk_ends_only_for_the_budget_or_because_its_padding_would_cost_more
 def test_equal_lengths_fill_the_budget_exactly_in_the_given_order() -> None:
     assert [c.tolist() for c in cut(np.full(7, 10), 30)] == [[0, 1, 2], [3, 4, 5], [6]]
     assert cut(np.array([], dtype=np.int64), 30) == []
+
+
+def test_padding_worth_exactly_the_overhead_is_still_accepted() -> None:
+    assert [c.tolist() for c in cut(np.array([1, OVERHEAD + 1]), 10**6)] == [[1, 0]]
+    assert [c.tolist() for c in cut(np.array([1, OVERHEAD + 2]), 10**6)] == [[1], [0]]
 
 
 def test_the_padding_share_is_the_share_of_empty_slots() -> None:

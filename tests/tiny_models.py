@@ -43,11 +43,15 @@ def build(
     max_length: int | None = 48,
     pooling: str | tuple[str, ...] = "mean",
     include_prompt: bool = True,
+    cased: bool = False,
     seed: int = 0,
 ) -> Path:
-    """A sentence-transformers folder of that model: 2 layers, 32 wide, 64 positions; `unit` ends it with Normalize."""
-    plain(folder / "plain", dropout, seed)
-    transformer = Transformer(str(folder / "plain"), max_seq_length=max_length)
+    """A sentence-transformers folder of that model: 2 layers, 32 wide, 64 positions.
+
+    `unit` ends it with Normalize; `cased` leaves lower case to sentence-transformers, not to the tokenizer.
+    """
+    plain(folder / "plain", dropout, seed, cased)
+    transformer = Transformer(str(folder / "plain"), max_seq_length=max_length, do_lower_case=cased)
     modules: list[Any] = [transformer, Pooling(HIDDEN, pooling, include_prompt=include_prompt)]  # type: ignore[arg-type]
     model = SentenceTransformer(
         modules=modules + [Normalize()] * unit, similarity_fn_name=similarity, prompts=prompts, device="cpu"
@@ -56,7 +60,7 @@ def build(
     return folder / "model"
 
 
-def plain(folder: Path, dropout: float = 0.1, seed: int = 0) -> Path:
+def plain(folder: Path, dropout: float = 0.1, seed: int = 0, cased: bool = False) -> Path:
     """The same in transformers' own layout, without pooling."""
     pieces = [*"abcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"), *WORDS, *".,:!?-"]
     vocabulary = {piece: i for i, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pieces])}
@@ -76,7 +80,8 @@ def plain(folder: Path, dropout: float = 0.1, seed: int = 0) -> Path:
             )
         )
     bert.save_pretrained(str(folder))
-    BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=POSITIONS).save_pretrained(str(folder))
+    tokenizer = BertTokenizer(vocab=vocabulary, do_lower_case=not cased, model_max_length=POSITIONS)
+    tokenizer.save_pretrained(str(folder))
     return folder
 
 

@@ -30,6 +30,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "not normalized, cosine": {"unit": False},
     "first token": {"pooling": "cls"},
     "mean and max": {"pooling": ["mean", "max"]},
+    "lower case": {"cased": True},
     "prompts": {"prompts": {"query": "get bun : ", "document": "nin : "}},
 }
 every_encoder = pytest.mark.parametrize("options", ENCODERS.values(), ids=ENCODERS.keys())
@@ -58,6 +59,13 @@ def test_tokenize_represent_searchable_is_the_library_s_encode(options: dict[str
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
     assert (found[0] - found[1]).norm() > 0.05  # the texts are told apart
     assert found.shape == (len(TEXTS), encoder.dimension)
+
+
+def test_a_loss_sees_vectors_before_they_are_normalised() -> None:
+    encoder = encoder_with({})
+    before, after = vectors(encoder, TEXTS, searchable=False), vectors(encoder, TEXTS)
+    assert (before.norm(dim=1) - 1).abs().min() > 0.01
+    torch.testing.assert_close(after, before / before.norm(dim=1, keepdim=True))
 
 
 @every_encoder

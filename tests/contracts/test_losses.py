@@ -97,6 +97,13 @@ def test_masked_candidates_get_zero_gradient_and_may_have_any_score(loss: Loss) 
 
 
 @every_loss
+def test_a_positive_counts_as_one_whether_the_mask_holds_it_or_not(loss: Loss) -> None:
+    scores, targets, mask = case()
+    assert torch.equal(loss(scores, targets, mask), loss(scores, targets, left_out(targets, mask)))
+    assert loss.diagnostics(scores, targets, mask) == loss.diagnostics(scores, targets, left_out(targets, mask))
+
+
+@every_loss
 def test_losses_are_values_and_their_diagnostics_are_plain_numbers(loss: Loss) -> None:
     assert hash(loss) == hash(type(loss)(*(getattr(loss, f) for f in loss.__slots__)))  # type: ignore[attr-defined]
     found = loss.diagnostics(*case())
