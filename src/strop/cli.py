@@ -244,6 +244,8 @@ def main() -> Any:
         else:
             shown(message, category, *place, **more)
 
+    # Threads that spin while they wait cost threefold once another program wants a core. Read when torch loads.
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
     reuse_freed()
     with warnings.catch_warnings():
         warnings.simplefilter("always", InputWarning)

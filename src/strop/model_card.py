@@ -10,8 +10,7 @@ from strop.artifacts import Artifact
 _CARD = """---
 library_name: sentence-transformers
 pipeline_tag: sentence-similarity
-base_model: {base}
-tags:
+{hub_base}tags:
 - sentence-transformers
 - feature-extraction
 - strop
@@ -41,7 +40,8 @@ def write_card(artifact: Artifact, path: str | Path) -> None:
     base = str(record["base"])
     Path(path).write_text(
         _CARD.format(
-            base=base if "/" in base else f"sentence-transformers/{base}",
+            base=base,
+            hub_base=f"base_model: {base}\n" if "/" in base else "",
             groups=record["groups"],
             trainable=record["ledger"]["trainable"],
             total=record["ledger"]["total"],

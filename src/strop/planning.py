@@ -58,15 +58,10 @@ def plan(study: Study, scale: Scale, preset: Preset, store: Store) -> Plan:
     models = sum(1 if s.how is None else len(scale.seeds) for s in preset.systems if not isinstance(s.how, BM25))
     mining = len(shared.train_documents) * document + len(shared.train.queries) * query
     testing = models * (len(shared.test.documents) * document + len(shared.test.queries) * query)
-    work = [
-        Work("encode for mining", len(shared.train_documents) + len(shared.train.queries), int(mining), mining / rate),
-        Work(
-            f"encode the test panel, {models} models",
-            models * (len(shared.test.documents) + len(shared.test.queries)),
-            int(testing),
-            testing / rate,
-        ),
-    ]
+    mined = len(shared.train_documents) + len(shared.train.queries)
+    tested = models * (len(shared.test.documents) + len(shared.test.queries))
+    work = [Work("encode for mining", mined, int(mining), mining / rate)] if preset.window else []
+    work.append(Work(f"encode the test panel, {models} models", tested, int(testing), testing / rate))
     for system in preset.systems:
         if isinstance(system.how, Tuned):
             size = system.how.recipe.batching.size

@@ -157,7 +157,7 @@ def tune(
         probe = list(examples.queries.values())[:8] + list(examples.documents.values())[:8]
         export(encoder, folder / "model", base.name, probe)
         write_json(log, folder / "log.json")
-        return {"ledger": ledger, "base": base.name, "groups": len(examples.groups)}
+        return {"ledger": ledger, "base": base.title, "groups": len(examples.groups)}
 
     return store.build(TRAIN, {"recipe": recipe, "seed": seed}, inputs, make, resumable=True)
 

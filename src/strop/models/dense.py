@@ -104,7 +104,9 @@ class Dense:
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text with nothing cut off, special tokens included."""
-        encoded = self._tokenizer(list(texts), truncation=False, padding=False, return_attention_mask=False)
+        encoded = self._tokenizer(
+            list(texts), truncation=False, padding=False, return_attention_mask=False, verbose=False
+        )
         return [len(ids) for ids in encoded["input_ids"]]
 
     def represent(self, ids: Tensor, mask: Tensor) -> Representation:

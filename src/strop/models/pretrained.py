@@ -63,6 +63,11 @@ class Pretrained:
     identity: str
     source: str
 
+    @property
+    def title(self) -> str:
+        """The hub id, or the bare name of a local folder: fit for others' eyes, and known by whether it has a slash."""
+        return self.path.name if self.source.startswith("folder ") else self.name
+
 
 def resolve(name_or_path: str, revision: str | None = None, fetch: bool = True) -> Pretrained:
     """The model a user named: the base, a local folder, or a hub id (`org/name` or `org/name@revision`).
