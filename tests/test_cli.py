@@ -211,6 +211,17 @@ def test_a_comparison_of_thousands_of_queries_fits_80_columns(capsys: pytest.Cap
     assert shown.count("-0.1000 [-0.2000, -0.1000]") == 2, "no cell is folded"
 
 
+def test_inspect_counts_the_texts_that_a_model_cuts(strop: Strop, folder: Path) -> None:
+    long = small_collection(folder / "long")
+    with (long / "corpus.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"_id": "long", "text": " ".join(tiny_models.WORDS[:80])}) + "\n")
+    assert strop("data", "inspect", "long", "--model", "model") == 0
+    assert "documents: 11 tokens in the median, 11 at the 90th percentile; 1.6% are cut at 48" in " ".join(
+        strop.out.split()
+    )
+    assert strop.err == ""
+
+
 def test_evaluate_gives_the_values_of_every_query_as_json(strop: Strop) -> None:
     assert strop("search", "small", "json.trec", "--model", "bm25") == 0
     assert strop("evaluate", "json.trec", "--qrels", "small", "--measure", "RR@10", "--json") == 0
