@@ -12,7 +12,7 @@ from typing import Any
 
 from strop import stages
 from strop.artifacts import Artifact, Store
-from strop.collection import beir_export, door
+from strop.collection import beir_export, docstrings, door, misses_audit
 from strop.collection.audit import audit
 from strop.collection.docstrings import NAME as DOCSTRINGS
 from strop.collection.panel import training_documents
@@ -52,7 +52,10 @@ def inspect(collection: str, model: str = BASE) -> dict[str, Any]:
     """The audit of every split of a collection, lengths as `model`'s tokenizer counts them."""
     splits = [door.load(collection, split, _cache()) for split in door.splits(collection)]
     encoder = Dense.load(resolve(model).path)
-    return {**audit(splits, encoder.token_counts, encoder.max_length), "seen by the base": _exposure(model)}
+    found = audit(splits, encoder.token_counts, encoder.max_length)
+    if collection == docstrings.NAME:
+        found["readings"].append(misses_audit.reading())
+    return {**found, "seen by the base": _exposure(model)}
 
 
 def export_data(collection: str, out: str | Path) -> Path:

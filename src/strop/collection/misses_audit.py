@@ -50,6 +50,16 @@ def ceiling() -> Ceiling:
     )
 
 
+def reading() -> str:
+    """The ceiling in one sentence."""
+    c = ceiling()
+    low, high = c.ceiling_interval
+    return (
+        f"of {c.misses_read} misses of the base, read one by one, {c.identifiable:.0%} can be told from all else: a "
+        f"perfect retriever would answer {c.ceiling:.1%} of the test queries in its top 10 ({low:.1%} to {high:.1%})"
+    )
+
+
 def _wilson(successes: int, trials: int) -> tuple[float, float]:
     """Wilson's 95 % score interval of a share (Wilson 1927, equation for p at z = 1.96)."""
     z, share = 1.959964, successes / trials

@@ -42,13 +42,13 @@ AS_CODED = Preset(
         System("base", "all-MiniLM-L6-v2", None, note="untouched"),
         System(
             "lora_hard",
-            "LoRA, hard negatives, as coded",
+            "LoRA hard, as coded",
             Tuned(THESIS_LORA, epochs=3, negatives=RankWindow(low=50, high=200, one_fixed_rank=True)),
-            note="the paper's worst system",
+            note="the paper's worst system, hard negatives and loss as its code ran",
         ),
         System(
             "in_batch",
-            "full tuning, in-batch negatives",
+            "full tuning, in-batch",
             Tuned(replace(IN_BATCH_FULL, max_length=512), epochs=3),
             note="control: same queries, positives, order and updates; only tuning and loss differ",
         ),
