@@ -206,10 +206,30 @@ def test_a_second_run_makes_nothing_and_gives_the_same_folder(
     monkeypatch.setattr(Store, "build", watched)
     monkeypatch.setattr(stages.train, "train", never)
     monkeypatch.setattr(stages.encode, "encode", never)
+    monkeypatch.setattr("strop.conduct.rows", never)
+    monkeypatch.setattr("strop.conduct.audit", never)
     again = conduct(study, study.scale("tiny"), study.preset("all"), store, "strop study run")
     assert not made
     assert again == results
     assert contents(again) == before
+
+
+def test_results_are_made_anew_when_the_study_or_the_package_changes(
+    study: Study, store: Store, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stricter = replace(study, claims=(replace(study.claims[0], rule="above"),))
+    again = conduct(stricter, study.scale("tiny"), study.preset("all"), store, "strop study run")
+    assert again != results
+    assert [c["claim"]["rule"] for c in read_results(again).claims] == ["above"]
+    monkeypatch.setattr("strop.conduct.package_sha256", lambda: "another")
+    assert conduct(study, study.scale("tiny"), study.preset("all"), store, "strop study run") not in (results, again)
+
+
+def test_results_that_were_not_finished_are_made_anew(study: Study, store: Store, results: Path) -> None:
+    whole = contents(results)
+    (results / "record.json").unlink()
+    (results / "rows.csv").write_text("", encoding="utf-8")
+    assert contents(conduct(study, study.scale("tiny"), study.preset("all"), store, "strop study run")) == whole
 
 
 def test_another_seed_makes_only_what_depends_on_it(study: Study, store: Store, results: Path) -> None:

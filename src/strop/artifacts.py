@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -57,6 +58,14 @@ def content_key(*parts: Any) -> str:
 def file_sha256(path: str | Path) -> str:
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def package_sha256() -> str:
+    """Over every file of this package: what is computed from artifacts is out of date once any of them changes."""
+    root = Path(__file__).parent
+    files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return content_key({p.relative_to(root).as_posix(): file_sha256(p) for p in files})
 
 
 class Store:

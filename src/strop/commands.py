@@ -17,7 +17,7 @@ from strop.collection.audit import audit
 from strop.collection.docstrings import NAME as DOCSTRINGS
 from strop.collection.panel import training_documents
 from strop.conduct import conduct
-from strop.evaluate import MeasureComparison, compare_runs
+from strop.evaluate import MeasureComparison, compare_runs, read_judged_run
 from strop.held_out import HeldOut
 from strop.lexical import BM25
 from strop.measures import MEASURES
@@ -173,10 +173,10 @@ def evaluate(
     which score 0; raises InputError when it has none of them.
     """
     judged = _judgments(qrels, split)
-    first = _checked(run, judged)
+    first = read_judged_run(run, judged)
     if against is None:
         return measure(first, judged, measures, relevance_level)
-    return compare_runs(first, _checked(against, judged), judged, measures, relevance_level)
+    return compare_runs(first, read_judged_run(against, judged), judged, measures, relevance_level)
 
 
 def study_run(
@@ -186,7 +186,8 @@ def study_run(
     study = find(name)
     command = command or f"strop study run {name} --scale {scale} --preset {preset}"
     folder = conduct(study, study.scale(scale), study.preset(preset), store(), command, progress)
-    render(folder, folder / "report.html")
+    if not (folder / "report.html").is_file():
+        render(folder, folder / "report.html")
     return folder
 
 
@@ -267,27 +268,6 @@ def _judgments(qrels: str, split: str) -> Qrels:
     if not path.is_dir() and qrels != DOCSTRINGS:
         raise InputError(f"there are no qrels {qrels!r}", remedy="Give a TREC qrels file or a collection's folder")
     return _load(qrels, split).qrels
-
-
-def _checked(path: str | Path, judged: Qrels) -> Run:
-    """The run at `path`, which has queries, and retrieved documents, of those judged."""
-    run = read_run(path)
-    common = [query_id for query_id in judged if query_id in run]
-    if not common:
-        asked = f"none of its {len(run):,} queries (first: {next(iter(run))!r})"
-        raise InputError(
-            f"{asked} is among the {len(judged):,} judged (first: {next(iter(judged))!r})",
-            where=str(path),
-            remedy="Give the qrels that belong to the run",
-        )
-    if len(common) < len(judged):
-        absent = f"{len(judged) - len(common):,} of {len(judged):,} judged queries are not in the run and score 0"
-        warnings.warn(f"{path}: {absent}", InputWarning, stacklevel=3)
-    if not any(judged[q].keys() & set(run[q].doc_ids) for q in common):
-        warnings.warn(
-            f"{path}: not one retrieved document is judged; are the ids the same?", InputWarning, stacklevel=3
-        )
-    return run
 
 
 def _restricted(run: Run, allowed: Mapping[str, str]) -> Run:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from strop import exhibits, stages
-from strop.artifacts import Artifact, Store, canonical, content_key
+from strop.artifacts import Artifact, Store, canonical, content_key, package_sha256
 from strop.claims import Verdict, judge, judge_figure
 from strop.collection import door
 from strop.collection.audit import audit
@@ -77,10 +77,9 @@ def material(study: Study, scale: Scale, store: Store, progress: Progress = sile
 def conduct(
     study: Study, scale: Scale, preset: Preset, store: Store, command: str, progress: Progress = silent
 ) -> Path:
-    """Run what is not yet there and return the Results folder."""
+    """Run what is not yet there and return the Results folder, named for all that decides what is in it."""
     shared = material(study, scale, store, progress)
-    artifacts: dict[str, Artifact] = {}
-    runs: dict[tuple[str, int], Run] = {}
+    found: dict[tuple[str, int], Artifact] = {}
     trained: dict[tuple[str, int], Artifact] = {}
     groups = _groups(shared, preset, scale, store, progress)
     for system in preset.systems:
@@ -89,10 +88,15 @@ def conduct(
             if isinstance(system.how, Tuned):
                 trained[system.name, seed] = _tune(system, groups, shared, seed, store, progress)
                 model = stages.tuned_model(trained[system.name, seed])
-            found = _retrieve(system.how, model, shared, scale.depth, store, progress)
-            runs[system.name, seed] = stages.run_of(found)
-            artifacts[f"{system.name}, seed {seed}"] = found
+            found[system.name, seed] = _retrieve(system.how, model, shared, scale.depth, store, progress)
+    artifacts = {f"{name}, seed {seed}": a for (name, seed), a in found.items()}
     artifacts |= {f"{name}, seed {seed}: training": a for (name, seed), a in trained.items()}
+    record = _record(study, scale, preset, shared, trained, artifacts, command)
+    name = f"{study.name}-{scale.name}-{preset.name}-{content_key(study, record, package_sha256())[:8]}"
+    folder = store.root / "results" / name
+    if (folder / "record.json").is_file():  # written last
+        return folder
+    runs = {system: stages.run_of(artifact) for system, artifact in found.items()}
     key = _key(study, preset, shared.test)
     measured = [
         row
@@ -103,9 +107,8 @@ def conduct(
         rows=(*measured, *_training_rows(trained, key)),
         claims=tuple(v.as_json() for v in _verdicts(study, measured, trained)),
         exhibits=_exhibits(study, preset, shared, groups, runs, trained, store, scale.seeds[0]),
-        record=_record(study, scale, preset, shared, trained, artifacts, command),
+        record=record,
     )
-    folder = store.root / "results" / f"{study.name}-{scale.name}-{preset.name}-{content_key(results.record)[:8]}"
     write_results(results, folder)
     return folder
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from strop.measures import MEASURES, evaluate
-from strop.nouns import InputError, Qrels
+from strop.nouns import InputError, InputWarning, Qrels
 from strop.results import Row
-from strop.runs import Run
+from strop.runs import Run, read_run
 from strop.significance import Comparison, compare, holm
 
 
@@ -60,3 +62,27 @@ def compare_runs(
     compared = [compare(ours[name], theirs[name]) for name in names]
     corrected = holm([c.p for c in compared])
     return [MeasureComparison(*each) for each in zip(names, compared, corrected, strict=True)]
+
+
+def read_judged_run(path: str | Path, judged: Qrels) -> Run:
+    """The TREC run at `path`. Warns of judged queries that it lacks, and when none of its documents is judged.
+
+    Raises InputError as `read_run` does, and when it shares no query with the judgments.
+    """
+    run = read_run(path)
+    common = [query_id for query_id in judged if query_id in run]
+    if not common:
+        asked = f"none of its {len(run):,} queries (first: {next(iter(run))!r})"
+        raise InputError(
+            f"{asked} is among the {len(judged):,} judged (first: {next(iter(judged))!r})",
+            where=str(path),
+            remedy="Give the qrels that belong to the run",
+        )
+    if len(common) < len(judged):
+        absent = f"{len(judged) - len(common):,} of {len(judged):,} judged queries are not in the run and score 0"
+        warnings.warn(f"{path}: {absent}", InputWarning, stacklevel=3)
+    if not any(judged[q].keys() & set(run[q].doc_ids) for q in common):
+        warnings.warn(
+            f"{path}: not one retrieved document is judged; are the ids the same?", InputWarning, stacklevel=3
+        )
+    return run
