@@ -39,6 +39,7 @@ def trained(
     encoder = encoder or dense()
     queries, documents = toy_texts(encoder)
     log = train(encoder, recipe, toy_groups(), queries, documents, seed, folder, **options)
+    checkpoint.clear(folder)
     return {name: p.detach().clone() for name, p in encoder.module.named_parameters()}, log
 
 

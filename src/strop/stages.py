@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from strop import encode, search, train
+from strop import checkpoint, encode, search, train
 from strop.artifacts import Artifact, Stage, Store, content_key
 from strop.held_out import CosineAccuracy
 from strop.lexical import BM25
@@ -157,6 +157,7 @@ def tune(
         probe = list(examples.queries.values())[:8] + list(examples.documents.values())[:8]
         export(encoder, folder / "model", base.name, probe)
         write_json(log, folder / "log.json")
+        checkpoint.clear(folder)
         return {"ledger": ledger, "base": base.title, "groups": len(examples.groups)}
 
     return store.build(TRAIN, {"recipe": recipe, "seed": seed}, inputs, make, resumable=True)

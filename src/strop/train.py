@@ -94,8 +94,8 @@ def train(
 ) -> list[Logged]:
     """Tune `encoder` in place and return what was logged.
 
-    Goes on from the newest checkpoint in `folder`, to weights bit-identical (on CPU) with those of an undisturbed
-    run. Raises NonFiniteLossError.
+    Goes on from the newest checkpoint in `folder`, to weights bit-identical (on CPU) with those of an undisturbed run;
+    `checkpoint.clear` the folder once the result is safe. Raises NonFiniteLossError.
     """
     recipe.tuning.prepare(encoder, seed)
     module = encoder.module
@@ -144,7 +144,6 @@ def train(
         if progress:
             progress(1)
     _observe(observers, recipe.updates, encoder, log, last=True)
-    checkpoint.clear(folder)
     return log
 
 
