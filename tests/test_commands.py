@@ -76,9 +76,16 @@ def test_negatives_come_from_the_window_of_the_run_given(folder: Path) -> None:
     commands.mine("small", "given.jsonl", "given.trec", RankWindow(3, 4))
     drawn = {d for g in read_examples("given.jsonl").groups for d in g.negatives}
     assert drawn == {"d57", "d56"}
-    commands.mine("small", "deep.jsonl", "given.trec", RankWindow(28, 31, count=4))
+    commands.mine("small", "deep.jsonl", "given.trec", RankWindow(28, 31, count=3))
     drawn = {d for g in read_examples("deep.jsonl").groups for d in g.negatives}
     assert drawn <= {"d32", "d23", "d22", "d21", "d20"}, "the 8 test documents d24…d31 are closed and take no rank"
+
+
+def test_positives_that_get_no_negative_are_counted(folder: Path) -> None:
+    deep = {q: ([f"d{i}" for i in range(60)], range(60, 0, -1)) for q in load("small", "train").queries}
+    write_run(Run(deep | {"q0": (["d0", "d1"], [2.0, 1.0])}), "short.trec", "mine")
+    with pytest.warns(InputWarning, match="^1 of 24 positives are left out: too few candidates at ranks 3 to 4$"):
+        assert commands.mine("small", "short.jsonl", "short.trec", RankWindow(3, 4)) == 23
 
 
 def test_uniform_negatives_and_pairs_need_no_ranking(folder: Path) -> None:

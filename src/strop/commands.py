@@ -95,7 +95,10 @@ def mine(
         else:
             found = stages.search_dense(store(), resolve(source), queries, allowed, window.high, progress=progress)
             run = stages.run_of(found)
-        groups = window(groups, run, seed)
+        positives, groups = len(groups), window(groups, run, seed)
+        if len(groups) < positives:
+            short = f"{positives - len(groups):,} of {positives:,} positives are left out: too few candidates"
+            warnings.warn(f"{short} at ranks {window.low} to {window.high}", InputWarning, stacklevel=2)
     write_examples(Examples.of(groups, data), out)
     return len(groups)
 
