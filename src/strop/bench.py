@@ -32,7 +32,7 @@ from strop.stages import Progress, texts_of
 
 PASSAGES = 1000
 BATCH = 32
-UPDATES = 4
+UPDATES = 2
 
 #: Does the work once and returns its seconds.
 Timed = Callable[[], float]
@@ -182,6 +182,7 @@ def _train_peer() -> Timed:
                 save_strategy="no",
                 disable_tqdm=True,
                 logging_strategy="no",
+                dataloader_pin_memory=False,
             )
             SentenceTransformerTrainer(
                 model=model,

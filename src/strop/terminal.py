@@ -71,7 +71,7 @@ def _lines(what: str, total: int) -> Callable[[int], None]:
 
 def table(rows: Sequence[Sequence[str]], title: str = "") -> None:
     """The first row is the header; the first column is text, the others figures."""
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, padding=0)
     for i, name in enumerate(rows[0]):
         shown.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows[1:]:
