@@ -145,7 +145,7 @@ def _train() -> Timed:
 def _train_peer() -> Timed:
     """The same epoch by `SentenceTransformerTrainer`."""
     try:
-        from datasets import Dataset  # type: ignore[import-untyped]
+        from datasets import Dataset
     except ImportError:
         raise InputError(
             "the trainer of sentence-transformers needs the package datasets",
