@@ -48,6 +48,7 @@ ratchet
 recipes
 study
 stages
+tuning
 model_card
 exhibits
 conduct

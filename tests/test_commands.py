@@ -235,7 +235,7 @@ def test_nothing_is_overwritten_and_the_refusal_comes_before_any_work(
         raise AssertionError("work was done before the refusal")
 
     before = {p: p.read_bytes() for p in Path("small").rglob("*") if p.is_file()}
-    for work in ("door.load", "read_examples", "stages.tune", "render"):
+    for work in ("door.load", "read_examples", "tuning.tune", "render"):
         monkeypatch.setattr(f"strop.commands.{work}", worked)
     for refused in (
         lambda: commands.mine("small", out),

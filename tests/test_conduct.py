@@ -12,7 +12,7 @@ import pytest
 import tiny_models
 from small_collection import TEST, small_collection
 
-from strop import stages
+from strop import stages, tuning
 from strop.artifacts import Stage, Store
 from strop.batches import Batching
 from strop.claims import Claim
@@ -204,7 +204,7 @@ def test_a_second_run_makes_nothing_and_gives_the_same_folder(
         return build(self, stage, *args, **values)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Store, "build", watched)
-    monkeypatch.setattr(stages.train, "train", never)
+    monkeypatch.setattr(tuning.train, "train", never)
     monkeypatch.setattr(stages.encode, "encode", never)
     monkeypatch.setattr("strop.conduct.rows", never)
     monkeypatch.setattr("strop.conduct.audit", never)
@@ -248,13 +248,13 @@ import os, signal, sys
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from strop import stages
+from strop import stages, tuning
 from strop.artifacts import Store
 from strop.conduct import conduct
 sys.path.insert(0, sys.argv[1])
 from test_conduct import small_study
 
-stages.train.train = partial(stages.train.train, checkpoint_seconds=0)
+tuning.train.train = partial(tuning.train.train, checkpoint_seconds=0)
 
 @contextmanager
 def killer(what, total):

@@ -6,7 +6,7 @@ import pytest
 import tiny_models
 from small_collection import small_collection
 
-from strop import stages
+from strop import stages, tuning
 from strop.artifacts import Store
 from strop.collection.door import load
 from strop.lexical import BM25
@@ -95,19 +95,19 @@ def test_a_tuned_model_is_recorded_and_differs_by_recipe_and_seed(
 ) -> None:
     chosen = examples(data, store, model)
     held_out = replace(chosen, groups=chosen.groups[:4])
-    first = stages.tune(store, model, RECIPE, chosen, held_out, 1)
+    first = tuning.tune(store, model, RECIPE, chosen, held_out, 1)
     assert {p.name for p in first.path.iterdir()} == {"model", "log.json", "record.json"}
     assert first.record["groups"] == 24
     assert first.record["ledger"]["trainable"] == first.record["ledger"]["total"]
     assert first.record["values"]["recipe"]["loss"] == {"type": "Triplet", "margin": 5.0}
 
     def key(recipe: Recipe, seed: int, given: Examples) -> str:
-        return store.key(stages.TRAIN, {"recipe": recipe, "seed": seed}, dict(first.record["inputs"]))
+        return store.key(tuning.TRAIN, {"recipe": recipe, "seed": seed}, dict(first.record["inputs"]))
 
     assert key(RECIPE, 1, chosen) == first.key
     assert key(RECIPE, 2, chosen) != first.key
     assert key(replace(RECIPE, clip=2.0), 1, chosen) != first.key
-    assert stages.tuned_model(first).identity != model.identity
+    assert tuning.tuned_model(first).identity != model.identity
 
 
 def test_examples_give_one_key_whatever_the_order_of_their_sets(
@@ -116,15 +116,15 @@ def test_examples_give_one_key_whatever_the_order_of_their_sets(
     chosen = examples(data, store, model)
     group = replace(chosen.groups[0], relevant=frozenset(["d2", "d1", "d10"]))
     same = replace(chosen.groups[0], relevant=frozenset(["d10", "d2", "d1"]))
-    plain = stages.asdict_examples(replace(chosen, groups=(group,)))
-    assert plain == stages.asdict_examples(replace(chosen, groups=(same,)))
+    plain = tuning.asdict_examples(replace(chosen, groups=(group,)))
+    assert plain == tuning.asdict_examples(replace(chosen, groups=(same,)))
     assert plain["groups"][0]["relevant"] == ["d1", "d10", "d2"]
 
 
 def test_a_loss_that_is_no_number_leaves_no_artifact(store: Store, model: Pretrained, data: Collection) -> None:
     wild = replace(RECIPE, optimizer=replace(RECIPE.optimizer, learning_rate=1e30), clip=float("inf"))
     with pytest.raises(NonFiniteLossError, match=r"update \d: .* queries q\d+"):
-        stages.tune(store, model, wild, examples(data, store, model), None, 1)
+        tuning.tune(store, model, wild, examples(data, store, model), None, 1)
     assert not list((store.root / "train").glob("*/record.json"))
 
 

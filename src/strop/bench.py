@@ -28,7 +28,8 @@ from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
 from strop.nouns import InputError
 from strop.recipes import THESIS_FULL
-from strop.stages import Progress, texts_of
+from strop.stages import Progress
+from strop.tuning import texts_of
 
 PASSAGES = 1000
 BATCH = 32

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from strop import stages
+from strop import stages, tuning
 from strop.artifacts import Artifact, Store
 from strop.collection import beir_export, docstrings, door, misses_audit
 from strop.collection.audit import audit
@@ -132,7 +132,7 @@ def train(
     if "updates" not in (settings or {}):
         chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(training)))
     watched = replace(data, groups=tuple(held_out)) if held_out else None
-    tuned = stages.tune(store(), resolve(model), chosen, replace(data, groups=tuple(training)), watched, seed, progress)
+    tuned = tuning.tune(store(), resolve(model), chosen, replace(data, groups=tuple(training)), watched, seed, progress)
     _export(tuned, Path(out))
     return tuned
 
@@ -211,7 +211,7 @@ def export(source: str, out: str | Path) -> Path:
 
     sentence-transformers' layout; a LoRA model is merged, with its adapter in `adapter/`, and a model card is added.
     """
-    folder, trained = Path(source), store().root / stages.TRAIN.name
+    folder, trained = Path(source), store().root / tuning.TRAIN.name
     if not folder.is_dir():
         found = sorted(p.parent for p in trained.glob(f"{source}*/record.json"))
         if len(found) != 1:
@@ -220,7 +220,7 @@ def export(source: str, out: str | Path) -> Path:
                 remedy=f"Give the key or folder of one in {trained}",
             )
         folder = found[0]
-    artifact = store().find(stages.TRAIN, folder.name)
+    artifact = store().find(tuning.TRAIN, folder.name)
     if artifact is None:
         raise InputError(
             "no training artifact", where=str(folder), remedy=f"Give the key or folder of one in {trained}"

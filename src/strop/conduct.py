@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from strop import exhibits, stages
+from strop import exhibits, stages, tuning
 from strop.artifacts import Artifact, Store, canonical, content_key, package_sha256
 from strop.claims import Verdict, judge, judge_figure
 from strop.collection import door
@@ -87,7 +87,7 @@ def conduct(
             model = shared.base
             if isinstance(system.how, Tuned):
                 trained[system.name, seed] = _tune(system, groups, shared, seed, store, progress)
-                model = stages.tuned_model(trained[system.name, seed])
+                model = tuning.tuned_model(trained[system.name, seed])
             found[system.name, seed] = _retrieve(system.how, model, shared, scale.depth, store, progress)
     artifacts = {f"{name}, seed {seed}": a for (name, seed), a in found.items()}
     artifacts |= {f"{name}, seed {seed}: training": a for (name, seed), a in trained.items()}
@@ -140,7 +140,7 @@ def _tune(system: System, groups: Prepared, shared: Material, seed: int, store: 
     if how.negatives is None:
         training = tuple(replace(g, negatives=(), sources=()) for g in training)
     updates = how.epochs * how.recipe.batching.per_epoch(len(training))
-    return stages.tune(
+    return tuning.tune(
         store,
         shared.base,
         replace(how.recipe, updates=updates),
