@@ -80,6 +80,7 @@ DOORS = {
     "vl_convert": {"report"},
     "jinja2": {"report"},
     "typer": {"cli"},
+    "umap": {"geometry"},
 }
 PURE = {"losses", "geometry", "scoring", "significance"}
 DATA = {"collection", "negatives", "batches", "tokens", "runs", "results", "artifacts"}

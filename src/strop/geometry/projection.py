@@ -1,0 +1,128 @@
+"""UMAP pictures of vectors, and numbers that say how far such a picture can be trusted.
+
+A picture is a layout `(N, 2)` without units, origin or orientation: of two pictures only neighbourhoods compare.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import Delaunay, QhullError, cKDTree  # type: ignore[import-untyped]
+
+from strop.geometry.pairs import Floats, Vectors
+from strop.nouns import InputError
+
+#: What the authors of arXiv 2506.18535 drew with; also UMAP's own defaults.
+NEIGHBOURS, MIN_DIST = 15, 0.1
+_PROBES = 64  # probes along the longer side of a picture; their number moves `clumping` in the third decimal
+
+
+def umap(vectors: Vectors, seed: int, neighbours: int = NEIGHBOURS, min_dist: float = MIN_DIST) -> Floats:
+    """A flat layout `(N, 2)` of rows `(N, D)` under the Euclidean metric, fixed by its seed on one machine.
+
+    Raises InputError where there are no more rows than `neighbours`, or a value is not finite.
+    McInnes, Healy and Melville 2018 (arXiv 1802.03426).
+    """
+    if len(vectors) <= neighbours:
+        raise InputError(
+            f"{len(vectors)} vectors do not have {neighbours} neighbours each", remedy="Give more vectors to project"
+        )
+    if not np.isfinite(vectors).all():
+        raise InputError("a vector is not finite", remedy="Leave its text out, or encode it again")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # of a variant that needs TensorFlow
+        # Separate islands are what many collections are; UMAP places them one by one.
+        warnings.filterwarnings("ignore", message="Graph is not fully connected", category=UserWarning)
+        from umap import UMAP  # type: ignore[import-untyped]  # seconds of compiling: only when drawn
+
+        # One job: with more, updates race and a seed fixes nothing.
+        model = UMAP(n_neighbors=neighbours, min_dist=min_dist, random_state=seed, n_jobs=1)
+        points: Floats = np.asarray(model.fit_transform(np.asarray(vectors, dtype=np.float32)), dtype=np.float64)
+    return points
+
+
+def joint_umap(
+    models: Mapping[str, Vectors], seed: int, neighbours: int = NEIGHBOURS, min_dist: float = MIN_DIST
+) -> dict[str, Floats]:
+    """One layout of all models' vectors `(N, D)` of the same N texts, stacked: model -> its points `(N, 2)`.
+
+    Only in such a layout do places compare across models. Raises InputError where the shapes differ.
+    """
+    shapes = {name: vectors.shape for name, vectors in models.items()}
+    if len(set(shapes.values())) != 1:
+        raise InputError(
+            f"models of different shapes have no joint picture ({shapes})",
+            remedy="Encode the same texts with models of one dimension",
+        )
+    points = umap(np.concatenate(list(models.values())), seed, neighbours, min_dist)
+    return dict(zip(models, np.split(points, len(models)), strict=True))
+
+
+def trustworthiness(vectors: Vectors, points: Vectors, neighbours: int = NEIGHBOURS) -> float:
+    """How many of a point's neighbours in the picture `(N, 2)` are so among the vectors `(N, D)`, by their ranks.
+
+    In [0, 1], higher is better; 1 where every drawn neighbour is a true one. Raises InputError unless
+    `neighbours` < N / 2. Venna and Kaski 2001 (ICANN), by scikit-learn.
+    """
+    if len(vectors) != len(points) or 2 * neighbours >= len(points):
+        raise InputError(
+            f"{len(vectors)} vectors, {len(points)} points and {neighbours} neighbours do not go together",
+            remedy="Give one point a vector, and more than twice as many as neighbours",
+        )
+    from sklearn.manifold import trustworthiness as measured  # type: ignore[import-untyped]
+
+    return float(measured(vectors, points, n_neighbors=neighbours))
+
+
+def nearest(points: Vectors, neighbours: int = NEIGHBOURS) -> npt.NDArray[np.int64]:
+    """Row numbers `(N, neighbours)` of the nearest other rows, nearest first."""
+    if len(points) <= neighbours:
+        raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
+    found = cKDTree(points).query(points, k=neighbours + 1)[1]
+    # A point that coincides with others need not come first among its own neighbours, or at all.
+    own = found == np.arange(len(points))[:, None]
+    own[~own.any(axis=1), -1] = True
+    others: npt.NDArray[np.int64] = found[~own].reshape(len(points), neighbours)
+    return others
+
+
+def overlap(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> float:
+    """The mean share of neighbours `(N, k)` that two pictures of the same N texts have in common, in [0, 1].
+
+    About k / (N - 1) for pictures that have nothing to do with each other.
+    """
+    if one.shape != other.shape:
+        raise InputError(
+            f"neighbours {one.shape} and {other.shape} are not of the same texts", remedy="Compare equal sets of texts"
+        )
+    return float((one[:, :, None] == other[:, None, :]).any(axis=2).mean())
+
+
+def clumping(points: Vectors, neighbours: int = NEIGHBOURS) -> float:
+    """How far a picture `(N, 2)` is from an even scatter over its convex hull: what "structured" looks like.
+
+    In [0, 1]: below 0.5 for a lattice, about 0.5 for an even scatter, towards 1 for islands in empty space. With u the
+    distance of an empty place, w that of a point, to its `neighbours`-th nearest other point: mean u^2 /
+    (mean u^2 + mean w^2), over a grid of places and over all points. Raises InputError where the points lie on one
+    line. After Hopkins and Skellam 1954 (Annals of Botany 18), who take the nearest point alone: here that
+    would be a query's own positive.
+    """
+    if len(points) <= neighbours:
+        raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
+    try:
+        hull = Delaunay(points)
+    except QhullError:
+        raise InputError("points on one line have no area", remedy="Project more vectors") from None
+    low, high = points.min(axis=0), points.max(axis=0)
+    step = (high - low).max() / _PROBES
+    grid = np.stack(np.meshgrid(*(np.arange(a + step / 2, b, step) for a, b in zip(low, high, strict=True))), axis=-1)
+    places = grid.reshape(-1, 2)
+    places = places[hull.find_simplex(places) >= 0]
+    tree = cKDTree(points)
+    empty = tree.query(places, k=[neighbours])[0]
+    taken = tree.query(points, k=[neighbours + 1])[0]  # the first is the point itself
+    u, w = float(np.square(empty).mean()), float(np.square(taken).mean())
+    return u / (u + w)
