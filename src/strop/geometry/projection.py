@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import Delaunay, QhullError, cKDTree  # type: ignore[import-untyped]
+from scipy.spatial import ConvexHull, QhullError, cKDTree  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Floats, Vectors
 from strop.nouns import InputError
@@ -113,14 +113,14 @@ def clumping(points: Vectors, neighbours: int = NEIGHBOURS) -> float:
     if len(points) <= neighbours:
         raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
     try:
-        hull = Delaunay(points)
+        sides = ConvexHull(points).equations  # one row a side: its outward normal, and minus its offset
     except QhullError:
         raise InputError("points on one line have no area", remedy="Project more vectors") from None
     low, high = points.min(axis=0), points.max(axis=0)
     step = (high - low).max() / _PROBES
     grid = np.stack(np.meshgrid(*(np.arange(a + step / 2, b, step) for a, b in zip(low, high, strict=True))), axis=-1)
     places = grid.reshape(-1, 2)
-    places = places[hull.find_simplex(places) >= 0]
+    places = places[(places @ sides[:, :2].T + sides[:, 2] <= 0).all(axis=1)]
     tree = cKDTree(points)
     empty = tree.query(places, k=[neighbours])[0]
     taken = tree.query(points, k=[neighbours + 1])[0]  # the first is the point itself

@@ -1,0 +1,188 @@
+"""Does figure 5.1 show degradation? Its UMAP pictures beside other seeds, unit vectors and one joint fit (T18)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from strop.geometry.pairs import Vectors
+from strop.geometry.panels import FITS, JOINT, PAPER, UNIT, exhibit
+from strop.report import formats
+
+#: The paper's seed, and as many more as tell a model's difference from a seed's.
+SEEDS = (42, 43, 44)
+
+Fit = tuple[str, bool]
+Look = Literal["less clumped", "more clumped", "not told apart"]
+
+_COLUMNS = (
+    "system", "{measure}", "length", "alignment", "uniformity", "effective rank", "trustworthiness",
+    "clumping, the paper's fit", "clumping, unit vectors", "clumping, joint fit",
+    "neighbours kept under another seed", "shared with the base's under another seed",
+)  # fmt: skip
+#: Numbers whose order over the systems is held against that of their quality.
+_TRIED = 4 + len(FITS)
+#: More orders of the systems than these are not counted out one by one.
+_COUNTED = 8
+
+
+class Demonstration(NamedTuple):
+    """What was seen in one sentence, the table behind it, and whether the doubt is shown to be right."""
+
+    sentence: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    shown: bool
+
+
+def pictures(
+    models: Mapping[str, tuple[Vectors, Vectors]],
+    baseline: str,
+    quality: Mapping[str, float],
+    measure: str,
+    seeds: Sequence[int] = SEEDS,
+) -> tuple[dict[str, Any], Demonstration]:
+    """The exhibit, and what it says to the paper's reading of it.
+
+    `models`: system -> vectors of 1,000 queries and of their positives, as the model gives them: the base's were of
+    unit length, the tuned models' not. `quality`: system -> its mean of `measure`.
+    """
+    found = exhibit(models, seeds, baseline)
+    return found, judge(found, quality, measure)
+
+
+def judge(found: Mapping[str, Any], quality: Mapping[str, float], measure: str) -> Demonstration:
+    """The doubt is shown where the paper's pictures of no tuned model differ from the base's more than seeds do, or
+    where unit vectors or the joint fit change what a tuned model looks like beside the base."""
+    tuned = [row["system"] for row in found["table"] if row["system"] != found["baseline"]]
+    read = {fit: looks(found, fit) for fit in FITS}
+    apart = [system for system in tuned if differs(found, system)]
+    changed = [system for system in tuned if any(read[fit][system] != read[PAPER][system] for fit in (UNIT, JOINT))]
+    kept = [_overlap(found, system)["seed_overlap"] for system in (found["baseline"], *tuned)]
+    shared = [_overlap(found, system)["model_overlap"] for system in tuned]
+    sentence = (
+        f"In the paper's fit {_counted(read[PAPER])}, in one joint fit of unit vectors {_counted(read[JOINT])}; "
+        f"the look of {len(changed)} of {len(tuned)} changes with the fit. A picture keeps "
+        f"{formats.percent(min(kept), 0)} to {formats.percent(max(kept), 0)} of its neighbourhoods under another seed, "
+        f"a tuned model's shares {formats.percent(min(shared), 0)} to {formats.percent(max(shared), 0)} with the "
+        f"base's: {len(apart)} of {len(tuned)} differ from it by more than a seed. {_remark(found, quality, measure)}"
+    )
+    columns = tuple(column.format(measure=measure) for column in _COLUMNS)
+    rows = tuple(_row(found, row, quality) for row in found["table"])
+    return Demonstration(sentence, columns, (*rows, _correlations(found, quality)), not apart or bool(changed))
+
+
+def looks(found: Mapping[str, Any], fit: Fit) -> dict[str, Look]:
+    """Per tuned system, how its pictures look beside the base's; told apart where no seed of one reaches the other."""
+    base = of_seeds(found, fit, found["baseline"], "clumping")
+    said: dict[str, Look] = {}
+    for row in found["table"]:
+        if row["system"] != found["baseline"]:
+            ours = of_seeds(found, fit, row["system"], "clumping")
+            less, more = max(ours) < min(base), min(ours) > max(base)
+            said[row["system"]] = "less clumped" if less else "more clumped" if more else "not told apart"
+    return said
+
+
+def differs(found: Mapping[str, Any], system: str) -> bool:
+    """Whether the paper's picture of a system shares fewer neighbours with the base's than either does with itself."""
+    ours, base = _overlap(found, system), _overlap(found, found["baseline"])
+    return bool(ours["model_overlap"] < min(ours["seed_overlap"], base["seed_overlap"]))
+
+
+def of_seeds(found: Mapping[str, Any], fit: Fit, system: str, number: str) -> list[float]:
+    """A number of a system's pictures under one fit, a value a seed."""
+    return [p[number] for p in found["panels"] if (p["fit"], p["normalised"], p["system"]) == (*fit, system)]
+
+
+def spearman(a: Sequence[float], b: Sequence[float]) -> tuple[float, float | None]:
+    """Rank correlation in [-1, 1], and its exact two-sided p over all orders, None above 8 values.
+
+    0 and 1 where one of the two does not vary.
+    """
+    ranked = [np.array([np.mean(np.flatnonzero(np.sort(v) == x)) for x in v]) for v in (np.array(a), np.array(b))]
+    one, other = (r - r.mean() for r in ranked)
+    scale = math.sqrt(float((one @ one) * (other @ other)))
+    if not scale:
+        return 0.0, 1.0
+    rho = float(one @ other) / scale
+    if len(one) > _COUNTED:
+        return rho, None
+    every = np.array(list(permutations(other))) @ one / scale
+    return rho, float((np.abs(every) >= abs(rho) - 1e-9).mean())
+
+
+def _overlap(found: Mapping[str, Any], system: str) -> Mapping[str, Any]:
+    rows: Sequence[Mapping[str, Any]] = found["overlaps"]
+    return next(r for r in rows if (r["fit"], r["normalised"], r["system"]) == (*PAPER, system))
+
+
+def _counted(read: Mapping[str, Look]) -> str:
+    values = list(read.values())
+    kinds = ("less clumped", "more clumped", "not told apart")
+    return " and ".join(f"{values.count(k)} of {len(values)} are {k}" for k in kinds if k in values) + " from the base"
+
+
+def _numbers(found: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[float, ...]:
+    """The numbers of one system that may or may not go with its quality, in the order of the columns."""
+    system = row["system"]
+    return (
+        row["alignment"],
+        row["uniformity_positives"],
+        row["effective_rank_positives"],
+        float(np.mean(of_seeds(found, PAPER, system, "trustworthiness"))),
+        *(float(np.mean(of_seeds(found, fit, system, "clumping"))) for fit in FITS),
+    )
+
+
+def _row(found: Mapping[str, Any], row: Mapping[str, Any], quality: Mapping[str, float]) -> tuple[str, ...]:
+    system = row["system"]
+    align, even, rank, trust, *_ = _numbers(found, row)
+    spans = (of_seeds(found, fit, system, "clumping") for fit in FITS)
+    kept = _overlap(found, system)
+    return (
+        system,
+        formats.fixed(quality.get(system), 4),
+        f"{formats.fixed(row['length'][0], 2)} ± {formats.fixed(row['length'][1], 2)}",
+        formats.fixed(align),
+        formats.fixed(even),
+        formats.fixed(rank, 1),
+        formats.fixed(trust),
+        *(f"{formats.fixed(min(span))} to {formats.fixed(max(span))}" for span in spans),
+        formats.percent(kept["seed_overlap"], 0),
+        formats.DASH if system == found["baseline"] else formats.percent(kept["model_overlap"], 0),
+    )
+
+
+def _measured(found: Mapping[str, Any], quality: Mapping[str, float]) -> list[Mapping[str, Any]]:
+    return [row for row in found["table"] if row["system"] in quality]
+
+
+def _correlations(found: Mapping[str, Any], quality: Mapping[str, float]) -> tuple[str, ...]:
+    measured = _measured(found, quality)
+    cells = [formats.DASH] * _TRIED
+    if len(measured) > 2:
+        numbers = zip(*(_numbers(found, row) for row in measured), strict=True)
+        cells = [_correlation(column, [quality[row["system"]] for row in measured]) for column in numbers]
+    return (f"rank correlation, n = {len(measured)}", "", "", *cells, "", "")
+
+
+def _correlation(numbers: Sequence[float], values: Sequence[float]) -> str:
+    rho, p = spearman(numbers, values)
+    return formats.signed(rho, 2) + (f" (p {formats.p_value(p)})" if p is not None else "")
+
+
+def _remark(found: Mapping[str, Any], quality: Mapping[str, float], measure: str) -> str:
+    """What a rank correlation over so few systems could resolve at best: 2 of the n! orders are the most extreme."""
+    n = len(_measured(found, quality))
+    best = min(1.0, 2 / math.factorial(n))
+    if best * _TRIED <= 0.05:
+        return f"Over {n} systems a rank correlation with {measure} could be resolved."
+    return (
+        f"Over {n} systems no rank correlation with {measure} resolves anything: a perfect order has p "
+        f"{formats.p_value(best)}, and {_TRIED} numbers were tried."
+    )
