@@ -7,7 +7,7 @@ import pytest
 from tiny_models import HIDDEN, dense, sentences
 
 from strop import encode as encode_file
-from strop.encode import Vectors, encode
+from strop.encode import Stack, Vectors, encode
 from strop.models.dense import Dense
 from strop.tokens import Tokens, cut
 
@@ -57,3 +57,34 @@ def test_encoding_turns_dropout_off_and_fills_the_array_it_was_given(tmp_path: P
 
 def test_no_texts_give_no_vectors() -> None:
     assert encode(dense(), Tokens.of([]), empty(0)).shape == (0, HIDDEN)
+
+
+@pytest.mark.parametrize("cuts", [[], [4], [1, 1, 7], [0, 10]])
+def test_a_stack_reads_as_its_parts_joined(cuts: list[int]) -> None:
+    joined = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
+    stack = Stack(np.split(joined, cuts))
+    assert (len(stack), stack.shape) == (10, (10, 3))
+    for start in range(-11, 12):
+        for stop in range(-11, 12):
+            assert np.array_equal(stack[start:stop], joined[start:stop])
+    some = np.array([9, 0, 3, 3, -1, -10])
+    assert all(np.array_equal(stack[index], joined[index]) for index in (slice(None), slice(None, None, -3), some))
+    assert all(np.array_equal(stack[i], joined[i]) for i in range(-10, 10))
+    assert np.array_equal(stack[np.array([], dtype=np.int64)], joined[:0])
+    assert {stack[index].dtype for index in (slice(0, 9), slice(0, 0), some)} == {np.dtype(np.float32)}
+    for beyond in (10, -11, np.array([3, 10])):
+        with pytest.raises(IndexError, match="of 10"):
+            stack[beyond]
+
+
+def test_a_slice_within_one_part_of_a_stack_is_no_copy() -> None:
+    part = np.zeros((5, 2), dtype=np.float32)
+    stack = Stack([np.zeros((3, 2), dtype=np.float32), part])
+    assert np.shares_memory(stack[4:6], part)
+    assert not np.shares_memory(stack[2:6], part)
+
+
+def test_a_stack_needs_matrices_of_one_width() -> None:
+    for parts in ([], [np.zeros((1, 2), np.float32), np.zeros((1, 3), np.float32)]):
+        with pytest.raises(ValueError, match="widths"):
+            Stack(parts)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from strop import search as search_file
-from strop.encode import Vectors
+from strop.encode import Stack, Vectors
 from strop.runs import Run
 from strop.search import MARGIN, search
 
@@ -72,6 +72,13 @@ def near_ties(rng: np.random.Generator) -> tuple[Vectors, Vectors]:
     return queries, documents
 
 
+def crowded(rng: np.random.Generator) -> tuple[Vectors, Vectors]:
+    """Scores closer than float32 products resolve, but not than float32 itself."""
+    queries, documents = plain(rng)
+    documents[:400] = (queries[:1].astype(np.float64) + 1e-6 * rng.normal(size=(400, 24))).astype(np.float32)
+    return queries, documents
+
+
 def unequal(rng: np.random.Generator) -> tuple[Vectors, Vectors]:
     """Lengths over ten orders of magnitude: one rounding bound does not fit all."""
     queries, documents = plain(rng)
@@ -84,7 +91,7 @@ def zeros(rng: np.random.Generator) -> tuple[Vectors, Vectors]:
     return np.zeros_like(queries), documents
 
 
-CASES = {f.__name__: f for f in (plain, duplicates, ties_at_the_cut, near_ties, unequal, zeros)}
+CASES = {f.__name__: f for f in (plain, duplicates, ties_at_the_cut, near_ties, crowded, unequal, zeros)}
 BLOCKS = [(256, 16384), (1, 16384), (3, 7), (256, 100), (2, 499), (7, 64)]
 
 
@@ -95,6 +102,28 @@ def test_the_run_is_the_naive_one_for_every_block_size(case: str, depth: int) ->
     expected = naive(queries, documents, depth)
     for query_block, doc_block in BLOCKS:
         assert_same(found(queries, documents, depth, query_block=query_block, doc_block=doc_block), expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("shard", [1, 99, 250])
+def test_the_run_is_the_naive_one_for_every_division_into_parts(case: str, shard: int) -> None:
+    queries, documents = CASES[case](np.random.default_rng(4))
+    stack = Stack([documents[start : start + shard] for start in range(0, 500, shard)])
+    for doc_block in (16384, 100, 64):
+        assert_same(found(queries, stack, 9, doc_block=doc_block), naive(queries, documents, 9))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rising", [True, False])
+@pytest.mark.parametrize("doc_block", [7, 64, 300, 5000])
+def test_the_order_in_which_documents_come_does_not_matter(rising: bool, doc_block: int) -> None:
+    """Rising: every block is better than all before it. Falling: the first block holds the whole answer."""
+    rng = np.random.default_rng(6)
+    queries = unit(rng.normal(size=(5, 8)))
+    documents = unit(rng.normal(size=(4000, 8)))
+    order = np.argsort(documents @ queries[0])
+    documents = documents[order if rising else order[::-1]]
+    expected = naive(queries, documents, 10)
+    assert_same(found(queries, documents, 10, doc_block=doc_block, query_block=3), expected)
 
 
 def test_without_the_rescoring_the_hard_cases_would_come_out_wrong() -> None:
@@ -120,9 +149,24 @@ def test_only_where_it_must_is_a_query_rescored_against_everything(monkeypatch: 
     found(*plain(np.random.default_rng(4)), 10)
     assert rescored == [10 + 1 + MARGIN] * 7
     rescored.clear()
+    found(*crowded(np.random.default_rng(4)), 10)  # once more after products in float64, which tell them apart
+    assert set(rescored) == {11 + MARGIN}
+    assert 7 < len(rescored) < 14
+    rescored.clear()
     found(*duplicates(np.random.default_rng(4)), 10)
-    assert rescored[:2] == [11 + MARGIN, 500]  # the query that equals 300 documents
-    assert 1 <= rescored.count(500) < 4  # another may have those at its own cut
+    assert rescored[:7] == [11 + MARGIN] * 7
+    assert 1 <= rescored.count(500) < 4  # the query that equals 300 documents; another may have those at its own cut
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_vectors_that_are_not_finite_are_refused(value: float) -> None:
+    queries, documents = plain(np.random.default_rng(1))
+    documents[300, 2] = value
+    with pytest.raises(ValueError, match="documents 300 to 399 is not finite"):
+        found(queries, documents, 5, doc_block=100)
+    queries[4, 0] = value
+    with pytest.raises(ValueError, match="queries 3 to 5 is not finite"):
+        found(queries, documents[:300], 5, query_block=3)
 
 
 def test_an_excluded_document_is_not_found_and_its_place_is_taken_by_the_next() -> None:

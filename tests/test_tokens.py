@@ -25,6 +25,13 @@ def test_rows_come_back_as_they_went_in_also_empty_ones() -> None:
     assert len(Tokens.of([])) == 0
 
 
+def test_joined_tokens_are_the_rows_of_all_parts_in_order() -> None:
+    joined = Tokens.join([Tokens.of([[1, 2], []]), Tokens.of([]), Tokens.of([[3]])])
+    assert [joined.row(i).tolist() for i in range(len(joined))] == [[1, 2], [], [3]]
+    assert (joined.ids.dtype, joined.offsets.dtype) == (np.int32, np.int64)
+    assert len(Tokens.join([])) == 0
+
+
 def test_saved_tokens_load_memory_mapped_and_equal(tmp_path: Path) -> None:
     tokens = Tokens.of([[5, 6], [], [7, 8, 9]])
     tokens.save(tmp_path)

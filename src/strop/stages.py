@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from strop import encode, search
-from strop.artifacts import Artifact, Stage, Store, content_key
+from strop.artifacts import Artifact, Stage, Store
 from strop.lexical import BM25
 from strop.models.dense import Dense
 from strop.models.encoder import Role
@@ -22,12 +24,17 @@ from strop.results import write_json
 from strop.runs import Run, read_run, write_run
 from strop.tokens import Tokens
 
-TOKENS = Stage("tokens", 1)
-ENCODE = Stage("encode", 1)
+TOKENS = Stage("tokens", 2)
+ENCODE = Stage("encode", 2)
 SEARCH = Stage("search", 1)
 LEXICAL = Stage("lexical", 1)
 
-#: Texts by id: what a stage needs of a collection.
+#: Texts of one shard: about 0.1 GB of text and, at 384 dimensions, 0.3 GB of vectors. Another number makes other keys.
+SHARD = 200_000
+#: Texts tokenised at once: the tokenizer keeps about ten times what is needed of each until all are done.
+TOKENIZED = 10_000
+
+#: Texts by id: what a stage needs of a collection. Read in its order and never copied whole, so it may be lazy.
 ById = Mapping[str, str]
 
 
@@ -47,35 +54,77 @@ class Vectors:
     """Searchable vectors `(N, D)`, memory-mapped, and the id of each row."""
 
     ids: tuple[str, ...]
-    matrix: encode.Vectors
+    matrix: encode.Vectors | encode.Stack
 
     @classmethod
     def load(cls, artifact: Artifact) -> Vectors:
-        ids = json.loads((artifact.path / "ids.json").read_text(encoding="utf-8"))
-        return cls(tuple(ids), np.load(artifact.path / "vectors.npy", mmap_mode="r", allow_pickle=False))
+        folders = [artifact.path]
+        if (artifact.path / "shards.json").is_file():
+            folders = [artifact.path.parent / key for key in _read(artifact.path / "shards.json")]
+        ids = tuple(text_id for folder in folders for text_id in _read(folder / "ids.json"))
+        parts = [np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False) for folder in folders]
+        return cls(ids, parts[0] if len(parts) == 1 else encode.Stack(parts))
 
 
 def texts_key(texts: ById) -> str:
-    return content_key(dict(texts))
+    """SHA-256 over ids and texts in their order, the length of each before it: 64 hex digits."""
+    digest = hashlib.sha256()
+    for pair in texts.items():
+        for text in pair:
+            data = text.encode(errors="surrogatepass")  # a lone surrogate has no UTF-8, but must not stop a run
+            digest.update(len(data).to_bytes(8, "little"))
+            digest.update(data)
+    return digest.hexdigest()
 
 
 def encode_texts(store: Store, model: Pretrained, texts: ById, role: Role, progress: Progress = silent) -> Artifact:
-    """Artifact `encode`: `vectors.npy`, `ids.json`."""
+    """Artifact `encode`: `vectors.npy` and `ids.json`, or above `SHARD` texts `shards.json`, the keys of such artifacts
+    beside it. A killed run goes on at the shard it was in."""
+    return _encode(store, model, texts, texts_key(texts), role, progress)
+
+
+def _encode(store: Store, model: Pretrained, texts: ById, key: str, role: Role, progress: Progress) -> Artifact:
+    what = f"encode {len(texts):,} {'queries' if role == 'query' else 'documents'}"
 
     def make(folder: Path) -> dict[str, Any]:
+        if len(texts) > SHARD:
+            return make_shards(folder)
         encoder = _encoder(model.path)
-        tokens = Tokens.load(_tokenize(store, encoder, texts, role).path)
+        tokens = Tokens.load(_tokenize(store, encoder, texts, key, role).path)
         shape = (len(tokens), encoder.dimension)
         out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=shape)
-        with progress(
-            f"encode {len(tokens):,} {'queries' if role == 'query' else 'documents'}", len(tokens)
-        ) as advance:
+        with progress(what, len(tokens)) as advance:
             encode.encode(encoder, tokens, out, advance)
         out.flush()
         write_json(list(texts), folder / "ids.json")
         return {"texts": len(tokens), "tokens": int(tokens.offsets[-1])}
 
-    return store.build(ENCODE, role, {"model": model.identity, "texts": texts_key(texts)}, make)
+    def make_shards(folder: Path) -> dict[str, Any]:
+        shards = []
+        with progress(what, len(texts)) as advance:
+            for part in _parts(texts, SHARD):
+                counted = _Counted(advance)
+                shards.append(_encode(store, model, part, texts_key(part), role, counted))
+                advance(len(part) - counted.done)  # what was there already
+        write_json([shard.key for shard in shards], folder / "shards.json")
+        return {"texts": len(texts), "tokens": sum(shard.record["tokens"] for shard in shards)}
+
+    return store.build(ENCODE, role, {"model": model.identity, "texts": key}, make)
+
+
+class _Counted:
+    """Progress of a part of something: goes on to the whole's `advance`, and is counted."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self.done = 0
+        self._advance = advance
+
+    def __call__(self, what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        return nullcontext(self._count)
+
+    def _count(self, done: int) -> None:
+        self.done += done
+        self._advance(done)
 
 
 def search_dense(
@@ -91,8 +140,8 @@ def search_dense(
     inputs = {"model": model.identity, "queries": texts_key(queries), "documents": texts_key(documents)}
 
     def make(folder: Path) -> None:
-        found = Vectors.load(encode_texts(store, model, documents, "document", progress))
-        asked = Vectors.load(encode_texts(store, model, queries, "query", progress))
+        found = Vectors.load(_encode(store, model, documents, inputs["documents"], "document", progress))
+        asked = Vectors.load(_encode(store, model, queries, inputs["queries"], "query", progress))
         with progress(f"search {len(found.ids):,} documents", len(asked.ids)) as advance:
             run = search.search(asked.matrix, asked.ids, found.matrix, found.ids, depth, exclude, progress=advance)
         write_run(run, folder / "run.trec", "dense")
@@ -123,11 +172,24 @@ def run_of(artifact: Artifact) -> Run:
     return read_run(artifact.path / "run.trec")
 
 
-def _tokenize(store: Store, encoder: Dense, texts: ById, role: Role) -> Artifact:
+def _tokenize(store: Store, encoder: Dense, texts: ById, key: str, role: Role) -> Artifact:
     def make(folder: Path) -> None:
-        encoder.tokenize(list(texts.values()), role).save(folder)
+        parts = (list(part.values()) for part in _parts(texts, TOKENIZED))
+        Tokens.join([encoder.tokenize(part, role) for part in parts]).save(folder)
 
-    return store.build(TOKENS, role, {"tokenizer": encoder.tokenizer_key, "texts": texts_key(texts)}, make)
+    return store.build(TOKENS, role, {"tokenizer": encoder.tokenizer_key, "texts": key}, make)
+
+
+def _parts(texts: ById, size: int) -> Iterator[dict[str, str]]:
+    """The texts in their order, `size` at a time."""
+    pairs = iter(texts.items())
+    while part := dict(islice(pairs, size)):
+        yield part
+
+
+def _read(path: Path) -> list[str]:
+    read: list[str] = json.loads(path.read_text(encoding="utf-8"))
+    return read
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,16 @@ class Tokens:
     def of(cls, rows: Sequence[Sequence[int]]) -> Tokens:
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
-        ids = np.fromiter((i for row in rows for i in row), dtype=np.int32, count=int(offsets[-1]))
+        ids = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(offsets[-1]))
         return cls(ids, offsets)
+
+    @classmethod
+    def join(cls, parts: Sequence[Tokens]) -> Tokens:
+        """The texts of all parts, one part after another."""
+        lengths = [part.lengths for part in parts]
+        offsets = np.zeros(1 + sum(map(len, lengths)), dtype=np.int64)
+        np.cumsum(np.concatenate([offsets[:0], *lengths]), out=offsets[1:])
+        return cls(np.concatenate([np.empty(0, dtype=np.int32), *(part.ids for part in parts)]), offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
