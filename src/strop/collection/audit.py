@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from strop.collection.near_duplicates import components, shingles, similar
+from strop.collection.panel import first_shuffled
 from strop.nouns import Collection
 
 #: Texts -> tokens of each, as the model's tokenizer counts them, special tokens included and nothing cut off.
@@ -17,26 +18,31 @@ TokenCounts = Callable[[Sequence[str]], Sequence[int]]
 #: Jaccard of runs of four words from which two documents are called near-duplicates.
 NEAR = 0.8
 
+#: Of more documents than this, so many drawn by chance are read for duplicates and lengths: the rest stay on disk.
+EXAMINED = 200_000
+
 
 def audit(splits: Sequence[Collection], token_counts: TokenCounts | None = None, limit: int = 0) -> dict[str, Any]:
     """Counts over one collection's splits, ready for JSON; `readings` says each in a sentence.
 
     `limit` is the model's, in tokens; lengths are left out without `token_counts`. Every split is compared with the
     one named `train`, if it is there: texts of queries that both ask, and relevant documents that training sees as
-    positives. Raises ValueError when the splits are not of one collection.
+    positives. Duplicates and lengths are of `documents_examined`: all, or EXAMINED drawn by chance. Raises ValueError
+    when the splits are not of one collection.
     """
     if len({(s.name, len(s.documents)) for s in splits}) != 1:
         raise ValueError("an audit takes the splits of one collection")
     train = next((s for s in splits if s.split == "train"), None)
+    contents = _examined(splits[0])
     result: dict[str, Any] = {
         "collection": splits[0].name,
         "documents": len(splits[0].documents),
+        "documents_examined": len(contents),
         "splits": {s.split: _judged(s) for s in splits},
-        "duplicates": _duplicates(splits[0]),
+        "duplicates": _duplicates(contents),
         "overlap": {s.split: _overlap(train, s) for s in splits if train is not None and s is not train},
     }
     if token_counts is not None:
-        contents = [d.contents for d in splits[0].documents.values()]
         result["lengths"] = {"limit": limit, "documents": _lengths(token_counts(contents), limit)} | {
             f"queries/{s.split}": _lengths(token_counts([q.text for q in s.queries.values()]), limit) for s in splits
         }
@@ -67,9 +73,14 @@ def _relevant(judged: Mapping[str, int]) -> set[str]:
     return {doc_id for doc_id, relevance in judged.items() if relevance > 0}
 
 
-def _duplicates(collection: Collection) -> dict[str, int]:
+def _examined(collection: Collection) -> list[str]:
+    if len(collection.documents) <= EXAMINED:
+        return [d.contents for d in collection.documents.values()]
+    return [collection.documents[d].contents for d in first_shuffled(collection.documents, EXAMINED, "audit")]
+
+
+def _duplicates(contents: Sequence[str]) -> dict[str, int]:
     """Documents beyond the first of each kind, equal but for case and white space, and alike in their words."""
-    contents = [d.contents for d in collection.documents.values()]
     alike = components(len(contents), similar(shingles(contents, 4), NEAR))
     return {
         "exact": len(contents) - len({_normal(text) for text in contents}),
@@ -124,9 +135,10 @@ def _readings(result: Mapping[str, Any]) -> Iterable[str]:
             yield f"{name}: {split['queries_without_relevant']} queries have no relevant document and always score 0"
         if split["absent_documents"]:
             yield f"{name}: {split['absent_documents']} judgments name documents that are not there"
-    duplicates = result["duplicates"]
+    duplicates, examined = result["duplicates"], result["documents_examined"]
+    drawn = f"of {examined} documents drawn by chance, " if examined < result["documents"] else ""
     yield (
-        f"{duplicates['exact']} documents repeat another exactly, "
+        f"{drawn}{duplicates['exact']} documents repeat another exactly, "
         f"{duplicates['near']} nearly ({NEAR:.0%} of their runs of four words)"
     )
     for name, shared in result["overlap"].items():

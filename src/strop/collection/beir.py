@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from strop.collection.fingerprint import fingerprint
-from strop.collection.judgments import TOLERATED_SHARE, checked_qrels, judgments
+from strop.collection.judgments import Source, beir_judgments, checked_qrels, relevant_elsewhere
+from strop.collection.oddities import empty_documents
 from strop.collection.text_lines import json_lines, shown
 from strop.nouns import Collection, Document, InputError, Query
 
@@ -38,15 +39,11 @@ def read_beir(folder: str | Path, split: str) -> Collection:
         raise InputError(f"no split {split!r}", where=str(folder), remedy=f"Splits there: {', '.join(names)}")
     documents, warnings = _documents(folder / "corpus.jsonl")
     texts = _queries(folder / "queries.jsonl")
-    qrels, more = checked_qrels(folder / "qrels" / f"{split}.tsv", documents, texts)
-    relevant_elsewhere = {
-        judgment.doc_id
-        for other in names
-        if other != split
-        for judgment in judgments(folder / "qrels" / f"{other}.tsv")
-        if judgment.relevance > 0 and judgment.doc_id in documents
-    }
-    reserved = frozenset(relevant_elsewhere.difference(*qrels.values()))
+    paths = {name: folder / "qrels" / f"{name}.tsv" for name in names}
+    source = Source(str(paths[split]), "corpus.jsonl", "queries.jsonl")
+    qrels, more = checked_qrels(beir_judgments(paths[split]), source, documents, texts)
+    others = (beir_judgments(path) for name, path in paths.items() if name != split)
+    reserved = relevant_elsewhere(others, qrels, documents)
     queries = {query_id: texts[query_id] for query_id in qrels}
     return Collection(
         name=folder.resolve().name,
@@ -76,15 +73,8 @@ def _documents(path: Path) -> tuple[dict[str, Document], tuple[str, ...]]:
         documents[doc_id] = Document(doc_id, text, title, domain if isinstance(domain, str) else "")
         if not documents[doc_id].contents:
             empty.append((number, doc_id))
-    if not documents:
-        raise InputError("no documents", where=str(path), remedy='Write a line {"_id": "…", "text": "…"} for each')
-    if not empty:
-        return documents, ()
-    number, doc_id = empty[0]
-    problem = f"{len(empty)} of {len(documents)} documents have neither title nor text (first: {doc_id!r})"
-    if len(empty) > TOLERATED_SHARE * len(documents):
-        raise InputError(problem, where=f"{path}:{number}", remedy="Give them text or leave them out")
-    return documents, (f"{problem}, {path.name}:{number}",)
+    number, doc_id = empty[0] if empty else (1, "")
+    return documents, empty_documents(len(empty), len(documents), doc_id, path, number)
 
 
 def _queries(path: Path) -> dict[str, Query]:

@@ -1,4 +1,4 @@
-"""The one door to collections: a name of an embedded one, or a folder in BEIR's layout."""
+"""The one door to collections: an embedded one, a folder in BEIR's or MS MARCO's layout, or a name of ir_datasets."""
 
 from __future__ import annotations
 
@@ -7,21 +7,38 @@ from pathlib import Path
 from strop.collection.beir import beir_splits, read_beir
 from strop.collection.docstring_pool import SPLITS
 from strop.collection.docstrings import NAME, read_docstrings
+from strop.collection.irds import PREFIX, irds_splits, read_irds
+from strop.collection.trec import is_trec, read_trec, trec_splits
 from strop.nouns import Collection, InputError
 
 
 def load(source: str | Path, split: str = "test", cache: Path | None = None) -> Collection:
-    """One split of a collection: `"docstrings"`, or a folder in BEIR's layout.
+    """One split of a collection: `"docstrings"`, `"irds:ID"`, or a folder in BEIR's or MS MARCO's layout.
 
     `cache` is a folder in which the docstrings, once extracted, are kept. Raises InputError, with place, value and
     remedy, when there is no such source or split, or the data is bad.
     """
-    return read_docstrings(split, cache) if str(source) == NAME else read_beir(_folder(source), split)
+    if str(source) == NAME:
+        return read_docstrings(split, cache)
+    if (dataset := _dataset(source)) is not None:
+        return read_irds(dataset, split)
+    folder = _folder(source)
+    return read_trec(folder, split) if is_trec(folder) else read_beir(folder, split)
 
 
 def splits(source: str | Path) -> tuple[str, ...]:
     """The splits that `load` can give. Raises InputError when there is no such source."""
-    return SPLITS if str(source) == NAME else beir_splits(_folder(source))
+    if str(source) == NAME:
+        return SPLITS
+    if (dataset := _dataset(source)) is not None:
+        return irds_splits(dataset)
+    folder = _folder(source)
+    return trec_splits(folder) if is_trec(folder) else beir_splits(folder)
+
+
+def _dataset(source: str | Path) -> str | None:
+    name = str(source)
+    return name.removeprefix(PREFIX) if isinstance(source, str) and name.startswith(PREFIX) else None
 
 
 def _folder(source: str | Path) -> Path:
@@ -29,7 +46,8 @@ def _folder(source: str | Path) -> Path:
     if not folder.is_dir():
         raise InputError(
             f"there is no collection {str(source)!r}",
-            remedy=f'Possible are "{NAME}" (embedded), or the path of a folder with corpus.jsonl, queries.jsonl '
-            "and qrels/SPLIT.tsv",
+            remedy=f'Possible are "{NAME}" (embedded), "{PREFIX}ID" of ir_datasets, or the path of a folder with '
+            "corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv, or with collection.tsv, queries.SPLIT.tsv and "
+            "qrels.SPLIT.tsv",
         )
     return folder

@@ -22,13 +22,12 @@ def fingerprint(
 
     def add(*fields: str) -> None:
         """Length-prefixed, so that no two different sequences of fields read alike."""
-        for field in fields:
-            data = field.encode()
-            digest.update(b"%d:" % len(data))
-            digest.update(data)
+        data = [field.encode() for field in fields]
+        digest.update(b"".join([b"%d:%b" % (len(d), d) for d in data]))
 
     for doc_id in sorted(documents):
-        add("d", doc_id, documents[doc_id].contents, documents[doc_id].domain)
+        document = documents[doc_id]  # read once, one at a time: it may lie on disk
+        add("d", doc_id, document.contents, document.domain)
     for query_id in sorted(queries):
         add("q", query_id, queries[query_id].text)
     for query_id in sorted(qrels):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from strop.collection.fingerprint import fingerprint
 from strop.nouns import Collection, InputError
@@ -19,14 +21,15 @@ def panel(collection: Collection, queries: int, documents: int, seed: int, max_c
     stops at the first query that does not fit, and a warning says so. Queries and distractors are drawn in the order
     of a SHA-256 over seed and id, so a panel is the same on every machine. Raises InputError when no query fits.
     """
-    eligible = {
-        doc_id for doc_id, d in collection.documents.items() if max_chars is None or len(d.contents) <= max_chars
-    }
+    if max_chars is None:
+        eligible = set(collection.documents)
+    else:
+        eligible = {d.id for d in collection.documents.values() if len(d.contents) <= max_chars}
     relevant = {
         query_id: {doc_id for doc_id, relevance in judged.items() if relevance > 0 and doc_id in collection.documents}
         for query_id, judged in collection.qrels.items()
     }
-    candidates = _shuffled((q for q, docs in relevant.items() if docs and docs <= eligible), f"{seed} query")
+    candidates = shuffled((q for q, docs in relevant.items() if docs and docs <= eligible), f"{seed} query")
     drawn: list[str] = []
     kept: set[str] = set()
     for query_id in candidates[:queries]:
@@ -40,12 +43,12 @@ def panel(collection: Collection, queries: int, documents: int, seed: int, max_c
             + (f" of at most {max_chars} characters" if max_chars is not None else ""),
             remedy="Allow more documents or longer ones",
         )
-    kept.update(_shuffled(eligible - kept, f"{seed} document")[: documents - len(kept)])
+    kept.update(first_shuffled(eligible - kept, documents - len(kept), f"{seed} document"))
     warnings = collection.warnings
     if len(drawn) < queries:
         reason = "no more qualify" if len(drawn) == len(candidates) else f"their relevant documents fill {documents}"
         warnings += (f"the panel has {len(drawn)} queries instead of {queries}: {reason}",)
-    chosen = {doc_id: d for doc_id, d in collection.documents.items() if doc_id in kept}
+    chosen = {doc_id: collection.documents[doc_id] for doc_id in collection.documents if doc_id in kept}
     texts = {query_id: collection.queries[query_id] for query_id in sorted(drawn)}
     qrels = {q: {d: r for d, r in collection.qrels[q].items() if d in kept} for q in texts}
     reserved = collection.reserved & kept
@@ -65,6 +68,15 @@ def training_documents(collection: Collection) -> tuple[str, ...]:
     return tuple(doc_id for doc_id in collection.documents if doc_id not in collection.reserved)
 
 
-def _shuffled(ids: Iterable[str], salt: str) -> list[str]:
+def shuffled(ids: Iterable[str], salt: str) -> list[str]:
     """A uniform order that depends on the salt and the ids alone."""
-    return sorted(ids, key=lambda i: hashlib.sha256(f"{salt} {i}".encode()).digest())
+    return sorted(ids, key=partial(_place, salt))
+
+
+def first_shuffled(ids: Iterable[str], count: int, salt: str) -> list[str]:
+    """The first `count` of `shuffled`, without holding all the others' places in memory."""
+    return heapq.nsmallest(count, ids, key=partial(_place, salt))
+
+
+def _place(salt: str, identifier: str) -> bytes:
+    return hashlib.sha256(f"{salt} {identifier}".encode()).digest()

@@ -1,0 +1,178 @@
+"""Collections of ir_datasets, by its ids and through its own download and cache; documents stay in its stores."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from strop.collection.fingerprint import fingerprint
+from strop.collection.judgments import Judgment, Source, checked_qrels, relevant_elsewhere
+from strop.collection.lazy_documents import LazyDocuments
+from strop.nouns import Collection, Document, InputError, Query
+
+PREFIX = "irds:"
+
+
+class IrdsStore:
+    """The documents of one data set, found through ir_datasets' document store."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset, self._store = dataset, dataset.docs_store()
+
+    @cached_property
+    def _count(self) -> int:
+        return sum(1 for _ in self._dataset.docs_iter())  # its own count is unknown for some, or stands in metadata
+
+    def count(self) -> int:
+        return self._count
+
+    def ids(self) -> Iterator[str]:
+        return (doc.doc_id for doc in self._dataset.docs_iter())
+
+    def stream(self) -> Iterator[Document]:
+        return map(_document, self._dataset.docs_iter())
+
+    def find(self, doc_id: str) -> Document | None:
+        try:
+            return _document(self._store.get(doc_id))
+        except KeyError:
+            return None
+
+    def holds(self, doc_id: str) -> bool:
+        return self.find(doc_id) is not None
+
+
+def irds_splits(dataset: str) -> tuple[str, ...]:
+    """The splits of an id: the judged ids right under it that share its documents, else its own last part.
+
+    Raises InputError on an unknown id, and on one without any judged split.
+    """
+    if below := _judged_below(dataset):
+        return below
+    if _is_judged(dataset):
+        return (dataset.rpartition("/")[2],)
+    _check_known(dataset)
+    raise InputError(
+        f"{PREFIX}{dataset} has no judged split",
+        remedy="Name an id of ir_datasets that has documents, queries and qrels",
+    )
+
+
+def read_irds(dataset: str, split: str) -> Collection:
+    """`dataset/split` of ir_datasets where there is one, else `dataset` itself when its last part is the split.
+
+    Reserved are the documents relevant in the ids beside it. Judgments of queries that are not there are left out and
+    counted. Downloads what ir_datasets' cache has not. Raises InputError when that fails, on an unknown id or split,
+    and on bad data.
+    """
+    if _is_judged(f"{dataset}/{split}"):
+        parent, own = dataset, f"{dataset}/{split}"
+    elif _is_judged(dataset) and dataset.rpartition("/")[2] == split:
+        parent, own = dataset.rpartition("/")[0], dataset
+    else:
+        there = ", ".join(irds_splits(dataset))
+        raise InputError(f"no split {split!r}", where=f"{PREFIX}{dataset}", remedy=f"Splits there: {there}")
+    beside = [f"{parent}/{name}" for name in _judged_below(parent) if f"{parent}/{name}" != own]
+    with _network_named(own):
+        documents = LazyDocuments(IrdsStore(_dataset(own)))
+        queries = {q.query_id: Query(q.query_id, _query_text(q)) for q in _dataset(own).queries_iter()}
+        judgments = list(_judgments(own))
+        lost = [j for j in judgments if j.query_id not in queries]
+        source = Source(f"{PREFIX}{own} qrels", "the corpus", "the queries")
+        kept = (j for j in judgments if j.query_id in queries)
+        qrels, warnings = checked_qrels(kept, source, documents, queries)
+        reserved = relevant_elsewhere(map(_judgments, beside), qrels, documents)
+        judged = {query_id: queries[query_id] for query_id in qrels}
+        contents = fingerprint(documents, judged, qrels, reserved)
+    if lost:
+        warnings += (f"{len(lost)} judgments of queries that are not there are left out (first: {lost[0].query_id!r})",)
+    return Collection(
+        name=dataset if own != dataset else _docs_parent(own),
+        split=split,
+        documents=documents,
+        queries=judged,
+        qrels=qrels,
+        fingerprint=contents,
+        reserved=reserved,
+        warnings=warnings,
+    )
+
+
+def _dataset(name: str) -> Any:
+    import ir_datasets  # type: ignore[import-untyped]  # a second of imports: only when asked for
+
+    return ir_datasets.registry[name]
+
+
+def _check_known(name: str) -> None:
+    import ir_datasets
+
+    try:
+        ir_datasets.registry[name]
+    except KeyError:
+        close = difflib.get_close_matches(name, [str(n) for n in ir_datasets.registry], n=3)
+        raise InputError(
+            f"ir_datasets has no {name!r}",
+            remedy=f"Close to it: {', '.join(close)}" if close else "Its ids stand at https://ir-datasets.com",
+        ) from None
+
+
+def _is_judged(name: str) -> bool:
+    try:
+        dataset = _dataset(name)
+    except KeyError:
+        return False
+    return bool(dataset.has_docs() and dataset.has_queries() and dataset.has_qrels())
+
+
+def _judged_below(parent: str) -> tuple[str, ...]:
+    """The last parts of the judged ids right under `parent` that have the same documents, sorted."""
+    import ir_datasets
+
+    prefix = f"{parent}/"
+    below = [str(n) for n in ir_datasets.registry if str(n).startswith(prefix) and "/" not in str(n)[len(prefix) :]]
+    judged = [name for name in below if _is_judged(name) and _docs_parent(name) != name]
+    return tuple(sorted(name.removeprefix(prefix) for name in judged))
+
+
+def _docs_parent(name: str) -> str:
+    """The shortest id above that has the same documents, or the id itself."""
+    import ir_datasets
+
+    return str(ir_datasets.docs_parent_id(name))
+
+
+def _judgments(name: str) -> Iterator[Judgment]:
+    for number, qrel in enumerate(_dataset(name).qrels_iter(), start=1):
+        yield Judgment(number, qrel.query_id, qrel.doc_id, int(qrel.relevance))
+
+
+def _document(doc: Any) -> Document:
+    """Title and text (or body) as their own fields; otherwise what ir_datasets calls the document's default text."""
+    title = getattr(doc, "title", "")
+    text = getattr(doc, "text", getattr(doc, "body", None))
+    if isinstance(title, str) and isinstance(text, str):
+        return Document(doc.doc_id, text, title)
+    return Document(doc.doc_id, str(doc.default_text()))
+
+
+def _query_text(query: Any) -> str:
+    return str(query.default_text() if hasattr(query, "default_text") else query.text)
+
+
+@contextmanager
+def _network_named(name: str) -> Iterator[None]:
+    """What ir_datasets raises when a file is neither in its cache nor to be had, as one error that says so."""
+    try:
+        yield
+    except (OSError, RuntimeError, EOFError) as error:
+        # requests' exceptions are OSErrors, several failed mirrors a RuntimeError, an unanswered login an EOFError
+        from ir_datasets.util import home_path  # type: ignore[import-untyped]
+
+        raise InputError(
+            f"{name} needs the network, or its files in ir_datasets' cache ({home_path()}): {error}",
+            remedy="Connect, or give a folder in BEIR's or MS MARCO's layout instead",
+        ) from error

@@ -1,0 +1,81 @@
+"""Provided triples: lines of query, positive and negative text, of which a uniform sample becomes examples."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from strop.collection.line_index import line_number, line_starts
+from strop.collection.text_lines import shown
+from strop.negatives.group_files import Examples
+from strop.nouns import Group, InputError
+
+TRIPLES = "triples.train.small.tsv"
+SOURCE = "provided"
+_REMEDY = "A line reads, one tab between: query, positive passage, negative passage"
+
+
+def read_triples(path: str | Path, count: int, seed: int) -> Examples:
+    """`count` lines, uniformly without replacement and in the file's order, each a group of one negative.
+
+    Read raw: no character quotes another. The file stays on disk (8 bytes a line are held while drawing). Equal
+    texts are one query or one document; the positives that a query has anywhere in the sample are its relevant
+    ones. Only lines drawn are checked. Raises InputError with file and line on one that is not three texts in UTF-8,
+    or whose positive is its negative, and when there are fewer lines than `count`.
+    """
+    path = Path(path)
+    starts = line_starts(path)
+    if not 0 < count <= len(starts):
+        raise InputError(
+            f"{count:,} triples are asked for, and {len(starts):,} are there",
+            where=str(path),
+            remedy=f"Ask for 1 to {len(starts):,}" if len(starts) else _REMEDY,
+        )
+    rows = np.sort(np.random.default_rng(seed).choice(len(starts), size=count, replace=False))
+    queries: dict[str, str] = {}
+    documents: dict[str, str] = {}
+    relevant: dict[str, set[str]] = {}
+    drawn = []
+    for query, positive, negative in _texts(path, starts[rows].tolist()):
+        ids = _id(query), _id(positive), _id(negative)
+        queries[ids[0]] = query
+        documents[ids[1]], documents[ids[2]] = positive, negative
+        relevant.setdefault(ids[0], set()).add(ids[1])
+        drawn.append(ids)
+    known = {query_id: frozenset(positives) for query_id, positives in relevant.items()}
+    return Examples(
+        tuple(Group(q, (positive,), (negative,), (SOURCE,), known[q]) for q, positive, negative in drawn),
+        queries,
+        documents,
+    )
+
+
+def _texts(path: Path, starts: list[int]) -> Iterator[tuple[str, str, str]]:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for start in starts:
+            end = data.find(b"\n", start)
+            line = data[start : end if end >= 0 else len(data)].rstrip(b"\r")
+            try:
+                columns = line.decode().split("\t")
+            except UnicodeDecodeError as error:
+                problem = f"not UTF-8 (byte 0x{line[error.start]:02x} at column {error.start + 1})"
+                raise _wrong(problem, path, start) from None
+            if len(columns) != 3 or not all(column.strip() for column in columns):
+                raise _wrong(f"{shown(line.decode())} is not three texts", path, start)
+            query, positive, negative = columns
+            if positive == negative:
+                raise _wrong(f"the positive {shown(positive)} is its own negative", path, start)
+            yield query, positive, negative
+
+
+def _wrong(problem: str, path: Path, start: int) -> InputError:
+    return InputError(problem, where=f"{path}:{line_number(path, start)}", remedy=_REMEDY)
+
+
+def _id(text: str) -> str:
+    """As in files of examples without ids: a text is its own id."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
