@@ -122,9 +122,8 @@ def _overlap(found: Mapping[str, Any], system: str) -> Mapping[str, Any]:
 
 
 def _counted(read: Mapping[str, Look]) -> str:
-    values = list(read.values())
-    kinds = ("less clumped", "more clumped", "not told apart")
-    return " and ".join(f"{values.count(k)} of {len(values)} are {k}" for k in kinds if k in values) + " from the base"
+    less, more, same = (list(read.values()).count(k) for k in ("less clumped", "more clumped", "not told apart"))
+    return f"{less} of {len(read)} tuned models look less clumped than the base, {more} more and {same} alike"
 
 
 def _numbers(found: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[float, ...]:
