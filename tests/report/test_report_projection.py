@@ -104,9 +104,21 @@ def test_vega_draws_every_picture_with_its_trustworthiness_and_one_mark_a_text(m
 
 
 def test_the_first_half_of_the_points_are_queries() -> None:
-    spec = scatter([[0, 1], [2, 3], [4, 5], [6, 7]], 0.5, "said")
+    points = [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0]]
+    spec = scatter(points, 0.5, "said", points)
     rows = [(r["x"], r["y"], r["is"]) for rows in spec["datasets"].values() for r in rows]
     assert rows == [(0, 1, "query"), (4, 5, "positive"), (2, 3, "query"), (6, 7, "positive")]
+
+
+def test_models_fitted_jointly_share_a_frame_and_those_fitted_alone_do_not(made: Section) -> None:
+    def frames(row: int) -> set[str]:
+        encodings = [made.specs[f.name]["encoding"] for f in made.rows[row].figures]
+        return {json.dumps([e[axis]["scale"]["domain"] for axis in "xy"]) for e in encodings}
+
+    assert [len(frames(row)) for row in range(3)] == [2, 2, 1]
+    joint = [p for p in exhibit()["panels"] if p["fit"] == "joint" and "points" in p]
+    xs = [x for p in joint for x, _ in p["points"]]
+    assert json.loads(frames(2).pop())[0] == [round(min(xs), 2), round(max(xs), 2)]
 
 
 def test_the_tables_and_the_reading_say_what_the_exhibit_holds(made: Section) -> None:

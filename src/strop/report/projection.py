@@ -48,6 +48,10 @@ def section(exhibit: Mapping[str, Any], record: Mapping[str, Any]) -> Section | 
         return None
     specs: dict[str, charts.Spec] = {}
     rows: dict[str, list[Figure]] = {}
+    joint: dict[int, list[list[float]]] = {}
+    for panel in exhibit["panels"]:
+        if panel["fit"] == "joint":
+            joint.setdefault(panel["seed"], []).extend(panel.get("points", ()))
     for panel in exhibit["panels"]:
         if "points" not in panel:
             continue
@@ -59,7 +63,8 @@ def section(exhibit: Mapping[str, Any], record: Mapping[str, Any]) -> Section | 
             f"{len(panel['points']) // 2} queries and their positives; trustworthiness "
             f"{formats.fixed(panel['trustworthiness'])}, clumping {formats.fixed(panel['clumping'])}."
         )
-        specs[name] = scatter(panel["points"], panel["trustworthiness"], text)
+        frame = joint[seed] if fit == "joint" else panel["points"]
+        specs[name] = scatter(panel["points"], panel["trustworthiness"], text, frame)
         rows.setdefault(f"{_NAMES[fit, normalised]}, seed {seed}", []).append(Figure(name, shown, text))
     return Section(
         reading=_reading(exhibit),
@@ -69,15 +74,21 @@ def section(exhibit: Mapping[str, Any], record: Mapping[str, Any]) -> Section | 
     )
 
 
-def scatter(points: list[list[float]], trustworthiness: float, description: str) -> charts.Spec:
-    """One picture: blue queries, orange positives, its trustworthiness above it. No axes: places have no unit."""
+def scatter(
+    points: list[list[float]], trustworthiness: float, description: str, frame: list[list[float]]
+) -> charts.Spec:
+    """One picture: blue queries, orange positives, its trustworthiness above it. No axes: places have no unit.
+
+    The picture just holds the points of `frame`: its own, or in a joint fit those of all models.
+    """
     half = len(points) // 2
     shown = [  # pair after pair, so that neither kind hides the other
         {"x": round(x, 2), "y": round(y, 2), "is": role}
         for query, positive in zip(points[:half], points[half:], strict=True)
         for (x, y), role in ((query, "query"), (positive, "positive"))
     ]
-    hidden = alt.Scale(zero=False, nice=False, padding=6)
+    ends = [[round(end(axis), 2) for end in (min, max)] for axis in zip(*frame, strict=True)]
+    wide, high = (alt.Scale(domain=domain, zero=False, nice=False, padding=6) for domain in ends)
     chart = (
         alt.Chart(
             alt.InlineData(shown),
@@ -92,8 +103,8 @@ def scatter(points: list[list[float]], trustworthiness: float, description: str)
         )
         .mark_circle(size=11, opacity=0.75)
         .encode(
-            x=alt.X("x:Q", axis=None, scale=hidden),
-            y=alt.Y("y:Q", axis=None, scale=hidden),
+            x=alt.X("x:Q", axis=None, scale=wide),
+            y=alt.Y("y:Q", axis=None, scale=high),
             color=alt.Color(
                 "is:N", scale=alt.Scale(domain=["query", "positive"], range=[QUERY, POSITIVE]), legend=None
             ),
