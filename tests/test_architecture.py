@@ -46,18 +46,24 @@ causes
 explain
 ratchet
 recipes
+points
 study
 stages
 tuning
 model_card
 exhibits
+workbench
+cells
+study_record study_exhibits
 conduct
 planning
 tune
 report
+contrasts
 studies
 doctor
 commands
+study_commands
 bench
 terminal
 cli

@@ -15,6 +15,7 @@ from small_collection import TEST, small_collection
 from strop import stages, tuning
 from strop.artifacts import Stage, Store
 from strop.batches import Batching
+from strop.cells import cells
 from strop.claims import Claim
 from strop.conduct import MEASURES, conduct
 from strop.lexical import BM25
@@ -24,9 +25,12 @@ from strop.nouns import InputError
 from strop.report.page import page
 from strop.results import read_results
 from strop.scoring import Cosine
-from strop.study import Preset, Scale, Study, System, Tuned
+from strop.stages import Progress, silent
+from strop.study import Mined, Preset, Scale, Study, System, Tuned
+from strop.workbench import Workbench
 
 SEEDS = (42, 43)
+HARD = Mined(RankWindow(low=2, high=20))
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -66,13 +70,28 @@ def small_study(folder: Path) -> Study:
                 (
                     System("bm25", "BM25", BM25()),
                     System("base", "base", None),
-                    System("full", "full", Tuned(recipe, epochs=3, negatives=RankWindow(low=2, high=20))),
+                    System("full", "full", Tuned(recipe, epochs=3, negatives=HARD)),
                     System("lora", "LoRA", Tuned(in_batch, epochs=3)),
                 ),
+                watched=(("hard", HARD),),
             ),
             Preset("untuned", (System("base", "base", None), System("bm25", "BM25", BM25()))),
         ),
-        scales=(Scale("tiny", str(collection), TEST, 40, 24, 40, None, 30, SEEDS, ("a tiny scale",)),),
+        scales=(
+            Scale(
+                name="tiny",
+                collection=str(collection),
+                test_queries=TEST,
+                test_documents=40,
+                train_queries=24,
+                train_documents=40,
+                cut_chars=None,
+                depth=30,
+                seeds=SEEDS,
+                presets={"all": 2, "untuned": 1},
+                deviations=("a tiny scale",),
+            ),
+        ),
         claims=(
             claim,
             Claim("count", "a paper", "2", "arithmetic", "LoRA trains 999", "value", system="lora", published=999),
@@ -81,6 +100,15 @@ def small_study(folder: Path) -> Study:
         published_loss={"full": ((0, 5.0), (10, 4.0))},
         choices={"distance": {"as_written": "one", "as_coded": "another", "corrected": "a third"}},
     )
+
+
+def bench(study: Study, store: Store, progress: Progress = silent) -> Workbench:
+    scale = study.scale("tiny")
+    return Workbench(study, scale, scale.collection, store, progress)
+
+
+def run(study: Study, store: Store, *presets: str, progress: Progress = silent) -> Path:
+    return conduct(bench(study, store, progress), "strop study run", presets)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +123,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def results(study: Study, store: Store) -> Path:
-    return conduct(study, study.scale("tiny"), study.preset("all"), store, "strop study run")
+    return run(study, store, "all")
 
 
 def without_clock(folder: Path) -> list[tuple[object, ...]]:
@@ -135,7 +163,7 @@ def test_each_claim_is_judged_on_the_systems_it_names(results: Path) -> None:
 
 
 def test_a_claim_whose_systems_were_not_run_is_not_judged(study: Study, store: Store) -> None:
-    untuned = conduct(study, study.scale("tiny"), study.preset("untuned"), store, "")
+    untuned = run(study, store, "untuned")
     assert read_results(untuned).claims == ()
     assert "A small study" in page(read_results(untuned))
 
@@ -144,9 +172,9 @@ def test_the_record_says_how_the_numbers_came_to_be(results: Path) -> None:
     record = read_results(results).record
     assert record["collections"]["small/test"]["queries"] == TEST
     assert len(record["weights"]["sha256"]) == 64
-    assert record["systems"]["full"]["updates"] == 9
+    assert record["trained"]["all"]["full"]["updates"] == 9
     assert record["systems"]["bm25"]["values"]["type"] == "BM25"
-    assert {s["name"] for s in record["stages"]} >= {"base, seed 42", "lora, seed 43: training"}
+    assert {s["name"] for s in record["stages"]} >= {"all/base, seed 42", "all/lora, seed 43: training"}
     assert record["deviations"] == ["a tiny scale"]
 
 
@@ -160,8 +188,9 @@ def test_the_exhibits_are_what_they_say(results: Path) -> None:
             if row["system"] == "base" and row["measure"] == "RR@100"
         }
     assert reciprocal == pytest.approx({q: 1 / r["base"] if r["base"] else 0.0 for q, r in ranks.items()})
-    histogram = exhibits["negatives"]["mined window"]["rank_histogram"]
-    assert sum(n for _, _, n in histogram) == exhibits["negatives"]["mined window"]["count"] == 20
+    mined = exhibits["negatives"]["hard, all"]
+    assert sum(n for _, _, n in mined["rank_histogram"]) == mined["count"] == 24
+    assert "uniform" in mined["reading"]
     assert [p["system"] for p in exhibits["parameters"]] == ["full", "lora"]
 
 
@@ -207,8 +236,8 @@ def test_a_second_run_makes_nothing_and_gives_the_same_folder(
     monkeypatch.setattr(tuning.train, "train", never)
     monkeypatch.setattr(stages.encode, "encode", never)
     monkeypatch.setattr("strop.conduct.rows", never)
-    monkeypatch.setattr("strop.conduct.audit", never)
-    again = conduct(study, study.scale("tiny"), study.preset("all"), store, "strop study run")
+    monkeypatch.setattr("strop.study_exhibits.audit", never)
+    again = run(study, store, "all")
     assert not made
     assert again == results
     assert contents(again) == before
@@ -218,18 +247,18 @@ def test_results_are_made_anew_when_the_study_or_the_package_changes(
     study: Study, store: Store, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stricter = replace(study, claims=(replace(study.claims[0], rule="above"),))
-    again = conduct(stricter, study.scale("tiny"), study.preset("all"), store, "strop study run")
+    again = run(stricter, store, "all")
     assert again != results
     assert [c["claim"]["rule"] for c in read_results(again).claims] == ["above"]
     monkeypatch.setattr("strop.conduct.package_sha256", lambda: "another")
-    assert conduct(study, study.scale("tiny"), study.preset("all"), store, "strop study run") not in (results, again)
+    assert run(study, store, "all") not in (results, again)
 
 
 def test_results_that_were_not_finished_are_made_anew(study: Study, store: Store, results: Path) -> None:
     whole = contents(results)
     (results / "record.json").unlink()
     (results / "rows.csv").write_text("", encoding="utf-8")
-    assert contents(conduct(study, study.scale("tiny"), study.preset("all"), store, "strop study run")) == whole
+    assert contents(run(study, store, "all")) == whole
 
 
 def test_another_seed_makes_only_what_depends_on_it(study: Study, store: Store, results: Path) -> None:
@@ -237,9 +266,8 @@ def test_another_seed_makes_only_what_depends_on_it(study: Study, store: Store, 
         return {name: len(list((store.root / name).glob("*/record.json"))) for name in ("train", "search", "lexical")}
 
     before = made()
-    third = replace(study.scale("tiny"), seeds=(42, 44))
-    preset = replace(study.preset("all"), systems=study.preset("all").systems[:3])
-    conduct(study, third, preset, store, "strop study run")
+    third = replace(study.scale("tiny"), seeds=(42, 44), systems=("bm25", "base", "full"))
+    run(replace(study, scales=(third,)), store, "all")
     assert made() == {"train": before["train"] + 1, "search": before["search"] + 1, "lexical": before["lexical"]}
 
 
@@ -250,9 +278,8 @@ from functools import partial
 from pathlib import Path
 from strop import stages, tuning
 from strop.artifacts import Store
-from strop.conduct import conduct
 sys.path.insert(0, sys.argv[1])
-from test_conduct import small_study
+from test_conduct import run, small_study
 
 tuning.train.train = partial(tuning.train.train, checkpoint_seconds=0)
 
@@ -267,7 +294,7 @@ def killer(what, total):
     yield advance
 
 study = small_study(Path(sys.argv[2]))
-conduct(study, study.scale("tiny"), study.preset("all"), Store(sys.argv[3]), "strop study run", killer)
+run(study, Store(sys.argv[3]), "all", progress=killer)
 """
 
 
@@ -283,9 +310,7 @@ def test_a_study_killed_in_training_goes_on_to_the_same_result(tmp_path: Path, r
         yield advanced.setdefault(f"{what} ({len(advanced)})", []).append
 
     study = small_study(tmp_path / "again")
-    again = conduct(
-        study, study.scale("tiny"), study.preset("all"), Store(tmp_path / "store"), "strop study run", watched
-    )
+    again = run(study, Store(tmp_path / "store"), "all", progress=watched)
     resumed = next(steps for what, steps in advanced.items() if what.startswith("train"))
     assert resumed == [5, 1, 1, 1, 1], "updates already done are not done again"
     its_store = Store(tmp_path / "store")
@@ -297,9 +322,9 @@ def test_a_study_killed_in_training_goes_on_to_the_same_result(tmp_path: Path, r
 
 def test_a_folder_of_results_is_named_for_what_is_in_it(study: Study, store: Store, results: Path) -> None:
     assert results.parent == store.root / "results"
-    assert results.name.startswith("small_study-tiny-all-")
-    fewer = replace(study.preset("all"), systems=study.preset("all").systems[:2])
-    assert conduct(study, study.scale("tiny"), fewer, store, "strop study run") != results
+    assert results.name.startswith("small_study-tiny-small-")
+    fewer = replace(study, scales=(replace(study.scale("tiny"), systems=("bm25", "base")),))
+    assert run(fewer, store, "all") != results
 
 
 def test_bad_data_is_refused_before_any_model_is_looked_at(study: Study, store: Store, tmp_path: Path) -> None:
@@ -307,4 +332,30 @@ def test_bad_data_is_refused_before_any_model_is_looked_at(study: Study, store: 
     (collection / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq99\td1\t1\n", encoding="utf-8")
     broken = replace(study, base="/no/such/model")
     with pytest.raises(InputError, match="'q99' is judged but not in"):
-        conduct(broken, replace(study.scale("tiny"), collection=str(collection)), study.preset("all"), store, "")
+        conduct(Workbench(broken, study.scale("tiny"), str(collection), store), "")
+
+
+def test_a_budget_stops_before_the_training_that_would_pass_it_and_a_later_run_goes_on(
+    study: Study, tmp_path: Path, results: Path
+) -> None:
+    its_store = Store(tmp_path)
+    partly = read_results(conduct(bench(study, its_store), "strop study run", ("all",), budget=0.0))
+    assert partly.record["unfinished"] == [f"all/{s}, seed {n}" for n in SEEDS for s in ("full", "lora")]
+    assert {r.system for r in partly.rows} == {"bm25", "base"}
+    whole = conduct(bench(study, its_store), "strop study run", ("all",))
+    assert read_results(whole).record["unfinished"] == []
+    assert without_clock(whole) == without_clock(results)
+
+
+def test_cells_run_seed_by_seed_and_the_untuned_once(study: Study) -> None:
+    planned = [(c.preset.name, c.system, c.seed) for c in cells(study, study.scale("tiny"))]
+    assert planned == [
+        ("all", "bm25", 42),
+        ("all", "base", 42),
+        ("all", "full", 42),
+        ("all", "lora", 42),
+        ("all", "full", 43),
+        ("all", "lora", 43),
+        ("untuned", "base", 42),
+        ("untuned", "bm25", 42),
+    ]

@@ -2,11 +2,10 @@ from pathlib import Path
 
 import pytest
 from small_collection import TEST
-from test_conduct import small_study
+from test_conduct import bench, run, small_study
 
 from strop import encode
 from strop.artifacts import Store
-from strop.conduct import conduct
 from strop.planning import plan
 from strop.significance import minimum_detectable_effect
 from strop.study import Study
@@ -22,8 +21,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def test_a_plan_counts_the_texts_that_the_study_then_encodes(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scale, preset = study.scale("tiny"), study.preset("all")
-    planned = plan(study, scale, preset, Store(tmp_path))
+    planned = plan(bench(study, Store(tmp_path)), ("all",))
     texts = {work.what: work.texts for work in planned.work}
     encoded = []
     real = encode.encode
@@ -33,21 +31,21 @@ def test_a_plan_counts_the_texts_that_the_study_then_encodes(
         return real(encoder, tokens, out, progress)
 
     monkeypatch.setattr(encode, "encode", counted)
-    conduct(study, scale, preset, Store(tmp_path), "")
-    assert texts["encode for mining"] + texts["encode the test panel, 5 models"] == sum(encoded)
-    assert texts["train full"] == 2 * 9 * 6 * 3, "2 seeds, 9 updates of 6 queries, 2 documents each"
-    assert texts["train lora"] == 2 * 9 * 6 * 2, "the batch brings the negatives"
+    run(study, Store(tmp_path), "all")
+    assert texts["encode for mining"] + texts["encode for the test, 5 models"] == sum(encoded)
+    assert texts["train all"] == 2 * 3 * 19 * (3 + 2), "2 seeds, 3 epochs of 19 queries, with a negative or not"
+        "2 seeds, 3 epochs of 19 queries, with and without one"
+    )
 
 
 def test_a_plan_says_how_long_and_what_it_can_see(study: Study, tmp_path: Path) -> None:
-    planned = plan(study, study.scale("tiny"), study.preset("all"), Store(tmp_path))
+    planned = plan(bench(study, Store(tmp_path)), ("all",))
     assert planned.queries == TEST
     assert planned.detectable == minimum_detectable_effect(0.12, TEST)
     assert planned.seconds == sum(work.seconds for work in planned.work) > 0
-    training = next(work for work in planned.work if work.what == "train full")
-    assert training.seconds == pytest.approx(3 * training.tokens / planned.tokens_per_second, rel=0.01)
+    assert planned.trained_per_second > 0
 
 
-def test_a_plan_without_tuned_systems_mines_nothing(study: Study, tmp_path: Path) -> None:
-    planned = plan(study, study.scale("tiny"), study.preset("untuned"), Store(tmp_path))
-    assert [work.what for work in planned.work] == ["encode the test panel, 1 models"]
+def test_a_plan_without_tuned_systems_trains_nothing(study: Study, tmp_path: Path) -> None:
+    planned = plan(bench(study, Store(tmp_path)), ("untuned",))
+    assert [w.texts for w in planned.work if w.what == "train untuned"] == [0]

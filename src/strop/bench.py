@@ -1,4 +1,4 @@
-"""Benchmarks: the same work done by strop and by sentence-transformers, each in a process of its own, in turns."""
+"""Benchmarks: strop and sentence-transformers on the same work in turns, and the clocks of answering queries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from strop import encode, train
+from strop import encode, latency, stages, train
 from strop.collection import door
 from strop.collection.panel import training_documents
 from strop.commands import store
@@ -35,6 +35,11 @@ PASSAGES = 1000
 BATCH = 32
 UPDATES = 2
 
+#: Queries that are timed: the first of the test split, or all there are.
+QUERIES = 10_000
+#: Chunks of the loop beside strop's own search: those of "When Fine-Tuning Fails", for the base and for LoRA.
+CHUNKS = (45, 89)
+
 #: Does the work once and returns its seconds.
 Timed = Callable[[], float]
 
@@ -50,7 +55,7 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
         "train": (f"train {UPDATES} updates of {BATCH} triplets", _train, _train_peer),
     }
     if name != "all" and name not in known:
-        raise InputError(f"there is no benchmark {name!r}", remedy=f"Choose all, {' or '.join(known)}")
+        raise InputError(f"there is no benchmark {name!r}", remedy=f"Choose all, {', '.join(known)} or latency")
     _examples(1)  # the embedded collection is extracted once, not by each worker
     rows = [["benchmark", "strop", "peer", "ratio [min, max]"]]
     for label in known if name == "all" else [name]:
@@ -64,6 +69,32 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
         mine, peers = (statistics.median(column) for column in zip(*pairs, strict=True))
         spread = f"{statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"
         rows.append([what, f"{mine:.2f} s", f"{peers:.2f} s", spread])
+    return rows
+
+
+def latencies(model: str, on: str, repeats: int, progress: Progress) -> list[list[str]]:
+    """Rows of a table, header first: how long a model takes to answer a collection's test queries, and where.
+
+    strop's own search, and the chunked loop of `latency.Chunked`, in turns. Stages are medians over repeats of the
+    seconds for all queries; percentiles are milliseconds for a batch of `latency.BATCH`. Passages are encoded before
+    the clock runs, and stay encoded.
+    """
+    data, pretrained = door.load(on, "test", store().root / "docstrings"), resolve(model)
+    documents = {d.id: d.contents for d in data.documents.values()}
+    found = stages.Vectors.load(stages.encode_texts(store(), pretrained, documents, "document", progress))
+    encoder = Dense.load(pretrained.path)
+    conditions = [latency.Condition("strop's search", encoder, latency.Exact())]
+    conditions += [latency.Condition(f"{n} chunks", encoder, latency.Chunked(n)) for n in CHUNKS]
+    texts = [q.text for q in data.queries.values()][:QUERIES]
+    with progress(f"answer {len(texts):,} queries in turns", len(texts) * repeats * len(conditions)) as advance:
+        timings = latency.measure(conditions, texts, found.matrix[:], repeats, progress=advance)
+    rows = [["way to search", *(f"{stage} s" for stage in latency.STAGES), "p50 ms", "p95 ms", "p99 ms", "queries/s"]]
+    for condition in conditions:
+        own = [t for t in timings if t.condition == condition.name]
+        medians = [statistics.median(t.seconds(stage) for t in own) for stage in latency.STAGES]
+        seen = latency.latencies(timings, condition.name)
+        rows.append([condition.name, *(f"{s:.2f}" for s in medians)])
+        rows[-1] += [f"{1000 * p:.0f}" for p in (seen.p50, seen.p95, seen.p99)] + [f"{seen.queries_per_second:.1f}"]
     return rows
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 _PREFIX = "step-"
 _PARTIAL = "checkpoint.partial"
+_BEST = "best.safetensors"
 
 
 def save(folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
@@ -57,6 +58,21 @@ def restore(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -
     return state
 
 
+def save_best(folder: Path, module: nn.Module) -> None:
+    """Write the trainable weights to `folder/best.safetensors`, whole or not at all."""
+    partial = folder / f"{_BEST}.partial"
+    save_file({name: p.detach().contiguous().cpu() for name, p in _trainable(module)}, partial)
+    os.replace(partial, folder / _BEST)
+
+
+def restore_best(folder: Path, module: nn.Module) -> None:
+    """Load what `save_best` wrote last into `module`."""
+    tensors = load_file(folder / _BEST)
+    with torch.no_grad():
+        for name, parameter in _trainable(module):
+            parameter.copy_(tensors[name])
+
+
 def clear(folder: Path) -> None:
     """Remove every checkpoint of a run that is done, and what a killed one was writing.
 
@@ -64,6 +80,7 @@ def clear(folder: Path) -> None:
     """
     partial = folder / _PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
+    (folder / _BEST).unlink(missing_ok=True)
     for path in _found(folder):
         os.rename(path, partial)
         shutil.rmtree(partial)

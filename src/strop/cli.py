@@ -13,11 +13,15 @@ BASE = "all-MiniLM-L6-v2"
 Model = Annotated[
     str, typer.Option(help="A folder, a hub id (org/name or org/name@revision), or bm25 where that fits.")
 ]
-Collection = Annotated[str, typer.Argument(help='A folder in BEIR\'s layout, or "docstrings".')]
+Collection = Annotated[
+    str,
+    typer.Argument(help='A folder in BEIR\'s or MS MARCO\'s layout, "irds:ID" of ir_datasets, or "docstrings".'),
+]
 Split = Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv to use.")]
 Seed = Annotated[int, typer.Option(help="Decides everything drawn by chance.")]
 Scale = Annotated[str, typer.Option(help="How much data to use.")]
-Preset = Annotated[str, typer.Option(help="Which reading of the paper.")]
+Presets = Annotated[list[str] | None, typer.Option("--preset", help="Only this reading of the paper; may be repeated.")]
+On = Annotated[str | None, typer.Option(help="Another collection than the scale's own.")]
 NAME = "when_finetuning_fails"
 Study = Annotated[str, typer.Argument(help="A study that comes with strop, or a Python file that defines STUDY.")]
 
@@ -166,23 +170,47 @@ def evaluate(
 
 
 @study.command("run")
-def study_run(name: Study = NAME, scale: Scale = "quick", preset: Preset = "as_coded") -> None:
+def study_run(
+    name: Study = NAME,
+    scale: Scale = "quick",
+    preset: Presets = None,
+    on: On = None,
+    budget: Annotated[float | None, typer.Option(min=0, help="Minutes; stops in the planned order, resumes.")] = None,
+) -> None:
     """Run a study end to end, or answer from the artifacts; ends with a table and an HTML report."""
-    from strop import commands
+    from strop import study_commands
     from strop.terminal import console, progress, study_table
 
-    folder = commands.study_run(name, scale, preset, progress=progress)
+    folder = study_commands.run(name, scale, preset or (), on, budget, progress=progress)
     study_table(folder)
     console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
 
 
 @study.command("plan")
-def study_plan(name: Study = NAME, scale: Scale = "quick", preset: Preset = "as_coded") -> None:
+def study_plan(name: Study = NAME, scale: Scale = "quick", preset: Presets = None, on: On = None) -> None:
     """What a study would cost on this machine, and the smallest effect it could see."""
-    from strop import commands
+    from strop import study_commands
     from strop.terminal import plan_table
 
-    plan_table(commands.study_plan(name, scale, preset))
+    plan_table(study_commands.plan(name, scale, preset or (), on))
+
+
+@study.command("show")
+def study_show(
+    point: Annotated[str, typer.Argument(help="A doubtful point, like T8; 'all' lists them.")],
+    name: Annotated[str, typer.Option("--study", help="A study, or a Python file that defines STUDY.")] = NAME,
+    scale: Scale = "quick",
+    on: On = None,
+) -> None:
+    """Rerun the demonstration of a doubtful point and print its evidence."""
+    from strop import study_commands
+    from strop.study import find
+    from strop.terminal import evidence, points_table, progress
+
+    if point == "all":
+        points_table(find(name).points)
+    else:
+        evidence(*study_commands.show(name, point, scale, on, progress))
 
 
 @study.command("report")
@@ -191,9 +219,9 @@ def study_report(
     out: Annotated[Path, typer.Argument(help="The HTML file to write.")],
 ) -> None:
     """Render a Results folder as one HTML file that needs no network."""
-    from strop import commands
+    from strop import study_commands
 
-    typer.echo(commands.study_report(results, out))
+    typer.echo(study_commands.report(results, out))
 
 
 @app.command()
@@ -221,14 +249,19 @@ def doctor() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="encode, train or all.")] = "all",
+    name: Annotated[str, typer.Argument(help="encode, train, all (of these two), or latency.")] = "all",
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of A B A B.")] = 3,
+    model: Annotated[str, typer.Option(help="Whose latency: a folder or a hub id.")] = BASE,
+    on: Annotated[str, typer.Option(help="The collection whose test queries it answers.")] = "docstrings",
 ) -> None:
-    """Speed against sentence-transformers on the same work, in one interleaved run."""
-    from strop.bench import benchmarks
+    """Speed against sentence-transformers on the same work, in one interleaved run; or a model's latency."""
+    from strop import bench
     from strop.terminal import progress, table
 
-    table(benchmarks(name, repeats, progress), "strop against sentence-transformers")
+    if name == "latency":
+        table(bench.latencies(model, on, repeats, progress), f"{model} on {on}, {repeats} repeats")
+    else:
+        table(bench.benchmarks(name, repeats, progress), "strop against sentence-transformers")
 
 
 def main() -> Any:

@@ -10,13 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from strop import stages, tuning
+from strop import stages
 from strop.artifacts import Artifact, Store
 from strop.collection import beir_export, docstrings, door, misses_audit
 from strop.collection.audit import audit
 from strop.collection.docstrings import NAME as DOCSTRINGS
 from strop.collection.panel import training_documents
-from strop.conduct import conduct
 from strop.evaluate import MeasureComparison, compare_runs, read_judged_run
 from strop.held_out import HeldOut
 from strop.lexical import BM25
@@ -30,12 +29,10 @@ from strop.negatives.group_files import Examples, read_examples, write_examples
 from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
 from strop.nouns import Collection, InputError, InputWarning, Qrels
-from strop.planning import Plan, plan
 from strop.recipes import recipe as named_recipe
-from strop.report.page import render
 from strop.runs import Run, read_qrels, read_run
 from strop.stages import Progress, silent
-from strop.study import find
+from strop.tuning import TRAIN, Training
 
 #: Held-out queries of `train` only draw a curve: enough for that, and no more of the user's data than needed.
 WATCHED = HeldOut(share=0.1, most=200)
@@ -78,7 +75,7 @@ def mine(
     Negatives come from a window of ranks of `source`: a model, `bm25`, or a TREC run over the split's queries; or, for
     `uniform`, from anywhere; `none` writes pairs. Only documents open to training are ever taken.
     """
-    _free(out)
+    free(out)
     data = _load(collection, split)
     groups = positive_groups(data)
     allowed = {d: data.documents[d].contents for d in training_documents(data)}
@@ -118,7 +115,7 @@ def train(
     Updates follow from `epochs`, unless `settings` sets `updates`. A tenth of the queries, at most 200, are held out
     to watch the run when they come with negatives. Raises InputError and NonFiniteLossError.
     """
-    _free(out)
+    free(out)
     data = read_examples(examples)
     chosen = named_recipe(recipe, settings)
     has_negatives = all(g.negatives for g in data.groups)
@@ -131,8 +128,9 @@ def train(
     training, held_out = WATCHED.split(data.groups, seed) if has_negatives else (list(data.groups), [])
     if "updates" not in (settings or {}):
         chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(training)))
-    watched = replace(data, groups=tuple(held_out)) if held_out else None
-    tuned = tuning.tune(store(), resolve(model), chosen, replace(data, groups=tuple(training)), watched, seed, progress)
+    watched = {"negatives": replace(data, groups=tuple(held_out))} if held_out else {}
+    training_data = replace(data, groups=tuple(training))
+    tuned = Training(resolve(model), chosen, training_data, watched, seed)(store(), progress)
     _export(tuned, Path(out))
     return tuned
 
@@ -149,7 +147,7 @@ def search(
 
     A query that is itself a document is not retrieved for itself.
     """
-    _free(out)
+    free(out)
     data = _load(collection, split)
     queries = {q.id: q.text for q in data.queries.values()}
     documents = {d.id: d.contents for d in data.documents.values()}
@@ -182,36 +180,12 @@ def evaluate(
     return compare_runs(first, read_judged_run(against, judged), judged, measures, relevance_level)
 
 
-def study_run(
-    name: str, scale: str = "quick", preset: str = "as_coded", command: str = "", progress: Progress = silent
-) -> Path:
-    """Run a study, or answer from the artifacts, and return its Results folder with `report.html` in it."""
-    study = find(name)
-    command = command or f"strop study run {name} --scale {scale} --preset {preset}"
-    folder = conduct(study, study.scale(scale), study.preset(preset), store(), command, progress)
-    if not (folder / "report.html").is_file():
-        render(folder, folder / "report.html")
-    return folder
-
-
-def study_plan(name: str, scale: str = "quick", preset: str = "as_coded") -> Plan:
-    """What the study costs here from scratch, and the smallest effect it can see."""
-    study = find(name)
-    return plan(study, study.scale(scale), study.preset(preset), store())
-
-
-def study_report(results: str | Path, out: str | Path) -> Path:
-    """Render a Results folder as one HTML file."""
-    _free(out)
-    return render(Path(results), Path(out))
-
-
 def export(source: str, out: str | Path) -> Path:
     """Write a trained model for use elsewhere: `source` is a training artifact's key (or its start) or folder.
 
     sentence-transformers' layout; a LoRA model is merged, with its adapter in `adapter/`, and a model card is added.
     """
-    folder, trained = Path(source), store().root / tuning.TRAIN.name
+    folder, trained = Path(source), store().root / TRAIN.name
     if not folder.is_dir():
         found = sorted(p.parent for p in trained.glob(f"{source}*/record.json"))
         if len(found) != 1:
@@ -220,7 +194,7 @@ def export(source: str, out: str | Path) -> Path:
                 remedy=f"Give the key or folder of one in {trained}",
             )
         folder = found[0]
-    artifact = store().find(tuning.TRAIN, folder.name)
+    artifact = store().find(TRAIN, folder.name)
     if artifact is None:
         raise InputError(
             "no training artifact", where=str(folder), remedy=f"Give the key or folder of one in {trained}"
@@ -229,7 +203,7 @@ def export(source: str, out: str | Path) -> Path:
 
 
 def _export(artifact: Artifact, out: Path) -> Path:
-    _free(out)
+    free(out)
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(artifact.path / "model", partial)
@@ -238,7 +212,7 @@ def _export(artifact: Artifact, out: Path) -> Path:
     return out
 
 
-def _free(out: str | Path) -> None:
+def free(out: str | Path) -> None:
     """Nothing of the user's is overwritten, and the folder to write into exists before any long work."""
     out = Path(out)
     if out.exists():

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from strop.negatives.from_run import RankWindow
-from strop.nouns import Collection, Group
+from strop.nouns import Collection
 from strop.runs import Run
-from strop.stages import Vectors
-
-#: A mined negative counts as harder than a random one when it is closer to the query by more than this in cosine.
-HARDER = 0.02
 
 
 def first_relevant_ranks(collection: Collection, runs: Mapping[str, Run]) -> dict[str, Any]:
@@ -48,45 +41,3 @@ def parameters(systems: Mapping[str, Mapping[str, Any]], printed: Mapping[str, i
         share = ledger["trainable"] / ledger["total"]
         rows.append({"system": system, **ledger, "share": share, "published": printed.get(system), "note": note})
     return rows
-
-
-def negatives(
-    mined: Sequence[Group],
-    uniform: Sequence[Group],
-    window: RankWindow,
-    queries: Vectors,
-    documents: Vectors,
-    active_share: float | None,
-) -> dict[str, Any]:
-    """How hard the mined negatives are beside uniform ones of the same queries, as the base model sees them.
-
-    The gap is cos(query, positive) - cos(query, negative): the smaller, the harder.
-    """
-    mined_gap, uniform_gap = (_gap(groups, queries, documents) for groups in (mined, uniform))
-    ranks = [int(source.removeprefix("rank ")) for group in mined for source in group.sources]
-    edges = range(window.low, window.high + 1, 10)
-    closer = uniform_gap - mined_gap
-    return {
-        "mined window": {
-            "count": len(ranks),
-            "rank_histogram": [[low, low + 9, sum(low <= r < low + 10 for r in ranks)] for low in edges],
-            "pool": len(documents.ids),
-            "mean_similarity_gap": mined_gap,
-            **({} if active_share is None else {"active_share": active_share}),
-            "reading": f"{'harder' if closer > HARDER else 'not harder'} than uniform ones: "
-            f"{closer:+.3f} in cosine to the query",
-        },
-        "uniform": {"count": len(uniform), "pool": len(documents.ids), "mean_similarity_gap": uniform_gap},
-    }
-
-
-def _gap(groups: Sequence[Group], queries: Vectors, documents: Vectors) -> float:
-    q = {text_id: i for i, text_id in enumerate(queries.ids)}
-    d = {text_id: i for i, text_id in enumerate(documents.ids)}
-    gaps = [
-        queries.matrix[q[g.query_id]] @ (documents.matrix[d[positive]] - documents.matrix[d[negative]])
-        for g in groups
-        for positive in g.positives
-        for negative in g.negatives
-    ]
-    return float(np.mean(gaps))

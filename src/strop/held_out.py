@@ -35,7 +35,7 @@ class HeldOut:
 class CosineAccuracy:
     """The share of held-out (query, positive, negative) with cos(q, p) > cos(q, n), in [0, 1]; chance is 0.5.
 
-    It depends on how hard the negatives are: compare it only between models on the same groups.
+    It depends on how hard the negatives are: compare it only between models on the same groups. `name` is its measure.
     Source: sentence-transformers' TripletEvaluator, which the thesis used.
     """
 
@@ -43,6 +43,7 @@ class CosineAccuracy:
     queries: Texts
     documents: Texts
     every: int = 10
+    name: str = "cosine_accuracy"
 
     def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]:
         doc_ids = list(dict.fromkeys(d for g in self.groups for d in (*g.positives, *g.negatives)))
@@ -52,7 +53,7 @@ class CosineAccuracy:
         n = len(self.groups)
         scores = Cosine()(Representation(vectors[:n]), Representation(vectors[n:])).cpu().numpy()
         return {
-            "cosine_accuracy": float(
+            self.name: float(
                 np.mean(
                     [
                         scores[i, column[p]] > scores[i, column[d]]

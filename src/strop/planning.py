@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
+import torch
 
-from strop import encode
-from strop.artifacts import Store
-from strop.conduct import material
-from strop.lexical import BM25
+from strop import chunks, encode
+from strop.cells import Cell, cells
+from strop.models.adapters import LoRA
 from strop.models.dense import Dense
+from strop.models.encoder import represent_rows
 from strop.significance import minimum_detectable_effect
-from strop.study import Preset, Scale, Study, Tuned
+from strop.study import Rates, Tuned
+from strop.tokens import cut
+from strop.workbench import Workbench
 
 #: Standard deviation of a per-query difference between two systems, as a rule of thumb before anything is measured.
 USUAL_SD = 0.12
-#: A training update costs about this many times the encoding of the same tokens (forward, backward, update).
-TRAINING_FACTOR = 3.0
+#: Texts to measure lengths and rates on.
+SAMPLE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One thing to do: how many texts and tokens, and about how many seconds at the rate measured here."""
+    """One thing to do: how many texts and tokens, and about how many seconds at the rates measured here."""
 
     what: str
     texts: int
@@ -33,11 +38,12 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`tokens_per_second` was measured just now, encoding; `detectable` is the difference in the primary measure
-    that this many queries resolve with power 0.8."""
+    """Rates in tokens a second, measured just now; `detectable` is the difference in the primary measure that this
+    many queries resolve with power 0.8."""
 
     work: tuple[Work, ...]
-    tokens_per_second: float
+    encoded_per_second: float
+    trained_per_second: float
     queries: int
     detectable: float
 
@@ -46,38 +52,91 @@ class Plan:
         return sum(w.seconds for w in self.work)
 
 
-def plan(study: Study, scale: Scale, preset: Preset, store: Store) -> Plan:
+def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
     """The whole study from scratch; what is in the artifact store already will cost nothing."""
-    shared = material(study, scale, store)
-    encoder = Dense.load(shared.base.path)
-    rate = _rate(encoder, list(shared.train_documents.values()))
+    material, scale = bench.material, bench.scale
+    encoder = Dense.load(material.base.path)
+    documents, queries = list(islice(material.train_documents.values(), SAMPLE)), material.train_queries
     query, document = (
-        float(np.mean(encoder.token_counts(texts)))
-        for texts in ([q.text for q in shared.train.queries.values()], list(shared.train_documents.values()))
+        float(np.mean(np.minimum(encoder.token_counts(texts), encoder.max_length)))
+        for texts in (list(islice(queries.values(), SAMPLE)), documents)
     )
-    models = sum(1 if s.how is None else len(scale.seeds) for s in preset.systems if not isinstance(s.how, BM25))
-    mining = len(shared.train_documents) * document + len(shared.train.queries) * query
-    testing = models * (len(shared.test.documents) * document + len(shared.test.queries) * query)
-    mined = len(shared.train_documents) + len(shared.train.queries)
-    tested = models * (len(shared.test.documents) + len(shared.test.queries))
-    work = [Work("encode for mining", mined, int(mining), mining / rate)] if preset.window else []
-    work.append(Work(f"encode the test panel, {models} models", tested, int(testing), testing / rate))
-    for system in preset.systems:
-        if isinstance(system.how, Tuned):
-            size = system.how.recipe.batching.size
-            groups = system.how.epochs * (int(0.8 * len(shared.train.queries)) // size) * size * len(scale.seeds)
-            texts = groups * (3 if system.how.negatives else 2)
-            tokens = groups * query + (texts - groups) * document
-            work.append(Work(f"train {system.name}", texts, int(tokens), TRAINING_FACTOR * tokens / rate))
-    queries = len(shared.test.queries)
-    return Plan(tuple(work), rate, queries, minimum_detectable_effect(USUAL_SD, queries))
+    encoded = _encoding_rate(encoder, documents)
+    trained = {lora: _training_rate(encoder.max_length, material.base.path, documents, lora) for lora in (False, True)}
+    planned = cells(bench.study, scale, presets)
+
+    def encoding(what: str, asked: int, found: int) -> Work:
+        tokens = asked * query + found * document
+        return Work(what, asked + found, int(tokens), tokens / encoded)
+
+    work = [encoding("encode for mining", len(queries), len(material.train_documents))]
+    models = sum(cell.trained for cell in planned) + 1
+    tested = len(material.test.queries), len(material.test.documents)
+    work.append(encoding(f"encode for the test, {models} models", models * tested[0], models * tested[1]))
+    if scale.whole_corpus:
+        work.append(encoding("encode the whole corpus", len(material.whole.queries), len(material.whole.documents)))
+    groups = round(0.8 * len(queries))
+    for preset in dict.fromkeys(cell.preset for cell in planned):
+        mine = [cell for cell in planned if cell.preset == preset]
+        texts = tokens = seconds = 0.0
+        for how in _trainings(mine):
+            triples = how.epochs * how.share * groups
+            texts += triples * (3 if how.negatives else 2)
+            size = triples * (query + document * (2 if how.negatives else 1))
+            tokens += size
+            seconds += size / trained[isinstance(how.recipe.tuning, LoRA)]
+        work.append(Work(f"train {preset.name}", int(texts), int(tokens), seconds))
+    return Plan(
+        tuple(work),
+        encoded,
+        trained[False],
+        len(material.test.queries),
+        minimum_detectable_effect(USUAL_SD, len(material.test.queries)),
+    )
 
 
-def _rate(encoder: Dense, texts: list[str]) -> float:
-    """Tokens encoded a second, over about 10,000 tokens after a warm-up."""
-    tokens = encoder.tokenize(texts[:128], "document")
+def _trainings(planned: Iterable[Cell]) -> list[Tuned]:
+    """Every training of one preset; the rates of a grid but the one that is kept count once more."""
+    found: list[Tuned] = []
+    grids: Mapping[Rates, Tuned] = {}
+    for cell in planned:
+        how = cell.preset.system(cell.system).how
+        if isinstance(how, Tuned):
+            found.append(how)
+            if how.rates:
+                grids = {**grids, how.rates: how}
+    return found + [how for rates, how in grids.items() for _ in rates.values[1:]]
+
+
+def _encoding_rate(encoder: Dense, texts: list[str]) -> float:
+    """Tokens encoded a second, after a warm-up."""
+    tokens = encoder.tokenize(texts, "document")
     out = np.empty((len(tokens), encoder.dimension), dtype=np.float32)
     encode.encode(encoder, tokens, out)
     started = time.perf_counter()
     encode.encode(encoder, tokens, out)
     return int(tokens.offsets[-1]) / (time.perf_counter() - started)
+
+
+def _training_rate(length: int, path: object, texts: list[str], lora: bool) -> float:
+    """Tokens a second through a training step in bfloat16, forward and backward, after a warm-up."""
+    encoder = Dense.load(str(path), length)
+    if lora:
+        LoRA().prepare(encoder, 0)
+    encoder.module.train()
+    tokens = encoder.tokenize(texts[:96], "document")
+    rows = [tokens.row(i) for i in range(len(tokens))]
+
+    def step() -> float:
+        started = time.perf_counter()
+        with torch.autocast(encoder.model.device.type, torch.bfloat16):
+            pieces = cut(tokens.lengths, 4096)
+            chunks.gradient(lambda positions: represent_rows(encoder, rows, positions), pieces, _norm)
+        return time.perf_counter() - started
+
+    step()
+    return int(tokens.offsets[-1]) / step()
+
+
+def _norm(vectors: torch.Tensor) -> torch.Tensor:
+    return vectors.float().square().mean()

@@ -5,61 +5,107 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from strop.claims import Claim
 from strop.lexical import BM25
 from strop.negatives.from_run import RankWindow
+from strop.negatives.sampled import Uniform
 from strop.nouns import InputError
+from strop.points import Point
 from strop.train import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """Negatives from a window of ranks of what a miner finds among the training documents: BM25, or the base (None)."""
+
+    window: RankWindow
+    miner: BM25 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """The triples that come with the collection; where none come, `otherwise`, which is what they are made of."""
+
+    otherwise: Mined
+
+
+Negatives: TypeAlias = Uniform | Mined | Provided
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Learning rates to choose from: the system `on` is trained with each at the first seed, and the rate whose model
+    ranks the held-out queries best (RR@10 over the training documents) serves every system that names the same."""
+
+    values: tuple[float, ...]
+    on: str
 
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
     """A fine-tuned system: a recipe, how many epochs it sees, and its negatives (None: only the batch's own).
 
-    The recipe's `updates` are set from the epochs and the number of training groups. Raises ValueError when a recipe
-    that needs negatives has none.
+    The recipe's `updates` are set from the epochs and the number of training groups, of which only `share` are used;
+    its learning rate from `rates`, where there are some. Raises ValueError when a recipe that needs negatives has none,
+    or `share` is outside (0, 1].
     """
 
     recipe: Recipe
     epochs: int
-    negatives: RankWindow | None = None
+    negatives: Negatives | None = None
+    share: float = 1.0
+    rates: Rates | None = None
 
     def __post_init__(self) -> None:
         if self.negatives is None and not self.recipe.batching.in_batch:
             raise ValueError("the recipe takes no negatives from its batch, and `negatives` names no others")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is {self.share}, not a share of the training groups")
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One row of the study's table. `how` is BM25, the untouched base model (None), or a tuned one."""
+    """One row of the study's table. `how` is BM25, the untouched base model (None), or a tuned one.
+
+    `point` names the doubtful point a knob's system stands for: it differs from the system `centre` by that alone.
+    """
 
     name: str
     label: str
     how: BM25 | Tuned | None
     note: str = ""
+    point: str = ""
+    centre: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much of a collection a run uses. Panels are drawn by chance before any training.
 
-    `max_chars` keeps to short documents, so that a small machine can afford many of them. `deviations` says, a
-    sentence each, how this differs from the paper's own scale.
+    Documents are cut to `cut_chars`, so that a small machine can afford many of them; None leaves a limit out. The base
+    and BM25 stand beside the panel on the `whole_corpus` too. `presets` are those to run, in this order, each with as
+    many of the `seeds`; `systems`, where given, the only ones. A preset's batches shrink alike until the largest is
+    `largest_batch`. `deviations` says, a sentence each, how this differs from the paper's own scale.
     """
 
     name: str
     collection: str
-    test_queries: int
-    test_documents: int
-    train_queries: int
-    train_documents: int
-    max_chars: int | None
+    test_queries: int | None
+    test_documents: int | None
+    train_queries: int | None
+    train_documents: int | None
+    cut_chars: int | None
     depth: int
     seeds: tuple[int, ...]
+    presets: Mapping[str, int]
+    largest_batch: int | None = None
+    systems: tuple[str, ...] = ()
+    test_split: str = "test"
+    whole_corpus: bool = False
     deviations: tuple[str, ...] = ()
 
 
@@ -67,28 +113,25 @@ class Scale:
 class Preset:
     """One reading of the paper, as systems in the order to show them.
 
-    Negatives are mined once, for the same queries in every system. Raises ValueError when two systems share a name, or
-    their windows differ.
+    Every system sees the same queries and positives. `watched` are the kinds of negatives by name: held-out queries
+    get each, and every tuned system is watched on all of them. Raises ValueError when two systems share a name, or
+    a system's centre is none of them.
     """
 
     name: str
     systems: tuple[System, ...]
+    watched: tuple[tuple[str, Negatives], ...] = ()
 
     def __post_init__(self) -> None:
         names = [s.name for s in self.systems]
         if len(set(names)) != len(names):
             raise ValueError(f"preset {self.name}: two systems share a name")
-        if len(self._windows) > 1:
-            raise ValueError(f"preset {self.name}: negatives are mined from one window, not from {self._windows}")
+        for centre in {s.centre for s in self.systems} - {"", *names}:
+            raise ValueError(f"preset {self.name}: no system is the centre {centre!r}")
 
-    @property
-    def window(self) -> RankWindow | None:
-        """Where the negatives of its tuned systems come from; None where no system takes any."""
-        return next(iter(self._windows), None)
-
-    @property
-    def _windows(self) -> set[RankWindow]:
-        return {s.how.negatives for s in self.systems if isinstance(s.how, Tuned) and s.how.negatives}
+    def system(self, name: str) -> System:
+        """Raises KeyError when there is none."""
+        return {s.name: s for s in self.systems}[name]
 
 
 _Named = TypeVar("_Named", Preset, Scale)
@@ -96,9 +139,11 @@ _Named = TypeVar("_Named", Preset, Scale)
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A paper as data. `choices` lists, per doubtful choice, what text, code and strop each say.
+    """A paper as data. `choices` lists, per doubtful choice, what text, code and strop each say; `points` are its
+    doubtful points, each with what shows it; `tables` its printed tables, {table: {system: {column: figure}}}. Only on
+    a corpus of `own_documents` is its setting its own; effects anywhere else are analogues.
 
-    Raises ValueError when a preset lacks the baseline, or a claim names a system that no preset has.
+    Raises ValueError when a preset lacks the baseline, a claim names a system that no preset has, or a scale a preset.
     """
 
     name: str
@@ -113,6 +158,9 @@ class Study:
     published: Mapping[str, Mapping[str, float]]
     published_loss: Mapping[str, tuple[tuple[int, float], ...]]
     choices: Mapping[str, Mapping[str, str]]
+    points: tuple[Point, ...] = ()
+    tables: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    own_documents: int | None = None
 
     def __post_init__(self) -> None:
         for preset in self.presets:
@@ -122,12 +170,23 @@ class Study:
         for claim in self.claims:
             for name in {claim.system, claim.against} - {"", *known}:
                 raise ValueError(f"claim {claim.id}: no preset has a system {name!r}")
+        for scale in self.scales:
+            for name in set(scale.presets) - {p.name for p in self.presets}:
+                raise ValueError(f"scale {scale.name}: there is no preset {name!r}")
 
     def preset(self, name: str) -> Preset:
         return _named(self.presets, name, "preset", self.name)
 
     def scale(self, name: str) -> Scale:
         return _named(self.scales, name, "scale", self.name)
+
+    def point(self, name: str) -> Point:
+        """Raises InputError when the study has no such point."""
+        for point in self.points:
+            if point.id == name:
+                return point
+        known = ", ".join(p.id for p in self.points)
+        raise InputError(f"study {self.name} has no point {name!r}", remedy=f"Choose one of {known or 'none yet'}")
 
 
 def find(name_or_path: str) -> Study:

@@ -16,6 +16,7 @@ from rich.table import Table
 from strop.doctor import Finding
 from strop.evaluate import MeasureComparison
 from strop.planning import Plan
+from strop.points import Evidence, Point
 from strop.report.judged import judged
 from strop.report.summary import summarise, terminal_table
 from strop.report.verdict import findings, lead
@@ -120,7 +121,11 @@ def study_table(folder: Path) -> None:
 def plan_table(plan: Plan) -> None:
     rows = [["work", "texts", "tokens", "about"]]
     rows += [[w.what, f"{w.texts:,}", f"{w.tokens:,}", f"{w.seconds / 60:.1f} min"] for w in plan.work]
-    table(rows, f"from scratch about {plan.seconds / 60:.0f} min at {plan.tokens_per_second:,.0f} tokens/s encoded")
+    table(
+        rows,
+        f"from scratch about {plan.seconds / 60:,.0f} min at {plan.encoded_per_second:,.0f} tokens/s encoded, "
+        f"{plan.trained_per_second:,.0f} trained",
+    )
     console.print(
         f"{plan.queries} test queries see a difference of {plan.detectable:.3f} with power 0.8, "
         "if per-query differences spread as usual (SD 0.12)."
@@ -133,3 +138,20 @@ def doctor_table(findings: Sequence[Finding]) -> None:
         console.print(f"[{colour}]{finding.state:>7}[/]  {escape(finding.name)}: {escape(finding.what)}")
         if finding.remedy:
             console.print(f"         {escape(finding.remedy)}")
+
+
+def points_table(points: Sequence[Point]) -> None:
+    for point in points:
+        shown = f"strop study show {point.id}" if point.demonstrate else point.test
+        console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.doubt)}\n    {escape(shown)}")
+
+
+def evidence(point: Point, seen: Evidence | None) -> None:
+    """A point's doubt, then what its demonstration saw."""
+    console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.doubt)}")
+    if seen is None:
+        console.print(f"shown by a test: {escape(point.test)}")
+        return
+    for grid in seen.tables:
+        table([grid.columns, *grid.rows], grid.title)
+    console.print(f"[bold]{seen.verdict}[/]: {escape(seen.sentence)}")

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from strop import checkpoint, chunks
 from strop.batches import Batch, Batching
@@ -28,11 +28,28 @@ from strop.tokens import Tokens, cut, padding_share
 
 
 @dataclass(frozen=True, slots=True)
+class Best:
+    """Keep the weights of the update with the highest `measure` an observer gave, the first of equals.
+
+    Looked at every `share` of all updates, and at the end. Raises InputError unless 0 < share <= 1.
+    """
+
+    measure: str = "cosine_accuracy/negatives"
+    share: float = 1 / 6
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise InputError(f"share is {self.share}", remedy="Give a share of all updates, above 0 and at most 1")
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that decides a training run but its data and seed. `token_budget` is padded tokens a chunk.
 
-    Raises InputError when `updates` or `token_budget` is below 1, `clip` not above 0, or `max_length` below 3: room for
-    one token between the special ones.
+    `precision` is that of the forward pass: bfloat16 by autocast, weights and loss in float32 either way. `dropout`
+    replaces the model's own rate (None: as it comes). `selection` None keeps the last update's weights.
+    Raises InputError when `updates` or `token_budget` is below 1, `clip` not above 0, `max_length` below 3 (room for
+    one token between the special ones), `dropout` outside [0, 1), or `precision` unknown.
     """
 
     tuning: Tuning
@@ -45,6 +62,9 @@ class Recipe:
     clip: float = 1.0
     max_length: int | None = None
     token_budget: int = 2048
+    precision: Literal["float32", "bfloat16"] = "float32"
+    dropout: float | None = None
+    selection: Best | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("updates", 1), ("token_budget", 1), ("max_length", 3)):
@@ -52,6 +72,10 @@ class Recipe:
                 raise InputError(f"{name} is {value}", remedy=f"Give {least} or more")
         if not self.clip > 0:
             raise InputError(f"clip is {self.clip}", remedy="Give a gradient norm above 0, inf for no limit")
+        if self.precision not in ("float32", "bfloat16"):
+            raise InputError(f"precision is {self.precision!r}", remedy="Give float32 or bfloat16")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout}", remedy="Give a rate from 0 to below 1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +121,8 @@ def train(
     Goes on from the newest checkpoint in `folder`, to weights bit-identical (on CPU) with those of an undisturbed run;
     `checkpoint.clear` the folder once the result is safe. Raises NonFiniteLossError.
     """
+    if recipe.dropout is not None:
+        encoder.set_dropout(recipe.dropout)
     recipe.tuning.prepare(encoder, seed)
     module = encoder.module
     parameters = [p for p in module.parameters() if p.requires_grad]
@@ -108,6 +134,7 @@ def train(
     saved_at = time.perf_counter()
     for step in range(state["step"], recipe.updates):
         _observe(observers, step, encoder, log)
+        _keep_if_best(recipe, step, module, folder, log)
         started = time.perf_counter()
         torch.manual_seed(_step_seed(seed, step))
         module.train()
@@ -117,9 +144,10 @@ def train(
         pieces = cut(lengths, recipe.token_budget)
         seen: dict[str, float] = {}
         optimizer.zero_grad()
-        loss = chunks.gradient(
-            partial(represent_rows, encoder, texts), pieces, _loss_of(recipe, batch, encoder.model.device, seen)
-        )
+        device = encoder.model.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            represent = partial(represent_rows, encoder, texts)
+            loss = chunks.gradient(represent, pieces, _loss_of(recipe, batch, device, seen))
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
         if not (np.isfinite(loss) and np.isfinite(norm)):
             raise NonFiniteLossError(
@@ -144,7 +172,21 @@ def train(
         if progress:
             progress(1)
     _observe(observers, recipe.updates, encoder, log, last=True)
+    _keep_if_best(recipe, recipe.updates, module, folder, log)
+    if recipe.selection:
+        checkpoint.restore_best(folder, module)
     return log
+
+
+def _keep_if_best(recipe: Recipe, step: int, module: nn.Module, folder: Path, log: Sequence[Logged]) -> None:
+    """Save the weights when this step's value of the selection's measure is above every earlier one."""
+    if recipe.selection is None:
+        return
+    values = [entry for entry in log if entry.measure == recipe.selection.measure]
+    if not values and step == recipe.updates:
+        raise InputError(f"no observer measured {recipe.selection.measure!r}", remedy="Give held-out examples for it")
+    if values and values[-1].step == step and all(values[-1].value > entry.value for entry in values[:-1]):
+        checkpoint.save_best(folder, module)
 
 
 def _loss_of(recipe: Recipe, batch: Batch, device: torch.device, seen: dict[str, float]) -> Callable[[Tensor], Tensor]:

@@ -20,6 +20,8 @@ from strop.tokens import Tokens
 
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # loading a small model is no news
 
+#: Texts tokenized at once: the tokenizer holds kilobytes for each until it is done.
+_BLOCK = 10_000
 #: The prompt names sentence-transformers looks for, in its order, for each role.
 _PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
@@ -97,10 +99,17 @@ class Dense:
         texts = [prompt + text for text in texts]
         if self.transformer.do_lower_case:
             texts = [text.lower() for text in texts]
-        encoded = self._tokenizer(
-            texts, truncation=True, max_length=self.max_length, padding=False, return_attention_mask=False
-        )
-        return Tokens.of(encoded["input_ids"])
+        ids: list[list[int]] = []
+        for start in range(0, len(texts), _BLOCK):
+            encoded = self._tokenizer(
+                texts[start : start + _BLOCK],
+                truncation=True,
+                max_length=self.max_length,
+                padding=False,
+                return_attention_mask=False,
+            )
+            ids += encoded["input_ids"]
+        return Tokens.of(ids)
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text with nothing cut off, special tokens included."""
@@ -108,6 +117,12 @@ class Dense:
             list(texts), truncation=False, padding=False, return_attention_mask=False, verbose=False
         )
         return [len(ids) for ids in encoded["input_ids"]]
+
+    def set_dropout(self, rate: float) -> None:
+        """Give every dropout of the transformer this rate."""
+        for module in self.transformer.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = rate
 
     def represent(self, ids: Tensor, mask: Tensor) -> Representation:
         features: dict[str, Any] = {

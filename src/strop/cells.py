@@ -1,0 +1,73 @@
+"""Cells: a study as systems of presets at seeds, in the order to run them, within a budget of time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from strop.artifacts import Artifact
+from strop.study import Preset, Scale, Study, Tuned
+from strop.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One system of one preset at one seed."""
+
+    preset: Preset
+    system: str
+    seed: int
+
+    @property
+    def trained(self) -> bool:
+        return isinstance(self.preset.system(self.system).how, Tuned)
+
+    def __str__(self) -> str:
+        return f"{self.preset.name}/{self.system}, seed {self.seed}"
+
+
+def cells(study: Study, scale: Scale, presets: Sequence[str] = ()) -> tuple[Cell, ...]:
+    """In the order to run: preset by preset, each seed of all its systems before the next seed."""
+    planned = []
+    for name in presets or scale.presets:
+        preset = study.preset(name)
+        for seed in scale.seeds[: scale.presets.get(name, 1)]:
+            for system in preset.systems:
+                wanted = not scale.systems or system.name in scale.systems
+                if wanted and (isinstance(system.how, Tuned) or seed == scale.seeds[0]):
+                    planned.append(Cell(preset, system.name, seed))
+    return tuple(planned)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of the cells that were run: the Run of each, and the training of those that train."""
+
+    runs: Mapping[Cell, Artifact]
+    trained: Mapping[Cell, Artifact]
+    unfinished: tuple[Cell, ...]
+
+
+def run_cells(bench: Workbench, planned: Sequence[Cell], budget: float | None = None) -> Done:
+    """Every cell that is not there yet, in order, until the next would pass `budget` seconds.
+
+    A training is expected to take as long as the longest so far; what is not tuned always runs. A budget of 0 therefore
+    only collects what is there.
+    """
+    runs: dict[Cell, Artifact] = {}
+    trained: dict[Cell, Artifact] = {}
+    unfinished = []
+    started, longest = time.perf_counter(), 0.0
+    for cell in planned:
+        begun = time.perf_counter()
+        late = budget is not None and begun - started + longest > budget
+        if late and cell.trained and not bench.is_done(cell.preset, cell.system, cell.seed):
+            unfinished.append(cell)
+            continue
+        if cell.trained:
+            trained[cell] = bench.training(cell.preset, cell.system, cell.seed)
+        runs[cell] = bench.ranking(cell.preset, cell.system, cell.seed)
+        if cell.trained:
+            longest = max(longest, time.perf_counter() - begun)
+    return Done(runs, trained, tuple(unfinished))

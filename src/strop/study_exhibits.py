@@ -1,0 +1,83 @@
+"""What a conducted study shows beside its rows: queries, parameters, negatives, points, projections, clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+import numpy as np
+
+from strop import exhibits as plain
+from strop import stages
+from strop.cells import Done
+from strop.collection.audit import audit
+from strop.models.dense import Dense
+from strop.negatives.hardness import Embedded, harder, hardness
+from strop.negatives.sampled import Uniform
+from strop.points import Point
+from strop.results import Row
+from strop.stages import Vectors
+from strop.study import Preset, Provided
+from strop.workbench import Workbench
+
+
+def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, ...]]:
+    """Plain values by the exhibit's name, and clock rows. Only what the finished cells allow is made."""
+    study, material, seed = bench.study, bench.material, bench.scale.seeds[0]
+    leading = next(iter(done.runs)).preset  # the page's query by query part is about the first preset
+    first = {c.system: stages.run_of(a) for c, a in done.runs.items() if c.seed == seed and c.preset == leading}
+    ledgers = {c.system: a.record["ledger"] for c, a in done.trained.items()}
+    printed = {c.system: int(c.published) for c in study.claims if c.kind == "arithmetic" and c.published}
+    encoder = Dense.load(material.base.path)
+    shown: dict[str, Any] = {
+        "published_loss": {k: v for k, v in study.published_loss.items() if k in ledgers},
+        "queries": plain.first_relevant_ranks(material.test, first),
+        "parameters": plain.parameters(ledgers, printed),
+        "negatives": _negatives(bench, done),
+        "audit": audit([material.test], encoder.token_counts, encoder.max_length),
+        "points": [_shown(point, bench, done) for point in study.points],
+    }
+    return shown, ()
+
+
+def _negatives(bench: Workbench, done: Done) -> dict[str, Any]:
+    """Each kind of negatives: how hard it is for the base, beside uniform ones of the same queries."""
+    kinds = {policy: f"{name}, {p.name}" for p in _presets(done) for name, policy in reversed(p.watched)}
+    mined = {
+        policy: list(bench.with_negatives(policy).values())
+        for policy in (Uniform(), *reversed(kinds))
+        if not (isinstance(policy, Provided) and bench.triples)
+    }
+    embedded = _embedded(bench, {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)})
+    uniform = hardness(mined[Uniform()], embedded.cosine)
+    shown: dict[str, Any] = {}
+    for policy, groups in mined.items():
+        if policy in kinds:
+            seen = hardness(groups, embedded.cosine)
+            judged = {} if policy == Uniform() else {"reading": str(harder(seen, uniform, (kinds[policy], "uniform")))}
+            shown[kinds[policy]] = {**seen.plain(), "pool": len(bench.material.train_documents), **judged}
+    return shown
+
+
+def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:
+    """The base's vectors of all training queries and of these documents."""
+    material = bench.material
+    asked = Vectors.load(stages.encode_texts(bench.store, material.base, material.train_queries, "query"))
+    found = Vectors.load(stages.encode_texts(bench.store, material.base, material.train_documents, "document"))
+    rows = [i for i, doc_id in enumerate(found.ids) if doc_id in doc_ids]
+    return Embedded.of(asked.ids, np.asarray(asked.matrix), [found.ids[i] for i in rows], found.matrix[np.array(rows)])
+
+
+def _presets(done: Done) -> tuple[Preset, ...]:
+    return tuple(dict.fromkeys(cell.preset for cell in done.runs))
+
+
+def _shown(point: Point, bench: Workbench, done: Done) -> dict[str, Any]:
+    """A point with its evidence, or "not run" where it needs systems that were left out."""
+    finished = {(cell.preset.name, cell.system) for cell in done.runs}
+    about = {"id": point.id, "kind": point.kind, "doubt": point.doubt, "test": point.test}
+    if point.demonstrate is None or not finished.issuperset(point.needs):
+        verdict = "shown" if point.demonstrate is None else "not run"
+        return about | {"verdict": verdict, "sentence": "", "tables": []}
+    seen: Mapping[str, Any] = point.demonstrate(bench).as_json()
+    return {**about, **seen}

@@ -1,0 +1,273 @@
+"""The workbench: a study at a scale, and every artifact of it, made when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+from strop import stages
+from strop.artifacts import Artifact, Store
+from strop.batches import Batching
+from strop.collection import door
+from strop.collection.panel import panel, shuffled
+from strop.collection.training_panel import cut, training_panel
+from strop.held_out import HeldOut
+from strop.lexical import BM25
+from strop.measures import evaluate, mean
+from strop.models.pretrained import Pretrained, resolve
+from strop.negatives.group_files import Examples
+from strop.negatives.positives import positive_groups
+from strop.negatives.sampled import Uniform
+from strop.negatives.triples import TRIPLES, read_triples
+from strop.nouns import Collection, Document, Group
+from strop.runs import Run
+from strop.stages import Progress, silent
+from strop.study import Mined, Negatives, Preset, Provided, Rates, Scale, Study, Tuned
+from strop.tuning import Training, tuned_model
+
+#: Learning rates are chosen by how the held-out queries rank at most so many training documents.
+RATE_DOCUMENTS = 10_000
+#: A fifth of the queries, as the thesis held out, but no more than a curve needs.
+HELD_OUT = HeldOut(share=0.2, most=128)
+
+
+class Contents(Mapping[str, str]):
+    """What is searched of each document, read when asked for; those in `without` are left out."""
+
+    def __init__(self, documents: Mapping[str, Document], without: frozenset[str] = frozenset()) -> None:
+        self._documents, self._without = documents, without & documents.keys()
+
+    def __getitem__(self, doc_id: str) -> str:
+        if doc_id in self._without:
+            raise KeyError(doc_id)
+        return self._documents[doc_id].contents
+
+    def __iter__(self) -> Iterator[str]:
+        return (d for d in self._documents if d not in self._without)
+
+    def __len__(self) -> int:
+        return len(self._documents) - len(self._without)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What every system of a study shares, drawn before any training: panels (or whole splits), and the base."""
+
+    test: Collection
+    train: Collection
+    base: Pretrained
+    whole: Collection
+
+    @property
+    def train_documents(self) -> Mapping[str, str]:
+        return Contents(self.train.documents, self.train.reserved)
+
+    @property
+    def train_queries(self) -> Mapping[str, str]:
+        return {q.id: q.text for q in self.train.queries.values()}
+
+
+class Workbench:
+    """Artifacts of a study at a scale: what is there is read, what is not is made and kept.
+
+    `source` is the collection. Raises InputError on bad data, before any model is loaded.
+    """
+
+    def __init__(self, study: Study, scale: Scale, source: str, store: Store, progress: Progress = silent) -> None:
+        self.study, self.scale, self.source, self.store, self.progress = study, scale, source, store, progress
+
+    @cached_property
+    def material(self) -> Material:
+        scale, seed = self.scale, self.scale.seeds[0]
+        with self.progress("read the collection", 2) as advance:
+            test = self._load(scale.test_split)
+            advance(1)
+            train = self._load("train")
+            advance(1)
+        whole = test
+        if scale.test_queries is not None and scale.test_documents is not None:
+            test = panel(test, scale.test_queries, scale.test_documents, seed)
+        closed = {d for judged in test.qrels.values() for d, grade in judged.items() if grade > 0}
+        if scale.train_queries is not None and scale.train_documents is not None:
+            train = training_panel(train, scale.train_queries, scale.train_documents, seed, closed)
+        else:
+            train = replace(train, reserved=train.reserved | closed)
+        return Material(test, train, resolve(self.study.base), whole)
+
+    def _load(self, split: str) -> Collection:
+        data = door.load(self.source, split, self.store.root / "docstrings")
+        return data if self.scale.cut_chars is None else cut(data, self.scale.cut_chars)
+
+    def ranking(self, preset: Preset, name: str, seed: int) -> Artifact:
+        """The Run of a system over the test panel."""
+        how = preset.system(name).how
+        model = self.model(preset, name, seed) if isinstance(how, Tuned) else self.material.base
+        return self.retrieve(how, model, self.material.test)
+
+    def retrieve(self, how: BM25 | Tuned | None, model: Pretrained, collection: Collection) -> Artifact:
+        queries = {q.id: q.text for q in collection.queries.values()}
+        documents, own = Contents(collection.documents), _own(collection)
+        if isinstance(how, BM25):
+            found = stages.search_lexical(self.store, how, queries, documents, self.scale.depth, own, self.progress)
+        else:
+            found = stages.search_dense(self.store, model, queries, documents, self.scale.depth, own, self.progress)
+        return found
+
+    def values(self, preset: Preset, name: str, measure: str) -> list[dict[str, float]]:
+        """Per-query values of a system on the test panel, a mapping a seed."""
+        seeds = self.seeds(preset) if isinstance(preset.system(name).how, Tuned) else self.scale.seeds[:1]
+        runs = [stages.run_of(self.ranking(preset, name, seed)) for seed in seeds]
+        return [evaluate(run, self.material.test.qrels, (measure,))[measure] for run in runs]
+
+    def seeds(self, preset: Preset) -> tuple[int, ...]:
+        return self.scale.seeds[: self.scale.presets.get(preset.name, 1)]
+
+    def model(self, preset: Preset, name: str, seed: int) -> Pretrained:
+        """The tuned model, or the base for a system that is not tuned."""
+        tuned = isinstance(preset.system(name).how, Tuned)
+        return tuned_model(self.training(preset, name, seed)) if tuned else self.material.base
+
+    def training(self, preset: Preset, name: str, seed: int) -> Artifact:
+        how = preset.system(name).how
+        assert isinstance(how, Tuned)
+        if how.rates:
+            how = _at_rate(how, self.rate(preset, how.rates))
+        return self._job(preset, how, seed)(self.store, self.progress)
+
+    def is_done(self, preset: Preset, name: str, seed: int) -> bool:
+        """Whether a tuned system needs no more training."""
+        how = preset.system(name).how
+        assert isinstance(how, Tuned)
+        if how.rates:
+            jobs = [self._rate_job(preset, how.rates, rate) for rate in how.rates.values]
+            if not all(job.found(self.store) for job in jobs):
+                return False
+            how = _at_rate(how, self.rate(preset, how.rates))
+        return self._job(preset, how, seed).found(self.store) is not None
+
+    @cache  # noqa: B019  a workbench lives as long as its study runs
+    def rate(self, preset: Preset, rates: Rates) -> float:
+        """The learning rate whose model ranks the held-out queries best; the lower of equals."""
+        return max(sorted(rates.values), key=lambda rate: self.held_out_value(preset, rates, rate))
+
+    def held_out_value(self, preset: Preset, rates: Rates, rate: float) -> float:
+        """RR@10 over held-out queries and training documents of the system the rates are chosen on, tuned at `rate`."""
+        tuned = self._rate_job(preset, rates, rate)(self.store, self.progress)
+        data, queries = self.material.train, sorted({g.query_id for g in self.groups(preset)[1]})
+        needed = {d for q in queries for d in data.qrels[q]}
+        pool = shuffled((d for d in self.material.train_documents if d not in needed), "held-out documents")
+        kept = needed.union(pool[:RATE_DOCUMENTS]) & self.material.train_documents.keys()
+        documents = {d: data.documents[d].contents for d in sorted(kept)}
+        texts = {q: data.queries[q].text for q in queries}
+        found = stages.search_dense(self.store, tuned_model(tuned), texts, documents, 10, None, self.progress)
+        judged = {q: {d: r for d, r in data.qrels[q].items() if d in documents} for q in queries}
+        return mean(evaluate(stages.run_of(found), judged, ("RR@10",))["RR@10"])
+
+    def _rate_job(self, preset: Preset, rates: Rates, rate: float) -> Training:
+        how = preset.system(rates.on).how
+        assert isinstance(how, Tuned)
+        return self._job(preset, _at_rate(how, rate), self.scale.seeds[0])
+
+    def _job(self, preset: Preset, how: Tuned, seed: int) -> Training:
+        training = self.examples(preset, how)
+        watched = {name: self.watched(preset, policy) for name, policy in preset.watched}
+        batching = self._batching(preset, how)
+        updates = how.epochs * batching.per_epoch(len(training.groups))
+        recipe = replace(how.recipe, updates=updates, batching=batching)
+        return Training(self.material.base, recipe, training, watched, seed)
+
+    def _batching(self, preset: Preset, how: Tuned) -> Batching:
+        """The batch at this scale: every system's shrinks by the factor of the preset's largest."""
+        batching, sizes = (
+            how.recipe.batching,
+            (s.how.recipe.batching.size for s in preset.systems if isinstance(s.how, Tuned)),
+        )
+        shrink = max(1.0, max(sizes) / (self.scale.largest_batch or float("inf")))
+        return replace(batching, size=max(1, round(batching.size / shrink)))
+
+    def examples(self, preset: Preset, how: Tuned) -> Examples:
+        """What a system is trained on: the preset's training groups with its own negatives, `share` of them."""
+        seed = self.scale.seeds[0]
+        groups = self.groups(preset)[0]
+        if how.share < 1:
+            order = np.random.default_rng(seed).permutation(len(groups))
+            groups = tuple(groups[i] for i in sorted(order[: int(how.share * len(groups))]))
+        if isinstance(how.negatives, Provided) and self.triples:
+            return _triples(self.triples, how.share, self.scale.train_queries or 0, seed)[0]
+        if how.negatives is not None:
+            own = self.with_negatives(how.negatives)
+            groups = tuple(own[g.query_id] for g in groups if g.query_id in own)
+        return Examples.of(groups, self.material.train)
+
+    def watched(self, preset: Preset, policy: Negatives) -> Examples:
+        """The held-out groups with this kind of negatives."""
+        if isinstance(policy, Provided) and self.triples:
+            return _triples(self.triples, 1.0, self.scale.train_queries or 0, self.scale.seeds[0])[1]
+        own = self.with_negatives(policy)
+        return Examples.of([own[g.query_id] for g in self.groups(preset)[1]], self.material.train)
+
+    @property
+    def triples(self) -> Path | None:
+        """The file of triples that comes with the collection, if one does."""
+        path = Path(self.source) / TRIPLES
+        return path if path.is_file() else None
+
+    @cache  # noqa: B019
+    def groups(self, preset: Preset) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
+        """Training and held-out groups, without negatives: the queries for which every watched kind has some."""
+        groups = positive_groups(self.material.train, first_only=True)
+        for _, policy in preset.watched:
+            if not (isinstance(policy, Provided) and self.triples):
+                own = self.with_negatives(policy)
+                groups = [g for g in groups if g.query_id in own]
+        training, held_out = HELD_OUT.split(groups, self.scale.seeds[0])
+        return tuple(training), tuple(held_out)
+
+    @cache  # noqa: B019
+    def with_negatives(self, policy: Negatives) -> Mapping[str, Group]:
+        """Query id -> its group with negatives, mined over training documents only."""
+        shared, seed = self.material, self.scale.seeds[0]
+        groups = positive_groups(shared.train, first_only=True)
+        if isinstance(policy, Provided):
+            return self.with_negatives(policy.otherwise)
+        if isinstance(policy, Uniform):
+            drawn = policy(groups, list(shared.train_documents), seed)
+        else:
+            drawn = policy.window(groups, self.mining_run(policy), seed)
+        return {g.query_id: g for g in drawn}
+
+    def mining_run(self, policy: Mined) -> Run:
+        """What the miner finds for the training queries among the training documents."""
+        shared, depth = self.material, policy.window.high
+        if policy.miner:
+            args = (self.store, policy.miner, shared.train_queries, shared.train_documents, depth)
+            return stages.run_of(stages.search_lexical(*args, progress=self.progress))
+        args_dense = (self.store, shared.base, shared.train_queries, shared.train_documents, depth)
+        return stages.run_of(stages.search_dense(*args_dense, progress=self.progress))
+
+
+def _at_rate(how: Tuned, rate: float) -> Tuned:
+    return replace(how, recipe=replace(how.recipe, optimizer=replace(how.recipe.optimizer, learning_rate=rate)))
+
+
+def _own(collection: Collection) -> dict[str, str]:
+    """The document that is the query itself, where there is one."""
+    pairs = ((q, collection.own_document(q)) for q in collection.queries)
+    return {q: d for q, d in pairs if d is not None}
+
+
+def _triples(path: Path, share: float, count: int, seed: int) -> tuple[Examples, Examples]:
+    """Provided triples: training examples (a `share` of them) and held-out ones."""
+    data = read_triples(path, count, seed)
+    training, held_out = HELD_OUT.split(data.groups, seed)
+    return _only(data, training[: int(share * len(training))]), _only(data, held_out)
+
+
+def _only(data: Examples, groups: Sequence[Group]) -> Examples:
+    queries = {g.query_id: data.queries[g.query_id] for g in groups}
+    documents = {d: data.documents[d] for g in groups for d in (*g.positives, *g.negatives)}
+    return Examples(tuple(groups), queries, documents)
