@@ -31,7 +31,7 @@ OPTIONS = {
     "study report": ("results", "out"),
     "export": ("source", "out"),
     "doctor": (),
-    "bench": ("name", "--repeats"),
+    "bench": ("name", "--repeats", "--model", "--on"),
 }
 
 

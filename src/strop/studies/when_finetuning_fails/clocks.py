@@ -1,0 +1,189 @@
+"""Is LoRA twice as slow? The paper's clocks taken apart: adapter, merging, chunk count and noise (T2, T3, T4)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from strop.encode import Vectors, encode
+from strop.latency import DEPTH, STAGES, Chunked, Condition, Exact, Stage, Timing, measure, ratio, repeat_ratios
+from strop.models.adapters import MERGE_TOLERANCE, LoRA
+from strop.models.dense import Dense
+from strop.stages import Progress, silent
+
+#: Chunks of the paper's 8,841,823 passages: 200,000 each for full models, 100,000 for LoRA.
+FULL_CHUNKS, LORA_CHUNKS = 45, 89
+
+BASE = f"base, {FULL_CHUNKS} chunks"
+BASE_MORE = f"base, {LORA_CHUNKS} chunks"
+UNMERGED = f"LoRA unmerged, {FULL_CHUNKS} chunks"
+UNMERGED_MORE = f"LoRA unmerged, {LORA_CHUNKS} chunks"
+MERGED = f"LoRA merged, {FULL_CHUNKS} chunks"
+AGAIN = f"base, {FULL_CHUNKS} chunks, again"
+EXACT = "base, strop's own search"
+
+_COLUMNS = ("comparison", *STAGES)
+_PUBLISHED = Path(__file__).parent / "published" / "thesis_inference_time.csv"
+
+
+class Demonstration(NamedTuple):
+    """What was seen in one sentence, the table behind it, and whether the doubt is shown to be right."""
+
+    sentence: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    shown: bool
+
+
+def clocks(
+    base: str | Path, queries: list[str], vectors: Vectors, repeats: int, progress: Progress = silent
+) -> list[Timing]:
+    """The base and the base with an adapter, each by 45 and by 89 chunks; the adapter merged; the base once more.
+
+    `base` is the encoder's folder, `vectors` `(N, D)` are passages it has encoded. They are repeated until each of
+    89 chunks holds 200, as in the paper's setting: what the loop costs does not depend on their values. Nor does it
+    on those of the adapter, which is untrained.
+    """
+    plain, unmerged, merged = Dense.load(base), adapted(base), adapted(base)
+    merge(merged)
+    conditions = (
+        Condition(BASE, plain, Chunked(FULL_CHUNKS)),
+        Condition(UNMERGED, unmerged, Chunked(FULL_CHUNKS)),
+        Condition(BASE_MORE, plain, Chunked(LORA_CHUNKS)),
+        Condition(MERGED, merged, Chunked(FULL_CHUNKS)),
+        Condition(AGAIN, plain, Chunked(FULL_CHUNKS)),
+        Condition(UNMERGED_MORE, unmerged, Chunked(LORA_CHUNKS)),
+        Condition(EXACT, plain, Exact()),
+    )
+    enough = np.resize(vectors, (max(len(vectors), LORA_CHUNKS * DEPTH), vectors.shape[1]))
+    with progress(f"time {len(conditions)} conditions in turns", len(queries) * len(conditions) * repeats) as advance:
+        return measure(conditions, queries, enough, repeats, progress=advance)
+
+
+def adapted(base: str | Path, seed: int = 0) -> Dense:
+    """The base with the paper's adapter, unmerged: rank 16 on query and value, small random weights in place of zeros.
+
+    A fresh adapter adds exactly nothing (its second factor is zero), and merging nothing would prove nothing.
+    """
+    encoder = Dense.load(base)
+    LoRA().prepare(encoder, seed)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weights in encoder.module.named_parameters():
+            if "lora_B" in name:
+                weights.copy_(torch.randn(weights.shape, generator=generator) * 0.02)
+    return encoder
+
+
+def merge(encoder: Dense) -> None:
+    """Write the adapter into the weights, in place."""
+    inner: Any = encoder.transformer.model
+    encoder.transformer.model = inner.merge_and_unload()
+
+
+def merging_gap(base: str | Path, texts: list[str]) -> float:
+    """The largest difference of a coordinate of the texts' unit vectors, merged against unmerged."""
+    encoder = adapted(base)
+    before = _vectors(encoder, texts)
+    merge(encoder)
+    return float(np.abs(_vectors(encoder, texts) - before).max())
+
+
+def published_runs() -> dict[str, tuple[float, ...]]:
+    """The paper's three runs of each model, in seconds. Source: arXiv 2506.18535, the runs behind table 5.2."""
+    with _PUBLISHED.open(encoding="utf-8", newline="") as file:
+        return {row["model"]: tuple(float(row[f"run{i}_s"]) for i in (1, 2, 3)) for row in csv.DictReader(file)}
+
+
+def chunks_not_adapter(timings: Sequence[Timing]) -> Demonstration:
+    """T2: shown when more chunks alone cost more than an unmerged adapter alone, and than noise, intervals apart."""
+    chunks, adapter, both = (ratio(timings, c, BASE) for c in (BASE_MORE, UNMERGED, UNMERGED_MORE))
+    theirs = _published_ratios()
+    sentence = (
+        f"With the base untouched, {LORA_CHUNKS} chunks instead of {FULL_CHUNKS} take {chunks} times as long; an "
+        f"unmerged adapter, chunks equal, {adapter} times; both together, which is what was compared, {both} times "
+        f"(the paper: {theirs['lora_random']:.2f} and {theirs['lora_hard']:.2f})."
+    )
+    rows = (
+        _ratios(timings, f"{LORA_CHUNKS} chunks / {FULL_CHUNKS}, base", BASE_MORE, BASE),
+        _ratios(timings, f"{LORA_CHUNKS} chunks / {FULL_CHUNKS}, LoRA unmerged", UNMERGED_MORE, UNMERGED),
+        _ratios(timings, f"LoRA unmerged / base, {FULL_CHUNKS} chunks", UNMERGED, BASE),
+        _ratios(timings, f"LoRA unmerged / base, {LORA_CHUNKS} chunks", UNMERGED_MORE, BASE_MORE),
+        _ratios(timings, f"LoRA unmerged, {LORA_CHUNKS} / base, {FULL_CHUNKS}", UNMERGED_MORE, BASE),
+        _ratios(timings, f"base, {FULL_CHUNKS} chunks / the same again", AGAIN, BASE),
+        ("paper: LoRA random / base", "–", "–", "–", f"{theirs['lora_random']:.2f}"),
+        ("paper: LoRA hard / base", "–", "–", "–", f"{theirs['lora_hard']:.2f}"),
+    )
+    return Demonstration(sentence, _COLUMNS, rows, chunks.low > max(adapter.high, _noise(timings)))
+
+
+def merging_is_free(timings: Sequence[Timing], gap: float) -> Demonstration:
+    """T3: shown when merging leaves the outputs within 1e-5 and saves encoding time beyond noise."""
+    unmerged, merged, saved = (
+        ratio(timings, a, b, "encode") for a, b in ((UNMERGED, BASE), (MERGED, BASE), (UNMERGED, MERGED))
+    )
+    sentence = (
+        f"Encoding takes {unmerged} times the base's seconds with the adapter beside the weights and {merged} times "
+        f"with it merged; the vectors differ by at most {gap:.0e}."
+    )
+    rows = (
+        _ratios(timings, "LoRA unmerged / base", UNMERGED, BASE),
+        _ratios(timings, "LoRA merged / base", MERGED, BASE),
+        _ratios(timings, "LoRA unmerged / merged", UNMERGED, MERGED),
+        _ratios(timings, "base / the same again", AGAIN, BASE),
+    )
+    return Demonstration(sentence, _COLUMNS, rows, gap <= MERGE_TOLERANCE and saved.low > _noise(timings, "encode"))
+
+
+def noise_exceeds_effects(timings: Sequence[Timing]) -> Demonstration:
+    """T4: shown when the paper's own runs of one model lie further apart than the means of models of one architecture.
+
+    Our control, one condition timed twice in turns, stands beside it: what remains of noise when it is kept down.
+    """
+    runs, theirs = published_runs(), _published_ratios()
+    apart = {model: max(runs[model]) / min(runs[model]) for model in ("base", "full_random", "full_hard")}
+    control, single = ratio(timings, AGAIN, BASE), repeat_ratios(timings, AGAIN, BASE)
+    farthest = max(single, key=lambda r: abs(np.log(r)))
+    sentence = (
+        f"The paper's three runs of the base differ by {_percent(apart['base'])} and those of the model on hard "
+        f"negatives by {_percent(apart['full_hard'])}, more than the {_percent(theirs['full_random'])} and "
+        f"{_percent(theirs['full_hard'])} said of identical architectures. Here one condition timed twice, in turns, "
+        f"came to {control} times itself, in a single repeat to {farthest:.2f}."
+    )
+    rows = (
+        *((f"paper: {m}, slowest / fastest of 3 runs", f"{apart[m]:.2f}") for m in apart),
+        *((f"paper: {m} / base, means", f"{theirs[m]:.3f}") for m in ("full_random", "full_hard")),
+        (f"ours: {AGAIN} / before, all repeats", str(control)),
+        *((f"ours: repeat {i + 1} alone", f"{r:.3f}") for i, r in enumerate(single)),
+    )
+    reported = max(theirs["full_random"], theirs["full_hard"])
+    return Demonstration(sentence, ("comparison", "ratio"), rows, apart["base"] > reported)
+
+
+def _noise(timings: Sequence[Timing], stage: Stage = "total") -> float:
+    """The farthest from 1 that the interval of one condition against itself reaches, as a ratio of 1 or more."""
+    control = ratio(timings, AGAIN, BASE, stage)
+    return max(control.high, 1 / control.low)
+
+
+def _published_ratios() -> dict[str, float]:
+    means = {model: float(np.mean(seconds)) for model, seconds in published_runs().items()}
+    return {model: mean / means["base"] for model, mean in means.items()}
+
+
+def _ratios(timings: Sequence[Timing], label: str, condition: str, against: str) -> tuple[str, ...]:
+    return (label, *(str(ratio(timings, condition, against, stage)) for stage in STAGES))
+
+
+def _percent(of_ratio: float) -> str:
+    return f"{100 * (of_ratio - 1):.1f} %"
+
+
+def _vectors(encoder: Dense, texts: list[str]) -> Vectors:
+    tokens = encoder.tokenize(texts, "query")
+    return encode(encoder, tokens, np.empty((len(tokens), encoder.dimension), dtype=np.float32))
