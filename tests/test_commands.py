@@ -10,7 +10,7 @@ import tiny_models
 from sentence_transformers import SentenceTransformer
 from small_collection import TEST, TRAIN, small_collection
 
-from strop import commands
+from strop import commands, study_commands
 from strop.artifacts import Artifact
 from strop.collection.door import load
 from strop.measures import mean
@@ -235,13 +235,13 @@ def test_nothing_is_overwritten_and_the_refusal_comes_before_any_work(
         raise AssertionError("work was done before the refusal")
 
     before = {p: p.read_bytes() for p in Path("small").rglob("*") if p.is_file()}
-    for work in ("door.load", "read_examples", "tuning.tune", "render"):
-        monkeypatch.setattr(f"strop.commands.{work}", worked)
+    for work in ("commands.door.load", "commands.read_examples", "commands.Training", "study_commands.render"):
+        monkeypatch.setattr(f"strop.{work}", worked)
     for refused in (
         lambda: commands.mine("small", out),
         lambda: commands.train(examples, out),
         lambda: commands.search("small", out),
-        lambda: commands.study_report("results", out),
+        lambda: study_commands.report("results", out),
         lambda: commands.export(tuned.key, out),
     ):
         with pytest.raises(InputError, match="there is something here already"):
@@ -281,7 +281,7 @@ def test_a_study_file_runs_by_its_path_and_answers_at_once_the_second_time(
     assert b"A small study" in page
     assert commands.study_run("mine.py", "tiny", "all") == results
     assert (results / "report.html").read_bytes() == page
-    assert commands.study_report(results, "report.html").read_bytes() == page
+    assert study_commands.report(results, "report.html").read_bytes() == page
 
 
 def test_the_card_of_a_model_tuned_from_the_hub_s_names_its_base(tuned: Artifact, tmp_path: Path) -> None:

@@ -34,8 +34,6 @@ def test_a_plan_counts_the_texts_that_the_study_then_encodes(
     run(study, Store(tmp_path), "all")
     assert texts["encode for mining"] + texts["encode for the test, 5 models"] == sum(encoded)
     assert texts["train all"] == 2 * 3 * 19 * (3 + 2), "2 seeds, 3 epochs of 19 queries, with a negative or not"
-        "2 seeds, 3 epochs of 19 queries, with and without one"
-    )
 
 
 def test_a_plan_says_how_long_and_what_it_can_see(study: Study, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_a_tuned_model_is_recorded_and_differs_by_recipe_and_seed(
 ) -> None:
     chosen = examples(data, store, model)
     held_out = replace(chosen, groups=chosen.groups[:4])
-    first = tuning.tune(store, model, RECIPE, chosen, {"held_out": held_out}, 1)
+    first = tuning.Training(model, RECIPE, chosen, {"held_out": held_out}, 1)(store)
     assert {p.name for p in first.path.iterdir()} == {"model", "log.json", "record.json"}
     assert first.record["groups"] == 24
     assert first.record["ledger"]["trainable"] == first.record["ledger"]["total"]
@@ -229,7 +229,7 @@ def test_examples_give_one_key_whatever_the_order_of_their_sets(
 def test_a_loss_that_is_no_number_leaves_no_artifact(store: Store, model: Pretrained, data: Collection) -> None:
     wild = replace(RECIPE, optimizer=replace(RECIPE.optimizer, learning_rate=1e30), clip=float("inf"))
     with pytest.raises(NonFiniteLossError, match=r"update \d: .* queries q\d+"):
-        tuning.tune(store, model, wild, examples(data, store, model), {}, 1)
+        tuning.Training(model, wild, examples(data, store, model), {}, 1)(store)
     assert not list((store.root / "train").glob("*/record.json"))
 
 

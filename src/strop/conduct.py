@@ -31,10 +31,8 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
     study, scale, store = bench.study, bench.scale, bench.store
     done = run_cells(bench, cells(study, scale, presets), budget)
     about = record(bench, done, command)
-    name = (
-        f"{study.name}-{scale.name}-{Path(bench.source).name}-{content_key(study.claims, about, package_sha256())[:8]}"
-    )
-    folder = store.root / "results" / name
+    key = content_key(study.claims, about, package_sha256())[:8]
+    folder = store.root / "results" / f"{study.name}-{scale.name}-{Path(bench.source).name}-{key}"
     if (folder / "record.json").is_file():  # written last
         return folder
     measured = _measured(bench, done)

@@ -179,10 +179,14 @@ def train(
 
 
 def _keep_if_best(recipe: Recipe, step: int, module: nn.Module, folder: Path, log: Sequence[Logged]) -> None:
-    """Save the weights when this step's value of the selection's measure is above every earlier one."""
+    """Save the weights when this step's value of the selection's measure is above every earlier one.
+
+    The start is no candidate: the model that was given would win often, and the library that the thesis used does not
+    look at it either.
+    """
     if recipe.selection is None:
         return
-    values = [entry for entry in log if entry.measure == recipe.selection.measure]
+    values = [entry for entry in log if entry.measure == recipe.selection.measure and entry.step > 0]
     if not values and step == recipe.updates:
         raise InputError(f"no observer measured {recipe.selection.measure!r}", remedy="Give held-out examples for it")
     if values and values[-1].step == step and all(values[-1].value > entry.value for entry in values[:-1]):

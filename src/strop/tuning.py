@@ -19,7 +19,7 @@ from strop.results import write_json
 from strop.stages import Progress, silent
 from strop.train import Best, Recipe, Texts
 
-TRAIN = Stage("train", 2)
+TRAIN = Stage("train", 3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ AS_WRITTEN = _preset(
 #: all, random negatives that are random, a window per query, and each tuning method's learning rate from one grid.
 _OURS = _with(_IN_BATCH, 128, 256)
 _OURS_LORA = replace(_OURS, tuning=LoRA())
-_RATES = (2e-5, 6e-5, 2e-4)
+_RATES = (2e-5, 2e-4)
 _FULL_RATES, _LORA_RATES = Rates(_RATES, on="full_hard"), Rates(_RATES, on="lora_hard")
 CORRECTED = _preset(
     "corrected",
