@@ -67,7 +67,6 @@ def test_shards_change_neither_the_vectors_nor_the_run_and_are_read_as_one(
     whole = stages.Vectors.load(stages.encode_texts(store, model, documents, "document"))
     run = stages.run_of(stages.search_dense(store, model, queries, documents, 30))
     monkeypatch.setattr(stages, "SHARD", 13)
-    monkeypatch.setattr(stages, "TOKENIZED", 5)
     other = Store(tmp_path / "sharded")
     artifact = stages.encode_texts(other, model, documents, "document")
     parts = stages.Vectors.load(artifact)

@@ -25,10 +25,10 @@ from strop.batches import Batching
 from strop.held_out import CosineAccuracy, HeldOut
 from strop.losses.contrastive import InfoNCE
 from strop.models.dense import Dense
-from strop.nouns import Group, NonFiniteLossError
+from strop.nouns import Group, InputError, NonFiniteLossError
 from strop.optimizers import AdamW
 from strop.scoring import Cosine
-from strop.train import Logged, Recipe, observing, train
+from strop.train import Best, Logged, Recipe, observing, train
 
 Weights = dict[str, Tensor]
 
@@ -440,3 +440,68 @@ def encode_one(encoder: Dense, row: Any) -> Tensor:
     ids = torch.from_numpy(np.array(row, dtype=np.int64)).unsqueeze(0)
     with torch.inference_mode():
         return torch.nn.functional.normalize(encoder.represent(ids, torch.ones_like(ids)).vectors[0], dim=0)
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """Gives the values of a script, one a look."""
+
+    values: tuple[float, ...]
+    every: int = 4
+
+    def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]:
+        return {"scripted": self.values[step // self.every]}
+
+
+@pytest.mark.parametrize(("values", "kept"), [((0.9, 0.1, 0.7, 0.7), 8), ((0.9, 0.8, 0.1, 0.2), 4)])
+def test_the_best_look_is_kept_the_first_of_equals_and_never_the_start(
+    values: tuple[float, ...], kept: int, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, selection=Best("scripted", share=1 / 3))
+    best, _ = trained(tmp_path / "best", recipe, observers=[Scripted(values)])
+    seen: dict[int, Weights] = {}
+
+    @dataclass(frozen=True)
+    class Copying:
+        every: int = 4
+
+        def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]:
+            seen[step] = {name: p.detach().clone() for name, p in encoder.module.named_parameters()}
+            return {}
+
+    trained(tmp_path / "plain", RECIPE, observers=[Copying()])
+    assert same(best, seen[kept])
+    assert not same(best, seen[12])
+    assert not list((tmp_path / "best").iterdir()), "nothing is left lying about"
+
+
+def test_a_selection_that_nothing_measures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no observer measured 'absent'"):
+        trained(tmp_path, replace(RECIPE, selection=Best("absent")))
+
+
+def test_bfloat16_trains_to_nearly_the_same_loss_with_weights_in_float32(tmp_path: Path) -> None:
+    encoder = dense(dropout=0.0)
+    _, half = trained(tmp_path / "half", replace(RECIPE, precision="bfloat16"), encoder=encoder)
+    _, full = trained(tmp_path / "full", encoder=dense(dropout=0.0))
+    assert {p.dtype for p in encoder.module.parameters()} == {torch.float32}
+    assert of(half, "loss") != of(full, "loss")
+    assert of(half, "loss") == pytest.approx(of(full, "loss"), rel=0.02)
+
+
+def test_dropout_of_a_recipe_replaces_the_model_s(tmp_path: Path) -> None:
+    with_none, _ = trained(tmp_path / "a", replace(RECIPE, dropout=0.0), encoder=dense(dropout=0.5))
+    assert same(with_none, trained(tmp_path / "b", encoder=dense(dropout=0.0))[0])
+    assert not same(with_none, trained(tmp_path / "c", encoder=dense(dropout=0.5))[0])
+
+
+@pytest.mark.parametrize(("field", "value"), [("dropout", 1.0), ("dropout", -0.1), ("precision", "float16")])
+def test_a_recipe_refuses_what_it_cannot_do(field: str, value: Any) -> None:
+    with pytest.raises(InputError, match=field):
+        replace(RECIPE, **{field: value})
+
+
+@pytest.mark.parametrize("share", [0.0, 1.1])
+def test_a_share_of_looks_is_a_share(share: float) -> None:
+    with pytest.raises(InputError, match="share"):
+        Best(share=share)

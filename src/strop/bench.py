@@ -18,7 +18,7 @@ from sentence_transformers import SentenceTransformer
 
 from strop import encode, latency, stages, train
 from strop.collection import door
-from strop.collection.panel import training_documents
+from strop.collection.contents import Contents
 from strop.commands import store
 from strop.memory import reuse_freed
 from strop.models.dense import Dense
@@ -236,4 +236,4 @@ def _examples(count: int) -> Examples:
     """Triplets of the embedded collection with uniform negatives; the same ones every time."""
     data = door.load("docstrings", "train", store().root / "docstrings")
     groups = positive_groups(data, first_only=True)[:count]
-    return Examples.of(Uniform()(groups, training_documents(data), seed=0), data)
+    return Examples.of(Uniform()(groups, list(Contents(data.documents, data.reserved)), seed=0), data)

@@ -60,6 +60,7 @@ def restore(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -
 
 def save_best(folder: Path, module: nn.Module) -> None:
     """Write the trainable weights to `folder/best.safetensors`, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{_BEST}.partial"
     save_file({name: p.detach().contiguous().cpu() for name, p in _trainable(module)}, partial)
     os.replace(partial, folder / _BEST)

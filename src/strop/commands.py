@@ -14,8 +14,8 @@ from strop import stages
 from strop.artifacts import Artifact, Store
 from strop.collection import beir_export, docstrings, door, misses_audit
 from strop.collection.audit import audit
+from strop.collection.contents import Contents
 from strop.collection.docstrings import NAME as DOCSTRINGS
-from strop.collection.panel import training_documents
 from strop.evaluate import MeasureComparison, compare_runs, read_judged_run
 from strop.held_out import HeldOut
 from strop.lexical import BM25
@@ -78,7 +78,7 @@ def mine(
     free(out)
     data = _load(collection, split)
     groups = positive_groups(data)
-    allowed = {d: data.documents[d].contents for d in training_documents(data)}
+    allowed = Contents(data.documents, data.reserved)
     queries = {q.id: q.text for q in data.queries.values()}
     if source == "uniform":
         groups = Uniform(window.count)(groups, list(allowed), seed)
@@ -150,7 +150,7 @@ def search(
     free(out)
     data = _load(collection, split)
     queries = {q.id: q.text for q in data.queries.values()}
-    documents = {d.id: d.contents for d in data.documents.values()}
+    documents = Contents(data.documents)
     own = {q: d for q in queries if (d := data.own_document(q)) is not None}
     if model == "bm25":
         found = stages.search_lexical(store(), BM25(), queries, documents, depth, own, progress)

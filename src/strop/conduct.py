@@ -68,7 +68,7 @@ def _measured(bench: Workbench, done: Done) -> list[Row]:
 
 def _whole(bench: Workbench) -> list[Row]:
     """The untuned systems on every document and test query, where the scale asks for it."""
-    if not bench.scale.whole_corpus:
+    if not bench.scale.thorough:
         return []
     whole = bench.material.whole
     preset = bench.study.preset(next(iter(bench.scale.presets)))

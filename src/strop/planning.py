@@ -73,7 +73,10 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
     models = sum(cell.trained for cell in planned) + 1
     tested = len(material.test.queries), len(material.test.documents)
     work.append(encoding(f"encode for the test, {models} models", models * tested[0], models * tested[1]))
-    if scale.whole_corpus:
+    pairs = len(queries) * len(material.train_documents) + models * tested[0] * tested[1]
+    seconds = 2 * encoder.dimension * pairs / _product_rate(encoder.dimension)
+    work.append(Work(f"search exactly, {models + 1} times", len(queries) + models * tested[0], 0, seconds))
+    if scale.thorough:
         work.append(encoding("encode the whole corpus", len(material.whole.queries), len(material.whole.documents)))
     groups = round(0.8 * len(queries))
     for preset in dict.fromkeys(cell.preset for cell in planned):
@@ -109,13 +112,22 @@ def _trainings(planned: Iterable[Cell]) -> list[Tuned]:
 
 
 def _encoding_rate(encoder: Dense, texts: list[str]) -> float:
-    """Tokens encoded a second, after a warm-up."""
-    tokens = encoder.tokenize(texts, "document")
-    out = np.empty((len(tokens), encoder.dimension), dtype=np.float32)
-    encode.encode(encoder, tokens, out)
+    """Tokens tokenized and encoded a second, after a warm-up."""
+    out = np.empty((len(texts), encoder.dimension), dtype=np.float32)
+    encode.encode(encoder, encoder.tokenize(texts, "document"), out)
     started = time.perf_counter()
+    tokens = encoder.tokenize(texts, "document")
     encode.encode(encoder, tokens, out)
     return int(tokens.offsets[-1]) / (time.perf_counter() - started)
+
+
+def _product_rate(dimension: int) -> float:
+    """Floating-point operations a second of search's matrix product, best rows kept, after a warm-up."""
+    queries, documents = torch.randn(256, dimension), torch.randn(65536, dimension)
+    (queries @ documents.T).topk(100)
+    started = time.perf_counter()
+    (queries @ documents.T).topk(100)
+    return 2.0 * dimension * len(queries) * len(documents) / (time.perf_counter() - started)
 
 
 def _training_rate(length: int, path: object, texts: list[str], lora: bool) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from strop.results import Row
 
 Kind = Literal["arithmetic", "mechanism", "effect", "defect"]
 Verdict = Literal["shown", "not shown", "not resolved"]
@@ -25,7 +27,8 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a demonstration saw: the verdict, one sentence with its figures, and the tables behind it.
+    """What a demonstration saw: the verdict, one sentence with its figures, and the tables behind it. `exhibits` (plain
+    values by name) and `rows` are for the study's Results, where it has a picture or clocks to show.
 
     `shown`: the doubt is borne out by what was run here. `not shown`: what was run speaks against it.
     `not resolved`: what was run cannot tell; the sentence then says what would.
@@ -34,9 +37,8 @@ class Evidence:
     verdict: Verdict
     sentence: str
     tables: tuple[Grid, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+    exhibits: Mapping[str, Any] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Point:
 
     `demonstrate` takes the study's workbench and returns Evidence; where the doubt is arithmetic or a defect of
     scripts, `test` may name the test that shows it instead. `needs` are the (preset, system) pairs it compares, which
-    are trained unless that was done before.
+    are trained unless that was done before. A `slow` one takes minutes: a study reruns it only where its scale says.
     Raises ValueError when a point has neither.
     """
 
@@ -55,6 +57,7 @@ class Point:
     demonstrate: Callable[[Any], Evidence] | None = None
     test: str = ""
     needs: tuple[tuple[str, str], ...] = ()
+    slow: bool = False
 
     def __post_init__(self) -> None:
         if self.demonstrate is None and not self.test:

@@ -31,8 +31,6 @@ LEXICAL = Stage("lexical", 1)
 
 #: Texts of one shard: about 0.1 GB of text and, at 384 dimensions, 0.3 GB of vectors. Another number makes other keys.
 SHARD = 200_000
-#: Texts tokenised at once: the tokenizer keeps about ten times what is needed of each until all are done.
-TOKENIZED = 10_000
 
 #: Texts by id: what a stage needs of a collection. Read in its order and never copied whole, so it may be lazy.
 ById = Mapping[str, str]
@@ -174,8 +172,7 @@ def run_of(artifact: Artifact) -> Run:
 
 def _tokenize(store: Store, encoder: Dense, texts: ById, key: str, role: Role) -> Artifact:
     def make(folder: Path) -> None:
-        parts = (list(part.values()) for part in _parts(texts, TOKENIZED))
-        Tokens.join([encoder.tokenize(part, role) for part in parts]).save(folder)
+        encoder.tokenize(list(texts.values()), role).save(folder)
 
     return store.build(TOKENS, role, {"tokenizer": encoder.tokenizer_key, "texts": key}, make)
 

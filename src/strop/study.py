@@ -86,10 +86,11 @@ class System:
 class Scale:
     """How much of a collection a run uses. Panels are drawn by chance before any training.
 
-    Documents are cut to `cut_chars`, so that a small machine can afford many of them; None leaves a limit out. The base
-    and BM25 stand beside the panel on the `whole_corpus` too. `presets` are those to run, in this order, each with as
-    many of the `seeds`; `systems`, where given, the only ones. A preset's batches shrink alike until the largest is
-    `largest_batch`. `deviations` says, a sentence each, how this differs from the paper's own scale.
+    Documents are cut to `cut_chars`, so that a small machine can afford many of them; None leaves a limit out.
+    `presets` are those to run, in this order, each with as many of the `seeds`; `systems`, where given, the only ones.
+    A preset's batches shrink alike until the largest is `largest_batch`. A `thorough` run sets the base and BM25 on the
+    whole corpus beside the panel and reruns slow demonstrations. `deviations` says, a sentence each, how this differs
+    from the paper's own scale.
     """
 
     name: str
@@ -105,7 +106,7 @@ class Scale:
     largest_batch: int | None = None
     systems: tuple[str, ...] = ()
     test_split: str = "test"
-    whole_corpus: bool = False
+    thorough: bool = False
     deviations: tuple[str, ...] = ()
 
 

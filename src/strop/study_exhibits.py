@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import json
+from collections.abc import Set
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from strop import exhibits as plain
 from strop import stages
+from strop.artifacts import Stage
 from strop.cells import Done
 from strop.collection.audit import audit
 from strop.models.dense import Dense
 from strop.negatives.hardness import Embedded, harder, hardness
 from strop.negatives.sampled import Uniform
 from strop.points import Point
-from strop.results import Row
+from strop.results import Row, write_json
 from strop.stages import Vectors
 from strop.study import Preset, Provided
 from strop.workbench import Workbench
+
+EVIDENCE = Stage("evidence", 1)
 
 
 def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, ...]]:
@@ -29,15 +35,16 @@ def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, .
     ledgers = {c.system: a.record["ledger"] for c, a in done.trained.items()}
     printed = {c.system: int(c.published) for c in study.claims if c.kind == "arithmetic" and c.published}
     encoder = Dense.load(material.base.path)
-    shown: dict[str, Any] = {
+    points = [_shown(point, bench, done) for point in study.points]
+    return {
         "published_loss": {k: v for k, v in study.published_loss.items() if k in ledgers},
         "queries": plain.first_relevant_ranks(material.test, first),
         "parameters": plain.parameters(ledgers, printed),
         "negatives": _negatives(bench, done),
         "audit": audit([material.test], encoder.token_counts, encoder.max_length),
-        "points": [_shown(point, bench, done) for point in study.points],
-    }
-    return shown, ()
+        "points": [about for about, _ in points],
+        **{name: value for _, evidence in points if evidence for name, value in evidence["exhibits"].items()},
+    }, tuple(Row(**row) for _, evidence in points if evidence for row in evidence["rows"])
 
 
 def _negatives(bench: Workbench, done: Done) -> dict[str, Any]:
@@ -72,12 +79,27 @@ def _presets(done: Done) -> tuple[Preset, ...]:
     return tuple(dict.fromkeys(cell.preset for cell in done.runs))
 
 
-def _shown(point: Point, bench: Workbench, done: Done) -> dict[str, Any]:
-    """A point with its evidence, or "not run" where it needs systems that were left out."""
+def _shown(point: Point, bench: Workbench, done: Done) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """A point as the page shows it, and its evidence: none where it needs systems or time that were not given."""
     finished = {(cell.preset.name, cell.system) for cell in done.runs}
     about = {"id": point.id, "kind": point.kind, "doubt": point.doubt, "test": point.test}
-    if point.demonstrate is None or not finished.issuperset(point.needs):
-        verdict = "shown" if point.demonstrate is None else "not run"
-        return about | {"verdict": verdict, "sentence": "", "tables": []}
-    seen: Mapping[str, Any] = point.demonstrate(bench).as_json()
-    return {**about, **seen}
+    if point.demonstrate is None:
+        return about | {"verdict": "shown", "sentence": "", "tables": []}, None
+    if not finished.issuperset(point.needs) or (point.slow and not bench.scale.thorough):
+        return about | {"verdict": "not run", "sentence": "", "tables": []}, None
+    evidence = _kept(point, bench, done) if point.slow else asdict(point.demonstrate(bench))
+    return about | {name: evidence[name] for name in ("verdict", "sentence", "tables")}, evidence
+
+
+def _kept(point: Point, bench: Workbench, done: Done) -> dict[str, Any]:
+    """The evidence of a slow point, kept as an artifact beside what it was gained from."""
+
+    def make(folder: Path) -> None:
+        assert point.demonstrate
+        write_json(asdict(point.demonstrate(bench)), folder / "evidence.json")
+
+    needed = {str(c): a.key for c, a in done.runs.items() if (c.preset.name, c.system) in point.needs}
+    inputs = {"test": bench.material.test.fingerprint, "base": bench.material.base.identity, **needed}
+    kept = bench.store.build(EVIDENCE, point.id, inputs, make)
+    evidence: dict[str, Any] = json.loads((kept.path / "evidence.json").read_text(encoding="utf-8"))
+    return evidence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from strop import stages
 from strop.artifacts import Artifact, Store
 from strop.batches import Batching
 from strop.collection import door
+from strop.collection.contents import Contents
 from strop.collection.panel import panel, shuffled
 from strop.collection.training_panel import cut, training_panel
 from strop.held_out import HeldOut
@@ -23,7 +24,7 @@ from strop.negatives.group_files import Examples
 from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
 from strop.negatives.triples import TRIPLES, read_triples
-from strop.nouns import Collection, Document, Group
+from strop.nouns import Collection, Group
 from strop.runs import Run
 from strop.stages import Progress, silent
 from strop.study import Mined, Negatives, Preset, Provided, Rates, Scale, Study, Tuned
@@ -33,24 +34,6 @@ from strop.tuning import Training, tuned_model
 RATE_DOCUMENTS = 10_000
 #: A fifth of the queries, as the thesis held out, but no more than a curve needs.
 HELD_OUT = HeldOut(share=0.2, most=128)
-
-
-class Contents(Mapping[str, str]):
-    """What is searched of each document, read when asked for; those in `without` are left out."""
-
-    def __init__(self, documents: Mapping[str, Document], without: frozenset[str] = frozenset()) -> None:
-        self._documents, self._without = documents, without & documents.keys()
-
-    def __getitem__(self, doc_id: str) -> str:
-        if doc_id in self._without:
-            raise KeyError(doc_id)
-        return self._documents[doc_id].contents
-
-    def __iter__(self) -> Iterator[str]:
-        return (d for d in self._documents if d not in self._without)
-
-    def __len__(self) -> int:
-        return len(self._documents) - len(self._without)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from strop.collection.panel import panel, training_documents
+from strop.collection.panel import panel
 from strop.nouns import InputError
 
 from .folders import small
@@ -41,14 +41,6 @@ def test_distractors_are_drawn_uniformly() -> None:
     assert max(abs(n - 600 * 5 / 19) for n in counts.values()) < 4.5 * (600 * 5 / 19 * 14 / 19) ** 0.5
 
 
-def test_short_documents_alone_take_part_when_asked() -> None:
-    collection = small(queries=40, documents=300, relevant=3)
-    drawn = panel(collection, queries=10, documents=60, seed=1, max_chars=62)
-    assert max(len(d.contents) for d in drawn.documents.values()) <= 62
-    assert set(drawn.queries) <= {f"q{i}" for i in range(20)}
-    assert len(drawn.documents) == 60
-
-
 def test_drawing_stops_before_the_relevant_documents_exceed_the_size() -> None:
     drawn = panel(small(queries=40, documents=300, relevant=3), queries=10, documents=20, seed=1)
     assert len(drawn.queries) == 6
@@ -67,7 +59,3 @@ def test_queries_without_a_relevant_document_in_the_corpus_are_not_drawn() -> No
 def test_a_panel_that_no_query_fits_is_an_error() -> None:
     with pytest.raises(InputError, match=r"no query of small/test fits a panel of 2 documents"):
         panel(small(queries=4, documents=30, relevant=3), queries=4, documents=2, seed=0)
-
-
-def test_training_documents_are_all_but_the_reserved() -> None:
-    assert training_documents(small(queries=2, documents=5)) == ("d0", "d2", "d3")

@@ -62,7 +62,8 @@ def irds_splits(dataset: str) -> tuple[str, ...]:
 
 
 def read_irds(dataset: str, split: str) -> Collection:
-    """`dataset/split` of ir_datasets where there is one, else `dataset` itself when its last part is the split.
+    """`dataset/split` of ir_datasets where there is one, else `dataset` itself when its last part is the split, or when
+    it has but one set of judgments (beir/arguana) and the split asked for is "test".
 
     Reserved are the documents relevant in the ids beside it. Judgments of queries that are not there are left out and
     counted. Downloads what ir_datasets' cache has not. Raises InputError when that fails, on an unknown id or split,
@@ -70,7 +71,7 @@ def read_irds(dataset: str, split: str) -> Collection:
     """
     if _is_judged(f"{dataset}/{split}"):
         parent, own = dataset, f"{dataset}/{split}"
-    elif _is_judged(dataset) and dataset.rpartition("/")[2] == split:
+    elif _is_judged(dataset) and (dataset.rpartition("/")[2] == split or _is_only(dataset, split)):
         parent, own = dataset.rpartition("/")[0], dataset
     else:
         there = ", ".join(irds_splits(dataset))
@@ -105,6 +106,10 @@ def _dataset(name: str) -> Any:
     import ir_datasets  # type: ignore[import-untyped]  # a second of imports: only when asked for
 
     return ir_datasets.registry[name]
+
+
+def _is_only(dataset: str, split: str) -> bool:
+    return split == "test" and not _judged_below(dataset)
 
 
 def _check_known(name: str) -> None:

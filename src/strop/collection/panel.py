@@ -12,24 +12,19 @@ from strop.collection.fingerprint import fingerprint
 from strop.nouns import Collection, InputError
 
 
-def panel(collection: Collection, queries: int, documents: int, seed: int, max_chars: int | None = None) -> Collection:
+def panel(collection: Collection, queries: int, documents: int, seed: int) -> Collection:
     """At most `queries` queries, all their relevant documents, and uniform distractors up to `documents` in all.
 
     Queries are drawn uniformly from those with a relevant document in the corpus; judgments of documents outside
-    the panel go. With `max_chars`, only documents of at most so many characters take part, and only queries whose
-    relevant documents all do. When the relevant documents of the queries drawn would exceed `documents`, drawing
-    stops at the first query that does not fit, and a warning says so. Queries and distractors are drawn in the order
-    of a SHA-256 over seed and id, so a panel is the same on every machine. Raises InputError when no query fits.
+    the panel go. When the relevant documents of the queries drawn would exceed `documents`, drawing stops at the
+    first query that does not fit, and a warning says so. Queries and distractors are drawn in the order of a SHA-256
+    over seed and id, so a panel is the same on every machine. Raises InputError when no query fits.
     """
-    if max_chars is None:
-        eligible = set(collection.documents)
-    else:
-        eligible = {d.id for d in collection.documents.values() if len(d.contents) <= max_chars}
     relevant = {
         query_id: {doc_id for doc_id, relevance in judged.items() if relevance > 0 and doc_id in collection.documents}
         for query_id, judged in collection.qrels.items()
     }
-    candidates = shuffled((q for q, docs in relevant.items() if docs and docs <= eligible), f"{seed} query")
+    candidates = shuffled((q for q, docs in relevant.items() if docs), f"{seed} query")
     drawn: list[str] = []
     kept: set[str] = set()
     for query_id in candidates[:queries]:
@@ -39,11 +34,11 @@ def panel(collection: Collection, queries: int, documents: int, seed: int, max_c
         kept |= relevant[query_id]
     if not drawn:
         raise InputError(
-            f"no query of {collection.name}/{collection.split} fits a panel of {documents} documents"
-            + (f" of at most {max_chars} characters" if max_chars is not None else ""),
-            remedy="Allow more documents or longer ones",
+            f"no query of {collection.name}/{collection.split} fits a panel of {documents} documents",
+            remedy="Allow more documents",
         )
-    kept.update(first_shuffled(eligible - kept, documents - len(kept), f"{seed} document"))
+    distractors = (d for d in collection.documents if d not in kept)
+    kept.update(first_shuffled(distractors, documents - len(kept), f"{seed} document"))
     warnings = collection.warnings
     if len(drawn) < queries:
         reason = "no more qualify" if len(drawn) == len(candidates) else f"their relevant documents fill {documents}"
@@ -61,11 +56,6 @@ def panel(collection: Collection, queries: int, documents: int, seed: int, max_c
         reserved=reserved,
         warnings=warnings,
     )
-
-
-def training_documents(collection: Collection) -> tuple[str, ...]:
-    """The documents that may serve as negatives: all but the reserved, in the collection's order."""
-    return tuple(doc_id for doc_id in collection.documents if doc_id not in collection.reserved)
 
 
 def shuffled(ids: Iterable[str], salt: str) -> list[str]:

@@ -99,17 +99,9 @@ class Dense:
         texts = [prompt + text for text in texts]
         if self.transformer.do_lower_case:
             texts = [text.lower() for text in texts]
-        ids: list[list[int]] = []
-        for start in range(0, len(texts), _BLOCK):
-            encoded = self._tokenizer(
-                texts[start : start + _BLOCK],
-                truncation=True,
-                max_length=self.max_length,
-                padding=False,
-                return_attention_mask=False,
-            )
-            ids += encoded["input_ids"]
-        return Tokens.of(ids)
+        parts = (texts[start : start + _BLOCK] for start in range(0, len(texts), _BLOCK))
+        settings = {"truncation": True, "max_length": self.max_length, "padding": False, "return_attention_mask": False}
+        return Tokens.join([Tokens.of(self._tokenizer(part, **settings)["input_ids"]) for part in parts])
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text with nothing cut off, special tokens included."""

@@ -66,7 +66,7 @@ DESK = Scale(
     seeds=(42, 43, 44),
     presets={"corrected": 3, "as_coded": 1, "as_written": 1, "one_knob": 1},
     largest_batch=16,
-    whole_corpus=True,
+    thorough=True,
     deviations=(*_SHARED, "three seeds as corrected, one elsewhere"),
 )
 FULL = Scale(
