@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from strop.batches import Batching
 from strop.lexical import BM25
@@ -107,16 +108,17 @@ CORRECTED = _preset(
     Tuned(_OURS, 3, rates=_FULL_RATES),
 )
 
-_CENTRE = AS_CODED.system("full_hard")
-_LORA_CENTRE = AS_CODED.system("lora_hard")
+_RANDOM, _HARD, _LORA = (AS_CODED.system(name) for name in ("full_random", "full_hard", "lora_hard"))
+_BATCH_LOSS: dict[str, Any] = {"scoring": Cosine(), "loss": InfoNCE(0.05)}
 
 
-def _knob(name: str, label: str, point: str, centre: System = _CENTRE, **changes: object) -> System:
+def _knob(name: str, label: str, point: str, centre: System = _RANDOM, **changes: object) -> System:
     """The centre but for one thing: fields of its recipe, or of Tuned itself (negatives, epochs, share)."""
     assert isinstance(centre.how, Tuned)
     own = {key: value for key, value in changes.items() if key in ("negatives", "epochs", "share")}
     recipe = replace(centre.how.recipe, **{k: v for k, v in changes.items() if k not in own})  # type: ignore[arg-type]
-    return System(name, label, replace(centre.how, recipe=recipe, **own), point=point, centre=centre.name)  # type: ignore[arg-type]
+    how = replace(centre.how, recipe=recipe, **own)  # type: ignore[arg-type]
+    return System(name, label, how, point=point, centre=centre.name)
 
 
 #: In the order of what they are expected to tell: a budget leaves out the last.
@@ -124,54 +126,35 @@ ONE_KNOB = Preset(
     "one_knob",
     (
         _BASE,
-        _CENTRE,
-        _knob(
-            "in_batch_loss",
-            "in-batch InfoNCE, cosine",
-            "T16",
-            scoring=Cosine(),
-            loss=InfoNCE(0.05),
-            batching=Batching(1024, in_batch=True),
-        ),
+        _RANDOM,
+        _knob("in_batch_loss", "in-batch InfoNCE, cosine", "T16", batching=Batching(1024, True), **_BATCH_LOSS),
         _knob("normalised", "loss on normalised vectors", "T5", scoring=Euclidean(normalized=True)),
-        _knob("rate_10", "10 × the learning rate", "T14", optimizer=AdamW(2e-4)),
+        _knob("rate_tenth", "a tenth of the learning rate", "T14", optimizer=AdamW(2e-6)),
         _knob("uniform", "uniform negatives", "T7", negatives=Uniform()),
         _knob("squared", "squared distance", "T6", scoring=Euclidean(squared=True)),
-        _knob("own_rank", "a rank of its own for each query", "T8", negatives=Mined(RankWindow(50, 200))),
-        _knob(
-            "all",
-            "all of them: as corrected, at this budget",
-            "all",
-            scoring=Cosine(),
-            loss=InfoNCE(0.05),
-            batching=Batching(1024, in_batch=True),
-            negatives=WINDOW,
-            share=1.0,
-            epochs=3,
-            selection=None,
-        ),
-        _LORA_CENTRE,
-        _knob("lora_rate_10", "10 × the learning rate", "T14", _LORA_CENTRE, optimizer=AdamW(2e-4)),
-        _knob(
-            "lora_in_batch",
-            "in-batch InfoNCE, cosine",
-            "T16",
-            _LORA_CENTRE,
-            scoring=Cosine(),
-            loss=InfoNCE(0.05),
-            batching=Batching(512, in_batch=True),
-        ),
-        _knob("bm25_1000", "BM25's top 1,000", "T7", negatives=TRIPLES),
-        _knob("top_ranks", "ranks 1–49", "T10", negatives=Mined(RankWindow(1, 49))),
-        _knob("matched", "the random set's pairs and epochs", "T13", share=1.0, epochs=3),
         _knob("margin_1", "margin 1", "T6", loss=Triplet(1.0)),
-        _knob("long_warmup", "half of all steps warm-up", "T12", schedule=WarmupLinear(0.5)),
+        _knob(
+            "all",
+            "in-batch, cosine, uniform, last update: as corrected, at this learning rate",
+            "all",
+            batching=Batching(1024, True),
+            negatives=Uniform(),
+            selection=None,
+            **_BATCH_LOSS,
+        ),
+        _HARD,
+        _knob("own_rank", "a rank of its own for each query", "T8", _HARD, negatives=Mined(RankWindow(50, 200))),
+        _knob("matched", "the random set's pairs and epochs", "T13", _HARD, share=1.0, epochs=3),
+        _LORA,
+        _knob("lora_rate_10", "LoRA: 10 × the learning rate", "T14", _LORA, optimizer=AdamW(2e-4)),
         _knob("cosine", "cosine, margin 0.2", "T5", scoring=Cosine(), loss=Triplet(0.2)),
+        _knob("top_ranks", "ranks 1–49", "T10", _HARD, negatives=Mined(RankWindow(1, 49))),
+        _knob("long_warmup", "half of all steps warm-up", "T12", schedule=WarmupLinear(0.5)),
         _knob("no_dropout", "no dropout", "T23", dropout=0.0),
-        _knob("last", "the last update kept", "T19", selection=None),
         _knob("half_batch", "half the batch", "T12", batching=Batching(512)),
+        _knob("last", "the last update kept", "T19", selection=None),
         _knob("short", "64 tokens at most", "T23", max_length=64),
-        _knob("lora_full_batch", "the batch of full tuning", "T13", _LORA_CENTRE, batching=Batching(1024)),
+        _knob("lora_full_batch", "LoRA: the batch of full tuning", "T13", _LORA, batching=Batching(1024)),
         _knob("float32", "float32", "T23", precision="float32"),
     ),
     AS_CODED.watched,
