@@ -92,8 +92,8 @@ def queries_or_judgments(bench: Workbench) -> Evidence:
         "shown",
         f"The printed 55,578 judgments are the {queries:,} judged queries of the full dev split as distributed, "
         f"which has {judgments:,} judgments ({judgments / queries:.2f} a query); the authors' read-me speaks of about "
-        f"6,800 queries, and dev.small has {MARCO['dev.small'][0]:,}. The split searched here has {ours[0]:,} queries and "
-        f"{ours[1]:,} judgments.",
+        f"6,800 queries, and dev.small has {MARCO['dev.small'][0]:,}. The split searched here has {ours[0]:,} queries "
+        f"and {ours[1]:,} judgments.",
         (
             Grid(
                 "Judged queries are fewer than judgments",

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from strop import stages
+from strop.collection.contents import Contents
 from strop.contrasts import Contrast, Pair, around
 from strop.measures import evaluate, mean
 from strop.negatives.from_run import RankWindow
@@ -21,7 +22,7 @@ from strop.report import formats
 from strop.runs import Ranking, Run
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK, TRIPLES
 from strop.study import Mined, Tuned
-from strop.workbench import Contents, Workbench
+from strop.workbench import Workbench
 
 KNOB = "one_knob"
 TUNED = ("full_random", "full_hard", "lora_random", "lora_hard")
@@ -216,8 +217,8 @@ def _accuracy(bench: Workbench, system: str, first: bool = False) -> tuple[float
     seen = {kind: _log(bench, "as_coded", system, f"cosine_accuracy/{kind}") for kind in ("random", "hard")}
     step = seen["random"][0][0] if first else seen["random"][-1][0]
     if how.recipe.selection and not first:
-        looks = _log(bench, "as_coded", system, how.recipe.selection.measure)
-        step = max(looks, key=lambda look: look[1])[0]  # the first of equals, as training keeps it
+        looks = [look for look in _log(bench, "as_coded", system, how.recipe.selection.measure) if look[0] > 0]
+        step = max(looks, key=lambda look: look[1])[0]  # the first of equals and never the start, as training keeps it
     random, hard = (dict(of_kind)[step] for of_kind in seen.values())
     return random, hard
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Protocol
 
 import numpy as np
 
 from strop import chunks, latency, stages
+from strop.collection.contents import Contents
 from strop.lexical import BM25
 from strop.measures import mean
 from strop.models.adapters import LoRA
@@ -28,7 +30,7 @@ from strop.studies.when_finetuning_fails.effects import OWN_RANK, TUNED, base_si
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK
 from strop.study import Mined, Tuned
 from strop.train import observing
-from strop.workbench import Contents, Workbench
+from strop.workbench import Workbench
 
 #: Printed under equation 4.5: 12,288 weights a matrix x 12 heads x 6 layers.
 PRINTED = 884_736
@@ -88,8 +90,10 @@ def adapter_size(bench: Workbench) -> Evidence:
 
 
 def slower_adapters(bench: Workbench) -> Evidence:
-    """T2."""
-    return wrapped(clocks.chunks_not_adapter(_timings(bench)), "How many times the seconds")
+    """T2. Its evidence carries the clocks of T3 and T4 too."""
+    seen, test = wrapped(clocks.chunks_not_adapter(_timings(bench)), "How many times the seconds"), bench.material.test
+    where = (bench.study.name, "as_coded", bench.scale.seeds[0], test.name, test.split)
+    return replace(seen, rows=tuple(latency.rows(_timings(bench), *where)))
 
 
 def unmerged_adapters(bench: Workbench) -> Evidence:
@@ -187,8 +191,8 @@ def pictures(bench: Workbench) -> Evidence:
         unit = not isinstance(preset.system(name).how, Tuned)
         models[name] = (_vectors(encoder, queries, "query", unit), _vectors(encoder, positives, "document", unit))
         quality[name] = float(np.mean([mean(values) for values in bench.values(preset, name, measure)]))
-    _, seen = umap.pictures(models, bench.study.baseline, quality, measure)
-    return wrapped(seen, f"Figure 5.1's models on {len(pairs)} pairs")
+    exhibit, seen = umap.pictures(models, bench.study.baseline, quality, measure)
+    return replace(wrapped(seen, f"Figure 5.1's models on {len(pairs)} pairs"), exhibits={"projection": exhibit})
 
 
 def wrapped(seen: Shown, title: str) -> Evidence:

@@ -24,12 +24,14 @@ POINTS: tuple[Point, ...] = (
         "LoRA was timed with twice as many chunks of passages as the full models, and the timed loop costs in "
         "proportion to chunks.",
         mechanisms.slower_adapters,
+        slow=True,
     ),
     Point(
         "T3",
         "mechanism",
         "Adapters were timed beside the weights. Merged into them they change no output and cost nothing.",
         mechanisms.unmerged_adapters,
+        slow=True,
     ),
     Point(
         "T4",
@@ -37,6 +39,7 @@ POINTS: tuple[Point, ...] = (
         "Models of one architecture are said to differ by 6.9 % and 1.2 % in speed, less than three runs of one of "
         "them do.",
         mechanisms.timing_noise,
+        slow=True,
     ),
     Point(
         "T5",
@@ -149,6 +152,7 @@ POINTS: tuple[Point, ...] = (
         "without a number.",
         mechanisms.pictures,
         needs=(("as_coded", "base"), *_AS_CODED),
+        slow=True,
     ),
     Point(
         "T19",
