@@ -273,13 +273,14 @@ def test_a_study_file_runs_by_its_path_and_answers_at_once_the_second_time(
     from test_conduct import small_study
 
     study = small_study(folder / "study")
-    short = replace(study, presets=(replace(study.presets[0], systems=study.presets[0].systems[:3]),), claims=())
-    monkeypatch.setattr("strop.commands.find", lambda name: short)
-    results = commands.study_run("mine.py", "tiny", "all")
+    scale = replace(study.scale("tiny"), systems=("bm25", "base", "full"))
+    short = replace(study, scales=(scale,), claims=())
+    monkeypatch.setattr("strop.study_commands.find", lambda name: short)
+    results = study_commands.run("mine.py", "tiny", ["all"])
     assert read_results(results).record["command"] == "strop study run mine.py --scale tiny --preset all"
     page = (results / "report.html").read_bytes()
     assert b"A small study" in page
-    assert commands.study_run("mine.py", "tiny", "all") == results
+    assert study_commands.run("mine.py", "tiny", ["all"]) == results
     assert (results / "report.html").read_bytes() == page
     assert study_commands.report(results, "report.html").read_bytes() == page
 

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ from strop.lexical import BM25
 from strop.negatives.from_run import RankWindow
 from strop.nouns import InputError
 from strop.recipes import IN_BATCH_FULL, THESIS_FULL
-from strop.study import Preset, Study, System, Tuned, find, studies
+from strop.study import Mined, Preset, Study, System, Tuned, find, studies
 
 BASE = System("base", "base", None)
 EFFECT = Claim("x", "a paper", "3", "effect", "", "below", "full", "base", "c", "RR@10")
@@ -66,7 +66,7 @@ def test_what_a_study_lacks_is_said_with_what_it_has() -> None:
     found = find("when_finetuning_fails")
     with pytest.raises(InputError, match=r"no scale 'huge'\. Choose quick"):
         found.scale("huge")
-    with pytest.raises(InputError, match=r"no preset 'as_dreamt'\. Choose as_coded"):
+    with pytest.raises(InputError, match=r"no preset 'as_dreamt'\. Choose corrected"):
         found.preset("as_dreamt")
     with pytest.raises(InputError, match=r"no study 'dreams'\. Choose when_finetuning_fails"):
         find("dreams")
@@ -91,15 +91,35 @@ def test_two_systems_of_one_name_are_refused() -> None:
 
 def test_a_recipe_that_needs_negatives_is_refused_without_them() -> None:
     Tuned(IN_BATCH_FULL, 1)
-    Tuned(THESIS_FULL, 1, RankWindow())
+    Tuned(THESIS_FULL, 1, Mined(RankWindow()))
     with pytest.raises(ValueError, match="takes no negatives from its batch"):
         Tuned(THESIS_FULL, 1)
 
 
-def test_a_preset_mines_from_one_window() -> None:
-    near = System("near", "near", Tuned(THESIS_FULL, 1, RankWindow(1, 9)))
-    far = System("far", "far", Tuned(THESIS_FULL, 1, RankWindow(51, 200)))
-    assert Preset("only", (BASE, near)).window == RankWindow(1, 9)
-    assert Preset("only", (BASE,)).window is None
-    with pytest.raises(ValueError, match="one window"):
-        Preset("only", (BASE, near, far))
+def test_a_centre_that_is_no_system_of_its_preset_is_refused() -> None:
+    knob = System("knob", "knob", Tuned(IN_BATCH_FULL, 1), point="T1", centre="full")
+    assert Preset("only", (BASE, replace(knob, centre="base"))).system("knob").point == "T1"
+    with pytest.raises(ValueError, match="no system is the centre 'full'"):
+        Preset("only", (BASE, knob))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_a_share_of_the_training_groups_is_a_share(share: float) -> None:
+    with pytest.raises(ValueError, match="not a share"):
+        Tuned(IN_BATCH_FULL, 1, share=share)
+
+
+def test_a_knob_differs_from_its_centre_by_one_thing() -> None:
+    preset = find("when_finetuning_fails").preset("one_knob")
+    for knob in preset.systems:
+        if knob.centre and knob.point != "all":
+            changed = _differing(knob.how, preset.system(knob.centre).how)
+            together = {"scoring", "loss", "batching"} if knob.point == "T16" else {"share", "epochs"}
+            assert len(changed) == 1 or changed <= together | {"scoring", "loss"}, (knob.name, changed)
+
+
+def _differing(a: object, b: object) -> set[str]:
+    assert isinstance(a, Tuned)
+    assert isinstance(b, Tuned)
+    outer = {f.name for f in fields(a) if f.name != "recipe" and getattr(a, f.name) != getattr(b, f.name)}
+    return outer | {f.name for f in fields(a.recipe) if getattr(a.recipe, f.name) != getattr(b.recipe, f.name)}

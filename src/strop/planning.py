@@ -54,6 +54,7 @@ class Plan:
 
 def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
     """The whole study from scratch; what is in the artifact store already will cost nothing."""
+    planned = cells(bench.study, bench.scale, presets)
     material, scale = bench.material, bench.scale
     encoder = Dense.load(material.base.path)
     documents, queries = list(islice(material.train_documents.values(), SAMPLE)), material.train_queries
@@ -63,7 +64,6 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
     )
     encoded = _encoding_rate(encoder, documents)
     trained = {lora: _training_rate(encoder.max_length, material.base.path, documents, lora) for lora in (False, True)}
-    planned = cells(bench.study, scale, presets)
 
     def encoding(what: str, asked: int, found: int) -> Work:
         tokens = asked * query + found * document

@@ -38,8 +38,6 @@ def run(
     pass it, and the same call goes on from there.
     """
     bench = workbench(name, scale, collection, progress)
-    for preset in presets:
-        bench.study.preset(preset)
     given = [f"--preset {preset}" for preset in presets] + ([f"--on {collection}"] if collection else [])
     command = command or " ".join(["strop study run", name, f"--scale {scale}", *given])
     folder = conduct(bench, command, presets, None if budget is None else 60 * budget)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from strop.claims import Claim
+from strop.studies.when_finetuning_fails.points import POINTS
 from strop.studies.when_finetuning_fails.presets import AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
 from strop.study import Scale, Study
 
@@ -158,6 +159,7 @@ STUDY = Study(
         ),
     },
     own_documents=8_841_823,
+    points=POINTS,
     choices={
         "distance": {"as_written": "squared Euclidean (eq. 4.7)", "as_coded": "Euclidean", "corrected": "cosine"},
         "vectors in the loss": {
