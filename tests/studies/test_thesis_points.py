@@ -245,7 +245,7 @@ def test_accuracies_are_read_of_kept_weights_on_both_kinds(hard: float, verdict:
     looks = ((0, 0.95, hard - 0.1), (5, 0.9, hard), (9, 0.7, hard))
     log = [[s, f"cosine_accuracy/{k}", v] for s, *both in looks for k, v in zip(("random", "hard"), both, strict=True)]
     (tmp_path / "log.json").write_text(json.dumps(log), encoding="utf-8")
-    plain = bench(base=BASE, full_hard=CENTRE, last=CENTRE)
+    plain = bench(base=BASE, full_random=CENTRE, last=CENTRE)
     labels = {**{s.name: s for s in AS_CODED.systems}, "last": System("last", "last", None)}
     preset = SimpleNamespace(name="p", system=labels.__getitem__, watched=AS_CODED.watched)
     plain.study.preset = lambda _: preset
