@@ -35,7 +35,7 @@ class Best:
     """
 
     measure: str = "cosine_accuracy/negatives"
-    share: float = 1 / 6
+    share: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:

@@ -26,7 +26,7 @@ TRAIN = Stage("train", 3)
 class Training:
     """One training to do: all that decides its outcome.
 
-    `held_out` are watched, each as `cosine_accuracy/NAME`, as often as the recipe's selection looks, else six times.
+    `held_out` are watched, each as `cosine_accuracy/NAME`, as often as the recipe's selection looks, else half-way.
     """
 
     base: Pretrained
