@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -17,8 +18,10 @@ from strop.doctor import Finding
 from strop.evaluate import MeasureComparison
 from strop.planning import Plan
 from strop.points import Evidence, Point
-from strop.report.judged import judged
-from strop.report.summary import summarise, terminal_table
+from strop.report.doubts import counted, doubts
+from strop.report.judged import Ruling, judged
+from strop.report.matrix import terminal_table
+from strop.report.summary import summarise
 from strop.report.verdict import findings, lead
 from strop.results import read_results
 
@@ -100,22 +103,49 @@ def comparison_rows(compared: Sequence[MeasureComparison]) -> list[list[str]]:
 
 
 def study_table(folder: Path) -> None:
-    """The verdict and the systems of a Results folder, the realised updates, and what each claim came to."""
+    """A Results folder on one screen: the verdict, systems by readings, realised updates, each claim, the points."""
     results = read_results(folder)
-    summary = summarise(results, headline_only=True)
-    console.print(f"\n{lead(summary)}", markup=False)
-    table(terminal_table(results), f"{results.record['title']}, {results.record['preset']}, {results.record['scale']}")
-    for name, about in results.record["collections"].items():
-        for oddity in about["warnings"]:
+    record, summary = results.record, summarise(results, readings_only=True)
+    _say(lead(summary))
+    several = len(summary.readings) > 1
+    about = f"{record['title']}, {record['scale']}"
+    read = f"{summary.primary_measure} against the baseline, by reading" if several else summary.readings[0].preset
+    table(terminal_table(summary), f"{about}\n{read}")
+    for name, collection in record["collections"].items():
+        for oddity in collection["warnings"]:
             console.print(f"[yellow]warning[/] {escape(name)}: {escape(oddity)}")
-    for name, about in results.record["systems"].items():
-        if "updates" in about:
-            rates = about["sum_learning_rates"]
-            console.print(f"{name}: {about['updates']} updates, learning rates summing to {rates:.2e}", markup=False)
-    for finding in findings(summary):
-        console.print(f"{finding.label}: {finding.sentence}", markup=False)
+    if record.get("unfinished"):
+        console.print(f"[yellow]not finished[/] (the budget ran out): {escape('; '.join(record['unfinished']))}")
+    for preset, trained in record["trained"].items():
+        if trained:
+            _say(f"{preset}: {realised(list(trained.values()))}")
+    if not several:
+        for finding in findings(summary):
+            _say(f"{finding.label}: {finding.sentence}")
     for claim in judged(results):
-        console.print(f"claim {claim.id}: {claim.word} (theirs {claim.theirs}, ours {claim.ours})", markup=False)
+        _say(f"claim {claim.id}: {_words(claim.rulings)}")
+    if points := doubts(results):
+        _say(f"{len(points)} doubtful points: {counted(points)}")
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False)
+
+
+def realised(trained: Sequence[Mapping[str, Any]]) -> str:
+    """`63 to 120 updates, learning rates summing to 5.67e-04 to 1.20e-03`: the least and the most of a reading."""
+    updates = sorted({t["updates"] for t in trained})
+    rates = sorted({f"{t['sum_learning_rates']:.2e}" for t in trained}, key=float)
+    spans = [f"{v[0]} to {v[-1]}" if len(v) > 1 else f"{v[0]}" for v in (updates, rates)]
+    return f"{spans[0]} updates, learning rates summing to {spans[1]}"
+
+
+def _words(rulings: Sequence[Ruling]) -> str:
+    """`fails (corrected); analogue: opposite (as_coded, as_written)`."""
+    said: dict[str, list[str]] = {}
+    for ruling in rulings:
+        said.setdefault(ruling.word, []).extend(ruling.readings)
+    return "; ".join(f"{word} ({', '.join(readings)})" if readings else word for word, readings in said.items())
 
 
 def plan_table(plan: Plan) -> None:

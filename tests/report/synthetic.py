@@ -10,7 +10,9 @@ from typing import Any
 from strop.claims import Claim, Rule, judge, judge_figure, judge_mechanism
 from strop.results import Results, Row, write_results
 
-STUDY, PRESET = "when_finetuning_fails", "as_coded"
+from .synthetic_exhibits import shared
+
+STUDY = "when_finetuning_fails"
 PUBLISHED = {
     "base": {"RR@10": 0.3026, "RR@100": 0.3144},
     "full_random": {"RR@10": 0.2619, "RR@100": 0.2723},
@@ -26,6 +28,53 @@ SYSTEMS: dict[str, tuple[str, float, float, tuple[int, ...], tuple[float, float]
 }
 
 
+#: reading -> (what it adds to every tuned shift, seeds)
+READINGS: dict[str, tuple[float, tuple[int, ...]]] = {
+    "corrected": (0.0, (0, 1, 2)),
+    "as_coded": (0.35, (0,)),
+    "as_written": (0.2, (0,)),
+}
+#: knob -> (point, centre, label, its shift beside the centre's)
+KNOBS: dict[str, tuple[str, str, str, float]] = {
+    "normalised": ("T5", "lora_hard", "loss on normalised vectors", -1.1),
+    "own_rank": ("T8", "lora_hard", "a rank of its own for each query", 0.0),
+    "rate_10": ("T14", "lora_hard", "10 × the learning rate", -0.25),
+    "float32": ("T23", "lora_hard", "float32", 0.0),
+    "matched": ("T13", "full_random", "the random set's pairs and epochs", -0.05),
+}
+TABLES = {
+    "5.1": PUBLISHED,
+    "5.2": {
+        "base": {"mean_s": 303.92, "qps": 32.9},
+        "full_random": {"mean_s": 324.90, "change_pct": 6.9, "qps": 30.8},
+        "lora_hard": {"mean_s": 598.69, "change_pct": 97.0, "qps": 16.7},
+    },
+    "5.3": {
+        "full_random": {"final_train_loss": 0.79, "eval_cosine_accuracy": 0.97},
+        "lora_hard": {"final_train_loss": 3.10, "eval_cosine_accuracy": 0.78},
+    },
+}
+
+
+def shape(preset: str, name: str) -> tuple[float, float, tuple[int, ...]]:
+    """Shift, noise and seeds of a system in a reading; knobs stand around the systems as coded."""
+    if name in KNOBS:
+        shift, noise, _ = shape("as_coded", KNOBS[name][1])
+        return shift + KNOBS[name][3], noise, (0,)
+    _, shift, noise, _, losses = SYSTEMS[name]
+    added, seeds = READINGS.get(preset, READINGS["as_coded"])
+    return shift + (added if losses else 0.0), noise, seeds if losses else (0,)
+
+
+def systems_of(preset: str) -> tuple[str, ...]:
+    if preset == "one_knob":
+        return ("base", *dict.fromkeys(centre for _, centre, *_ in KNOBS.values()), *KNOBS)
+    return tuple(SYSTEMS)
+
+
+PRESETS = (*READINGS, "one_knob")
+
+
 def measures(rank: int | None) -> dict[str, float]:
     """Known-item values of one query from the rank of its only relevant document."""
     at = rank or 10**9
@@ -37,18 +86,19 @@ def measures(rank: int | None) -> dict[str, float]:
     }
 
 
-def ranks(name: str, queries: int, seed: int) -> list[int | None]:
+def ranks(name: str, queries: int, seed: int, preset: str = "corrected") -> list[int | None]:
     shared = random.Random(f"queries {queries}")
     depth = [shared.gammavariate(0.9, 1.6) for _ in range(queries)]
-    own = random.Random(f"{name} {seed}")
-    _, shift, noise, *_ = SYSTEMS[name]
+    same = preset == "corrected" or name in ("bm25", "base")
+    own = random.Random(f"{name} {seed}" if same else f"{name} {seed} as coded")
+    shift, noise, _ = shape(preset, name)
     out = [max(1, round(math.exp(d + (own.gauss(shift, noise) if own.random() < 0.6 else 0)))) for d in depth]
     return [r if r <= 100 else None for r in out]
 
 
-def training_rows(name: str, seed: int, updates: int = 63) -> list[Row]:
-    first, last = SYSTEMS[name][4] or (0.0, 0.0)
-    draw = random.Random(f"train {name} {seed}")
+def training_rows(preset: str, name: str, seed: int, updates: int = 63) -> list[Row]:
+    first, last = SYSTEMS[KNOBS[name][1] if name in KNOBS else name][4] or (0.0, 0.0)
+    draw = random.Random(f"train {preset} {name} {seed}")
     rows = []
     for step in range(1, updates + 1):
         done = step / updates
@@ -62,36 +112,51 @@ def training_rows(name: str, seed: int, updates: int = 63) -> list[Row]:
             "train/tokens_per_second": 2400 + draw.gauss(0, 90),
         }
         if step % 8 == 0:
-            values["train/cosine_accuracy"] = 0.78 + 0.08 * done + draw.gauss(0, 0.004)
+            values["train/cosine_accuracy/random"] = 0.9 + 0.06 * done + draw.gauss(0, 0.004)
+            values["train/cosine_accuracy/hard"] = 0.7 + 0.08 * done + draw.gauss(0, 0.004)
         rows += [
-            Row(STUDY, PRESET, name, seed, "docstrings", "train", step, "", m, float(f"{v:.6g}"))
+            Row(STUDY, preset, name, seed, "docstrings", "test", step, "", m, float(f"{v:.6g}"))
             for m, v in values.items()
         ]
     return rows
 
 
-def rows(collections: dict[str, int]) -> list[Row]:
+def evaluated(preset: str, name: str, seed: int, collection: str, queries: int) -> list[Row]:
+    return [
+        Row(STUDY, preset, name, seed, collection, "test", -1, f"q{number}", measure, value)
+        for number, rank in enumerate(ranks(name, queries, seed, preset))
+        for measure, value in measures(rank).items()
+    ]
+
+
+def rows(queries: int) -> list[Row]:
     out = []
-    for name, (_, _, _, seeds, losses) in SYSTEMS.items():
-        for seed in seeds:
-            for collection, queries in collections.items():
-                for number, rank in enumerate(ranks(name, queries, seed)):
-                    out += [
-                        Row(STUDY, PRESET, name, seed, collection, "test", -1, f"q{number}", measure, value)
-                        for measure, value in measures(rank).items()
-                    ]
-            if losses:
-                out += training_rows(name, seed)
+    for preset in PRESETS:
+        for name in systems_of(preset):
+            for seed in shape(preset, name)[2]:
+                out += evaluated(preset, name, seed, "docstrings", queries)
+                if name in KNOBS or SYSTEMS[name][4]:
+                    out += training_rows(preset, name, seed)
+    for name in ("bm25", "base"):
+        out += evaluated("corrected", name, 0, "docstrings, whole corpus", 2 * queries)
+    for condition, ranking in (("base, 45 chunks", 2.0), ("LoRA unmerged, 45 chunks", 2.1), ("base, 89 chunks", 3.9)):
+        draw = random.Random(condition)
+        for repeat in range(3):
+            seconds = {"encode": draw.uniform(1.0, 1.1), "score": draw.uniform(0.4, 0.5), "rank": ranking}
+            out += [
+                Row(STUDY, "clocks", condition, 0, "docstrings", "test", -1, str(repeat), f"clock/{stage}/s", value)
+                for stage, value in (*seconds.items(), ("total", sum(seconds.values())))
+            ]
     return out
 
 
-def claims(queries: int) -> list[dict[str, Any]]:
+def claims(queries: int, preset: str) -> list[dict[str, Any]]:
     """Judged by the real rules on the drawn values."""
 
     def values(name: str) -> list[dict[str, float]]:
         return [
-            {f"q{i}": measures(rank)["RR@10"] for i, rank in enumerate(ranks(name, queries, seed))}
-            for seed in SYSTEMS[name][3]
+            {f"q{i}": measures(rank)["RR@10"] for i, rank in enumerate(ranks(name, queries, seed, preset))}
+            for seed in shape(preset, name)[2]
         ]
 
     def effect(number: str, statement: str, system: str, rule: Rule) -> dict[str, Any]:
@@ -112,17 +177,18 @@ def claims(queries: int) -> list[dict[str, Any]]:
         "The one negative of a query is a fixed rank, not a random one of ranks 51 to 200.", "shown",
     )  # fmt: skip
     note = {"note": "12,288 a matrix × 2 matrices × 6 layers; the printed figure has 12 heads in place of 2 matrices."}
-    return [
+    found = [
         judge_figure(count, 147456).as_json() | note | {"rerun": "strop study show T1"},
         judge_mechanism(rank, True).as_json() | {"rerun": "strop study show T8"},
         effect("T5", "LoRA on hard negatives is worse than the base.", "lora_hard", "below"),
         effect("T6", "Full fine-tuning on random negatives is worse than the base.", "full_random", "below"),
         effect("T16", "No fine-tuning of the base improves it.", "in_batch", "below"),
     ]
+    return [item | {"preset": preset} for item in found]
 
 
 def exhibits(queries: int) -> dict[str, Any]:
-    drawn = {name: [ranks(name, queries, seed) for seed in SYSTEMS[name][3]] for name in SYSTEMS}
+    drawn = {name: [ranks(name, queries, seed) for seed in shape("corrected", name)[2]] for name in SYSTEMS}
     topics = ("the inverse of a banded matrix", "the shortest path between two nodes", "a window of the signal")
     return {
         "queries": {
@@ -132,120 +198,60 @@ def exhibits(queries: int) -> dict[str, Any]:
             }
             for i in range(queries)
         },
-        "published_loss": {
-            "full_random": [[500, 1.57], [1000, 0.93], [1500, 0.85], [2000, 0.80]],
-            "lora_hard": [[500, 4.11], [1000, 3.27], [1500, 3.15], [2000, 3.10]],
+        **shared(),
+    }
+
+
+def trained(preset: str, name: str) -> dict[str, Any]:
+    chosen = 6e-5 if preset == "corrected" else 2e-5
+    return {
+        "values": {
+            "learning_rate": chosen,
+            "batch": 32,
+            "tuning": "LoRA" if "lora" in name else "Full",
+            "loss": {"type": "TripletLoss", "margin": 1.0 if name == "normalised" else 5.0, "distance": "l2"},
         },
-        "parameters": [
-            {
-                "system": "full_random",
-                "total": 22713216,
-                "trainable": 22713216,
-                "share": 1.0,
-                "by_part": {"embeddings": 11917440, "encoder": 10647936, "pooler": 147840},
-                "published": None,
-                "note": "The pooler's 147,840 never receive a gradient.",
-            },
-            {
-                "system": "lora_hard",
-                "total": 22713216,
-                "trainable": 147456,
-                "share": 147456 / 22713216,
-                "by_part": {"query": 73728, "value": 73728},
-                "published": 884736,
-                "note": "12,288 × 2 matrices × 6 layers = 147,456; the printed count multiplies by 12 heads instead.",
-            },
-        ],
-        "negatives": {
-            "as coded": {
-                "rank_histogram": [[51, 75, 3], [76, 100, 2], [101, 125, 610], [126, 150, 1390], [151, 200, 4]],
-                "mean_similarity_gap": 0.312,
-                "active_share": 1.0,
-                "count": 2009,
-                "false_negative_share": 0.021,
-            },
-            "drawn": {
-                "rank_histogram": [[51, 75, 340], [76, 100, 330], [101, 125, 345], [126, 150, 322], [151, 200, 672]],
-                "mean_similarity_gap": 0.305,
-                "active_share": 1.0,
-                "count": 2009,
-                "false_negative_share": 0.024,
-                "reading": "not harder than uniform ones: +0.007 in cosine to the query",
-            },
-        },
-        "audit": {
-            "readings": [
-                "1,731 documents and 200 test queries; each query has one relevant document.",
-                "No test query's relevant document is a training positive.",
-            ],
-            "warnings": ["3 queries were dropped: their text is empty."],
-            "collection": "docstrings",
-            "documents": 1731,
-            "splits": {
-                name: {
-                    "queries": n,
-                    "grades": {"1": n},
-                    "positives": {"min": 1, "median": 1.0, "max": 1},
-                    "queries_without_relevant": 0,
-                    "fingerprint": "9f2c" * 16,
-                }
-                for name, n in (("train", 1209), ("dev", 150), ("test", 200))
-            },
-            "duplicates": {"exact": 0, "near": 14},
-            "overlap": {"test": {"queries": 200, "queries_asked_in_training": 0, "relevant": 200, "known": 0}},
-            "lengths": {
-                "limit": 256,
-                **{
-                    role: {
-                        "median": float(median),
-                        "max": 9 * median,
-                        "truncated": median // 4,
-                        "truncated_share": median / 9000,
-                        "histogram": {
-                            "edges": [round(median * i / 7, 2) for i in range(21)],
-                            "counts": [round(400 * math.exp(-abs(i - 7) / 3)) for i in range(20)],
-                            "last_bin": "and all longer ones",
-                        },
-                    }
-                    for role, median in (("documents", 61), ("queries/test", 12))
-                },
-            },
-            "exposure": ["MS MARCO", "NQ", "S2ORC", "code search"],
-        },
+        "updates": 63,
+        "sum_learning_rates": 0.000567,
+        "learning_rate": chosen,
+        "wall_seconds": 141.2,
+        **({"rates": {"2e-05": 0.41, "6e-05": 0.43, "0.0002": 0.39}} if preset == "corrected" else {}),
     }
 
 
 def record() -> dict[str, Any]:
-    trained = {
-        "updates": 63,
-        "sum_learning_rates": 0.000567,
-        "wall_seconds": 141.2,
-    }
-    values = {"learning_rate": 2e-5, "batch": 32, "loss": {"type": "TripletLoss", "margin": 5.0, "distance": "l2"}}
     return {
         "study": STUDY,
         "title": "When fine-tuning fails (synthetic)",
         "paper": "arXiv 2506.18535",
         "seeds": [0, 1, 2],
         "deviations": ["Batches of 32 in place of 1,024.", "63 updates in place of 2,358."],
-        "scale": "quick",
-        "preset": PRESET,
-        "command": "strop study run when_finetuning_fails --scale quick",
+        "scale": "desk",
+        "presets_run": list(PRESETS),
+        "command": "strop study run when_finetuning_fails --scale desk",
         "baseline": "base",
         "primary_measure": "RR@10",
         "systems": {
-            name: {
-                "label": label,
-                "note": f"Drawn: {label.lower()}, nothing trained.",
-                "values": values if losses else {},
-                **(trained if losses else {}),
-            }
-            for name, (label, _, _, _, losses) in SYSTEMS.items()
+            **{
+                name: {"label": label, "note": f"Drawn: {label.lower()}, nothing trained."}
+                for name, (label, *_) in SYSTEMS.items()
+            },
+            **{name: {"label": label, "note": ""} for name, (_, _, label, _) in KNOBS.items()},
         },
+        "trained": {
+            preset: {n: trained(preset, n) for n in systems_of(preset) if n in KNOBS or SYSTEMS[n][4]}
+            for preset in PRESETS
+        },
+        "unfinished": ["one_knob/short, seed 0", "one_knob/all, seed 0"],
+        "contrasts": [
+            {"point": point, "preset": "one_knob", "system": name, "centre": centre, "label": label}
+            for name, (point, centre, label, _) in KNOBS.items()
+        ],
         "published": PUBLISHED,
+        "tables": TABLES,
         "collections": {
-            "docstrings": {"split": "test", "fingerprint": "9f2c" * 16, "documents": 1731, "queries": 200},
-            "docstrings-held-out": {"split": "test", "fingerprint": "71ab" * 16, "documents": 1731, "queries": 120},
+            "docstrings/test": {"fingerprint": "9f2c" * 16, "documents": 1731, "queries": 200, "warnings": ["odd"]},
+            "docstrings/train": {"fingerprint": "71ab" * 16, "documents": 1731, "queries": 120, "warnings": []},
         },
         "weights": {"name": "sentence-transformers/all-MiniLM-L6-v2", "sha256": "53aa" * 16},
         "versions": {"strop": "0.1.0", "python": "3.12.3", "torch": "2.11.0", "transformers": "5.23.0"},
@@ -266,12 +272,24 @@ def record() -> dict[str, Any]:
 def results(queries: int = 200, **changes: Any) -> Results:
     """The whole of it; `changes` replace a part (rows, claims, exhibits, record)."""
     parts: dict[str, Any] = {
-        "rows": tuple(rows({"docstrings": queries, "docstrings-held-out": 3 * queries // 5})),
-        "claims": tuple(claims(queries)),
+        "rows": tuple(rows(queries)),
+        "claims": tuple(item for preset in READINGS for item in claims(queries, preset)),
         "exhibits": exhibits(queries),
         "record": record(),
     }
     return Results(**(parts | changes))
+
+
+def read_as(preset: str, queries: int = 200) -> Results:
+    """A folder in which only one preset was run."""
+    whole = results(queries)
+    about = record() | {"presets_run": [preset], "trained": {preset: whole.record["trained"][preset]}, "contrasts": []}
+    return Results(
+        tuple(r for r in whole.rows if r.preset == preset),
+        tuple(c for c in whole.claims if c["preset"] == preset),
+        whole.exhibits,
+        about,
+    )
 
 
 def folder(path: Path, **changes: Any) -> Path:

@@ -9,9 +9,10 @@ import pytest
 from strop import significance
 from strop.nouns import InputError
 from strop.report import formats
+from strop.report.matrix import matrix_table, terminal_table
 from strop.report.perquery import changes
-from strop.report.summary import BETTER, UNRESOLVED, WORSE, Panel, summarise, summary_table, terminal_table
-from strop.report.training import endings, series, thin
+from strop.report.summary import BETTER, UNRESOLVED, WORSE, Panel, summarise
+from strop.report.training import accuracy_kinds, endings, logs, series, thin
 from strop.results import Results, Row
 
 from . import synthetic
@@ -94,14 +95,58 @@ def test_random_weights_never_get_a_quality_number() -> None:
 def test_training_rows_and_other_namespaces_are_no_measures() -> None:
     summary = summarise(synthetic.results(queries=20))
     assert summary.measures == ("RR@10", "RR@100", "nDCG@10", "R@100")
-    assert [p.collection for p in summary.panels] == ["docstrings", "docstrings-held-out"]
+    assert [(p.preset, p.collection) for p in summary.shown()] == [
+        ("corrected", "docstrings"),
+        ("corrected", "docstrings, whole corpus"),
+        ("as_coded", "docstrings"),
+        ("as_written", "docstrings"),
+    ]
+
+
+def test_a_preset_of_knobs_alone_is_no_reading_unless_it_is_all_there_is() -> None:
+    results = synthetic.results(queries=10)
+    summary = summarise(results)
+    assert [p.preset for p in summary.readings] == ["corrected", "as_coded", "as_written"]
+    assert {p.preset for p in summary.panels} == set(synthetic.PRESETS)
+    knobs = tuple(r for r in results.rows if r.preset == "one_knob")
+    alone = summarise(Results(knobs, (), {}, results.record))
+    assert [p.preset for p in alone.readings] == ["one_knob"]
+    assert [c.system for c in alone.headline()] == ["base", "full_random", "lora_hard"]
+
+
+def test_intervals_are_drawn_for_what_is_shown_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    compare = significance.compare
+    monkeypatch.setattr(significance, "compare", lambda a, b: drawn.append(1) or compare(a, b))  # type: ignore[func-returns-value]
+    results = synthetic.results(queries=6)
+    summarise(results, readings_only=True)
+    assert len(drawn) == 3 * 4  # four rivals in each of three readings
+    summarise(results)
+    assert len(drawn) == 2 * 3 * 4 + 1 + 2  # BM25 on the whole corpus, and two centres
+
+
+def test_the_matrix_has_a_row_a_system_and_a_column_a_reading() -> None:
+    summary = summarise(synthetic.results(queries=60))
+    found = matrix_table(summary)
+    assert found is not None
+    assert found.columns == ("System", "Corrected", "As coded", "As written", "The paper")
+    row = found.rows[found.systems.index("lora_hard")]
+    cell = summary.cells[summary.readings[1], "lora_hard"]
+    assert cell.difference is not None
+    seen = cell.difference.seen
+    assert row[2].split("\n") == [
+        f"▼ {formats.signed(seen.difference)}",
+        formats.signed_percent(seen.relative),
+        formats.interval(seen.low, seen.high, signs=True),
+    ]
+    assert row[4] == "−32.3\u202f%"
 
 
 def test_per_query_changes_average_seeds_and_list_the_largest_ten_each_way() -> None:
     results = synthetic.results(queries=60)
     summary = summarise(results)
     for found in changes(results, summary):
-        cell = summary.cells[summary.panels[0], "RR@10", found.system]
+        cell = summary.cells[summary.panels[0], found.system]
         assert cell.difference is not None
         assert fmean(c.difference for c in found.values) == pytest.approx(cell.difference.seen.difference)
         assert found.tied == cell.difference.seen.tied
@@ -119,20 +164,20 @@ def test_a_long_curve_is_thinned_to_means_and_keeps_its_last_update() -> None:
 
 def test_training_series_hold_each_seed_and_their_mean() -> None:
     results = synthetic.results(queries=5)
-    found = [s for s in series(results, "train/loss") if s.system == "lora_hard"]
+    logged = logs(results)["corrected"]
+    found = [s for s in series(logged["train/loss"]) if s.system == "lora_hard"]
     assert [s.seed for s in found] == ["0", "1", "2", "mean"]
     assert found[3].points[4][1] == pytest.approx(fmean(s.points[4][1] for s in found[:3]), abs=1e-4)
-    ending = next(e for e in endings(results) if e.system == "lora_hard")
+    ending = next(e for e in endings(logged) if e.system == "lora_hard")
     assert (ending.updates, ending.seeds, ending.active_share) == (63, 3, 1.0)
+    assert accuracy_kinds(logged) == tuple(ending.accuracies) == ("random", "hard")
+    assert ending.accuracies["hard"] == pytest.approx(0.78, abs=0.01)
+    assert ending.loss == pytest.approx(fmean(v for s in found[:3] for _, v in s.points[-6:]), abs=1e-4)
 
 
-def test_the_terminal_and_the_page_share_one_computation() -> None:
-    results = synthetic.results(queries=30)
-    assert summary_table(results) == summarise(results).headline()
-
-
-def test_the_terminal_table_fits_eighty_columns() -> None:
-    table = terminal_table(synthetic.results(queries=200))
+@pytest.mark.parametrize("results", [synthetic.read_as("as_coded", 200), synthetic.results(40)])
+def test_the_terminal_table_fits_eighty_columns(results: Results) -> None:
+    table = terminal_table(summarise(results, readings_only=True))
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     assert sum(widths) + len(widths) - 1 <= 80
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from strop.report.perquery import rank_text
-from strop.report.tables import Histogram, Table, blocks, negatives_table, presets_table
+from strop.report.settings import presets_table, rates_table, values_tables
+from strop.report.tables import Histogram, Table, blocks, negatives_table
 
 
 def test_scalars_become_facts_and_small_mappings_share_a_cell() -> None:
@@ -46,17 +47,35 @@ def test_a_policy_without_a_figure_shows_a_dash() -> None:
     assert found.rows == (("mined", "3", "100.0\u202f%"), ("uniform", "4", "–"))
 
 
-def test_what_the_paper_leaves_open_is_not_stated_and_this_run_follows_its_preset() -> None:
-    fields = {
-        "margin": {"as_written": None, "as_coded": 5.0, "corrected": 0.2},
-        "batch": {"as_coded": 1024, "this_run": 32},
-    }
-    found = presets_table({"preset": "as_coded", "presets": fields})
+def test_what_the_paper_leaves_open_is_not_stated() -> None:
+    found = presets_table({"presets": {"margin": {"as_written": None, "as_coded": 5.0}, "batch": {"corrected": 1024}}})
     assert found is not None
     assert found.rows == (
-        ("Margin", "not stated", "5", "0.2", "5"),
-        ("Batch", "not stated", "1,024", "not stated", "32"),
+        ("Margin", "not stated", "5", "not stated"),
+        ("Batch", "not stated", "not stated", "1,024"),
     )
+
+
+def test_training_values_are_split_into_shared_and_differing_ones() -> None:
+    values = {"a": {"values": {"batch": 32, "margin": 5.0}}, "b": {"values": {"batch": 32, "margin": 1.0}}}
+    same, other = values_tables({"trained": {"as_coded": values}, "systems": {"a": {"label": "A"}}})
+    assert same.rows == (("batch", "32"),)
+    assert (other.columns, other.rows) == (("System", "margin"), (("A", "5"), ("b", "1")))
+    assert other.systems == ("a", "b")
+
+
+def test_each_rate_that_was_tried_has_a_row_and_shared_trials_are_told_once() -> None:
+    grid = {"2e-05": 0.41, "6e-05": 0.43}
+    trained = {"corrected": {s: {"learning_rate": 6e-5, "rates": grid} for s in ("a", "b")} | {"c": {}}}
+    trained["corrected"]["d"] = {"learning_rate": 2e-5, "rates": {"2e-05": 0.5, "6e-05": 0.4}}
+    found = rates_table({"trained": trained})
+    assert found is not None
+    assert [(r[0], r[2], r[3], r[4]) for r in found.rows] == [
+        ("a · b", "2\u202f×\u202f10⁻⁵", "0.4100", ""),
+        ("a · b", "6\u202f×\u202f10⁻⁵", "0.4300", "chosen"),
+        ("d", "2\u202f×\u202f10⁻⁵", "0.5000", "chosen"),
+        ("d", "6\u202f×\u202f10⁻⁵", "0.4000", ""),
+    ]
 
 
 def test_ranks_read_over_seeds() -> None:

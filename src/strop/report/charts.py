@@ -13,7 +13,6 @@ from typing import Any
 import altair as alt
 
 from strop.report.perquery import Change
-from strop.report.summary import Cell
 from strop.report.training import Series
 
 Spec = dict[str, Any]
@@ -60,65 +59,14 @@ def _scale(labels: Mapping[str, str], used: Mapping[str, str]) -> alt.Scale:
     return alt.Scale(domain=[labels[s] for s in used], range=list(used.values()))
 
 
-def _finish(chart: Any, height: int, description: str) -> Spec:
+def finish(chart: Any, height: int, description: str) -> Spec:
+    """The specification, as wide as its place on the page."""
     # Checking against the schema costs more than drawing; a test compiles every chart instead.
     spec: Spec = chart.properties(width="container", height=height, description=description).to_dict(validate=False)
     spec.pop("$schema", None)
     spec.pop("config", None)
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     return spec
-
-
-def forest(cells: Sequence[Cell], palette: Mapping[str, str], description: str) -> Spec:
-    """Relative change of each system against the baseline: ours with its interval, the paper's as a diamond."""
-    ours = [
-        {
-            "system": c.label,
-            "change": c.difference.seen.relative,
-            "low": (c.difference.relative_interval or (None, None))[0],
-            "high": (c.difference.relative_interval or (None, None))[1],
-            "verdict": c.difference.verdict,
-        }
-        for c in cells
-        if c.difference is not None and c.difference.seen.relative is not None
-    ]
-    theirs = [{"system": c.label, "change": c.published_relative} for c in cells if c.published_relative is not None]
-    order = [c.label for c in cells if c.difference is not None and c.difference.seen.relative is not None]
-    used = {c.label: palette[c.system] for c in cells}
-    colour = alt.Color("system:N", scale=alt.Scale(domain=order, range=[used[s] for s in order]), legend=None)
-    y = alt.Y("system:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, grid=True))
-    x_axis = alt.Axis(labelExpr="datum.value ? format(datum.value, '+.0%') : '0'", tickCount=5, labelOverlap=True)
-    own = alt.Chart(alt.InlineData(ours))
-    tip = [
-        alt.Tooltip("system:N", title="system"),
-        alt.Tooltip("change:Q", title="ours", format="+.1%"),
-        alt.Tooltip("low:Q", title="from", format="+.1%"),
-        alt.Tooltip("high:Q", title="to", format="+.1%"),
-        alt.Tooltip("verdict:N", title="verdict"),
-    ]
-    measure = cells[0].measure if cells else ""
-    title = f"change in {measure}"
-    layers: list[Any] = [
-        alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(color=INK, opacity=0.6).encode(x="zero:Q"),
-        own.mark_rule(strokeWidth=2.5, strokeCap="round").encode(
-            x=alt.X("low:Q", title=title, axis=x_axis), x2="high:Q", y=y, color=colour, tooltip=tip
-        ),
-        own.mark_circle(size=110, opacity=1).encode(x="change:Q", y=y, color=colour, tooltip=tip),
-    ]
-    if theirs:
-        layers.append(
-            alt.Chart(alt.InlineData(theirs))
-            .mark_point(shape="diamond", size=90, strokeWidth=1.6, color=INK, opacity=0.9)
-            .encode(
-                x="change:Q",
-                y=y,
-                tooltip=[
-                    alt.Tooltip("system:N", title="system"),
-                    alt.Tooltip("change:Q", title="the paper", format="+.1%"),
-                ],
-            )
-        )
-    return _finish(alt.layer(*layers), 44 * max(1, len(ours)) + 10, description)
 
 
 def curves(
@@ -176,7 +124,7 @@ def curves(
         .add_params(near)
         .properties(name="nearest")
     )
-    return _finish(alt.layer(*layers), height, description)
+    return finish(alt.layer(*layers), height, description)
 
 
 def changes(values: Sequence[Change], measure: str, baseline: str, label: str, colour: str, description: str) -> Spec:
@@ -222,7 +170,7 @@ def changes(values: Sequence[Change], measure: str, baseline: str, label: str, c
             ],
         )
     )
-    return _finish(chart, 150, description)
+    return finish(chart, 150, description)
 
 
 def histogram(bins: Sequence[tuple[float, float, float]], title: str, unit: str, description: str) -> Spec:
@@ -246,4 +194,4 @@ def histogram(bins: Sequence[tuple[float, float, float]], title: str, unit: str,
         chart = chart.mark_bar(color=GREY).encode(
             x=alt.X("bin:N", sort=names, title=title, axis=alt.Axis(labelAngle=0))
         )
-    return _finish(chart, 150, description)
+    return finish(chart, 150, description)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strop.report import charts, formats, tables
+from strop.report import charts, forests, formats, knobs, tables
 from strop.report.perquery import Changes, changes
 from strop.report.summary import Summary, label
-from strop.report.training import CURVES, Series, published_loss, series
+from strop.report.training import ACCURACY, CURVES, Logs, Series, accuracy_kinds, published_loss, series
 from strop.results import Results
 
 
@@ -36,8 +36,15 @@ class Gallery:
     def __init__(self, results: Results, summary: Summary) -> None:
         self.results, self.summary = results, summary
         described = tuple(results.record.get("systems", {}))
-        self.palette = charts.colours(tuple(dict.fromkeys((*described, *summary.systems))), summary.baseline)
+        everyone = dict.fromkeys((*described, *summary.systems))
         self.specs: dict[str, charts.Spec] = {}
+        self._knobs = {system for _, system in summary.knobs}
+        shown = charts.colours([s for s in everyone if s not in self._knobs], summary.baseline)
+        self.palette = dict.fromkeys(everyone, charts.GREY) | shown
+
+    def shown(self) -> tuple[str, ...]:
+        """The described systems that are more than a knob."""
+        return tuple(s for s in self.results.record.get("systems", {}) if s not in self._knobs)
 
     def forest(self) -> Figure | None:
         """All rivals on the headline measure, the paper's changes beside ours."""
@@ -56,24 +63,56 @@ class Gallery:
         text = f"{'; '.join(said)}."
         caption = "Dots are ours with their 95 % intervals"
         caption += ", diamonds the changes the paper prints." if any(c.published_relative for c in rivals) else "."
-        return self._add("forest", "Against the base", charts.forest(cells, self.palette, text), text, caption)
+        return self._add("forest", "Against the base", forests.forest(cells, self.palette, text), text, caption)
 
-    def training(self) -> tuple[Figure, ...]:
-        """Loss first, the paper's loss beside it where there are points, then everything else that was logged."""
-        figures = []
-        theirs = published_loss(self.results)
-        for measure, name in CURVES.items():
-            ours = series(self.results, measure)
-            if not ours:
-                continue
-            figures.append(self._curves(measure.replace("/", "-"), name, ours, dashed=False))
-            if measure == "train/loss" and theirs:
-                figures.append(
-                    self._curves("published-loss", "loss in the paper, read off its figure", theirs, dashed=True)
-                )
+    def knobs(self, centre: knobs.Centre) -> Figure:
+        """Every knob around one centre, the largest difference first."""
+        measure, ordered = self.summary.primary_measure, knobs.ordered(centre)
+        said = []
+        for k in ordered:
+            seen = k.difference.seen
+            back = f", wins back {formats.percent(k.share, 0)}" if k.share is not None else ""
+            span = formats.interval(seen.low, seen.high, signs=True)
+            said.append(f"{k.label} {formats.signed(seen.difference)} {span}{back}")
+        text = f"{'; '.join(said)}."
+        spec = forests.knob_forest(ordered, measure, centre.label, text)
+        caption = "Dots are differences to the centre with 95 % intervals, drawn in colour where they are resolved."
+        name = f"knobs-{centre.panel.preset}-{centre.system}"
+        return self._add(name, f"One knob at a time around {centre.label}", spec, text, caption)
+
+    def losses(self, logs: Logs) -> tuple[Figure, ...]:
+        """The loss of each reading, and the paper's own."""
+        figures = [
+            self._curves(f"loss-{panel.preset}", f"loss, {_said(panel.preset)}", series(logged), "train/loss")
+            for panel in self.summary.readings
+            if (logged := logs.get(panel.preset, {}).get("train/loss"))
+        ]
+        if figures and (theirs := published_loss(self.results)):
+            title = "loss in the paper, read off its figure"
+            figures.append(self._curves("published-loss", title, theirs, "train/loss", dashed=True))
         return tuple(figures)
 
-    def _curves(self, name: str, title: str, lines: Sequence[Series], dashed: bool) -> Figure:
+    def accuracies(self, logs: Logs) -> tuple[Figure, ...]:
+        """What was watched on held-out queries, reading by reading, a chart a kind of negatives."""
+        return tuple(
+            self._curves(
+                f"accuracy-{kind}-{preset}", f"accuracy, held-out {kind} negatives, {_said(preset)}", lines, ACCURACY
+            )
+            for preset in (p.preset for p in self.summary.readings)
+            for kind in accuracy_kinds(logs.get(preset, {}))
+            if (lines := series(logs[preset][f"{ACCURACY}/{kind}"]))
+        )
+
+    def courses(self, logs: Logs) -> tuple[Figure, ...]:
+        """Everything else that was logged."""
+        return tuple(
+            self._curves(f"{measure.replace('/', '-')}-{preset}", f"{name}, {_said(preset)}", series(logged), measure)
+            for preset in (p.preset for p in self.summary.readings)
+            for measure, name in CURVES.items()
+            if measure != "train/loss" and (logged := logs.get(preset, {}).get(measure))
+        )
+
+    def _curves(self, name: str, title: str, lines: Sequence[Series], measure: str, dashed: bool = False) -> Figure:
         labels = {s.system: label(self.results.record, s.system) for s in lines}
         palette = {s: self.palette.get(s, charts.GREY) for s in labels}
         ends = [
@@ -83,9 +122,10 @@ class Gallery:
             if s.seed == "mean"
         ]
         text = f"{tables.title(title)}: {'; '.join(ends)}."
-        unit = (0.0, 1.0) if title == CURVES["train/active_share"] else None
-        rate = "~e" if title == CURVES["train/learning_rate"] else ""
-        spec = charts.curves(lines, palette, labels, title, text, dashed=dashed, domain=unit, value_format=rate)
+        unit = (0.0, 1.0) if measure == "train/active_share" else None
+        rate = "~e" if measure == "train/learning_rate" else ""
+        shown = measure.removeprefix("train/").replace("_", " ")
+        spec = charts.curves(lines, palette, labels, shown, text, dashed=dashed, domain=unit, value_format=rate)
         return self._add(name, tables.title(title), spec, text)
 
     def changes(self) -> tuple[tuple[Changes, Figure], ...]:
@@ -142,6 +182,10 @@ class Gallery:
     def _add(self, name: str, title: str, spec: charts.Spec, text: str, caption: str = "") -> Figure:
         self.specs[name] = spec
         return Figure(name, title, text, caption)
+
+
+def _said(preset: str) -> str:
+    return preset.replace("_", " ")
 
 
 def _sentences(value: Any) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
-"""Claims as judged, one row each: what the paper says, its figure, ours, the word, and how to run it again."""
+"""Claims as judged: what the paper says and its figure, and in each reading ours, the word, and what it rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from strop.report import formats
@@ -12,52 +12,80 @@ from strop.results import Results
 
 
 @dataclass(frozen=True, slots=True)
+class Ruling:
+    """The word on a claim in the `readings` (presets) that agree in everything, and the evidence for it."""
+
+    readings: tuple[str, ...]
+    ours: str
+    word: str
+    tone: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """One claim. `note` holds what the word rests on: the interval, the rule, and what a null could not see."""
+    """One claim. `note` holds the rule and whatever else there is to say, `rerun` the command that shows it again."""
 
     id: str
     statement: str
     kind: str
     source: str
     theirs: str
-    ours: str
-    word: str
-    tone: str
     note: str
     rerun: str
+    rulings: tuple[Ruling, ...]
 
 
 def judged(results: Results) -> tuple[Judged, ...]:
-    """claims.json, an item being `claims.Verdict.as_json()`; it may carry `note` and `rerun` besides.
+    """claims.json, an item being `claims.Verdict.as_json()` and its `preset`; it may carry `note` and `rerun` besides.
 
     Where an item has no `rerun`, the command of the whole study is the way to run it again.
     """
-    return tuple(_row(item, str(results.record.get("command", ""))) for item in results.claims)
+    found: dict[str, Judged] = {}
+    for item in results.claims:
+        claim = str(item["claim"]["id"])
+        known = found.get(claim) or _claim(item, str(results.record.get("command", "")))
+        found[claim] = replace(known, rulings=_with(known.rulings, _ruling(item)))
+    return tuple(found.values())
 
 
-def _row(item: Mapping[str, Any], command: str) -> Judged:
+def _with(rulings: tuple[Ruling, ...], ruling: Ruling) -> tuple[Ruling, ...]:
+    for i, known in enumerate(rulings):
+        if replace(known, readings=ruling.readings) == ruling:
+            joined = replace(known, readings=(*known.readings, *ruling.readings))
+            return (*rulings[:i], joined, *rulings[i + 1 :])
+    return (*rulings, ruling)
+
+
+def _claim(item: Mapping[str, Any], command: str) -> Judged:
     claim: Mapping[str, Any] = item["claim"]
-    theirs, ours = formats.plain(claim.get("published")), formats.plain(item.get("ours"))
+    theirs = formats.plain(claim.get("published"))
     notes = [str(item["note"])] if item.get("note") else []
     if claim["kind"] == "effect":
         theirs = _beside(claim.get("published"), claim.get("published_against"))
-        seen = item.get("comparison") or {}
-        ours = _beside(item.get("ours"), seen.get("mean_b"))
-        notes = [_rule(claim), *_evidence(item, seen), *notes]
-    elif claim["kind"] == "mechanism" and item.get("ours") is None:
-        ours = "demonstrated" if item["word"] == "shown" else formats.DASH
+        notes = [_rule(claim), *notes]
     return Judged(
         id=str(claim["id"]),
         statement=str(claim["statement"]),
         kind=str(claim["kind"]),
         source=", ".join(str(claim[k]) for k in ("paper", "table") if claim.get(k)),
         theirs=theirs,
-        ours=ours,
-        word=str(item["word"]),
-        tone=tone(str(item["word"])),
         note=" ".join(notes),
         rerun=str(item.get("rerun") or command),
+        rulings=(),
     )
+
+
+def _ruling(item: Mapping[str, Any]) -> Ruling:
+    claim: Mapping[str, Any] = item["claim"]
+    seen = item.get("comparison") or {}
+    ours, word = formats.plain(item.get("ours")), str(item["word"])
+    if claim["kind"] == "effect":
+        ours = _beside(item.get("ours"), seen.get("mean_b"))
+    elif claim["kind"] == "mechanism" and item.get("ours") is None:
+        ours = "demonstrated" if word == "shown" else formats.DASH
+    readings = (str(item["preset"]),) if item.get("preset") else ()
+    return Ruling(readings, ours, word, tone(word), " ".join(_evidence(item, seen)))
 
 
 def _beside(value: float | None, against: float | None) -> str:

@@ -17,7 +17,12 @@
       .then(({ view }) => { drawn.push([place, view]); place.classList.add("drawn"); })
       .catch((error) => { place.textContent = "This chart could not be drawn: " + error.message; });
   }
-  const redraw = (width) => { for (const [place, view] of drawn) view.width(width(place)).run(); };
+  const redraw = (width, inside = document) => {
+    for (const [place, view] of drawn) if (inside.contains(place)) view.width(width(place)).run();
+  };
+  for (const each of document.querySelectorAll("details")) { // a closed one has no width to draw to
+    each.addEventListener("toggle", () => { if (each.open) redraw((place) => place.clientWidth, each); });
+  }
   let closed = [];
   addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("details:not([open])")];

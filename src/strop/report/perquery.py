@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from strop.report.formats import DASH, count
-from strop.report.summary import Summary, per_query
+from strop.report.summary import Summary
 from strop.results import Results
 
 SHORT, LISTED = 110, 10
@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """All changes of one system on the primary measure of the first panel, and the ten largest each way."""
+    """All changes of one system on the primary measure of the first reading, and the ten largest each way."""
 
     system: str
     label: str
@@ -57,10 +57,9 @@ class Changes:
 
 def changes(results: Results, summary: Summary) -> tuple[Changes, ...]:
     """One `Changes` for each trained system, in the order of the summary."""
-    if not summary.panels:
+    if not summary.readings:
         return ()
-    panel, measure = summary.panels[0], summary.primary_measure
-    values = per_query(results)
+    panel, measure, values = summary.readings[0], summary.primary_measure, summary.values
     exhibit: dict[str, Any] = results.exhibits.get("queries", {})
     base = averaged(values[panel, measure, summary.baseline])
     out = []

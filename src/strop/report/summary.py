@@ -2,26 +2,27 @@
 
 What it reads of a Results folder
     rows    evaluation rows have step -1, a query id as item, and a measure without a slash; every system of one
-            collection has the same queries. Training rows are `train/...` with step >= 0 and an empty item.
-    record  `baseline` and `primary_measure` name the comparison; `systems` maps each name to its `label`, `values`,
-            `updates`, `sum_learning_rates` and `wall_seconds`, in the order to show; `random_weights: true` there
-            withholds every quality number of that system; `published` maps system -> measure -> value.
+            preset and collection has the same queries. Training rows are `train/...` with step >= 0 and an empty item.
+    record  `baseline` and `primary_measure` name the comparison; `systems` maps each name to its `label` and `note`,
+            in the order to show; `random_weights: true` there withholds every quality number of that system;
+            `trained` maps preset -> system -> what its training was; `contrasts` lists systems that differ from
+            another by one knob; `published` maps system -> measure -> value.
 
-What is shown and what is judged: intervals are 95 %, over seeds and queries together; p is corrected by Holm over the
-systems compared with the baseline on one measure of one collection; a difference is *resolved* when the corrected p
-is at most 0.05 and its interval excludes zero.
+What is shown and what is judged: intervals are 95 %, over seeds and queries together, and drawn for the primary measure
+alone; p is corrected by Holm over the systems compared with the baseline in one preset on one collection; a difference
+is *resolved* when the corrected p is at most 0.05 and its interval excludes zero. Knobs are compared with their centre
+(`report.knobs`), not here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
 from strop import significance
 from strop.nouns import InputError
-from strop.report import formats
 from strop.results import Results
 
 BETTER, WORSE, UNRESOLVED = "better", "worse", "not resolved"
@@ -63,7 +64,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One system on one measure of one panel, the paper's figures beside ours.
+    """One system on the primary measure of one panel, the paper's figures beside ours.
 
     `difference` is None for the baseline itself; `published_relative` is the paper's change against its own base.
     """
@@ -82,35 +83,50 @@ class Cell:
     published_relative: float | None
 
 
+#: One mapping a seed of query id to value.
+Seeds = tuple[Mapping[str, float], ...]
+#: (panel, measure, system) -> its values.
+PerQuery = Mapping[tuple[Panel, str, str], Seeds]
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Every cell, in the order to show: panels as they first appear, the primary measure first, systems as recorded.
+    """The primary measure as cells, all others as means; panels as they first appear, systems as recorded.
 
-    `trained` are the systems with updates, or every rival of the baseline where none has any.
+    `readings` are the panels of the matrix: the first collection of each preset that is more than knobs around a
+    centre. `knobs` are the (preset, system) that only their centre is compared with. `trained` are the systems with
+    a training, or every rival of the baseline where none has any.
     """
 
     baseline: str
     primary_measure: str
     panels: tuple[Panel, ...]
+    readings: tuple[Panel, ...]
     measures: tuple[str, ...]
     systems: tuple[str, ...]
-    cells: Mapping[tuple[Panel, str, str], Cell]
+    cells: Mapping[tuple[Panel, str], Cell]
+    values: PerQuery
+    knobs: frozenset[tuple[str, str]]
     trained: tuple[str, ...]
     withheld: tuple[str, ...]
 
     def headline(self) -> tuple[Cell, ...]:
-        """The primary measure on the first panel: what the verdict and the terminal's table are about."""
-        return self.column(self.panels[0], self.primary_measure) if self.panels else ()
+        """The first reading: what the verdict is about."""
+        return self.column(self.readings[0]) if self.readings else ()
+
+    def column(self, panel: Panel) -> tuple[Cell, ...]:
+        return tuple(c for s in self.systems if (c := self.cells.get((panel, s))) is not None)
+
+    def shown(self) -> tuple[Panel, ...]:
+        """The panels of all readings, reading by reading."""
+        return tuple(p for r in self.readings for p in self.panels if p.preset == r.preset)
+
+    def mean(self, panel: Panel, measure: str, system: str) -> float | None:
+        values = self.values.get((panel, measure, system))
+        return fmean(fmean(seed.values()) for seed in values) if values else None
 
     def measures_on(self, panel: Panel) -> tuple[str, ...]:
-        return tuple(m for m in self.measures if (panel, m, self.baseline) in self.cells)
-
-    def column(self, panel: Panel, measure: str) -> tuple[Cell, ...]:
-        return tuple(c for s in self.systems if (c := self.cells.get((panel, measure, s))) is not None)
-
-
-#: (panel, measure, system) -> one mapping a seed of query id to value.
-PerQuery = dict[tuple[Panel, str, str], tuple[Mapping[str, float], ...]]
+        return tuple(m for m in self.measures if (panel, m, self.baseline) in self.values)
 
 
 def per_query(results: Results) -> PerQuery:
@@ -134,10 +150,10 @@ def per_query(results: Results) -> PerQuery:
     return {key: tuple(values for _, values in sorted(by_seed.items())) for key, by_seed in read.items()}
 
 
-def summarise(results: Results, headline_only: bool = False) -> Summary:
+def summarise(results: Results, readings_only: bool = False) -> Summary:
     """Everything the tables say, computed once. Raises InputError when the baseline has no rows.
 
-    `headline_only` leaves out all but the primary measure of the first panel, for a terminal that shows no more.
+    `readings_only` draws no intervals but for the matrix, for a terminal that shows no more.
     """
     record = results.record
     baseline = str(record.get("baseline", "base"))
@@ -151,29 +167,65 @@ def summarise(results: Results, headline_only: bool = False) -> Summary:
     primary = str(record.get("primary_measure", ""))
     if primary not in measures:
         primary = measures[0] if measures else ""
-    if headline_only:
-        panels, measures = panels[:1], tuple(m for m in measures if m == primary)
-    cells: dict[tuple[Panel, str, str], Cell] = {}
-    for panel in panels:
-        for measure in measures:
-            measured = [system for system in systems if (panel, measure, system) in values]
-            if measured and baseline not in measured:
-                raise InputError(
-                    f"no rows of the baseline {baseline!r} for {measure} on {panel.collection}",
-                    where="rows.csv",
-                    remedy="Evaluate the baseline beside every system, or name another one in record.json",
-                )
-            column = [_cell(panel, measure, system, baseline, values, record) for system in measured]
-            cells |= {(panel, measure, cell.system): cell for cell in _holm(column)}
-    ordered = tuple(sorted(measures, key=lambda m: m != primary))
-    rivals = tuple(s for s in systems if s != baseline)
-    trained = tuple(s for s in rivals if described.get(s, {}).get("updates"))
-    return Summary(baseline, primary, panels, ordered, systems, cells, trained or rivals, withheld)
+    knobs = _knobs(record)
+    readings = _readings(panels, record)
+    cells: dict[tuple[Panel, str], Cell] = {}
+    for panel in readings if readings_only else panels:
+        measured = [s for s in systems if (panel, primary, s) in values and (panel.preset, s) not in knobs]
+        if measured and baseline not in measured:
+            raise InputError(
+                f"no rows of the baseline {baseline!r} for {primary} on {panel.collection}",
+                where="rows.csv",
+                remedy="Evaluate the baseline beside every system, or name another one in record.json",
+            )
+        rivals = [s for s in measured if s != baseline]
+        of = {s: values[panel, primary, s] for s in measured}
+        against = dict(zip(rivals, compared([of[s] for s in rivals], of[baseline]) if rivals else (), strict=True))
+        cells |= {(panel, s): _cell(panel, primary, s, of[s], against.get(s), record, baseline) for s in measured}
+    trained = {s for of in (record.get("trained") or {}).values() for s in of}
+    rivals_of_all = tuple(s for s in systems if s != baseline)
+    return Summary(
+        baseline=baseline,
+        primary_measure=primary,
+        panels=panels,
+        readings=readings,
+        measures=tuple(sorted(measures, key=lambda m: m != primary)),
+        systems=systems,
+        cells=cells,
+        values=values,
+        knobs=knobs,
+        trained=tuple(s for s in rivals_of_all if s in trained) or rivals_of_all,
+        withheld=withheld,
+    )
 
 
-def _cell(panel: Panel, measure: str, system: str, baseline: str, values: PerQuery, record: Mapping[str, Any]) -> Cell:
-    own, base = values[panel, measure, system], values[panel, measure, baseline]
-    matrix = [[seed[q] for q in own[0]] for seed in own]
+def _knobs(record: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    contrasts = record.get("contrasts") or ()
+    return frozenset((c["preset"], c["system"]) for c in contrasts) - {(c["preset"], c["centre"]) for c in contrasts}
+
+
+def _readings(panels: Sequence[Panel], record: Mapping[str, Any]) -> tuple[Panel, ...]:
+    """The first panel of each preset whose trained systems are not all knobs and centres; of all where none is."""
+    contrasts = record.get("contrasts") or ()
+    around: dict[str, set[str]] = {}
+    for c in contrasts:
+        around.setdefault(c["preset"], set()).update((c["system"], c["centre"]))
+    trained: Mapping[str, Any] = record.get("trained") or {}
+    first = tuple({p.preset: p for p in reversed(panels)}[preset] for preset in dict.fromkeys(p.preset for p in panels))
+    more = tuple(p for p in first if p.preset not in around or set(trained.get(p.preset, ())) - around[p.preset])
+    return more or first
+
+
+def _cell(
+    panel: Panel,
+    measure: str,
+    system: str,
+    values: Seeds,
+    difference: Difference | None,
+    record: Mapping[str, Any],
+    baseline: str,
+) -> Cell:
+    matrix = [[seed[q] for q in values[0]] for seed in values]
     low, high = significance.bootstrap_interval(matrix)
     published = record.get("published", {})
     theirs, their_base = (published.get(s, {}).get(measure) for s in (system, baseline))
@@ -182,58 +234,30 @@ def _cell(panel: Panel, measure: str, system: str, baseline: str, values: PerQue
         measure=measure,
         system=system,
         label=label(record, system),
-        queries=len(own[0]),
-        seeds=len(own),
+        queries=len(values[0]),
+        seeds=len(values),
         mean=fmean(map(fmean, matrix)),
         low=low,
         high=high,
-        difference=None if system == baseline else _difference(significance.compare(own, base)),
+        difference=difference,
         published=theirs,
         published_relative=theirs / their_base - 1 if theirs and their_base and system != baseline else None,
     )
 
 
-def _difference(seen: significance.Comparison) -> Difference:
-    """Not corrected yet: `_holm` needs the whole column."""
+def compared(rivals: Sequence[Seeds], against: Seeds) -> tuple[Difference, ...]:
+    """Each rival minus `against`, p corrected over all of them."""
+    seen = [significance.compare(own, against) for own in rivals]
+    return tuple(_difference(s, p) for s, p in zip(seen, significance.holm([s.p for s in seen]), strict=True))
+
+
+def _difference(seen: significance.Comparison, p: float) -> Difference:
     visible = significance.minimum_detectable_effect(seen.sd, seen.n) if seen.sd is not None else None
-    return Difference(seen, seen.p, visible, None)
-
-
-def _holm(cells: list[Cell]) -> list[Cell]:
-    """The same cells with p corrected over them, and the queries needed where nothing is resolved."""
-    rivals = [c.difference for c in cells if c.difference is not None]
-    corrected = iter(significance.holm([d.seen.p for d in rivals]))
-    out = []
-    for cell in cells:
-        if (d := cell.difference) is not None:
-            d = replace(d, p_holm=next(corrected))
-            if d.verdict == UNRESOLVED and d.seen.sd and d.seen.difference:
-                d = replace(d, queries_needed=significance.queries_needed(d.seen.difference, d.seen.sd))
-        out.append(replace(cell, difference=d))
-    return out
+    found = Difference(seen, p, visible, None)
+    if found.verdict != UNRESOLVED or not seen.sd or not seen.difference:
+        return found
+    return replace(found, queries_needed=significance.queries_needed(seen.difference, seen.sd))
 
 
 def label(record: Mapping[str, Any], system: str) -> str:
     return str(record.get("systems", {}).get(system, {}).get("label") or system)
-
-
-def summary_table(results: Results) -> tuple[Cell, ...]:
-    """Every system on the primary measure of the first panel, as values."""
-    return summarise(results, headline_only=True).headline()
-
-
-def terminal_table(results: Results) -> tuple[tuple[str, ...], ...]:
-    """`summary_table` as text, the header first; fits 80 columns when labels keep to 22 characters."""
-    cells = summary_table(results)
-    out: list[tuple[str, ...]] = [
-        ("system", cells[0].measure if cells else "", "against the baseline", "p", "W/T/L", "paper")
-    ]
-    for cell in cells:
-        row = [cell.label, formats.fixed(cell.mean)]
-        if (d := cell.difference) is None:
-            row += [formats.DASH] * 3
-        else:
-            row.append(f"{formats.signed(d.seen.difference)} {formats.interval(d.seen.low, d.seen.high, signs=True)}")
-            row += [formats.p_value(d.p_holm), f"{d.seen.won}/{d.seen.tied}/{d.seen.lost}"]
-        out.append((*row, formats.signed_percent(cell.published_relative)))
-    return tuple(out)

@@ -7,16 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from strop.report import formats
-from strop.report.summary import label
-from strop.report.training import endings
-from strop.results import Results
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """Text cells under headed columns; the first cell of a row heads it. `numeric` columns align right.
 
-    `systems` names the system of each row where rows are systems, for its colour.
+    Lines after the first of a cell are smaller. `systems` names the system of each row where rows are systems, for its
+    colour; `groups` are headings over several columns, each with how many it spans.
     """
 
     caption: str
@@ -24,6 +22,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[bool, ...]
     systems: tuple[str, ...] = ()
+    groups: tuple[tuple[str, int], ...] = ()
 
 
 Bins = tuple[tuple[float, float, float], ...]
@@ -141,37 +140,6 @@ def _short(text: str) -> str:
     return f"{text[:12]}…" if len(text) >= 40 and all(c in "0123456789abcdef" for c in text) else text
 
 
-def endings_table(results: Results) -> Table | None:
-    """How each training went, from the rows and the record."""
-    ended = endings(results)
-    if not ended:
-        return None
-    described: Mapping[str, Any] = results.record.get("systems", {})
-    rows = []
-    for e in ended:
-        about = described.get(e.system, {})
-        rows.append(
-            (
-                label(results.record, e.system),
-                formats.count(about.get("updates", e.updates)),
-                formats.count(e.seeds),
-                formats.scientific(about.get("sum_learning_rates")),
-                formats.fixed(e.loss),
-                formats.fixed(e.cosine_accuracy),
-                formats.percent(e.active_share),
-                formats.percent(e.padding_share),
-                formats.count(e.tokens_per_second),
-                formats.duration(about.get("wall_seconds")),
-            )
-        )
-    columns = (
-        "System", "Updates", "Seeds", "Sum of learning rates", "Loss, last tenth", "Cosine accuracy, last",
-        "Active triplets", "Padding", "Tokens/s", "Wall time",
-    )  # fmt: skip
-    caption = "How training went, averaged over seeds"
-    return Table(caption, columns, tuple(rows), (False, *(True for _ in columns[1:])), tuple(e.system for e in ended))
-
-
 def negatives_table(exhibit: Mapping[str, Mapping[str, Any]]) -> Table | None:
     """One row a policy with every figure but its histogram."""
     if not exhibit:
@@ -180,48 +148,3 @@ def negatives_table(exhibit: Mapping[str, Mapping[str, Any]]) -> Table | None:
     rows = [(name, *(said(k, v.get(k)) for k in keys)) for name, v in exhibit.items()]
     numeric = (False, *(True for _ in keys))
     return Table("What each policy mined", ("Policy", *map(title, keys)), tuple(rows), numeric)
-
-
-def values_table(results: Results) -> Table | None:
-    """The training values of every system that has some: fields down, systems across."""
-    described: Mapping[str, Any] = results.record.get("systems", {})
-    tuned = {s: d["values"] for s, d in described.items() if d.get("values")}
-    if not tuned:
-        return None
-    keys = list(dict.fromkeys(k for values in tuned.values() for k in values))
-    rows = [(k, *(said(k, values[k]) if k in values else "" for values in tuned.values())) for k in keys]
-    columns = ("Field", *(label(results.record, s) for s in tuned))
-    return Table("Training values", columns, tuple(rows), tuple(False for _ in columns))
-
-
-def presets_table(record: Mapping[str, Any]) -> Table | None:
-    """The readings of the paper side by side; "this run" is the preset that ran, where a field has no `this_run`."""
-    presets: Mapping[str, Mapping[str, Any]] = record.get("presets", {})
-    if not presets:
-        return None
-    ran = record.get("preset", "")
-    rows = [
-        (
-            title(field),
-            *(_stated(v.get(reading)) for reading in ("as_written", "as_coded", "corrected")),
-            _stated(v.get("this_run", v.get(ran))),
-        )
-        for field, v in presets.items()
-    ]
-    columns = ("Field", "As written", "As coded", "Corrected", f"This run ({title(ran)})" if ran else "This run")
-    return Table("Readings of the paper", columns, tuple(rows), (False,) * 5)
-
-
-def facts(record: Mapping[str, Any]) -> tuple[Table, ...]:
-    """Weights, versions and each collection; names of packages and collections stay as they are."""
-    versions = tuple((name, str(version)) for name, version in (record.get("versions") or {}).items())
-    found: list[Block] = [*blocks(record.get("weights") or {}, "Weights")]
-    if versions:
-        found.append(Table("Versions", ("", ""), versions, (False, True)))
-    for name, about in (record.get("collections") or {}).items():
-        found += blocks(about, f"Collection {name}")
-    return tuple(b for b in found if isinstance(b, Table))
-
-
-def _stated(value: Any) -> str:
-    return "not stated" if value is None else formats.plain(value)

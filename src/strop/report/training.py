@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from strop.results import Results
 
-#: measure -> how the page names it; in the order shown.
+#: What the held-out accuracies are called; the kind of negatives follows after a slash.
+ACCURACY = "train/cosine_accuracy"
+#: measure -> how the page names it; in the order shown, the accuracies after the loss.
 CURVES: Mapping[str, str] = {
     "train/loss": "loss",
-    "train/cosine_accuracy": "held-out cosine accuracy",
     "train/active_share": "share of active triplets",
     "train/gradient_norm": "gradient norm",
     "train/learning_rate": "learning rate",
@@ -19,6 +20,10 @@ CURVES: Mapping[str, str] = {
 MOST_POINTS, MOST_OF_A_SEED = 240, 80
 
 Points = tuple[tuple[int, float], ...]
+#: system -> seed -> update -> value.
+Logged = Mapping[str, Mapping[int, Mapping[int, float]]]
+#: preset -> measure -> what was logged, systems as recorded.
+Logs = Mapping[str, Mapping[str, Logged]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +35,34 @@ class Series:
     points: Points
 
 
-def series(results: Results, measure: str) -> tuple[Series, ...]:
-    """The mean over seeds of every system that logged `measure`, after its single seeds where there are several."""
-    read: dict[str, dict[int, dict[int, float]]] = {}
+def logs(results: Results) -> Logs:
+    """Every training row, read once."""
+    read: dict[str, dict[str, dict[str, dict[int, dict[int, float]]]]] = {}
     for row in results.rows:
-        if row.measure == measure and row.step >= 0 and not row.item:
-            read.setdefault(row.system, {}).setdefault(row.seed, {})[row.step] = row.value
+        if row.step >= 0 and not row.item and row.measure.startswith("train/"):
+            of_measure = read.setdefault(row.preset, {}).setdefault(row.measure, {})
+            of_measure.setdefault(row.system, {}).setdefault(row.seed, {})[row.step] = row.value
+    return {
+        preset: {m: {s: of[s] for s in _ordered(of, results)} for m, of in measures.items()}
+        for preset, measures in read.items()
+    }
+
+
+def _ordered(present: Iterable[str], results: Results) -> list[str]:
+    present = dict.fromkeys(present)
+    described = [s for s in results.record.get("systems", {}) if s in present]
+    return described + [s for s in present if s not in described]
+
+
+def accuracy_kinds(measures: Iterable[str]) -> tuple[str, ...]:
+    """The kinds of held-out negatives that accuracies were logged on: `random`, `hard`."""
+    return tuple(dict.fromkeys(m.removeprefix(f"{ACCURACY}/") for m in measures if m.startswith(f"{ACCURACY}/")))
+
+
+def series(logged: Logged) -> tuple[Series, ...]:
+    """The mean over seeds of every system, after its single seeds where there are several."""
     out = []
-    for system in _ordered(read, results):
-        by_seed = read[system]
+    for system, by_seed in logged.items():
         if len(by_seed) > 1:
             out += [
                 Series(system, str(seed), thin(sorted(v.items()), MOST_OF_A_SEED))
@@ -48,11 +72,6 @@ def series(results: Results, measure: str) -> tuple[Series, ...]:
         averaged = [(step, fmean(v[step] for v in by_seed.values() if step in v)) for step in steps]
         out.append(Series(system, "mean", thin(averaged)))
     return tuple(out)
-
-
-def _ordered(present: Mapping[str, object], results: Results) -> list[str]:
-    described = [s for s in results.record.get("systems", {}) if s in present]
-    return described + [s for s in present if s not in described]
 
 
 def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> Points:
@@ -77,41 +96,43 @@ def published_loss(results: Results) -> tuple[Series, ...]:
 class Ending:
     """How one system's training went, averaged over seeds. Shares are of one; None where nothing was logged.
 
-    `loss` is the mean over the last tenth of the updates.
+    `loss` is the mean over the last tenth of the updates; `accuracies` are the last ones, by kind of negatives.
     """
 
     system: str
     seeds: int
     updates: int
     loss: float | None
-    cosine_accuracy: float | None
+    accuracies: Mapping[str, float]
     active_share: float | None
     padding_share: float | None
     tokens_per_second: float | None
 
 
-def endings(results: Results) -> tuple[Ending, ...]:
-    values: dict[str, dict[str, dict[int, dict[int, float]]]] = {}
-    for row in results.rows:
-        if row.measure.startswith("train/") and row.step >= 0 and not row.item:
-            values.setdefault(row.system, {}).setdefault(row.measure, {}).setdefault(row.seed, {})[row.step] = row.value
-    out = []
-    for system in _ordered(values, results):
-        logged = values[system]
-        losses = logged.get("train/loss", {})
-        out.append(
-            Ending(
-                system=system,
-                seeds=max(len(v) for v in logged.values()),
-                updates=max(max(v) for by_seed in logged.values() for v in by_seed.values()),
-                loss=_over_seeds(losses, lambda v: fmean(v[-max(1, len(v) // 10) :])),
-                cosine_accuracy=_over_seeds(logged.get("train/cosine_accuracy", {}), lambda v: v[-1]),
-                active_share=_over_seeds(logged.get("train/active_share", {}), fmean),
-                padding_share=_over_seeds(logged.get("train/padding_share", {}), fmean),
-                tokens_per_second=_over_seeds(logged.get("train/tokens_per_second", {}), fmean),
-            )
-        )
-    return tuple(out)
+def endings(measures: Mapping[str, Logged]) -> tuple[Ending, ...]:
+    """Of one preset."""
+    systems = dict.fromkeys(system for of in measures.values() for system in of)
+    return tuple(_ending(system, {m: of[system] for m, of in measures.items() if system in of}) for system in systems)
+
+
+def _ending(system: str, logged: Mapping[str, Mapping[int, Mapping[int, float]]]) -> Ending:
+    def last(measure: str) -> float | None:
+        return _over_seeds(logged.get(measure, {}), lambda v: v[-1])
+
+    def mean(measure: str) -> float | None:
+        return _over_seeds(logged.get(measure, {}), fmean)
+
+    accuracies = {kind: last(f"{ACCURACY}/{kind}") for kind in accuracy_kinds(logged)}
+    return Ending(
+        system=system,
+        seeds=max(len(v) for v in logged.values()),
+        updates=max(max(v) for by_seed in logged.values() for v in by_seed.values()),
+        loss=_over_seeds(logged.get("train/loss", {}), lambda v: fmean(v[-max(1, len(v) // 10) :])),
+        accuracies={kind: value for kind, value in accuracies.items() if value is not None},
+        active_share=mean("train/active_share"),
+        padding_share=mean("train/padding_share"),
+        tokens_per_second=mean("train/tokens_per_second"),
+    )
 
 
 def _over_seeds(by_seed: Mapping[int, Mapping[int, float]], say: Callable[[list[float]], float]) -> float | None:

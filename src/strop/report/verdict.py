@@ -52,7 +52,10 @@ def lead(summary: Summary) -> str:
     said = {BETTER: "ended above", WORSE: "ended below", UNRESOLVED: "cannot be told from"}
     parts = [f"{_word(tally[v])} {said[v]} it" for v in (WORSE, BETTER, UNRESOLVED) if tally[v]]
     many = "tuned system" if len(cells) == 1 else "tuned systems"
-    opening = f"On {cells[0].panel.collection}, {formats.count(cells[0].queries)} queries, {base.label} reaches"
+    where = f"on {cells[0].panel.collection}, {formats.count(cells[0].queries)} queries"
+    if len(summary.readings) > 1:
+        where = f"read {cells[0].panel.preset.replace('_', ' ')}, {where}"
+    opening = f"{where[0].upper()}{where[1:]}, {base.label} reaches"
     whole = f"{opening} {formats.fixed(base.mean)} in {base.measure}. Of {_word(len(cells))} {many}, {_listed(parts)}."
     visible = [c.difference.smallest_visible for c in cells if c.difference and c.difference.smallest_visible]
     if visible:

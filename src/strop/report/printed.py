@@ -1,0 +1,122 @@
+"""The paper's printed tables beside ours, reading by reading; and the clocks, by condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
+
+from strop.report import formats
+from strop.report.summary import Summary, label
+from strop.report.tables import Table, title
+from strop.report.training import Ending, Logs, endings
+from strop.results import Results
+
+LOSS, ACCURACY = "final_train_loss", "eval_cosine_accuracy"
+_NAMES = {
+    LOSS: "Final loss",
+    ACCURACY: "Accuracy",
+    "mean_s": "Mean, s",
+    "change_pct": "Change, %",
+    "qps": "Queries/s",
+}
+_DECIMALS = {"change_pct": 1, "qps": 1, LOSS: 2, ACCURACY: 2, "mean_s": 2}
+
+#: system -> heading -> our figure.
+Ours = dict[str, dict[str, float | None]]
+
+
+def printed_tables(results: Results, summary: Summary, logs: Logs) -> tuple[Table, ...]:
+    """Every table of `record.tables`, {number: {system: {column: figure}}}, with what we have under the same columns.
+
+    Where a column is a measure of ours it is our mean; the final training loss is the mean of the last tenth of the
+    updates, and an accuracy is given on each kind of held-out negatives.
+    """
+    printed: Mapping[str, Any] = results.record.get("tables") or {}
+    return tuple(_beside(number, rows, results, summary, logs) for number, rows in printed.items())
+
+
+def _beside(
+    number: str, rows: Mapping[str, Mapping[str, Any]], results: Results, summary: Summary, logs: Logs
+) -> Table:
+    theirs = list(dict.fromkeys(column for row in rows.values() for column in row))
+    groups, columns, ours = [("", 1), ("The paper", len(theirs))], [_NAMES.get(c, c) for c in theirs], []
+    for panel in summary.readings:
+        ended = {e.system: e for e in endings(logs.get(panel.preset, {}))}
+        found: Ours = {}
+        for system in summary.systems:
+            row: dict[str, float | None] = {}
+            for column in theirs:
+                row |= _figures(column, summary.mean(panel, column, system), ended.get(system))
+            found[system] = {k: v for k, v in row.items() if v is not None}
+        headings = list(dict.fromkeys(h for row in found.values() for h in row))
+        if headings:
+            groups.append((title(panel.preset), len(headings)))
+            columns += headings
+            ours.append((found, headings))
+    others = [s for s in summary.systems if s not in rows and any(found.get(s) for found, _ in ours)]
+    body = tuple(
+        (
+            label(results.record, system),
+            *(_number(c, rows.get(system, {}).get(c)) for c in theirs),
+            *(formats.fixed(found.get(system, {}).get(h)) for found, headings in ours for h in headings),
+        )
+        for system in (*rows, *others)
+    )
+    caption = f"Table {number}" + (" beside ours" if ours else ", as printed")
+    return Table(caption, ("System", *columns), body, (False, *(True for _ in columns)), (*rows, *others),
+                 tuple(groups))  # fmt: skip
+
+
+def _figures(column: str, mean: float | None, ended: Ending | None) -> dict[str, float | None]:
+    if column == LOSS:
+        return {_NAMES[LOSS]: ended.loss if ended else None}
+    if column == ACCURACY:
+        return {f"Accuracy, {kind}": value for kind, value in (ended.accuracies if ended else {}).items()}
+    return {column: mean}
+
+
+def _number(column: str, value: float | None) -> str:
+    return formats.signed(value, 1) if column == "change_pct" else formats.fixed(value, _DECIMALS.get(column, 4))
+
+
+def clocks_table(results: Results) -> Table | None:
+    """Clock rows by condition: mean seconds over repeats, and the total's ratio to the first condition's.
+
+    Ratios are taken repeat by repeat, because conditions took turns; the lowest and highest stand below the mean.
+    """
+    seconds: dict[str, dict[str, dict[str, float]]] = {}
+    for row in results.rows:
+        if row.measure.startswith("clock/") and row.measure.endswith("/s"):
+            stage = row.measure.split("/")[1]
+            seconds.setdefault(row.system, {}).setdefault(stage, {})[row.item] = row.value
+    if not seconds:
+        return None
+    stages = list(dict.fromkeys(stage for by_stage in seconds.values() for stage in by_stage if stage != "total"))
+    first = next(iter(seconds.values())).get("total", {})
+    rows = []
+    for system, by_stage in seconds.items():
+        total = by_stage.get("total", {})
+        ratios = [value / first[item] - 1 for item, value in total.items() if first.get(item)]
+        change = formats.DASH
+        if total is not first and ratios:
+            span = f"{formats.signed_percent(min(ratios), 0)} to {formats.signed_percent(max(ratios), 0)}"
+            change = f"{formats.signed_percent(fmean(ratios))}\n{span}"
+        rows.append(
+            (
+                label(results.record, system),
+                *(_seconds(by_stage.get(stage, {})) for stage in stages),
+                f"{_seconds(total)}\n{formats.fixed(min(total.values()), 2)} to {formats.fixed(max(total.values()), 2)}"
+                if total
+                else formats.DASH,
+                change,
+            )
+        )
+    repeats = max(len(v) for by_stage in seconds.values() for v in by_stage.values())
+    columns = ("Condition", *(f"{title(s)}, s" for s in stages), "Total, s", "Change")
+    caption = f"Our clocks, {repeats} repeats in turns; change against {label(results.record, next(iter(seconds)))}"
+    return Table(caption, columns, tuple(rows), (False, *(True for _ in columns[1:])))
+
+
+def _seconds(by_repeat: Mapping[str, float]) -> str:
+    return formats.fixed(fmean(by_repeat.values()), 2) if by_repeat else formats.DASH

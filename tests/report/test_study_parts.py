@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from strop import terminal
+from strop.report.doubts import counted, doubts
+from strop.report.judged import judged
+from strop.report.knobs import centres, knobs_table
+from strop.report.printed import clocks_table, printed_tables
+from strop.report.settings import ledger
+from strop.report.summary import summarise
+from strop.report.training import endings, logs
+from strop.results import Results, Row, write_results
+
+from . import synthetic
+
+
+def knobs_of(*systems: tuple[str, list[float]]) -> Results:
+    """One preset: the base, a centre and its knobs; a list of per-query values each."""
+    rows = tuple(
+        Row("s", "knobs", system, 0, "c", "test", -1, f"q{i}", "RR@10", value)
+        for system, values in systems
+        for i, value in enumerate(values)
+    )
+    contrasts = [
+        {"point": "T5", "preset": "knobs", "system": s, "centre": "centre", "label": f"with {s}"}
+        for s, _ in systems
+        if s not in ("base", "centre")
+    ]
+    trained = {"knobs": {s: {} for s, _ in systems if s != "base"}}
+    record = {"baseline": "base", "primary_measure": "RR@10", "contrasts": contrasts, "trained": trained}
+    return Results(rows, (), {}, record)
+
+
+def test_a_knob_is_compared_with_its_centre_and_wins_back_a_share_of_its_loss() -> None:
+    base = [0.8 + 0.001 * (i % 7) for i in range(40)]
+    centre = [v - 0.4 for v in base]
+    results = knobs_of(
+        ("base", base), ("centre", centre), ("half", [v + 0.2 for v in centre]), ("worse", [v - 0.1 for v in centre])
+    )
+    (found,) = centres(results, summarise(results))
+    assert found.lost == pytest.approx(0.4)
+    assert [k.system for k in found.knobs] == ["half", "worse"]
+    assert [k.difference.seen.difference for k in found.knobs] == pytest.approx([0.2, -0.1])
+    assert [k.share for k in found.knobs] == pytest.approx([0.5, -0.25])
+    table = knobs_table(found, "RR@10")
+    assert [(row[0], row[1], row[-1]) for row in table.rows] == [
+        ("with half", "T5", "50\u202f%"),
+        ("with worse", "T5", "−25\u202f%"),
+    ]
+
+
+@pytest.mark.parametrize("shift", [lambda i: 0.2 if i % 2 else -0.21, lambda i: 0.3])
+def test_where_the_centre_lost_nothing_there_is_no_share_to_win_back(shift: object) -> None:
+    base = [0.5] * 40
+    centre = [v + shift(i) for i, v in enumerate(base)]  # type: ignore[operator]
+    results = knobs_of(("base", base), ("centre", centre), ("knob", [v + 0.1 for v in centre]))
+    (found,) = centres(results, summarise(results))
+    assert (found.lost, found.knobs[0].share) == (None, None)
+    assert knobs_table(found, "RR@10").rows[0][-1] == "–"
+
+
+def test_a_knob_that_a_budget_left_out_is_no_row() -> None:
+    results = synthetic.results(queries=8)
+    gone = tuple(r for r in results.rows if r.system != "matched")
+    found = centres(replace(results, rows=gone), summarise(replace(results, rows=gone)))
+    assert [(c.system, len(c.knobs)) for c in found] == [("lora_hard", 4)]
+
+
+def test_the_papers_tables_stand_beside_ours_in_every_reading() -> None:
+    results = synthetic.results(queries=20)
+    summary, logged = summarise(results), logs(results)
+    mrr, times, losses = printed_tables(results, summary, logged)
+    assert mrr.groups == (("", 1), ("The paper", 2), ("Corrected", 2), ("As coded", 2), ("As written", 2))
+    row = next(r for r in mrr.rows if r[0] == "LoRA, hard negatives")
+    assert row[1:3] == ("0.2050", "0.2149")
+    assert row[5] == f"{summary.cells[summary.readings[1], 'lora_hard'].mean:.3f}"
+    assert [r[0] for r in mrr.rows[3:]] == ["BM25", "In-batch control"]
+    assert times.groups == (("", 1), ("The paper", 3))
+    assert times.rows[2][1:] == ("598.69", "16.7", "+97.0")
+    assert losses.columns[3:6] == ("Final loss", "Accuracy, random", "Accuracy, hard")
+    ended = next(e for e in endings(logged["corrected"]) if e.system == "lora_hard")
+    row = next(r for r in losses.rows if r[0] == "LoRA, hard negatives")
+    assert row[1:6] == ("3.10", "0.78", f"{ended.loss:.3f}", *(f"{a:.3f}" for a in ended.accuracies.values()))
+
+
+def test_clocks_are_compared_repeat_by_repeat_with_the_first_condition() -> None:
+    totals = {"base": (2.0, 4.0), "slow": (3.0, 4.4)}
+    rows = tuple(
+        Row("s", "clocks", name, 0, "c", "test", -1, str(i), f"clock/{stage}/s", seconds * share)
+        for name, values in totals.items()
+        for i, seconds in enumerate(values)
+        for stage, share in (("encode", 0.25), ("rank", 0.75), ("total", 1.0))
+    )
+    found = clocks_table(Results(rows, (), {}, {}))
+    assert found is not None
+    assert found.columns == ("Condition", "Encode, s", "Rank, s", "Total, s", "Change")
+    assert found.rows[0] == ("base", "0.75", "2.25", "3.00\n2.00 to 4.00", "–")
+    assert found.rows[1][-1] == "+30.0\u202f%\n+10\u202f% to +50\u202f%"
+
+
+def test_a_claim_is_told_once_with_a_ruling_for_each_reading_that_differs() -> None:
+    found = {c.id: c for c in judged(synthetic.results(queries=60))}
+    assert list(found) == ["T1", "T8", "T5", "T6", "T16"]
+    (count,) = found["T1"].rulings
+    assert (count.readings, count.ours, count.word) == (("corrected", "as_coded", "as_written"), "147,456", "fails")
+    assert [r.readings for r in found["T5"].rulings] == [("corrected",), ("as_coded",), ("as_written",)]
+
+
+def test_points_are_in_order_and_one_that_only_a_test_shows_says_its_doubt() -> None:
+    found = doubts(synthetic.results(queries=2))
+    assert [d.id for d in found] == ["T1", "T8", "T9", "T10", "T23"]
+    assert (found[2].said, found[2].test) == ("The sampler stops with a KeyError.", "tests/test_sampler.py")
+    assert found[0].tables[0].numeric == (False, True, True)
+    assert counted(found) == "2 shown, 1 not shown, 1 not resolved, 1 not run"
+
+
+def test_the_ledger_leaves_out_knobs_that_train_what_their_centre_trains() -> None:
+    results = synthetic.results(queries=2)
+    centre = results.exhibits["parameters"][1]
+    knobs = [centre | {"system": "own_rank"}, centre | {"system": "rate_10", "trainable": 5}]
+    more = replace(results, exhibits={"parameters": [*results.exhibits["parameters"], *knobs]})
+    assert [p["system"] for p in ledger(more)] == ["full_random", "lora_hard", "rate_10"]
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_the_terminal_shows_a_study_on_one_screen_of_eighty_columns(
+    several: bool, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = synthetic.results(queries=40) if several else synthetic.read_as("as_coded", 40)
+    write_results(results, str(tmp_path))
+    console = terminal.Console(width=80, record=True, highlight=False, quiet=False)
+    monkeypatch.setattr(terminal, "console", console)
+    terminal.study_table(tmp_path)  # type: ignore[arg-type]
+    shown = console.export_text().splitlines()
+    assert max(map(len, shown)) <= 80
+    assert len(shown) <= 40
+    text = " ".join(" ".join(shown).split())
+    assert "63 updates, learning rates summing to 5.67e-04" in text
+    assert "5 doubtful points: 2 shown, 1 not shown, 1 not resolved, 1 not run" in text
+    assert ("claim T1: fails (corrected, as_coded, as_written)" in text) == several
+    assert "not finished (the budget ran out): one_knob/short, seed 0; one_knob/all, seed 0" in text
+
+
+def test_a_reading_s_realised_updates_are_its_least_and_its_most() -> None:
+    trained = [{"updates": u, "sum_learning_rates": r} for u, r in ((120, 1e-3), (63, 2e-4), (63, 5e-3))]
+    assert terminal.realised(trained) == "63 to 120 updates, learning rates summing to 2.00e-04 to 5.00e-03"
