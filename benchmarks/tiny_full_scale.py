@@ -44,6 +44,12 @@ def tiny() -> Path:
     return folder / "model"
 
 
-#: Batches shrink to 32, since a synthetic folder has too few queries for 1,024 of them.
-FULL = replace(THESIS.scale("full"), largest_batch=32, depth=200, deviations=("random weights, synthetic passages",))
+#: 5,000 triples in batches of 32: a synthetic folder has too few for a million in batches of 1,024.
+FULL = replace(
+    THESIS.scale("full"),
+    largest_batch=32,
+    train_queries=5_000,
+    depth=200,
+    deviations=("random weights, synthetic passages",),
+)
 STUDY = replace(THESIS, name="tiny_full_scale", base=str(tiny()), scales=(FULL,))

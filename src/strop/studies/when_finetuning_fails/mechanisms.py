@@ -148,7 +148,7 @@ def false_negatives(bench: Workbench) -> Evidence:
     calibrations = _calibrations(bench, scores)
     report = false_negative_report(groups, scores, calibrations)
     told = [e for e, c in zip(report["estimates"], calibrations, strict=True) if c.informs]
-    bounds = [(e["estimated_by_rates"]["low"], e["estimated_by_rates"]["high"]) for e in told]
+    bounds = [(e["estimated"]["low"], e["estimated"]["high"]) for e in told]
     verdict: Verdict = "not resolved"
     if any(low is not None and low > 0 for low, _ in bounds):
         verdict = "shown"
@@ -197,7 +197,7 @@ def pictures(bench: Workbench) -> Evidence:
 
 def wrapped(seen: Shown, title: str) -> Evidence:
     """As evidence, what another file of this study gives as plain text."""
-    return Evidence("shown" if seen.shown else "not shown", seen.sentence, (Grid(title, seen.columns, seen.rows),))
+    return Evidence("shown" if seen.shown else "not resolved", seen.sentence, (Grid(title, seen.columns, seen.rows),))
 
 
 @lru_cache(maxsize=1)
