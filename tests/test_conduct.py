@@ -339,12 +339,17 @@ def test_a_budget_stops_before_the_training_that_would_pass_it_and_a_later_run_g
     study: Study, tmp_path: Path, results: Path
 ) -> None:
     its_store = Store(tmp_path)
-    partly = read_results(conduct(bench(study, its_store), "strop study run", ("all",), budget=0.0))
-    assert partly.record["unfinished"] == [f"all/{s}, seed {n}" for n in SEEDS for s in ("full", "lora")]
-    assert {r.system for r in partly.rows} == {"bm25", "base"}
+    partly = read_results(conduct(bench(study, its_store), "strop study run", budget=0.0))
+    assert partly.record["unfinished"] == ["all: 4 of 4 trainings"]
+    assert {(r.preset, r.system) for r in partly.rows} == {("untuned", "bm25"), ("untuned", "base")}
     whole = conduct(bench(study, its_store), "strop study run", ("all",))
     assert read_results(whole).record["unfinished"] == []
     assert without_clock(whole) == without_clock(results)
+
+
+def test_a_budget_that_allows_nothing_is_said(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing is trained yet, and the budget is spent"):
+        conduct(bench(study, Store(tmp_path)), "strop study run", ("all",), budget=0.0)
 
 
 def test_cells_run_seed_by_seed_and_the_untuned_once(study: Study) -> None:

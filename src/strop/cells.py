@@ -53,7 +53,7 @@ def run_cells(bench: Workbench, planned: Sequence[Cell], budget: float | None = 
     """Every cell that is not there yet, in order, until the next would pass `budget` seconds.
 
     A training is expected to take as long as the longest so far; what is not tuned always runs. A budget of 0 therefore
-    only collects what is there.
+    only collects what is there. A preset of which no training is there has no runs: its untuned systems tell nothing.
     """
     runs: dict[Cell, Artifact] = {}
     trained: dict[Cell, Artifact] = {}
@@ -70,4 +70,5 @@ def run_cells(bench: Workbench, planned: Sequence[Cell], budget: float | None = 
         runs[cell] = bench.ranking(cell.preset, cell.system, cell.seed)
         if cell.trained:
             longest = max(longest, time.perf_counter() - begun)
-    return Done(runs, trained, tuple(unfinished))
+    told = {c.preset for c in trained} | ({c.preset for c in planned} - {c.preset for c in unfinished})
+    return Done({c: run for c, run in runs.items() if c.preset in told}, trained, tuple(unfinished))

@@ -12,6 +12,7 @@ from strop.artifacts import content_key, package_sha256
 from strop.cells import Done, cells, run_cells
 from strop.claims import Verdict, judge, judge_figure
 from strop.evaluate import rows
+from strop.nouns import InputError
 from strop.results import Results, Row, write_results
 from strop.study import Study, Tuned
 from strop.study_exhibits import exhibits
@@ -30,6 +31,8 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
     """
     study, scale, store = bench.study, bench.scale, bench.store
     done = run_cells(bench, cells(study, scale, presets), budget)
+    if not done.runs:
+        raise InputError("nothing is trained yet, and the budget is spent", remedy="Give more minutes, or no budget")
     about = record(bench, done, command)
     key = content_key(study.claims, about, package_sha256())[:8]
     folder = store.root / "results" / f"{study.name}-{scale.name}-{Path(bench.source).name}-{key}"

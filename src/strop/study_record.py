@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
@@ -21,6 +22,8 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
     study, scale, material = bench.study, bench.scale, bench.material
     presets = list(dict.fromkeys(cell.preset for cell in done.runs))
     run = {(cell.preset.name, cell.system) for cell in done.runs}
+    unfinished = Counter(c.preset.name for c in done.unfinished)
+    planned = unfinished + Counter(c.preset.name for c in done.trained)
     first = {c: a for c, a in done.trained.items() if c.seed == scale.seeds[0]}
     systems = {s.name: s for preset in reversed(presets) for s in reversed(preset.systems)}
     names = [s.name for preset in presets for s in preset.systems if (preset.name, s.name) in run]
@@ -42,7 +45,7 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
         "trained": {
             p.name: {c.system: _training(bench, c, a) for c, a in first.items() if c.preset == p} for p in presets
         },
-        "unfinished": [str(cell) for cell in done.unfinished],
+        "unfinished": [f"{name}: {left} of {planned[name]} trainings" for name, left in unfinished.items()],
         "contrasts": [
             {"point": s.point, "preset": p.name, "system": s.name, "centre": s.centre, "label": s.label}
             for p in presets

@@ -110,7 +110,7 @@ def overlap(train: Collection, test: Collection) -> tuple[int, int, int, int]:
     trained, relevant = (
         {d for judged in split.qrels.values() for d, grade in judged.items() if grade > 0} for split in (train, test)
     )
-    known = relevant & (trained - train.reserved)
+    known = {d for d in relevant & trained if d in train.documents and d not in train.reserved}
     return sum(_normal(q.text) in asked for q in test.queries.values()), len(test.queries), len(known), len(relevant)
 
 
