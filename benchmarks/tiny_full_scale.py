@@ -44,7 +44,7 @@ def tiny() -> Path:
     return folder / "model"
 
 
-#: 1,500 triples in batches of 32, and two of the four tuned systems: a synthetic folder has too few for a million in batches of 1,024.
+#: 1,500 triples in batches of 32, and two of the four tuned systems: what a synthetic folder has triples for.
 FULL = replace(
     THESIS.scale("full"),
     largest_batch=32,
