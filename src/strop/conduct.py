@@ -41,7 +41,7 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
     measured = _measured(bench, done)
     shown, clock = exhibits(bench, done)
     results = Results(
-        rows=(*measured, *_whole(bench), *_training_rows(bench, done), *clock),
+        rows=(*measured, *_whole(bench, done), *_training_rows(bench, done), *clock),
         claims=tuple(_verdicts(study, measured, done, len(bench.material.whole.documents) == study.own_documents)),
         exhibits=shown,
         record=about,
@@ -69,12 +69,12 @@ def _measured(bench: Workbench, done: Done) -> list[Row]:
     ]
 
 
-def _whole(bench: Workbench) -> list[Row]:
+def _whole(bench: Workbench, done: Done) -> list[Row]:
     """The untuned systems on every document and test query, where the scale asks for it."""
     if not bench.scale.thorough:
         return []
     whole = bench.material.whole
-    preset = bench.study.preset(next(iter(bench.scale.presets)))
+    preset = next(iter(done.runs)).preset
     return [
         row
         for system in preset.systems
