@@ -53,4 +53,4 @@ FULL = replace(
     depth=200,
     deviations=("random weights, synthetic passages",),
 )
-STUDY = replace(THESIS, name="tiny_full_scale", base=str(tiny()), scales=(FULL,))
+STUDY = replace(THESIS, name="tiny_full_scale", base=str(tiny()), scales=(FULL,), random_weights=True)

@@ -14,7 +14,7 @@ from strop.claims import Verdict, judge, judge_figure
 from strop.evaluate import rows
 from strop.nouns import InputError
 from strop.results import Results, Row, write_results
-from strop.study import Study, Tuned
+from strop.study import Tuned
 from strop.study_exhibits import exhibits
 from strop.study_record import record
 from strop.workbench import Workbench
@@ -42,7 +42,7 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
     shown, clock = exhibits(bench, done)
     results = Results(
         rows=(*measured, *_whole(bench, done), *_training_rows(bench, done), *clock),
-        claims=tuple(_verdicts(study, measured, done, len(bench.material.whole.documents) == study.own_documents)),
+        claims=tuple(_verdicts(bench, measured, done)),
         exhibits=shown,
         record=about,
     )
@@ -113,8 +113,10 @@ def _training_rows(bench: Workbench, done: Done) -> list[Row]:
     ]
 
 
-def _verdicts(study: Study, measured: Sequence[Row], done: Done, own_setting: bool) -> list[dict[str, Any]]:
-    """Every claim, in every preset whose systems were run."""
+def _verdicts(bench: Workbench, measured: Sequence[Row], done: Done) -> list[dict[str, Any]]:
+    """Every claim, in every preset whose systems were run; effects on random weights are none."""
+    study = bench.study
+    own_setting = len(bench.material.whole.documents) == study.own_documents
     judged = []
     for preset in dict.fromkeys(cell.preset for cell in done.runs):
         values: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
@@ -127,7 +129,10 @@ def _verdicts(study: Study, measured: Sequence[Row], done: Done, own_setting: bo
             if claim.kind == "arithmetic":
                 if claim.system in ledgers:
                     verdict = judge_figure(claim, ledgers[claim.system]["trainable"])
-            elif {(claim.system, claim.measure), (claim.against, claim.measure)} <= values.keys():
+            elif (
+                not study.random_weights
+                and {(claim.system, claim.measure), (claim.against, claim.measure)} <= values.keys()
+            ):
                 ours, theirs = (list(values[s, claim.measure].values()) for s in (claim.system, claim.against))
                 verdict = judge(claim, ours, theirs, own_setting)
             if verdict:

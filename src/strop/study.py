@@ -142,7 +142,8 @@ _Named = TypeVar("_Named", Preset, Scale)
 class Study:
     """A paper as data. `choices` lists, per doubtful choice, what text, code and strop each say; `points` are its
     doubtful points, each with what shows it; `tables` its printed tables, {table: {system: {column: figure}}}. Only on
-    a corpus of `own_documents` is its setting its own; effects anywhere else are analogues.
+    a corpus of `own_documents` is its setting its own; effects anywhere else are analogues. A base of `random_weights`
+    shows machinery and cost, and no quality number of its study is shown.
 
     Raises ValueError when a preset lacks the baseline, a claim names a system that no preset has, or a scale a preset.
     """
@@ -162,6 +163,7 @@ class Study:
     points: tuple[Point, ...] = ()
     tables: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     own_documents: int | None = None
+    random_weights: bool = False
 
     def __post_init__(self) -> None:
         for preset in self.presets:

@@ -109,8 +109,11 @@ def study_table(folder: Path) -> None:
     _say(lead(summary))
     several = len(summary.readings) > 1
     about = f"{record['title']}, {record['scale']}"
-    read = f"{summary.primary_measure} against the baseline, by reading" if several else summary.readings[0].preset
-    table(terminal_table(summary), f"{about}\n{read}")
+    if summary.readings:
+        read = f"{summary.primary_measure} against the baseline, by reading" if several else summary.readings[0].preset
+        table(terminal_table(summary), f"{about}\n{read}")
+    else:
+        _say(f"{about}: random weights show machinery and cost, and get no quality number")
     for name, collection in record["collections"].items():
         for oddity in collection["warnings"]:
             console.print(f"[yellow]warning[/] {escape(name)}: {escape(oddity)}")
