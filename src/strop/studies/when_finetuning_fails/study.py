@@ -1,7 +1,7 @@
 """When Fine-Tuning Fails: Lessons from MS MARCO Passage Ranking (Pande, arXiv 2506.18535).
 
 Its claim: every fine-tune of all-MiniLM-L6-v2 on MS MARCO falls below the base, LoRA on hard negatives furthest.
-`strop study run when_finetuning_fails --scale quick` takes about 6 minutes on two cores; see this folder's README.
+`strop study run when_finetuning_fails --scale quick` trains two of the systems; see this folder's README.
 """
 
 from __future__ import annotations
