@@ -49,7 +49,7 @@ def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, .
 
 def _negatives(bench: Workbench, done: Done) -> dict[str, Any]:
     """Each kind of negatives: how hard it is for the base, beside uniform ones of the same queries."""
-    kinds = {policy: f"{name}, {p.name}" for p in _presets(done) for name, policy in reversed(p.watched)}
+    kinds = {policy: f"{name}, {p.name}" for p in reversed(_presets(done)) for name, policy in p.watched}
     mined = {
         policy: list(bench.with_negatives(policy).values())
         for policy in (Uniform(), *reversed(kinds))
