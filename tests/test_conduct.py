@@ -22,6 +22,7 @@ from strop.lexical import BM25
 from strop.losses.contrastive import InfoNCE
 from strop.negatives.from_run import RankWindow
 from strop.nouns import InputError
+from strop.points import Evidence, Point
 from strop.report.page import page
 from strop.results import read_results
 from strop.scoring import Cosine
@@ -345,6 +346,21 @@ def test_a_budget_stops_before_the_training_that_would_pass_it_and_a_later_run_g
     whole = conduct(bench(study, its_store), "strop study run", ("all",))
     assert read_results(whole).record["unfinished"] == []
     assert without_clock(whole) == without_clock(results)
+
+
+def test_a_point_is_not_demonstrated_while_a_seed_of_what_it_compares_is_missing(study: Study, tmp_path: Path) -> None:
+    def never(workbench: Workbench) -> Evidence:
+        raise AssertionError("a demonstration would have trained past the budget")
+
+    point = Point("T1", "effect", "a doubt", never, needs=(("all", "full"),))
+    doubted, its_store = replace(study, points=(point,)), Store(tmp_path)
+    workbench = bench(doubted, its_store)
+    preset = study.preset("all")
+    for system in ("full", "lora"):
+        workbench.training(preset, system, SEEDS[0])
+    partly = read_results(conduct(workbench, "strop study run", ("all",), budget=0.0))
+    assert partly.record["unfinished"] == ["all: 2 of 4 trainings"]
+    assert [p["verdict"] for p in partly.exhibits["points"]] == ["not run"]
 
 
 def test_a_budget_that_allows_nothing_is_said(study: Study, tmp_path: Path) -> None:

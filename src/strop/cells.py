@@ -48,6 +48,17 @@ class Done:
     trained: Mapping[Cell, Artifact]
     unfinished: tuple[Cell, ...]
 
+    @property
+    def presets(self) -> tuple[Preset, ...]:
+        """Those with a run, in the order they were run."""
+        return tuple(dict.fromkeys(cell.preset for cell in self.runs))
+
+    @property
+    def whole(self) -> frozenset[tuple[str, str]]:
+        """(preset, system) of every system whose seeds are all there."""
+        left = {(cell.preset.name, cell.system) for cell in self.unfinished}
+        return frozenset((cell.preset.name, cell.system) for cell in self.runs) - left
+
 
 def run_cells(bench: Workbench, planned: Sequence[Cell], budget: float | None = None) -> Done:
     """Every cell that is not there yet, in order, until the next would pass `budget` seconds.

@@ -74,7 +74,7 @@ def _whole(bench: Workbench, done: Done) -> list[Row]:
     if not bench.scale.thorough:
         return []
     whole = bench.material.whole
-    preset = next(iter(done.runs)).preset
+    preset = done.presets[0]
     return [
         row
         for system in preset.systems
@@ -118,7 +118,7 @@ def _verdicts(bench: Workbench, measured: Sequence[Row], done: Done) -> list[dic
     study = bench.study
     own_setting = len(bench.material.whole.documents) == study.own_documents
     judged = []
-    for preset in dict.fromkeys(cell.preset for cell in done.runs):
+    for preset in done.presets:
         values: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
         for row in measured:
             if row.preset == preset.name:

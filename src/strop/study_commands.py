@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +30,6 @@ def run(
     presets: Sequence[str] = (),
     collection: str | None = None,
     budget: float | None = None,
-    command: str = "",
     progress: Progress = silent,
 ) -> Path:
     """Run a study, or answer from the artifacts, and return its Results folder with `report.html` in it.
@@ -38,8 +38,8 @@ def run(
     pass it, and the same call goes on from there.
     """
     bench = workbench(name, scale, collection, progress)
-    given = [f"--preset {preset}" for preset in presets] + ([f"--on {collection}"] if collection else [])
-    command = command or " ".join(["strop study run", name, f"--scale {scale}", *given])
+    given = [word for preset in presets for word in ("--preset", preset)] + (["--on", collection] if collection else [])
+    command = shlex.join(["strop", "study", "run", name, "--scale", scale, *given])
     folder = conduct(bench, command, presets, None if budget is None else 60 * budget)
     if not (folder / "report.html").is_file():
         render(folder, folder / "report.html")

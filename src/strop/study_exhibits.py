@@ -21,7 +21,7 @@ from strop.negatives.sampled import Uniform
 from strop.points import Point
 from strop.results import Row, write_json
 from strop.stages import Vectors
-from strop.study import Preset, Provided
+from strop.study import Provided
 from strop.workbench import Workbench
 
 EVIDENCE = Stage("evidence", 1)
@@ -30,7 +30,7 @@ EVIDENCE = Stage("evidence", 1)
 def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, ...]]:
     """Plain values by the exhibit's name, and clock rows. Only what the finished cells allow is made."""
     study, material, seed = bench.study, bench.material, bench.scale.seeds[0]
-    leading = next(iter(done.runs)).preset  # the page's query by query part is about the first preset
+    leading = done.presets[0]  # the page's query by query part is about the first preset
     first = {c.system: stages.run_of(a) for c, a in done.runs.items() if c.seed == seed and c.preset == leading}
     ledgers = {c.system: a.record["ledger"] for c, a in done.trained.items()}
     printed = {c.system: int(c.published) for c in study.claims if c.kind == "arithmetic" and c.published}
@@ -49,7 +49,7 @@ def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, .
 
 def _negatives(bench: Workbench, done: Done) -> dict[str, Any]:
     """Each kind of negatives: how hard it is for the base, beside uniform ones of the same queries."""
-    kinds = {policy: f"{name}, {p.name}" for p in reversed(_presets(done)) for name, policy in p.watched}
+    kinds = {policy: f"{name}, {p.name}" for p in reversed(done.presets) for name, policy in p.watched}
     mined = {
         policy: list(bench.with_negatives(policy).values())
         for policy in (Uniform(), *reversed(kinds))
@@ -75,17 +75,12 @@ def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:
     return Embedded.of(asked.ids, np.asarray(asked.matrix), [found.ids[i] for i in rows], found.matrix[np.array(rows)])
 
 
-def _presets(done: Done) -> tuple[Preset, ...]:
-    return tuple(dict.fromkeys(cell.preset for cell in done.runs))
-
-
 def _shown(point: Point, bench: Workbench, done: Done) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """A point as the page shows it, and its evidence: none where it needs systems or time that were not given."""
-    finished = {(cell.preset.name, cell.system) for cell in done.runs}
     about = {"id": point.id, "kind": point.kind, "doubt": point.doubt, "test": point.test}
     if point.demonstrate is None:
         return about | {"verdict": "shown", "sentence": "", "tables": []}, None
-    if not finished.issuperset(point.needs) or (point.slow and not bench.scale.thorough):
+    if not done.whole.issuperset(point.needs) or (point.slow and not bench.scale.thorough):
         return about | {"verdict": "not run", "sentence": "", "tables": []}, None
     evidence = _kept(point, bench, done) if point.slow else asdict(point.demonstrate(bench))
     return about | {name: evidence[name] for name in ("verdict", "sentence", "tables")}, evidence

@@ -20,7 +20,7 @@ VERSIONS = ("strop", "torch", "transformers", "sentence-transformers", "peft", "
 def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
     """Plain values; `trained` by preset and system, of the first seed; `contrasts` are the knobs and their centres."""
     study, scale, material = bench.study, bench.scale, bench.material
-    presets = list(dict.fromkeys(cell.preset for cell in done.runs))
+    presets = done.presets
     run = {(cell.preset.name, cell.system) for cell in done.runs}
     unfinished = Counter(c.preset.name for c in done.unfinished)
     planned = unfinished + Counter(c.preset.name for c in done.trained)

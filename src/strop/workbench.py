@@ -165,22 +165,19 @@ class Workbench:
 
     def _batching(self, preset: Preset, how: Tuned) -> Batching:
         """The batch at this scale: every system's shrinks by the factor of the preset's largest."""
-        batching, sizes = (
-            how.recipe.batching,
-            (s.how.recipe.batching.size for s in preset.systems if isinstance(s.how, Tuned)),
-        )
-        shrink = max(1.0, max(sizes) / (self.scale.largest_batch or float("inf")))
-        return replace(batching, size=max(1, round(batching.size / shrink)))
+        largest = max(s.how.recipe.batching.size for s in preset.systems if isinstance(s.how, Tuned))
+        shrink = max(1.0, largest / (self.scale.largest_batch or largest))
+        return replace(how.recipe.batching, size=max(1, round(how.recipe.batching.size / shrink)))
 
     def examples(self, preset: Preset, how: Tuned) -> Examples:
         """What a system is trained on: the preset's training groups with its own negatives, `share` of them."""
         seed = self.scale.seeds[0]
+        if isinstance(how.negatives, Provided) and self.triples:
+            return _triples(self.triples, how.share, self.scale.train_queries or 0, seed)[0]
         groups = self.groups(preset)[0]
         if how.share < 1:
             order = np.random.default_rng(seed).permutation(len(groups))
             groups = tuple(groups[i] for i in sorted(order[: int(how.share * len(groups))]))
-        if isinstance(how.negatives, Provided) and self.triples:
-            return _triples(self.triples, how.share, self.scale.train_queries or 0, seed)[0]
         if how.negatives is not None:
             own = self.with_negatives(how.negatives)
             groups = tuple(own[g.query_id] for g in groups if g.query_id in own)
