@@ -20,7 +20,7 @@ ROOMS = """
 nouns
 memory
 runs
-results
+results logbook
 artifacts
 scoring
 losses

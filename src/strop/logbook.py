@@ -1,0 +1,95 @@
+"""The logbook of a training: a folder that grows while it goes, and that a page, alarms and trackers read."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from strop.nouns import InputError
+from strop.results import Row, read_rows, write_json, write_rows
+
+#: What was measured at which update, in their order: measure -> ((update, value), ...).
+Series = Mapping[str, Sequence[tuple[int, float]]]
+
+ROWS, ABOUT, PROJECTION = "rows.csv", "run.json", "projection.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a logbook holds so far. `about` is `run.json`: title, updates planned, and plain values of the run.
+
+    `projection` is {step, explained, points: [[x, y], ...], queries: how many of the points come first}, or None.
+    """
+
+    series: Series
+    about: Mapping[str, Any]
+    projection: Mapping[str, Any] | None = None
+
+    @property
+    def step(self) -> int:
+        """The last update of which anything is known."""
+        return max(points[-1][0] for points in self.series.values())
+
+    @property
+    def done(self) -> bool:
+        return bool(self.about.get("done"))
+
+
+@dataclass(slots=True)
+class Logbook:
+    """Writes `rows.csv` (as Results has it), `run.json` and `projection.json` into a folder, readable at any moment.
+
+    Another start replaces what an earlier one left; a run that goes on hands over the rows it goes on from.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    seed: int = 0
+
+    def start(self, entries: Iterable[tuple[int, str, float]]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_rows(map(self._row, entries), self.folder / ROWS)
+        write_json({**self.about, "done": False}, self.folder / ABOUT)
+
+    def add(self, entries: Iterable[tuple[int, str, float]]) -> None:
+        with (self.folder / ROWS).open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(astuple(self._row(entry)) for entry in entries)
+
+    def project(self, projection: Mapping[str, Any]) -> None:
+        write_json(projection, self.folder / PROJECTION)
+
+    def end(self, **found: Any) -> None:
+        """Close the book; `found` joins `run.json`."""
+        write_json({**self.about, **found, "done": True}, self.folder / ABOUT)
+
+    def _row(self, entry: tuple[int, str, float]) -> Row:
+        step, measure, value = entry
+        return Row("", "", str(self.about.get("title", "")), self.seed, "", "train", step, "", measure, value)
+
+
+def read_logbook(folder: str | Path) -> Course:
+    """Everything written so far. Raises InputError for a folder that holds no logbook, or one without a row yet."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError("there is no such folder", where=str(folder), remedy="Give the folder of a training run")
+    if not (folder / ROWS).is_file() or not (folder / ABOUT).is_file():
+        raise InputError(
+            "no run has written here yet", where=str(folder), remedy="Wait for its first update, or give another folder"
+        )
+    series: dict[str, list[tuple[int, float]]] = {}
+    for row in read_rows(folder / ROWS):
+        series.setdefault(row.measure, []).append((row.step, row.value))
+    if not series:
+        raise InputError(
+            "the run has logged nothing yet", where=str(folder), remedy="Wait until its first update is done"
+        )
+    projection = folder / PROJECTION
+    return Course(
+        series,
+        json.loads((folder / ABOUT).read_text(encoding="utf-8")),
+        json.loads(projection.read_text(encoding="utf-8")) if projection.is_file() else None,
+    )
