@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.special import hyp0f1
 
-from strop.geometry.pairs import Floats, alignment, effective_rank, uniformity, unit
+from strop.geometry.pairs import Floats, alignment, uniformity, unit
+from strop.geometry.spectrum import effective_rank
 from strop.nouns import InputError
 
 

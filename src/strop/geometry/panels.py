@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from strop.geometry.pairs import Floats, Vectors, alignment, effective_rank, uniformity, unit
+from strop.geometry.pairs import Floats, Vectors, alignment, uniformity, unit
 from strop.geometry.projection import (
     MIN_DIST,
     NEIGHBOURS,
@@ -19,6 +19,7 @@ from strop.geometry.projection import (
     trustworthiness,
     umap,
 )
+from strop.geometry.spectrum import effective_rank
 from strop.nouns import InputError
 
 #: (fit, normalised): the paper's own, the same on unit vectors, and all models in one picture.

@@ -1,18 +1,22 @@
-"""UMAP pictures of vectors, and numbers that say how far such a picture can be trusted.
+"""Flat pictures of vectors, and numbers that say how far such a picture can be trusted.
 
-A picture is a layout `(N, 2)` without units, origin or orientation: of two pictures only neighbourhoods compare.
+A UMAP picture is a layout `(N, 2)` without units, origin or orientation: of two pictures only neighbourhoods compare,
+unless both are drawn on what was fitted once. A plane (PCA) keeps distances along its two axes.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import ConvexHull, QhullError, cKDTree  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Floats, Vectors
+from strop.geometry.spectrum import centred
 from strop.nouns import InputError
 
 #: What the authors of arXiv 2506.18535 drew with; also UMAP's own defaults.
@@ -26,12 +30,46 @@ def umap(vectors: Vectors, seed: int, neighbours: int = NEIGHBOURS, min_dist: fl
     Raises InputError where there are no more rows than `neighbours`, or a value is not finite.
     McInnes, Healy and Melville 2018 (arXiv 1802.03426).
     """
+    points: Floats = np.asarray(_fitted(vectors, seed, neighbours, min_dist).embedding_, dtype=np.float64)
+    return points
+
+
+def umap_on(
+    base: Vectors, others: Mapping[str, Vectors], seed: int, neighbours: int = NEIGHBOURS, min_dist: float = MIN_DIST
+) -> dict[str, Floats]:
+    """Others' vectors `(M, D)` placed on the layout of the base's `(N, D)` alone: name -> points `(M, 2)`.
+
+    So places compare across models, and none of the others has a say in the layout. The base given among the others
+    keeps its fitted points. Whatever has moved far lands near the base's nearest points all the same: places show
+    where, never how far. Raises InputError where dimensions differ, with too few rows, or where a value is not finite.
+    McInnes, Healy and Melville 2018 (arXiv 1802.03426), as its library transforms new rows.
+    """
+    for name, vectors in others.items():
+        if vectors.shape[1] != base.shape[1]:
+            raise InputError(
+                f"{name} has vectors of {vectors.shape[1]} dimensions, the base of {base.shape[1]}",
+                remedy="Place models of the base's dimension alone",
+            )
+        _check_finite(vectors)
+    model = _fitted(base, seed, neighbours, min_dist)
+    return {
+        name: np.asarray(model.transform(np.asarray(vectors, dtype=np.float32)), dtype=np.float64)
+        for name, vectors in others.items()
+    }
+
+
+def _check_finite(vectors: Vectors) -> None:
+    if not np.isfinite(vectors).all():
+        raise InputError("a vector is not finite", remedy="Leave its text out, or encode it again")
+
+
+def _fitted(vectors: Vectors, seed: int, neighbours: int, min_dist: float) -> Any:
+    """A fitted UMAP model."""
     if len(vectors) <= neighbours:
         raise InputError(
             f"{len(vectors)} vectors do not have {neighbours} neighbours each", remedy="Give more vectors to project"
         )
-    if not np.isfinite(vectors).all():
-        raise InputError("a vector is not finite", remedy="Leave its text out, or encode it again")
+    _check_finite(vectors)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImportWarning)  # of a variant that needs TensorFlow
         # Separate islands are what many collections are; UMAP places them one by one.
@@ -40,8 +78,44 @@ def umap(vectors: Vectors, seed: int, neighbours: int = NEIGHBOURS, min_dist: fl
 
         # One job: with more, updates race and a seed fixes nothing.
         model = UMAP(n_neighbors=neighbours, min_dist=min_dist, random_state=seed, n_jobs=1)
-        points: Floats = np.asarray(model.fit_transform(np.asarray(vectors, dtype=np.float32)), dtype=np.float64)
-    return points
+        return model.fit(np.asarray(vectors, dtype=np.float32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plane:
+    """Two orthonormal axes `(2, D)` through a mean `(D,)`, and the share of variance along them, in [0, 1]."""
+
+    mean: Floats
+    axes: Floats
+    explained: float
+
+    def points(self, vectors: Vectors) -> Floats:
+        """Where vectors `(N, D)`, of any model of this dimension, lie on the plane: `(N, 2)`."""
+        if vectors.shape[1] != self.mean.size:
+            raise InputError(
+                f"vectors of {vectors.shape[1]} dimensions do not lie on a plane in {self.mean.size}",
+                remedy="Draw models of the base's dimension alone",
+            )
+        placed: Floats = (np.asarray(vectors, dtype=np.float64) - self.mean) @ self.axes.T
+        return placed
+
+
+def fit_pca(vectors: Vectors) -> Plane:
+    """The plane of largest variance of rows `(N, D)`: the first two principal components.
+
+    Each axis points to where its largest coordinate is positive. Raises InputError with fewer than three rows or two
+    dimensions, or where all rows coincide. Pearson 1901 (Philosophical Magazine 2).
+    """
+    rows = centred(vectors)
+    if len(rows) < 3 or rows.shape[1] < 2 or not rows.any():
+        raise InputError(
+            f"{len(rows)} vectors of {rows.shape[1]} dimensions span no plane", remedy="Give three that differ, or more"
+        )
+    _, lengths, directions = np.linalg.svd(rows, full_matrices=False)
+    axes: Floats = directions[:2]
+    axes *= np.sign(axes[np.arange(2), np.abs(axes).argmax(axis=1)])[:, None]
+    shares = np.square(lengths) / np.square(lengths).sum()
+    return Plane(np.asarray(vectors, dtype=np.float64).mean(axis=0), axes, min(1.0, float(shares[:2].sum())))
 
 
 def joint_umap(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strop.geometry.pairs import Floats, Vectors, unit
+from strop.nouns import InputError
 
 Ints = npt.NDArray[np.int64]
 
@@ -62,7 +63,19 @@ class Sample:
         )
 
 
+def check_same_texts(sample: Sample, base: Sample) -> None:
+    """Raises InputError where two samples cannot be of the same queries, positives and documents in the same order."""
+    if sample.scores.shape != base.scores.shape or not np.array_equal(sample.positives, base.positives):
+        raise InputError(
+            f"samples of {sample.scores.shape} and {base.scores.shape} queries and documents, or with other positives, "
+            "are not of the same texts",
+            remedy="Look at the model and its base through the same probe",
+        )
+
+
 Good = Literal["higher", "lower", "neither"]
+#: What a diagnostic asks of the vectors: a model with a vector a token, or of another dimension, may lack it.
+Needs = Literal["nothing more", "one vector a text", "as many vectors as the base", "vectors in the base's space"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,8 @@ class Diagnostic:
     """A named number of a sample, or of a sample beside its base's: its range, its good direction, its source.
 
     `name` becomes the measure `geometry/NAME`. `good` is what search quality is expected to want, "neither" where
-    nothing is known. `relative` takes (sample, base) of the same texts.
+    nothing is known. `relative` takes (sample, base) of the same texts. A call raises InputError where `applies` says
+    no, or where the samples are of different texts.
     """
 
     name: str
@@ -81,10 +95,32 @@ class Diagnostic:
     source: str
     absolute: Callable[[Sample], float] | None = None
     relative: Callable[[Sample, Sample], float] | None = None
+    needs: Needs = "nothing more"
 
     def __call__(self, sample: Sample, base: Sample | None = None) -> float:
+        if not self.applies(sample, base):
+            wanted = self.needs if base or self.absolute else "a base"
+            raise InputError(f"{self.name} needs {wanted}", remedy="Ask `applies` first, and leave it out")
         if self.absolute:
             return self.absolute(sample)
         assert self.relative
         assert base is not None
+        check_same_texts(sample, base)
         return self.relative(sample, base)
+
+    def applies(self, sample: Sample, base: Sample | None = None) -> bool:
+        """Whether these vectors can be asked for it. A relative one never applies without a base."""
+        seen = [sample]
+        if self.relative:
+            if base is None:
+                return False
+            seen.append(base)
+        shapes = [(one.queries.shape, one.documents.shape) for one in seen]
+        match self.needs:
+            case "one vector a text":
+                return all(one.single for one in seen)
+            case "as many vectors as the base":
+                return len({(len_q, len_d) for (len_q, _), (len_d, _) in shapes}) == 1
+            case "vectors in the base's space":
+                return len(set(shapes)) == 1
+        return True

@@ -1,0 +1,93 @@
+"""How far a model has moved from its base: in its neighbourhoods, its ranks, its vectors and its weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from strop.geometry.hubness import neighbours
+from strop.geometry.pairs import Vectors, unit
+from strop.geometry.sample import Sample
+from strop.geometry.separation import positive_ranks
+from strop.nouns import InputError
+
+_LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
+_EMBEDDINGS = re.compile(r"(?:^|\.)(?:embeddings?|embed_tokens|wte|wpe)(?:\.|$)")
+_POOLER = re.compile(r"(?:^|\.)pooler\.")
+
+
+def neighbour_overlap(vectors: Vectors, base: Vectors) -> float:
+    """The mean share of a row's 10 nearest others, by cosine, that two models `(N, D)` and `(N, E)` have in common.
+
+    In [0, 1]; about 10 / (N - 1) for unrelated models. Ties for the last places share them.
+    """
+    one, other = neighbours(unit(vectors)), neighbours(unit(base))
+    return min(1.0, float(np.minimum(one, other).sum() / one.sum()))
+
+
+def rank_displacement(sample: Sample, base: Sample) -> float:
+    """The mean over queries of log2(rank of the positive / its rank under the base), among the sample's documents.
+
+    0 where none moved, 1 where ranks doubled, negative where they improved; within +- log2 N. Ours.
+    """
+    return float(np.log2(positive_ranks(sample) / positive_ranks(base)).mean())
+
+
+def shift(vectors: Vectors, base: Vectors) -> float:
+    """1 - the mean cosine of each row `(N, D)` with the base's own row of that text.
+
+    In [0, 2]: 0 where none turned. Needs the base's own space: a rotation of the model alone, which changes no score,
+    reads as a shift. Raises InputError where the shapes differ.
+    """
+    if vectors.shape != base.shape:
+        raise InputError(
+            f"vectors {vectors.shape} and the base's {base.shape} have no angles between them",
+            remedy="Compare models of one dimension on the same texts",
+        )
+    return min(2.0, max(0.0, float(np.square(unit(vectors) - unit(base)).sum(axis=1).mean()) / 2))
+
+
+def layer_distances(weights: Mapping[str, npt.NDArray[Any]], base: Mapping[str, npt.NDArray[Any]]) -> dict[str, float]:
+    """Per layer |W - W0| / |W0| (Frobenius, all its parameters as one), by parameter name -> array.
+
+    Keys: "embeddings", "layer 0" and so on, "other", in this order, those that exist. A layer's towers count together.
+    A pooler is left out: it is saved with many encoders and never trained. 0 is unmoved. Raises InputError where names
+    or shapes differ, or where a layer of the base holds zeros alone.
+    """
+    if weights.keys() != base.keys():
+        odd = min(weights.keys() ^ base.keys())
+        raise InputError(f"only one of the two models has the weights {odd!r}", remedy="Merge adapters first")
+    moved: dict[tuple[int, int], float] = {}
+    size: dict[tuple[int, int], float] = {}
+    for name, start in base.items():
+        if weights[name].shape != start.shape:
+            raise InputError(
+                f"{name} has the shape {weights[name].shape}, the base's {start.shape}",
+                remedy="Compare a model with the base it was trained from",
+            )
+        if _POOLER.search(name):
+            continue
+        place, origin = _place(name), np.asarray(start, dtype=np.float64)
+        step = np.asarray(weights[name], dtype=np.float64) - origin
+        size[place] = size.get(place, 0.0) + float(np.square(origin).sum())
+        moved[place] = moved.get(place, 0.0) + float(np.square(step).sum())
+    named = {_title(place): (moved[place], size[place]) for place in sorted(size)}
+    for title, (_, whole) in named.items():
+        if whole == 0:
+            raise InputError(f"the base's {title} holds zeros alone", remedy="Give trained weights as the base")
+    return {title: float(np.sqrt(part / whole)) for title, (part, whole) in named.items()}
+
+
+def _place(name: str) -> tuple[int, int]:
+    """Sorts embeddings before layers before the rest. An embedding inside a layer is the layer's."""
+    if found := _LAYER.search(name):
+        return 1, int(found[1])
+    return (0, 0) if _EMBEDDINGS.search(name) else (2, 0)
+
+
+def _title(place: tuple[int, int]) -> str:
+    return ("embeddings", f"layer {place[1]}", "other")[place[0]]
