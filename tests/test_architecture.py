@@ -21,11 +21,13 @@ nouns
 memory
 runs
 results logbook
+alarms choice
 artifacts
 scoring
 losses
 geometry
 significance
+prediction
 measures
 claims
 tokens
@@ -36,9 +38,12 @@ models
 lexical
 optimizers
 chunks
+selection
 checkpoint train
 held_out
 encode index search rerank fuse
+probe
+monitor trackers
 evaluate
 latency
 diagnose
@@ -64,6 +69,7 @@ studies
 doctor
 commands
 study_commands
+callback
 bench
 terminal
 cli
@@ -75,8 +81,8 @@ LEVEL = {room: level for level, line in enumerate(ROOMS.split("\n")) for room in
 DOORS = {
     "bm25s": {"lexical"},
     "Stemmer": {"lexical"},
-    "sentence_transformers": {"models", "bench"},
-    "transformers": {"models", "bench"},
+    "sentence_transformers": {"models", "callback", "bench"},
+    "transformers": {"models", "callback", "bench"},
     "peft": {"models"},
     "huggingface_hub": {"models", "doctor"},
     "ir_measures": {"measures"},
@@ -87,6 +93,7 @@ DOORS = {
     "jinja2": {"report"},
     "typer": {"cli"},
     "umap": {"geometry"},
+    "accelerate": {"trackers"},
 }
 PURE = {"losses", "geometry", "scoring", "significance"}
 DATA = {"collection", "negatives", "batches", "tokens", "runs", "results", "artifacts"}

@@ -28,7 +28,8 @@ from strop.models.dense import Dense
 from strop.nouns import Group, InputError, NonFiniteLossError
 from strop.optimizers import AdamW
 from strop.scoring import Cosine
-from strop.train import Best, Logged, Recipe, observing, train
+from strop.selection import Best
+from strop.train import Logged, Recipe, observing, train
 
 Weights = dict[str, Tensor]
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 _PREFIX = "step-"
 _PARTIAL = "checkpoint.partial"
-_BEST = "best.safetensors"
+BEST = "best.safetensors"
 
 
 def save(folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
@@ -58,17 +58,17 @@ def restore(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -
     return state
 
 
-def save_best(folder: Path, module: nn.Module) -> None:
-    """Write the trainable weights to `folder/best.safetensors`, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{_BEST}.partial"
+def save_weights(path: Path, module: nn.Module) -> None:
+    """Write the trainable weights to a safetensors file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
     save_file({name: p.detach().contiguous().cpu() for name, p in _trainable(module)}, partial)
-    os.replace(partial, folder / _BEST)
+    os.replace(partial, path)
 
 
-def restore_best(folder: Path, module: nn.Module) -> None:
-    """Load what `save_best` wrote last into `module`."""
-    tensors = load_file(folder / _BEST)
+def restore_weights(path: Path, module: nn.Module) -> None:
+    """Load what `save_weights` wrote into `module`, which must train the same parameters."""
+    tensors = load_file(path)
     with torch.no_grad():
         for name, parameter in _trainable(module):
             parameter.copy_(tensors[name])
@@ -81,7 +81,7 @@ def clear(folder: Path) -> None:
     """
     partial = folder / _PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
-    (folder / _BEST).unlink(missing_ok=True)
+    (folder / BEST).unlink(missing_ok=True)
     for path in _found(folder):
         os.rename(path, partial)
         shutil.rmtree(partial)

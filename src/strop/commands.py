@@ -29,13 +29,16 @@ from strop.negatives.group_files import Examples, read_examples, write_examples
 from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
 from strop.nouns import Collection, InputError, InputWarning, Qrels
+from strop.probe import of_examples
 from strop.recipes import recipe as named_recipe
 from strop.runs import Run, read_qrels, read_run
+from strop.selection import STOPS
 from strop.stages import Progress, silent
+from strop.trackers import opened
 from strop.tuning import TRAIN, Training
 
-#: Held-out queries of `train` only draw a curve: enough for that, and no more of the user's data than needed.
-WATCHED = HeldOut(share=0.1, most=200)
+#: Held-out queries of `train` are watched, and may choose or stop: enough for that, and no more of the user's data.
+WATCHED = HeldOut(share=0.1, most=256)
 #: The usual window: below the likely unjudged positives, above the easy ones.
 WINDOW = RankWindow(low=51, high=200)
 
@@ -108,12 +111,16 @@ def train(
     model: str = BASE,
     epochs: int = 1,
     seed: int = 42,
+    stop: str | None = None,
+    track: str | None = None,
     progress: Progress = silent,
 ) -> Artifact:
     """Tune `model` on a file of examples and write it to `out`, in sentence-transformers' layout.
 
-    Updates follow from `epochs`, unless `settings` sets `updates`. A tenth of the queries, at most 200, are held out
-    to watch the run when they come with negatives. Raises InputError and NonFiniteLossError.
+    Updates follow from `epochs`, unless `settings` sets `updates`. A tenth of the queries, at most 256, are held out
+    to watch the run: its geometry on them and on 1,024 documents, and how they rank these. `stop` (geometry, dev or
+    both) ends the run and keeps the weights by that; `track` sends the series to a tracker too, under the name of
+    `out`. Raises InputError and NonFiniteLossError.
     """
     free(out)
     data = read_examples(examples)
@@ -125,12 +132,18 @@ def train(
             where=str(examples),
             remedy="Mine them with 'strop mine', or choose an in-batch recipe",
         )
-    training, held_out = WATCHED.split(data.groups, seed) if has_negatives else (list(data.groups), [])
+    if stop and stop not in STOPS:
+        raise InputError(f"there is no rule {stop!r} to stop by", remedy=f"Choose one of {', '.join(STOPS)}")
+    training, held_out = WATCHED.split(data.groups, seed)
     if "updates" not in (settings or {}):
         chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(training)))
-    watched = {"negatives": replace(data, groups=tuple(held_out))} if held_out else {}
-    training_data = replace(data, groups=tuple(training))
-    tuned = Training(resolve(model), chosen, training_data, watched, seed)(store(), progress)
+    if stop:
+        chosen = replace(chosen, selection=STOPS[stop])
+    watched = {"negatives": replace(data, groups=tuple(held_out))} if held_out and has_negatives else {}
+    probe = of_examples(data, held_out or training)
+    job = Training(resolve(model), chosen, replace(data, groups=tuple(training)), watched, seed, probe)
+    with opened(track, Path(out).name, store().root / "trackers") as tracker:
+        tuned = job(store(), progress, tracker)
     _export(tuned, Path(out))
     return tuned
 

@@ -12,6 +12,7 @@ from strop.artifacts import content_key, package_sha256
 from strop.cells import Done, cells, run_cells
 from strop.claims import Verdict, judge, judge_figure
 from strop.evaluate import rows
+from strop.logbook import namespaced
 from strop.nouns import InputError
 from strop.results import Results, Row, write_results
 from strop.study import Tuned
@@ -105,7 +106,7 @@ def _training_rows(bench: Workbench, done: Done) -> list[Row]:
             test.split,
             int(step),
             "",
-            f"train/{measure}",
+            namespaced(measure),
             value,
         )
         for cell, artifact in done.trained.items()

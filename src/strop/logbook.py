@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,11 @@ from strop.results import Row, read_rows, write_json, write_rows
 
 #: What was measured at which update, in their order: measure -> ((update, value), ...).
 Series = Mapping[str, Sequence[tuple[int, float]]]
+
+#: (update, measure, value), as a training logs it.
+Entry = tuple[int, str, float]
+#: Somewhere else that entries go as they come.
+Sink = Callable[[Sequence[Entry]], None]
 
 ROWS, ABOUT, PROJECTION = "rows.csv", "run.json", "projection.json"
 
@@ -43,21 +48,30 @@ class Course:
 class Logbook:
     """Writes `rows.csv` (as Results has it), `run.json` and `projection.json` into a folder, readable at any moment.
 
-    Another start replaces what an earlier one left; a run that goes on hands over the rows it goes on from.
+    Another start replaces what an earlier one left; a run that goes on hands over the rows it goes on from. `sink` gets
+    the same entries, without those.
     """
 
     folder: Path
     about: dict[str, Any]
-    seed: int = 0
+    seed: int
+    sink: Sink | None = None
+    _written: int = field(init=False, default=0)
 
-    def start(self, entries: Iterable[tuple[int, str, float]]) -> None:
+    def start(self, log: Sequence[Entry]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_rows(map(self._row, entries), self.folder / ROWS)
+        write_rows(map(self._row, log), self.folder / ROWS)
+        self._written = len(log)
         write_json({**self.about, "done": False}, self.folder / ABOUT)
 
-    def add(self, entries: Iterable[tuple[int, str, float]]) -> None:
+    def add(self, log: Sequence[Entry]) -> None:
+        """Whatever of a growing log is not yet written."""
+        new = log[self._written :]
         with (self.folder / ROWS).open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(astuple(self._row(entry)) for entry in entries)
+            csv.writer(file, lineterminator="\n").writerows(astuple(self._row(entry)) for entry in new)
+        self._written = len(log)
+        if self.sink:
+            self.sink(new)
 
     def project(self, projection: Mapping[str, Any]) -> None:
         write_json(projection, self.folder / PROJECTION)
@@ -66,9 +80,14 @@ class Logbook:
         """Close the book; `found` joins `run.json`."""
         write_json({**self.about, **found, "done": True}, self.folder / ABOUT)
 
-    def _row(self, entry: tuple[int, str, float]) -> Row:
+    def _row(self, entry: Entry) -> Row:
         step, measure, value = entry
-        return Row("", "", str(self.about.get("title", "")), self.seed, "", "train", step, "", measure, value)
+        return Row("", "", self.about["title"], self.seed, "", "train", step, "", namespaced(measure), value)
+
+
+def namespaced(measure: str) -> str:
+    """A measure as rows have it: what training itself logs is `train/…`."""
+    return measure if measure.startswith(("geometry/", "dev/", "clock/")) else f"train/{measure}"
 
 
 def read_logbook(folder: str | Path) -> Course:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from strop import checkpoint, chunks
 from strop.batches import Batch, Batching
+from strop.logbook import Logbook
 from strop.losses.protocol import Loss
 from strop.models.adapters import Tuning
 from strop.models.dense import Dense
@@ -24,22 +25,8 @@ from strop.models.encoder import represent_rows
 from strop.nouns import Group, InputError, NonFiniteLossError
 from strop.optimizers import AdamW, WarmupLinear
 from strop.scoring import Representation, Scoring
+from strop.selection import Selection, looks
 from strop.tokens import Tokens, cut, padding_share
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """Keep the weights of the update with the highest `measure` an observer gave, the first of equals.
-
-    Looked at every `share` of all updates, and at the end. Raises InputError unless 0 < share <= 1.
-    """
-
-    measure: str = "cosine_accuracy/negatives"
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise InputError(f"share is {self.share}", remedy="Give a share of all updates, above 0 and at most 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +51,7 @@ class Recipe:
     token_budget: int = 2048
     precision: Literal["float32", "bfloat16"] = "float32"
     dropout: float | None = None
-    selection: Best | None = None
+    selection: Selection | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("updates", 1), ("token_budget", 1), ("max_length", 3)):
@@ -115,8 +102,12 @@ def train(
     observers: Sequence[Observer] = (),
     progress: Callable[[int], None] | None = None,
     checkpoint_seconds: float = 60.0,
+    logbook: Logbook | None = None,
+    snapshots: Collection[int] = (),
 ) -> list[Logged]:
-    """Tune `encoder` in place and return what was logged.
+    """Tune `encoder` in place and return what was logged, which `logbook` gets as it comes.
+
+    After each number of updates in `snapshots` the trainable weights are left at `snapshot(folder, number)`.
 
     Goes on from the newest checkpoint in `folder`, to weights bit-identical (on CPU) with those of an undisturbed run;
     `checkpoint.clear` the folder once the result is safe. Raises NonFiniteLossError.
@@ -131,10 +122,13 @@ def train(
     if progress:
         progress(state["step"])
     log = [Logged(*entry) for entry in state["log"]]
+    if logbook:
+        logbook.start(log)
     saved_at = time.perf_counter()
     for step in range(state["step"], recipe.updates):
-        _observe(observers, step, encoder, log)
-        _keep_if_best(recipe, step, module, folder, log)
+        seen = _observe(observers, step, encoder, log)
+        if step > 0 and _selected(recipe.selection, seen, module, folder, log):
+            break
         started = time.perf_counter()
         torch.manual_seed(_step_seed(seed, step))
         module.train()
@@ -142,7 +136,7 @@ def train(
         texts = [queries.of(q) for q in batch.query_ids] + [documents.of(d) for d in batch.doc_ids]
         lengths = np.array([len(t) for t in texts])
         pieces = cut(lengths, recipe.token_budget)
-        seen: dict[str, float] = {}
+        seen = {}
         optimizer.zero_grad()
         device = encoder.model.device
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
@@ -158,6 +152,8 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
+        if step + 1 in snapshots:
+            checkpoint.save_weights(snapshot(folder, step + 1), module)
         seen |= {
             "loss": loss,
             "learning_rate": rate,
@@ -166,31 +162,38 @@ def train(
             "tokens_per_second": float(lengths.sum()) / (time.perf_counter() - started),
         }
         log += [Logged(step, name, value) for name, value in seen.items()]
+        if logbook:
+            logbook.add(log)
         if time.perf_counter() - saved_at >= checkpoint_seconds:
             checkpoint.save(folder, step + 1, module, optimizer, {"log": log})
             saved_at = time.perf_counter()
         if progress:
             progress(1)
-    _observe(observers, recipe.updates, encoder, log, last=True)
-    _keep_if_best(recipe, recipe.updates, module, folder, log)
+    else:
+        seen = _observe(observers, recipe.updates, encoder, log, last=True)
+        _selected(recipe.selection, seen, module, folder, log)
+    if logbook:
+        logbook.add(log)
     if recipe.selection:
-        checkpoint.restore_best(folder, module)
+        looks(log, recipe.selection.measure)
+        checkpoint.restore_weights(folder / checkpoint.BEST, module)
     return log
 
 
-def _keep_if_best(recipe: Recipe, step: int, module: nn.Module, folder: Path, log: Sequence[Logged]) -> None:
-    """Save the weights when this step's value of the selection's measure is above every earlier one.
+def snapshot(folder: Path, updates: int) -> Path:
+    """Where the weights after so many updates are left."""
+    return folder / "snapshots" / f"{updates}.safetensors"
 
-    The start is no candidate: the model that was given would win often, and the library that the thesis used does not
-    look at it either.
-    """
-    if recipe.selection is None:
-        return
-    values = [entry for entry in log if entry.measure == recipe.selection.measure and entry.step > 0]
-    if not values and step == recipe.updates:
-        raise InputError(f"no observer measured {recipe.selection.measure!r}", remedy="Give held-out examples for it")
-    if values and values[-1].step == step and all(values[-1].value > entry.value for entry in values[:-1]):
-        checkpoint.save_best(folder, module)
+
+def _selected(
+    rule: Selection | None, seen: Mapping[str, float], module: nn.Module, folder: Path, log: Sequence[Logged]
+) -> bool:
+    """At a look of the rule, save the weights where it keeps them. Whether the training should stop here."""
+    if rule is None or rule.measure not in seen:
+        return False
+    if rule.keeps(log):
+        checkpoint.save_weights(folder / checkpoint.BEST, module)
+    return rule.stops(log) is not None
 
 
 def _loss_of(recipe: Recipe, batch: Batch, device: torch.device, seen: dict[str, float]) -> Callable[[Tensor], Tensor]:
@@ -206,11 +209,17 @@ def _loss_of(recipe: Recipe, batch: Batch, device: torch.device, seen: dict[str,
     return loss_of
 
 
-def _observe(observers: Sequence[Observer], step: int, encoder: Dense, log: list[Logged], last: bool = False) -> None:
+def _observe(
+    observers: Sequence[Observer], step: int, encoder: Dense, log: list[Logged], last: bool = False
+) -> dict[str, float]:
+    """Everything seen at this step, which joins the log."""
+    seen: dict[str, float] = {}
     for observer in observers:
         if last or step % observer.every == 0:
             with observing(encoder):
-                log += [Logged(step, name, value) for name, value in observer(step, encoder).items()]
+                seen.update(observer(step, encoder))
+    log += [Logged(step, name, value) for name, value in seen.items()]
+    return seen
 
 
 @contextmanager

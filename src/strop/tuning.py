@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,16 +11,21 @@ from typing import Any
 from strop import checkpoint, train
 from strop.artifacts import Artifact, Stage, Store, content_key
 from strop.held_out import CosineAccuracy
+from strop.logbook import Logbook, Sink, namespaced
 from strop.models.adapters import export
 from strop.models.dense import Dense, parameter_ledger
 from strop.models.encoder import Role
 from strop.models.pretrained import Pretrained, resolve
+from strop.monitor import Monitor
 from strop.negatives.group_files import Examples
+from strop.probe import Look, Probe
 from strop.results import write_json
+from strop.selection import Best
 from strop.stages import Progress, silent
-from strop.train import Best, Recipe, Texts
+from strop.train import Recipe, Texts
 
 TRAIN = Stage("train", 3)
+SNAPSHOT = Stage("snapshot", 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Training:
     """One training to do: all that decides its outcome.
 
     `held_out` are watched, each as `cosine_accuracy/NAME`, as often as the recipe's selection looks, else half-way.
+    `probe` is what the monitor looks at, if any. Unless the recipe selects by it, it changes what is logged and never
+    the weights, so that a training made before under another probe is taken as it is.
     """
 
     base: Pretrained
@@ -34,14 +42,17 @@ class Training:
     examples: Examples
     held_out: Mapping[str, Examples]
     seed: int
+    probe: Probe | None = None
+    snapshots: int = 0
 
     def found(self, store: Store) -> Artifact | None:
         """Its artifact, if it was made before."""
         return store.find(TRAIN, store.key(TRAIN, self._values, self._inputs))
 
-    def __call__(self, store: Store, progress: Progress = silent) -> Artifact:
+    def __call__(self, store: Store, progress: Progress = silent, tracker: Sink | None = None) -> Artifact:
         """Artifact `train`: `model/` in sentence-transformers' layout (LoRA merged, its adapter in `model/adapter`),
-        `log.json` of [update, measure, value], and the parameter ledger in the record.
+        `log.json` of [update, measure, value], the same as a logbook, and the parameter ledger in the record. `tracker`
+        is sent what is logged as it comes.
 
         Killed, it goes on from its last checkpoint to the same weights. Raises NonFiniteLossError.
         """
@@ -50,28 +61,85 @@ class Training:
             recipe, examples = self.recipe, self.examples
             encoder = Dense.load(self.base.path, recipe.max_length)
             queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+            logbook = Logbook(folder, self._about(), self.seed, tracker)
             with progress(f"train {recipe.updates} updates of {recipe.batching.size}", recipe.updates) as advance:
-                watching = self._observers(encoder)
+                started = time.perf_counter()
+                monitor = self._monitor(encoder, logbook)
+                watching: list[train.Observer] = [*self._observers(encoder), *([monitor] if monitor else [])]
                 log = train.train(
-                    encoder, recipe, examples.groups, queries, documents, self.seed, folder, watching, advance
-                )
+                    encoder, recipe, examples.groups, queries, documents, self.seed, folder, watching, advance,
+                    logbook=logbook, snapshots=self.snapshot_steps,
+                )  # fmt: skip
+                took = time.perf_counter() - started
+            stopped = recipe.selection.stops(log) if recipe.selection else None
+            found = {"train_seconds": round(took, 2), "stopped": stopped, **(monitor.cost(took) if monitor else {})}
+            logbook.end(**found)
             ledger = parameter_ledger(encoder.module)
-            probe = list(examples.queries.values())[:8] + list(examples.documents.values())[:8]
-            export(encoder, folder / "model", self.base.name, probe)
+            export(encoder, folder / "model", self.base.name, self._sentences)
             write_json(log, folder / "log.json")
             checkpoint.clear(folder)
-            return {"ledger": ledger, "base": self.base.title, "groups": len(examples.groups)}
+            return {"ledger": ledger, "base": self.base.title, "groups": len(examples.groups), **found}
 
         return store.build(TRAIN, self._values, self._inputs, make, resumable=True)
 
+    @property
+    def snapshot_steps(self) -> tuple[int, ...]:
+        """The numbers of updates after which the weights are kept."""
+        return tuple(round(self.recipe.updates * (i + 1) / self.snapshots) for i in range(self.snapshots))
+
+    def snapshot(self, store: Store, updates: int, progress: Progress = silent) -> Artifact:
+        """Artifact `snapshot`: `model/` as it was after so many updates, in sentence-transformers' layout."""
+        trained = self(store, progress)
+
+        def make(folder: Path) -> None:
+            encoder = Dense.load(self.base.path, self.recipe.max_length)
+            self.recipe.tuning.prepare(encoder, self.seed)
+            checkpoint.restore_weights(train.snapshot(trained.path, updates), encoder.module)
+            export(encoder, folder / "model", self.base.name, self._sentences)
+
+        return store.build(SNAPSHOT, updates, {"train": trained.key}, make)
+
+    @property
+    def _sentences(self) -> list[str]:
+        """Some of its texts, on which a merged adapter must give what the unmerged one gave."""
+        return list(self.examples.queries.values())[:8] + list(self.examples.documents.values())[:8]
+
+    def _monitor(self, encoder: Dense, logbook: Logbook) -> Monitor | None:
+        if self.probe is None:
+            return None
+        fixed = self._every if self._chosen_by_the_probe else None
+        look = Look.of(self.probe, encoder)
+        return Monitor.of(look, encoder, self.recipe.updates, fixed=fixed, draw=logbook.project)
+
+    @property
+    def _every(self) -> int:
+        return max(1, round(self.recipe.updates * (self.recipe.selection or Best()).share))
+
+    @property
+    def _chosen_by_the_probe(self) -> bool:
+        """Whether the monitor decides which weights are kept: then what it looks at decides the outcome."""
+        rule = self.recipe.selection
+        return rule is not None and namespaced(rule.measure) == rule.measure
+
+    def _about(self) -> dict[str, Any]:
+        batch = self.recipe.batching.batch(self.examples.groups, self.seed, 0)
+        candidates = 1 + round(float((~(batch.targets | batch.mask)).sum(1).float().mean()))
+        return {
+            "title": f"{self.base.title}, {self.recipe.tuning}",
+            "updates": self.recipe.updates,
+            "loss": str(self.recipe.loss),
+            "chance": self.recipe.loss.chance(candidates),
+            "learning_rate": self.recipe.optimizer.learning_rate,
+            "batch": self.recipe.batching.size,
+        }
+
     def _observers(self, encoder: Dense) -> list[CosineAccuracy]:
-        every = max(1, round(self.recipe.updates * (self.recipe.selection or Best()).share))
         return [
             CosineAccuracy(
                 watched.groups,
                 texts_of(encoder, watched, "query"),
                 texts_of(encoder, watched, "document"),
-                every,
+                self._every,
                 f"cosine_accuracy/{name}",
             )
             for name, watched in self.held_out.items()
@@ -79,11 +147,13 @@ class Training:
 
     @property
     def _values(self) -> dict[str, Any]:
-        return {"recipe": self.recipe, "seed": self.seed}
+        kept = {"snapshots": self.snapshots} if self.snapshots else {}
+        return {"recipe": self.recipe, "seed": self.seed, **kept}
 
     @property
     def _inputs(self) -> dict[str, str]:
         return {
+            **({"probe": content_key(self.probe)} if self._chosen_by_the_probe else {}),
             "model": self.base.identity,
             "examples": content_key(asdict_examples(self.examples)),
             "held_out": content_key({name: asdict_examples(watched) for name, watched in self.held_out.items()}),

@@ -15,8 +15,9 @@ from strop.negatives.sampled import Uniform
 from strop.optimizers import AdamW, WarmupLinear
 from strop.recipes import THESIS_FULL, THESIS_LORA
 from strop.scoring import Cosine, Euclidean
+from strop.selection import Best
 from strop.study import Mined, Preset, Provided, Rates, System, Tuned
-from strop.train import Best, Recipe
+from strop.train import Recipe
 
 #: The negatives of the official triples were drawn from BM25's top 1,000 (T7).
 TRIPLES = Provided(otherwise=Mined(RankWindow(1, 1000), BM25()))

@@ -1,0 +1,118 @@
+"""The probe: a fixed sample of texts that every model is looked at through, and how a model sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from strop.collection.contents import Contents
+from strop.collection.panel import first_shuffled, shuffled
+from strop.encode import Vectors, encode
+from strop.geometry.sample import Sample
+from strop.models.dense import Dense
+from strop.models.encoder import Encoder
+from strop.negatives.group_files import Examples
+from strop.nouns import Collection, Group, InputError
+from strop.tokens import Tokens
+
+#: How many queries and documents a probe has where nothing else is asked for.
+QUERIES, DOCUMENTS = 256, 1024
+#: Below these there are hardly neighbours or spectra to speak of.
+LEAST_QUERIES, LEAST_DOCUMENTS = 4, 50
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Texts by id, and per query its known relevant documents among them, its own positive first."""
+
+    queries: Mapping[str, str]
+    documents: Mapping[str, str]
+    relevant: Mapping[str, tuple[str, ...]]
+
+    def sample(self, queries: Vectors, documents: Vectors) -> Sample:
+        """What a model's searchable vectors of these texts, in their order, come to.
+
+        A query's other relevant documents take its lowest score: they are neither its positive nor a negative.
+        """
+        column = {d: i for i, d in enumerate(self.documents)}
+        sample = Sample.of(queries, documents, np.array([column[self.relevant[q][0]] for q in self.queries]))
+        for i, query_id in enumerate(self.queries):
+            sample.scores[i, [column[d] for d in self.relevant[query_id][1:]]] = sample.scores[i].min()
+        return sample
+
+
+def of_collection(collection: Collection, queries: int = QUERIES, documents: int = DOCUMENTS, seed: int = 0) -> Probe:
+    """Judged queries, one positive of each, and other documents, all drawn uniformly, the same on every machine.
+
+    Raises InputError when the collection has fewer of either.
+    """
+    judged = {
+        q: [d for d, grade in of.items() if grade > 0 and d in collection.documents]
+        for q, of in collection.qrels.items()
+    }
+    texts = {q: collection.queries[q].text for q, of in judged.items() if of}
+    for have, want, what, option in (
+        (len(texts), queries, "queries with a relevant document", "--queries"),
+        (len(collection.documents), documents, "documents", "--documents"),
+    ):
+        if have < want:
+            raise InputError(
+                f"a probe of {want:,} needs more than the {have:,} {what} of {collection.name}/{collection.split}",
+                remedy=f"Give {option} {have} or less, or another collection",
+            )
+    return _drawn(texts, Contents(collection.documents), judged, queries, documents, seed)
+
+
+def of_examples(examples: Examples, groups: Sequence[Group], seed: int = 0) -> Probe | None:
+    """As many of the groups' queries and of the examples' documents as a probe takes; None where they tell nothing."""
+    texts = {g.query_id: examples.queries[g.query_id] for g in groups}
+    if len(texts) < LEAST_QUERIES or len(examples.documents) < LEAST_DOCUMENTS:
+        return None
+    known: dict[str, set[str]] = {}
+    for group in groups:
+        known.setdefault(group.query_id, set()).update(group.positives, group.relevant & examples.documents.keys())
+    return _drawn(texts, examples.documents, {q: sorted(of) for q, of in known.items()}, QUERIES, DOCUMENTS, seed)
+
+
+def _drawn(
+    texts: Mapping[str, str],
+    contents: Mapping[str, str],
+    relevant: Mapping[str, Sequence[str]],
+    queries: int,
+    documents: int,
+    seed: int,
+) -> Probe:
+    chosen = sorted(first_shuffled(texts, queries, f"{seed} probe query"))
+    own = {q: shuffled(relevant[q], f"{seed} {q} positive")[0] for q in chosen}
+    kept = set(own.values())
+    kept.update(first_shuffled((d for d in contents if d not in kept), documents - len(kept), f"{seed} probe document"))
+    pool = {d: contents[d] for d in sorted(kept)}
+    return Probe(
+        {q: texts[q] for q in chosen},
+        pool,
+        {q: (own[q], *(d for d in relevant[q] if d in pool and d != own[q])) for q in chosen},
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """A probe as tokens, ready to be encoded again and again by the model whose tokens they are."""
+
+    probe: Probe
+    queries: Tokens
+    documents: Tokens
+
+    @classmethod
+    def of(cls, probe: Probe, encoder: Encoder) -> Look:
+        queries, documents = list(probe.queries.values()), list(probe.documents.values())
+        return cls(probe, encoder.tokenize(queries, "query"), encoder.tokenize(documents, "document"))
+
+    def __call__(self, encoder: Dense) -> Sample:
+        """How the model sees the probe now."""
+        asked, found = (
+            encode(encoder, tokens, np.empty((len(tokens), encoder.dimension), dtype=np.float32))
+            for tokens in (self.queries, self.documents)
+        )
+        return self.probe.sample(asked, found)
