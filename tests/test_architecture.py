@@ -27,7 +27,7 @@ scoring
 losses
 geometry
 significance
-prediction
+prediction rule_scores
 measures
 claims
 tokens
@@ -64,6 +64,7 @@ conduct
 planning
 tune
 report
+watch
 contrasts
 studies
 doctor

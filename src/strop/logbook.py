@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Course:
     series: Series
     about: Mapping[str, Any]
     projection: Mapping[str, Any] | None = None
+    written: float = 0.0  # when the last row was, in seconds since 1970; 0 where nobody knows
 
     @property
     def step(self) -> int:
@@ -62,6 +64,7 @@ class Logbook:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_rows(map(self._row, log), self.folder / ROWS)
         self._written = len(log)
+        self.about = {**self.about, "started": _now(), "started_at": max((step for step, _, _ in log), default=0)}
         write_json({**self.about, "done": False}, self.folder / ABOUT)
 
     def add(self, log: Sequence[Entry]) -> None:
@@ -78,7 +81,7 @@ class Logbook:
 
     def end(self, **found: Any) -> None:
         """Close the book; `found` joins `run.json`."""
-        write_json({**self.about, **found, "done": True}, self.folder / ABOUT)
+        write_json({**self.about, **found, "ended": _now(), "done": True}, self.folder / ABOUT)
 
     def _row(self, entry: Entry) -> Row:
         step, measure, value = entry
@@ -90,8 +93,15 @@ def namespaced(measure: str) -> str:
     return measure if measure.startswith(("geometry/", "dev/", "clock/")) else f"train/{measure}"
 
 
-def read_logbook(folder: str | Path) -> Course:
-    """Everything written so far. Raises InputError for a folder that holds no logbook, or one without a row yet."""
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_logbook(folder: str | Path, waiting: bool = False) -> Course:
+    """Everything written so far; what is being written just now is left out.
+
+    Raises InputError for a folder that holds no logbook, or one without a row yet, unless `waiting` for it.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError("there is no such folder", where=str(folder), remedy="Give the folder of a training run")
@@ -100,9 +110,9 @@ def read_logbook(folder: str | Path) -> Course:
             "no run has written here yet", where=str(folder), remedy="Wait for its first update, or give another folder"
         )
     series: dict[str, list[tuple[int, float]]] = {}
-    for row in read_rows(folder / ROWS):
+    for row in read_rows(folder / ROWS, growing=True):
         series.setdefault(row.measure, []).append((row.step, row.value))
-    if not series:
+    if not series and not waiting:
         raise InputError(
             "the run has logged nothing yet", where=str(folder), remedy="Wait until its first update is done"
         )
@@ -111,4 +121,5 @@ def read_logbook(folder: str | Path) -> Course:
         series,
         json.loads((folder / ABOUT).read_text(encoding="utf-8")),
         json.loads(projection.read_text(encoding="utf-8")) if projection.is_file() else None,
+        (folder / ROWS).stat().st_mtime,
     )

@@ -99,10 +99,13 @@ def write_rows(rows: Iterable[Row], path: str | Path) -> None:
     os.replace(partial, path)
 
 
-def read_rows(path: str | Path) -> list[Row]:
-    """Raises InputError, with file and line, when the header or a row is not as `write_rows` writes it."""
+def read_rows(path: str | Path, growing: bool = False) -> list[Row]:
+    """Of a file that is `growing`, a last line that is not yet ended is left out.
+
+    Raises InputError, with file and line, when the header or a row is not as `write_rows` writes it.
+    """
     with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
+        reader = csv.reader(line for line in file if line.endswith("\n") or not growing)
         header = tuple(next(reader, ()))
         if header != COLUMNS:
             raise InputError(

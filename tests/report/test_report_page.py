@@ -17,7 +17,8 @@ import vl_convert
 from strop.nouns import InputError
 from strop.report import formats
 from strop.report.charts import histogram
-from strop.report.page import VEGA_LITE, page, render
+from strop.report.document import VEGA_LITE
+from strop.report.page import page, render
 from strop.report.summary import UNRESOLVED, Summary, summarise
 from strop.results import Results
 

@@ -11,7 +11,7 @@ import pytest
 import vl_convert
 
 from strop.report import charts
-from strop.report.page import VEGA_LITE, _part
+from strop.report.document import VEGA_LITE, part
 from strop.report.projection import POSITIVE, QUERY, Section, scatter, section
 
 SYSTEMS = ("base", "lora_hard")
@@ -78,7 +78,7 @@ def made() -> Section:
 
 def html_of(made: Section | None) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_part), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FunctionLoader(part), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.globals |= {"palette": {"base": "currentColor"}, "tone": lambda word: ""}
     return environment.get_template("projection.html").render(projection=made)

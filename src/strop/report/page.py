@@ -29,18 +29,12 @@ interprets its expressions instead of compiling them, and every text is escaped.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import vl_convert
-from markupsafe import Markup
-
-from strop.report import charts, doubts, formats, knobs, projection, settings, tables, verdict
+from strop.report import doubts, knobs, projection, settings, tables, verdict
+from strop.report.document import document, write
+from strop.report.explain import explain_page
 from strop.report.gallery import Gallery
 from strop.report.judged import judged
 from strop.report.matrix import matrix_table
@@ -65,8 +59,6 @@ SECTIONS = (
     ("audit", "Data", ("audit",)),
     ("provenance", "Provenance", ()),
 )
-_OFFERED = "window.vegaEmbed = vegaEmbed;"  # all that page.js calls
-VEGA_LITE = "6.4"  # the version Altair 6 writes
 
 
 def render(results_folder: Path, destination: Path) -> Path:
@@ -74,12 +66,8 @@ def render(results_folder: Path, destination: Path) -> Path:
 
     Raises InputError when the folder holds no finished results, or its rows cannot be compared.
     """
-    html = page(read_results(results_folder))
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    partial = destination.with_name(destination.name + ".partial")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(destination)
-    return destination
+    results = read_results(results_folder)
+    return write(explain_page(results) if results.record["study"] == "explain" else page(results), destination)
 
 
 def page(results: Results) -> str:
@@ -129,13 +117,7 @@ def page(results: Results) -> str:
     if pictures:
         gallery.specs |= pictures.specs
     context["sections"] = [(id, name) for id, name, needed in SECTIONS if not needed or any(context[n] for n in needed)]
-    bundle, loader = _bundle(), _part("page.js")
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_part), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.globals |= {
-        "formats": formats,
+    words = {
         "tone": verdict.tone,
         "palette": gallery.palette,
         "label": lambda system: label(record, system),
@@ -144,27 +126,4 @@ def page(results: Results) -> str:
         "title": tables.title,
         "said": lambda preset: str(preset).replace("_", " "),
     }
-    return environment.get_template("page.html").render(
-        **context,
-        specs=gallery.specs,
-        config=charts.CONFIG,
-        style=Markup(_part("page.css")),
-        scripts=[Markup(bundle), Markup(loader)],
-        hashes=[_sha256(bundle), _sha256(loader)],
-    )
-
-
-def _part(name: str) -> str:
-    return resources.files("strop.report").joinpath(name).read_text(encoding="utf-8")
-
-
-@cache
-def _bundle() -> str:
-    """Vega, Vega-Lite and vega-embed as one script, from the wheel of vl-convert."""
-    bundle: str = vl_convert.javascript_bundle(_OFFERED, vl_version=VEGA_LITE)
-    assert "</script" not in bundle.lower()  # it would end the element that holds it
-    return bundle
-
-
-def _sha256(script: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return document("page.html", "page.js", {**context, "specs": gallery.specs}, words)
