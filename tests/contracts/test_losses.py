@@ -111,6 +111,33 @@ def test_losses_are_values_and_their_diagnostics_are_plain_numbers(loss: Loss) -
     assert all(type(value) is float for value in found.values())
 
 
+@every_loss
+def test_chance_is_the_loss_at_equal_scores_and_their_spread_is_exactly_zero(loss: Loss) -> None:
+    targets = torch.zeros(3, 7, dtype=torch.bool)
+    targets[:, 2] = True
+    mask = torch.zeros_like(targets)
+    mask[:, 6] = True
+    scores = torch.tensor([[0.1], [-7.3], [25.0]]).expand(3, 7).clone()  # queries differ, their candidates do not
+    assert loss(scores, targets, mask).item() == pytest.approx(loss.chance(6), rel=1e-6)
+    assert loss.diagnostics(scores, targets, mask)["score_spread"] == 0.0
+    scores[:, 6] = float("nan")  # masked
+    assert loss.diagnostics(scores, targets, mask)["score_spread"] == 0.0
+
+
+@every_loss
+def test_the_spread_of_scores_is_the_plain_standard_deviation_about_each_query_s_mean(loss: Loss) -> None:
+    scores, targets, mask = case(dtype=torch.bfloat16)
+    squares, count = 0.0, 0
+    for row, wanted, out in zip(scores.double(), targets, left_out(targets, mask), strict=True):
+        counted = row[wanted | ~out]
+        squares += float((counted - counted.mean()).square().sum())
+        count += len(counted)
+    assert count < scores.numel()
+    assert loss.diagnostics(scores, targets, mask)["score_spread"] == pytest.approx(
+        math.sqrt(squares / count), rel=1e-5
+    )
+
+
 def test_infonce_by_hand_with_two_positives_and_a_masked_candidate() -> None:
     scores = torch.tensor([[0.9, 0.8, 0.1, 0.3]])
     targets = torch.tensor([[True, True, False, False]])
@@ -118,7 +145,10 @@ def test_infonce_by_hand_with_two_positives_and_a_masked_candidate() -> None:
     first = -math.log(math.exp(1.8) / (math.exp(1.8) + math.exp(0.2)))  # neither the sibling nor the masked one counts
     second = -math.log(math.exp(1.6) / (math.exp(1.6) + math.exp(0.2)))
     assert InfoNCE(0.5)(scores, targets, mask).item() == pytest.approx((first + second) / 2)
-    assert InfoNCE().diagnostics(scores, targets, mask) == {"negatives": 1.0}
+    found = InfoNCE(0.5).diagnostics(scores, targets, mask)
+    assert found["negatives"] == 1.0
+    assert found["positive_probability"] == pytest.approx((math.exp(-first) + math.exp(-second)) / 2)
+    assert found["score_spread"] == pytest.approx(float(np.std([0.9, 0.8, 0.1])))
 
 
 def test_triplet_by_hand_is_a_mean_over_all_triplets_and_counts_the_active_ones() -> None:
@@ -127,7 +157,9 @@ def test_triplet_by_hand_is_a_mean_over_all_triplets_and_counts_the_active_ones(
     mask = torch.tensor([[False, False, False, True], [True, False, False, False]])
     violations = [5 + 1 - 2, 5 + 1 - 9, 5 + 1 - 2, 5 + 1 - 8]  # query 0: docs 1 and 2; query 1: docs 2 and 3
     assert Triplet(5.0)(scores, targets, mask).item() == pytest.approx(sum(max(0, v) for v in violations) / 4)
-    assert Triplet(5.0).diagnostics(scores, targets, mask) == {"active_share": 0.5}
+    found = Triplet(5.0).diagnostics(scores, targets, mask)
+    assert found["active_share"] == 0.5
+    assert found["score_spread"] == pytest.approx(math.sqrt((np.var([-1, -2, -9]) + np.var([-1, -2, -8])) / 2))
 
 
 def test_a_triplet_loss_without_any_negative_says_so_instead_of_being_nan() -> None:

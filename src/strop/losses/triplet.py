@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from strop.losses.protocol import wide
+from strop.losses.protocol import score_spread, wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,18 @@ class Triplet:
         return self._violations(scores, targets, mask).clamp_min(0).mean()
 
     def diagnostics(self, scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-        """`active_share`: triplets that still give a gradient, in [0, 1]; 0 is a dead loss."""
-        return {"active_share": float((self._violations(scores, targets, mask) > 0).float().mean())}
+        """What the loss sees of a batch.
+
+        `active_share`: triplets that still give a gradient, in [0, 1]; 0 is a dead loss. `score_spread`: see there.
+        """
+        return {
+            "active_share": float((self._violations(scores, targets, mask) > 0).float().mean()),
+            "score_spread": score_spread(scores, targets, mask),
+        }
+
+    def chance(self, candidates: int) -> float:
+        """The margin, however many candidates there are."""
+        return self.margin
 
     def _violations(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         scores = wide(scores)
