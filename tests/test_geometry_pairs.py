@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.special import hyp0f1
 
+from strop.geometry import pairs
 from strop.geometry.pairs import Floats, alignment, uniformity, unit
-from strop.geometry.spectrum import effective_rank
 from strop.nouns import InputError
 
 
@@ -51,29 +51,19 @@ def test_an_isotropic_gaussian_is_as_uniform_as_the_sphere() -> None:
         assert uniformity(gaussian(2000, dimensions)) == pytest.approx(expected, abs=0.02)
 
 
-def test_copies_of_every_point_make_a_set_less_uniform_but_leave_its_effective_rank() -> None:
+def test_copies_of_every_point_make_a_set_less_uniform() -> None:
     rows = gaussian(200, 16)
-    twice = np.concatenate([rows, rows])
-    assert uniformity(twice) > uniformity(rows)
-    assert effective_rank(twice) == pytest.approx(effective_rank(rows))
+    assert uniformity(np.concatenate([rows, rows])) > uniformity(rows)
 
 
-def test_effective_rank_worked_by_hand() -> None:
-    shares = np.array([6.0, 3.0, 1.0]) / 10
-    assert effective_rank(np.diag([6.0, 3.0, 1.0])) == pytest.approx(math.exp(-(shares * np.log(shares)).sum()))
+def test_pairs_are_counted_once_however_many_rows_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = gaussian(50, 4)
+    whole = uniformity(rows)
+    monkeypatch.setattr(pairs, "_BLOCK", 7)
+    assert uniformity(rows) == pytest.approx(whole, abs=1e-12)
 
 
-def test_effective_rank_counts_the_directions_in_use() -> None:
-    line = np.outer(gaussian(50, 1)[:, 0], gaussian(1, 9)[0])
-    assert effective_rank(line) == pytest.approx(1, abs=1e-6)
-    assert effective_rank(np.eye(6).repeat(4, axis=0)) == pytest.approx(6)
-    plane = gaussian(20000, 3) @ rotation(12)[:3]
-    assert effective_rank(plane) == pytest.approx(3, abs=0.01)
-    assert effective_rank(gaussian(20000, 12)) == pytest.approx(12, abs=0.02)
-    assert effective_rank(gaussian(5, 40)) <= 5
-
-
-@pytest.mark.parametrize("number", [uniformity, effective_rank, lambda v: alignment(v[:40], v[40:])])
+@pytest.mark.parametrize("number", [uniformity, lambda v: alignment(v[:40], v[40:])])
 def test_every_number_is_invariant_to_rotation_and_knows_no_scale(number: Callable[[Floats], float]) -> None:
     rows = gaussian(80, 10) * np.arange(1, 11)
     expected = number(rows)
@@ -89,5 +79,3 @@ def test_what_has_no_direction_no_partner_or_no_company_is_refused() -> None:
         alignment(gaussian(3, 2), gaussian(4, 2))
     with pytest.raises(InputError, match="two vectors"):
         uniformity(gaussian(1, 2))
-    with pytest.raises(InputError, match="no rank"):
-        effective_rank(np.zeros((3, 2)))
