@@ -252,6 +252,8 @@ RELATIVE: tuple[Diagnostic, ...] = (
 )
 
 #: Left out of a monitor: for what they cost, they add little to the ones left in.
+#: `diagnose(sample, base, LIVE)` takes 0.13 s of one core's time (time.thread_time, one BLAS thread, two virtual cores)
+#: for 256 queries, 1,024 documents and 384 dimensions; all of them take 0.27 s.
 _SLOW = ("cosine_5%", "cosine_95%", "spectrum_decay", "hub_skew/document", "gap/separable", "procrustes")
 LIVE: tuple[Diagnostic, ...] = tuple(one for one in (*ABSOLUTE, *RELATIVE) if not one.name.startswith(_SLOW))
 
