@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import socket
 import subprocess
@@ -112,6 +113,19 @@ def test_the_state_grows_with_the_rows_and_a_half_written_one_waits(address: str
         file.write(row[-4:])
     assert shown(address)["updates"] == [2, 9]
     assert shown(address)["alarms"] == [{"step": 1, "name": "Loss", "sentence": "it rose."}]
+
+
+def test_a_logbook_that_takes_long_to_read_is_not_read_for_every_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logbook = begun(tmp_path, [(0, "loss", 1.0)])
+    clock = iter([0.0, 60.0, 60.0, 60.1])
+    monkeypatch.setattr("strop.watch.time.thread_time", lambda: next(clock))
+    with serve(tmp_path, alarms) as url:
+        logbook.add([(0, "loss", 1.0), (1, "loss", 1.0)])
+        assert shown(url)["updates"] == [1, 9]
+        monkeypatch.setattr("strop.watch.time.monotonic", lambda: math.inf)
+        assert shown(url)["updates"] == [2, 9]
 
 
 def test_it_waits_for_the_first_update_and_asks_no_alarm_before(tmp_path: Path) -> None:

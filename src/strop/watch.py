@@ -20,8 +20,8 @@ from strop.report.live import Alarm, live_page, state
 Alarms = Callable[[Course], Sequence[Alarm]]
 
 HOST = "127.0.0.1"
-#: A long logbook takes long to read: it is read again when so many times that time has gone by.
-_PATIENCE = 10
+#: A long logbook takes long to read: it is read again when so many times that time has gone by, less these seconds.
+_PATIENCE, _AT_ONCE = 10, 1.0
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def serve(folder: str | Path, alarms: Alarms, port: int = 0) -> Iterator[str]:
     is no logbook, or the port cannot be had.
     """
     book = _Book(Path(folder), alarms)
-    book.course()
+    book.now()
     try:
         server = _Server((HOST, port), book)
     except (OSError, OverflowError) as error:
@@ -79,18 +79,19 @@ class _Book:
     folder: Path
     alarms: Alarms
     _lock: Lock = field(default_factory=Lock)
-    _course: Course | None = None
+    _seen: tuple[Course, Sequence[Alarm]] | None = None
     _fresh_until: float = 0.0
 
-    def course(self) -> Course:
-        """Raises InputError when it cannot be read."""
+    def now(self) -> tuple[Course, Sequence[Alarm]]:
+        """The training so far and its alarms. Raises InputError when it cannot be read."""
         with self._lock:
-            if self._course is None or time.monotonic() >= self._fresh_until:
-                started = time.monotonic()
-                self._course = self._read()
-                ended = time.monotonic()
-                self._fresh_until = ended + _PATIENCE * (ended - started)
-            return self._course
+            if self._seen is None or time.monotonic() >= self._fresh_until:
+                started = time.thread_time()
+                course = self._read()
+                self._seen = course, self.alarms(course) if course.series else ()
+                took = time.thread_time() - started
+                self._fresh_until = time.monotonic() + _PATIENCE * took - _AT_ONCE
+            return self._seen
 
     def _read(self) -> Course:
         try:
@@ -118,21 +119,18 @@ class _Handler(BaseHTTPRequestHandler):
         if show is None:
             return self._answer(404, "text/plain", "There is nothing here.\n")
         try:
-            kind, text = show(self.server.book.course())
+            kind, text = show(*self.server.book.now())
         except (InputError, OSError) as error:
             return self._answer(503, "application/json", json.dumps({"error": f"{error}"}))
         return self._answer(200, kind, text)
 
     do_HEAD = do_GET
 
-    def _page(self, course: Course) -> tuple[str, str]:
-        return "text/html", live_page(course, self._alarms(course), polls=True)
+    def _page(self, course: Course, alarms: Sequence[Alarm]) -> tuple[str, str]:
+        return "text/html", live_page(course, alarms, polls=True)
 
-    def _state(self, course: Course) -> tuple[str, str]:
-        return "application/json", json.dumps(state(course, self._alarms(course)), allow_nan=False)
-
-    def _alarms(self, course: Course) -> Sequence[Alarm]:
-        return self.server.book.alarms(course) if course.series else ()
+    def _state(self, course: Course, alarms: Sequence[Alarm]) -> tuple[str, str]:
+        return "application/json", json.dumps(state(course, alarms), allow_nan=False)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """The library's own refusals, without its page: a method that no `do_` knows is one that is not allowed."""

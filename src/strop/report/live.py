@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeGuard
 
 from strop.geometry.catalogue import ABSOLUTE, RELATIVE
 from strop.logbook import Course
@@ -125,41 +125,41 @@ def _charts(course: Course) -> Iterator[dict[str, Any]]:
         queries, all_points = int(shown["queries"]), len(shown["points"])
         text = (
             f"{queries} queries and {all_points - queries} documents at update {formats.count(shown['step'])}, in the "
-            f"two directions in which the base's vectors vary most ({formats.percent(shown['explained'])} of their "
-            "variance). The directions stay those of the base; the frame widens only when a point would leave it."
+            f"two directions in which the base varies most ({formats.percent(shown['explained'])} of the variance). "
+            "They stay those of the base; the frame is the first of ±0.25, 0.5, 1 and 2 that holds all."
         )
-        spec = live_charts.picture(f"Queries and documents: {text}")
-        yield _entry("projection", "picture", "Queries and documents", text, spec, live_charts.picture_data(shown))
+        data = live_charts.picture_data(shown)
+        yield _entry("projection", "picture", "Queries and documents", text, live_charts.picture(), data)
 
 
 def _chart(course: Course, measure: str, group: str, points: Points) -> dict[str, Any]:
-    shown = _title(measure)
     sparse = group != "training"
     smooth = not sparse and measure != "train/learning_rate"
     if not sparse:
         points = tuple((step + 1, value) for step, value in points)  # as the status counts: done, not begun
     chance = course.about.get("chance") if measure == "train/loss" else None
     base = points[0][1] if sparse and points[0][0] == 0 else None
-    level = next((float(value) for value in (chance, base) if _finite(value)), None)
-    means = _running_mean(points) if smooth else points
+    level = next((value for value in (chance, base) if _finite(value)), None)
+    drawn = _thinned(points, live_charts.SMOOTHED if smooth else 1)
     step, value = points[-1]
     text = f"{formats.plain(value)} at update {formats.count(step)}"
     if smooth:
-        text += f"; in full, the mean over {live_charts.SMOOTHED} updates, now {formats.plain(means[-1][1])}"
+        text += f"; in full, the mean over {live_charts.SMOOTHED} updates, now {formats.plain(drawn[-1][1])}"
     if level is not None:
         text += f"; dashed, {'the base' if chance is None else 'chance'}: {formats.plain(level)}"
     if known := _KNOWN.get(measure.removeprefix("geometry/")):
         text = f"{title(known.meaning)}{_GOOD[known.good]}. Now {text}"
     rows = live_charts.curve_rows(_thinned(points), "0") if smooth else []
     data = {
-        "points": rows + live_charts.curve_rows(_thinned(means)),
+        "points": rows + live_charts.curve_rows(drawn),
         "rule": [] if level is None else [{"value": level}],
     }
-    spec = live_charts.curve("value", f"{shown}: {text}.", sparse, smooth, measure == "train/learning_rate")
-    return _entry(measure, group, shown, f"{text}.", spec, data)
+    spec = live_charts.curve(sparse, smooth, rate=measure == "train/learning_rate")
+    return _entry(measure, group, _title(measure), f"{text}.", spec, data)
 
 
 def _entry(name: str, group: str, shown: str, text: str, spec: Any, data: Any) -> dict[str, Any]:
+    spec = {**spec, "description": f"{shown}: {text}"}
     return {"name": name, "group": group, "title": shown, "text": text, "spec": spec, "data": data}
 
 
@@ -182,22 +182,18 @@ def _title(measure: str) -> str:
     return title(name)
 
 
-def _finite(value: Any) -> bool:
+def _finite(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _kept(points: Sequence[tuple[int, float]]) -> Points:
     """What can be drawn."""
-    return tuple((step, float(f"{value:.5g}")) for step, value in points if math.isfinite(value))
+    return tuple((step, value) for step, value in points if math.isfinite(value))
 
 
-def _running_mean(points: Points) -> Points:
-    width, values = live_charts.SMOOTHED, [value for _, value in points]
-    means = (fmean(values[max(0, i + 1 - width) : i + 1]) for i in range(len(values)))
-    return tuple((step, float(f"{mean:.5g}")) for (step, _), mean in zip(points, means, strict=True))
-
-
-def _thinned(points: Points) -> Points:
-    """Evenly spaced ones and the last, at most `MOST_POINTS`."""
+def _thinned(points: Points, over: int = 1) -> Points:
+    """Evenly spaced ones and the last, at most `MOST_POINTS`; each the mean `over` so many updates up to it."""
     stride = max(1, -(-(len(points) - 1) // (MOST_POINTS - 1)))
-    return points[:-1:stride] + points[-1:]
+    at = (*range(0, len(points) - 1, stride), len(points) - 1)
+    windows = ((points[i][0], points[max(0, i + 1 - over) : i + 1]) for i in at)
+    return tuple((step, float(f"{fmean(value for _, value in window):.5g}")) for step, window in windows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import altair as alt
@@ -18,7 +19,8 @@ ROLES = {"query": (charts.PALETTE[0], "circle"), "document": (charts.PALETTE[1],
 FRAMES = (0.25, 0.5, 1.0, 2.0)
 
 
-def curve(title: str, description: str, dots: bool, smooth: bool, rate: bool = False) -> charts.Spec:
+@cache  # a page asks for the same few again at every poll; nobody writes into them
+def curve(dots: bool, smooth: bool, rate: bool) -> charts.Spec:
     """One measure over the updates from the data set `points`, and a dashed line at the values of `rule`.
 
     With `dots` every point is marked, with `smooth` the single values stay faint behind their mean; `rate` is for
@@ -26,7 +28,7 @@ def curve(title: str, description: str, dots: bool, smooth: bool, rate: bool = F
     """
     lines = [Series("", seed, ()) for seed in (("0", "mean") if smooth else ("mean",))]
     value_format = "~e" if rate else ""
-    spec = charts.curves(lines, {"": charts.PALETTE[0]}, {"": ""}, title, description, value_format=value_format)
+    spec = charts.curves(lines, {"": charts.PALETTE[0]}, {"": ""}, "value", "", value_format=value_format)
     spec.pop("datasets", None)
     spec["data"] = {"name": "points"}
     line = next(layer for layer in spec["layer"] if layer["mark"].get("strokeWidth") == 2)
@@ -43,7 +45,8 @@ def curve_rows(points: Points, seed: str = "mean") -> list[dict[str, Any]]:
     return [{"system": "", "update": step, "value": value, "seed": seed} for step, value in points]
 
 
-def picture(description: str) -> charts.Spec:
+@cache
+def picture() -> charts.Spec:
     """Queries and documents in a plane from the data set `points`; the invisible `frame` holds its scale still."""
     x, y = (
         alt.X("x:Q", title=None, scale=alt.Scale(nice=False), axis=alt.Axis(tickCount=5, grid=True)),
@@ -62,7 +65,7 @@ def picture(description: str) -> charts.Spec:
         )
     )
     frame = alt.Chart(alt.NamedData("frame")).mark_point(opacity=0, size=1).encode(x=x, y=y)
-    return charts.finish(alt.layer(frame, dots), 380, description)
+    return charts.finish(alt.layer(frame, dots), 380, "")
 
 
 def picture_data(projection: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
