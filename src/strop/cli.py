@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from strop.study_cli import study
+
 BASE = "all-MiniLM-L6-v2"
 Model = Annotated[
     str, typer.Option(help="A folder, a hub id (org/name or org/name@revision), or bm25 where that fits.")
@@ -19,11 +21,6 @@ Collection = Annotated[
 ]
 Split = Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv to use.")]
 Seed = Annotated[int, typer.Option(help="Decides everything drawn by chance.")]
-Scale = Annotated[str, typer.Option(help="How much data to use.")]
-Presets = Annotated[list[str] | None, typer.Option("--preset", help="Only this reading of the paper; may be repeated.")]
-On = Annotated[str | None, typer.Option(help="Another collection than the scale's own.")]
-NAME = "when_finetuning_fails"
-Study = Annotated[str, typer.Argument(help="A study that comes with strop, or a Python file that defines STUDY.")]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +30,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 something failed, 2 unusable input. Artifacts live in .strop or $STROP_HOME.",
 )
 data = typer.Typer(no_args_is_help=True, help="Look at collections, or write one as a BEIR folder.")
-study = typer.Typer(no_args_is_help=True, help="Replicate a paper: run it, cost it, report on it.")
 app.add_typer(data, name="data")
 app.add_typer(study, name="study")
 
@@ -108,11 +104,20 @@ def train(
     model: Model = BASE,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the examples.")] = 1,
     seed: Seed = 42,
+    stop: Annotated[
+        str | None, typer.Option(help="Stop early and keep the best weights by geometry, dev or both.")
+    ] = None,
+    track: Annotated[
+        str | None, typer.Option(help="Send the series to tensorboard, wandb, mlflow or trackio as well.")
+    ] = None,
 ) -> None:
-    """Fine-tune a model. A killed run goes on where it was when the same command is given again."""
+    """Fine-tune a model. A killed run goes on where it was when the same command is given again.
+
+    Watch it from another terminal: strop study report --live latest
+    """
     from strop import commands
     from strop.nouns import InputError
-    from strop.terminal import progress
+    from strop.terminal import progress, training_end
 
     parsed = {}
     for setting in settings or []:
@@ -120,8 +125,9 @@ def train(
         if not equals:
             raise InputError(f"--set {setting!r} has no value", remedy="Write --set field=value")
         parsed[field] = value
-    made = commands.train(examples, out, recipe, parsed, model, epochs, seed, progress)
+    made = commands.train(examples, out, recipe, parsed, model, epochs, seed, stop, track, progress)
     typer.echo(f"{out} (artifact {made.key}, {made.record['ledger']['trainable']:,} parameters trained)")
+    training_end(made)
 
 
 @app.command()
@@ -169,59 +175,20 @@ def evaluate(
         console.print(COMPARED)
 
 
-@study.command("run")
-def study_run(
-    name: Study = NAME,
-    scale: Scale = "quick",
-    preset: Presets = None,
-    on: On = None,
-    budget: Annotated[float | None, typer.Option(min=0, help="Minutes; stops in the planned order, resumes.")] = None,
+@app.command()
+def explain(
+    model: Annotated[str, typer.Argument(help="A folder or a hub id, however it was trained.")],
+    base: Annotated[str | None, typer.Argument(help="Another to show it beside: the model it was tuned from.")] = None,
+    on: Annotated[str, typer.Option(help="The collection a probe is drawn from.")] = "docstrings",
+    split: Split = "test",
+    queries: Annotated[int, typer.Option(min=4, help="Queries of the probe.")] = 256,
+    documents: Annotated[int, typer.Option(min=50, help="Documents of the probe.")] = 1024,
 ) -> None:
-    """Run a study end to end, or answer from the artifacts; ends with a table and an HTML report."""
-    from strop import study_commands
-    from strop.terminal import console, progress, study_table
+    """Read a model's geometry on a fixed probe, and how far it is from its base's; a table and a page."""
+    from strop import explain
+    from strop.terminal import geometry_table, progress
 
-    folder = study_commands.run(name, scale, preset or (), on, budget, progress=progress)
-    study_table(folder)
-    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
-
-
-@study.command("plan")
-def study_plan(name: Study = NAME, scale: Scale = "quick", preset: Presets = None, on: On = None) -> None:
-    """What a study would cost on this machine, and the smallest effect it could see."""
-    from strop import study_commands
-    from strop.terminal import plan_table
-
-    plan_table(study_commands.plan(name, scale, preset or (), on))
-
-
-@study.command("show")
-def study_show(
-    point: Annotated[str, typer.Argument(help="A doubtful point, like T8; 'all' lists them.")],
-    name: Annotated[str, typer.Option("--study", help="A study, or a Python file that defines STUDY.")] = NAME,
-    scale: Scale = "quick",
-    on: On = None,
-) -> None:
-    """Rerun the demonstration of a doubtful point and print its evidence."""
-    from strop import study_commands
-    from strop.study import find
-    from strop.terminal import evidence, points_table, progress
-
-    if point == "all":
-        points_table(find(name).points)
-    else:
-        evidence(*study_commands.show(name, point, scale, on, progress))
-
-
-@study.command("report")
-def study_report(
-    results: Annotated[Path, typer.Argument(help="A Results folder, as 'strop study run' printed it.")],
-    out: Annotated[Path, typer.Argument(help="The HTML file to write.")],
-) -> None:
-    """Render a Results folder as one HTML file that needs no network."""
-    from strop import study_commands
-
-    typer.echo(study_commands.report(results, out))
+    geometry_table(explain.explain(model, base, on, split, queries, documents, progress))
 
 
 @app.command()

@@ -79,7 +79,7 @@ def mine(
     `uniform`, from anywhere; `none` writes pairs. Only documents open to training are ever taken.
     """
     free(out)
-    data = _load(collection, split)
+    data = load(collection, split)
     groups = positive_groups(data)
     allowed = Contents(data.documents, data.reserved)
     queries = {q.id: q.text for q in data.queries.values()}
@@ -161,7 +161,7 @@ def search(
     A query that is itself a document is not retrieved for itself.
     """
     free(out)
-    data = _load(collection, split)
+    data = load(collection, split)
     queries = {q.id: q.text for q in data.queries.values()}
     documents = Contents(data.documents)
     own = {q: d for q in queries if (d := data.own_document(q)) is not None}
@@ -239,7 +239,7 @@ def free(out: str | Path) -> None:
         raise InputError("nothing can be written there", where=str(out), remedy="Choose a folder that you may write to")
 
 
-def _load(collection: str, split: str) -> Collection:
+def load(collection: str, split: str) -> Collection:
     """One split, its oddities said."""
     data = door.load(collection, split, _cache())
     for oddity in data.warnings:
@@ -257,7 +257,7 @@ def _judgments(qrels: str, split: str) -> Qrels:
         return read_qrels(path)
     if not path.is_dir() and qrels != DOCSTRINGS:
         raise InputError(f"there are no qrels {qrels!r}", remedy="Give a TREC qrels file or a collection's folder")
-    return _load(qrels, split).qrels
+    return load(qrels, split).qrels
 
 
 def _restricted(run: Run, allowed: Mapping[str, str]) -> Run:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from strop import planning
+from strop.alarms import alarms
 from strop.commands import free, store
 from strop.conduct import conduct
+from strop.logbook import ABOUT, Course
+from strop.nouns import InputError
 from strop.planning import Plan
 from strop.points import Evidence, Point
 from strop.report.page import render
 from strop.stages import Progress, silent
 from strop.study import find
+from strop.tuning import TRAIN
+from strop.watch import watch, write_page
 from strop.workbench import Workbench
 
 
@@ -64,6 +69,35 @@ def show(
 
 
 def report(results: str | Path, out: str | Path) -> Path:
-    """Render a Results folder as one HTML file."""
+    """Render a Results folder, or a training, as one HTML file."""
     free(out)
-    return render(Path(results), Path(out))
+    if (Path(results) / "record.json").is_file() and not (Path(results) / ABOUT).is_file():
+        return render(Path(results), Path(out))
+    return write_page(run_folder(str(results)), Path(out), raised)
+
+
+def live(run: str, say: Callable[[str], None]) -> None:
+    """Serve the page of a training until Ctrl-C: its folder, the start of its key, or `latest`."""
+    watch(run_folder(run), raised, say=say)
+
+
+def raised(course: Course) -> list[tuple[int, str, str]]:
+    """The alarms of a training so far."""
+    return [(alarm.step, alarm.name, alarm.sentence) for alarm in alarms(course.series, course.about)]
+
+
+def run_folder(run: str) -> Path:
+    """The folder of a training. Raises InputError when there is none, or more than one key begins so."""
+    if Path(run).is_dir():
+        return Path(run)
+    root = store().root / TRAIN.name
+    found = sorted((path.parent for path in root.glob("*/rows.csv")), key=lambda folder: folder.stat().st_mtime)
+    if run == "latest" and found:
+        return found[-1]
+    matching = [folder for folder in found if folder.name.startswith(run)]
+    if len(matching) != 1:
+        raise InputError(
+            f"{len(matching)} trainings have a key that starts with {run!r}",
+            remedy=f"Give a folder, the key of one in {root}, or 'latest'",
+        )
+    return matching[0]

@@ -14,11 +14,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from strop.artifacts import Artifact
 from strop.doctor import Finding
 from strop.evaluate import MeasureComparison
 from strop.planning import Plan
 from strop.points import Evidence, Point
 from strop.report.doubts import counted, doubts
+from strop.report.geometry import detailed_rows
 from strop.report.judged import Ruling, judged
 from strop.report.matrix import terminal_table
 from strop.report.summary import summarise
@@ -100,6 +102,25 @@ def comparison_rows(compared: Sequence[MeasureComparison]) -> list[list[str]]:
             ]
         )
     return rows
+
+
+def training_end(made: Artifact) -> None:
+    """How a training was watched, and whether it was stopped."""
+    record = made.record
+    if "monitor_share" in record:
+        took = f"{record['monitor_seconds']:.1f} s, {100 * record['monitor_share']:.1f} % of the run"
+        _say(f"geometry: {record['monitor_looks']} looks in {took}")
+    if record.get("stopped"):
+        _say(f"stopped early: {record['stopped']}")
+
+
+def geometry_table(folder: Path) -> None:
+    """The Results folder of `strop explain` on one screen."""
+    results = read_results(folder)
+    rows = detailed_rows(results.exhibits["geometry"])
+    table([("diagnostic", "base", "model", "change or value [95 %]"), *rows], results.record["title"])
+    _say("▲ better, ▼ worse, ■ moved: the interval leaves zero out")
+    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
 
 
 def study_table(folder: Path) -> None:

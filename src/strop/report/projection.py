@@ -77,16 +77,22 @@ def section(exhibit: Mapping[str, Any], record: Mapping[str, Any]) -> Section | 
 def scatter(
     points: list[list[float]], trustworthiness: float, description: str, frame: list[list[float]]
 ) -> charts.Spec:
-    """One picture: blue queries, orange positives, its trustworthiness above it. No axes: places have no unit.
+    """One picture of queries and as many positives."""
+    return scatter_of(points, len(points) // 2, trustworthiness, description, frame)
+
+
+def scatter_of(
+    points: list[list[float]], queries: int, trustworthiness: float, description: str, frame: list[list[float]]
+) -> charts.Spec:
+    """One picture: blue queries first, orange documents, its trustworthiness above it. No axes: places have no unit.
 
     The picture just holds the points of `frame`: its own, or in a joint fit those of all models.
     """
-    half = len(points) // 2
-    shown = [  # pair after pair, so that neither kind hides the other
-        {"x": round(x, 2), "y": round(y, 2), "is": role}
-        for query, positive in zip(points[:half], points[half:], strict=True)
-        for (x, y), role in ((query, "query"), (positive, "positive"))
+    shown = [
+        {"x": round(x, 2), "y": round(y, 2), "is": "query" if i < queries else "positive"}
+        for i, (x, y) in enumerate(points)
     ]
+    shown.sort(key=lambda point: (point["x"], point["y"]))  # in no kind's favour: neither hides the other
     ends = [[round(end(axis), 2) for end in (min, max)] for axis in zip(*frame, strict=True)]
     wide, high = (alt.Scale(domain=domain, zero=False, nice=False, padding=6) for domain in ends)
     chart = (

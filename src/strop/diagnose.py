@@ -1,0 +1,145 @@
+"""Diagnose: what the geometry of models says on one probe, each beside its base, with intervals over texts."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strop import stages
+from strop.artifacts import Store
+from strop.geometry.catalogue import ABSOLUTE, RELATIVE
+from strop.geometry.drift import layer_distances
+from strop.geometry.intervals import interval
+from strop.geometry.projection import Plane, fit_pca, trustworthiness, umap_on
+from strop.geometry.sample import Diagnostic, Sample
+from strop.models.dense import Dense
+from strop.models.pretrained import Pretrained
+from strop.nouns import InputError, InputWarning
+from strop.probe import Probe
+from strop.stages import Progress, Vectors, silent
+
+#: (value, low, high): a diagnostic and its 95 % interval.
+Reading = tuple[float, float, float]
+_DRAWN_QUERIES, _DRAWN_DOCUMENTS = 128, 384
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What one model shows: `own` diagnostics, their `change` from the base's, and what has `moved` relative to it."""
+
+    own: Mapping[str, Reading]
+    change: Mapping[str, Reading]
+    moved: Mapping[str, Reading]
+
+
+def readings(
+    sample: Sample,
+    base: Sample | None,
+    diagnostics: Sequence[Diagnostic] = (*ABSOLUTE, *RELATIVE),
+    replicates: int = 100,
+) -> Readings:
+    """Of every diagnostic that applies. Changes are paired: model and base see the same halves of the texts."""
+    fit = [one for one in diagnostics if one.applies(sample, base)]
+    own = {one.name: interval(one, sample, None, replicates) for one in fit if one.absolute}
+    if base is None:
+        return Readings(own, {}, {})
+    changes = {
+        one.name: interval(_change(one), sample, base, replicates) for one in fit if one.absolute and one.applies(base)
+    }
+    return Readings(own, changes, {one.name: interval(one, sample, base, replicates) for one in fit if one.relative})
+
+
+def _change(one: Diagnostic) -> Diagnostic:
+    """A model's value less its base's."""
+    return replace(
+        one, absolute=None, relative=lambda sample, base: one(sample) - one(base), low=-math.inf, high=math.inf
+    )
+
+
+def sample_of(store: Store, model: Pretrained, probe: Probe, progress: Progress = silent) -> Sample:
+    """How a model sees the probe; its vectors are kept as artifacts."""
+    asked = Vectors.load(stages.encode_texts(store, model, probe.queries, "query", progress))
+    found = Vectors.load(stages.encode_texts(store, model, probe.documents, "document", progress))
+    return probe.sample(np.asarray(asked.matrix[:]), np.asarray(found.matrix[:]))
+
+
+def exhibit(
+    samples: Mapping[str, Sample], base: str | None, probe: Probe, progress: Progress = silent
+) -> dict[str, Any]:
+    """Plain values for a page: the probe, what each diagnostic is, and per model its readings and pictures.
+
+    `base` names one of the samples, and every other model is shown beside it.
+    """
+    shown = {}
+    with progress("read the geometry", len(samples)) as advance:
+        for name, sample in samples.items():
+            seen = readings(sample, samples[base] if base not in (None, name) else None)
+            shown[name] = {"own": dict(seen.own), "change": dict(seen.change), "moved": dict(seen.moved)}
+            advance(1)
+    return {
+        "base": base,
+        "queries": len(probe.queries),
+        "documents": len(probe.documents),
+        "diagnostics": [_about(one) for one in (*ABSOLUTE, *RELATIVE)],
+        "models": shown,
+        "pictures": pictures(samples, base or next(iter(samples)), progress),
+    }
+
+
+def _about(one: Diagnostic) -> dict[str, Any]:
+    low, high = (limit if math.isfinite(limit) else None for limit in (one.low, one.high))
+    return {"name": one.name, "meaning": one.meaning, "low": low, "high": high, "good": one.good, "source": one.source}
+
+
+def pictures(samples: Mapping[str, Sample], base: str, progress: Progress = silent) -> list[dict[str, Any]]:
+    """Every model of the base's dimension on the base's principal plane, and on its UMAP: the same places for all.
+
+    Keys: fit, model, trustworthiness, explained (PCA only), queries (how many of the points come first), points.
+    """
+    stacked = {
+        name: np.concatenate([sample.queries, sample.documents])
+        for name, sample in samples.items()
+        if sample.documents.shape[1] == samples[base].documents.shape[1]
+    }
+    queries, count = len(samples[base].queries), len(stacked[base])
+    drawn = np.concatenate([_spread(0, queries, _DRAWN_QUERIES), _spread(queries, count, _DRAWN_DOCUMENTS)])
+    plane: Plane = fit_pca(stacked[base])
+    with progress("draw", 1) as advance:
+        laid = {"PCA": {name: plane.points(rows) for name, rows in stacked.items()}}
+        laid["UMAP"] = umap_on(stacked[base], stacked, seed=0)
+        advance(1)
+    return [
+        {
+            "fit": fit,
+            "model": name,
+            "trustworthiness": round(trustworthiness(stacked[name], points), 4),
+            **({"explained": round(plane.explained, 4)} if fit == "PCA" else {}),
+            "queries": min(queries, _DRAWN_QUERIES),
+            "points": points[drawn].round(3).tolist(),
+        }
+        for fit, of_model in laid.items()
+        for name, points in of_model.items()
+    ]
+
+
+def _spread(start: int, stop: int, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.linspace(start, stop - 1, min(stop - start, most)).round().astype(np.int64)
+
+
+def weight_distances(model: Pretrained, base: Pretrained) -> dict[str, float]:
+    """Layer -> |W - W0| / |W0|. Empty, with a warning, where the two have no weights in common to compare."""
+    try:
+        return layer_distances(_weights(model.path), _weights(base.path))
+    except InputError as error:
+        warnings.warn(f"weights are not compared: {error.problem}", InputWarning, stacklevel=2)
+        return {}
+
+
+def _weights(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
+    return {name: p.detach().numpy() for name, p in Dense.load(folder).module.named_parameters()}
