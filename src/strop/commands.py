@@ -24,6 +24,7 @@ from strop.measures import evaluate as measure
 from strop.model_card import write_card
 from strop.models.dense import Dense
 from strop.models.pretrained import BASE, resolve
+from strop.monitor import affordable
 from strop.negatives.from_run import RankWindow
 from strop.negatives.group_files import Examples, read_examples, write_examples
 from strop.negatives.positives import positive_groups
@@ -118,8 +119,8 @@ def train(
     """Tune `model` on a file of examples and write it to `out`, in sentence-transformers' layout.
 
     Updates follow from `epochs`, unless `settings` sets `updates`. A tenth of the queries, at most 256, are held out
-    to watch the run: its geometry on them and on 1,024 documents, and how they rank these. `stop` (geometry, dev or
-    both) ends the run and keeps the weights by that; `track` sends the series to a tracker too, under the name of
+    to watch the run: its geometry on them and on up to 1,024 documents, and how they rank these. `stop` (geometry, dev
+    or both) ends the run and keeps the weights by that; `track` sends the series to a tracker too, under the name of
     `out`. Raises InputError and NonFiniteLossError.
     """
     free(out)
@@ -140,7 +141,7 @@ def train(
     if stop:
         chosen = replace(chosen, selection=STOPS[stop])
     watched = {"negatives": replace(data, groups=tuple(held_out))} if held_out and has_negatives else {}
-    probe = of_examples(data, held_out or training)
+    probe = of_examples(data, held_out or training, 1.0 if stop else affordable(chosen, training))
     job = Training(resolve(model), chosen, replace(data, groups=tuple(training)), watched, seed, probe)
     with opened(track, Path(out).name, store().root / "trackers") as tracker:
         tuned = job(store(), progress, tracker)

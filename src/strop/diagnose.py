@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,29 +66,21 @@ def sample_of(store: Store, model: Pretrained, probe: Probe, progress: Progress 
     """How a model sees the probe; its vectors are kept as artifacts."""
     asked = Vectors.load(stages.encode_texts(store, model, probe.queries, "query", progress))
     found = Vectors.load(stages.encode_texts(store, model, probe.documents, "document", progress))
-    return probe.sample(np.asarray(asked.matrix[:]), np.asarray(found.matrix[:]))
+    return probe.sample(asked.of(probe.queries), found.of(probe.documents))
 
 
-def exhibit(
-    samples: Mapping[str, Sample], base: str | None, probe: Probe, progress: Progress = silent
-) -> dict[str, Any]:
-    """Plain values for a page: the probe, what each diagnostic is, and per model its readings and pictures.
+def exhibit(samples: Mapping[str, Sample], base: str | None, seen: Mapping[str, Readings]) -> dict[str, Any]:
+    """Plain values for a page: the probe, what each diagnostic is, and per model its readings.
 
-    `base` names one of the samples, and every other model is shown beside it.
+    `base` names one of the samples: every other model is shown beside it.
     """
-    shown = {}
-    with progress("read the geometry", len(samples)) as advance:
-        for name, sample in samples.items():
-            seen = readings(sample, samples[base] if base not in (None, name) else None)
-            shown[name] = {"own": dict(seen.own), "change": dict(seen.change), "moved": dict(seen.moved)}
-            advance(1)
+    queries, documents = next(iter(samples.values())).scores.shape
     return {
         "base": base,
-        "queries": len(probe.queries),
-        "documents": len(probe.documents),
+        "queries": queries,
+        "documents": documents,
         "diagnostics": [_about(one) for one in (*ABSOLUTE, *RELATIVE)],
-        "models": shown,
-        "pictures": pictures(samples, base or next(iter(samples)), progress),
+        "models": {name: asdict(readings) for name, readings in seen.items()},
     }
 
 
@@ -97,7 +89,7 @@ def _about(one: Diagnostic) -> dict[str, Any]:
     return {"name": one.name, "meaning": one.meaning, "low": low, "high": high, "good": one.good, "source": one.source}
 
 
-def pictures(samples: Mapping[str, Sample], base: str, progress: Progress = silent) -> list[dict[str, Any]]:
+def pictures(samples: Mapping[str, Sample], base: str) -> list[dict[str, Any]]:
     """Every model of the base's dimension on the base's principal plane, and on its UMAP: the same places for all.
 
     Keys: fit, model, trustworthiness, explained (PCA only), queries (how many of the points come first), points.
@@ -110,10 +102,10 @@ def pictures(samples: Mapping[str, Sample], base: str, progress: Progress = sile
     queries, count = len(samples[base].queries), len(stacked[base])
     drawn = np.concatenate([_spread(0, queries, _DRAWN_QUERIES), _spread(queries, count, _DRAWN_DOCUMENTS)])
     plane: Plane = fit_pca(stacked[base])
-    with progress("draw", 1) as advance:
-        laid = {"PCA": {name: plane.points(rows) for name, rows in stacked.items()}}
-        laid["UMAP"] = umap_on(stacked[base], stacked, seed=0)
-        advance(1)
+    laid = {
+        "PCA": {name: plane.points(rows) for name, rows in stacked.items()},
+        "UMAP": umap_on(stacked[base], stacked, seed=0),
+    }
     return [
         {
             "fit": fit,

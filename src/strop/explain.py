@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from pathlib import Path
 
 from strop.artifacts import content_key, package_sha256
 from strop.collection.docstrings import NAME as DOCSTRINGS
 from strop.commands import load, store
-from strop.diagnose import exhibit, sample_of, weight_distances
+from strop.diagnose import exhibit, pictures, readings, sample_of, weight_distances
 from strop.models.pretrained import resolve
+from strop.nouns import InputWarning
 from strop.probe import DOCUMENTS, QUERIES, of_collection
 from strop.report.page import render
 from strop.results import Results, Row, write_results
@@ -33,8 +35,21 @@ def explain(
     probe = of_collection(load(collection, split), queries, documents)
     chosen = {name: resolve(name) for name in dict.fromkeys((base, model)) if name}
     samples = {name: sample_of(store(), each, probe, progress) for name, each in chosen.items()}
-    shown = exhibit(samples, base, probe, progress)
-    if base and base != model:
+    widths = {name: sample.documents.shape[1] for name, sample in samples.items()}
+    if len(set(widths.values())) > 1:
+        said = " and ".join(f"{name} has {width}" for name, width in widths.items())
+        left_out = "what compares vectors in one space (shift, pictures, weights) is left out"
+        warnings.warn(f"{said} dimensions: {left_out}", InputWarning, stacklevel=2)
+    with progress("read the geometry", len(samples)) as advance:
+        seen = {}
+        for name, sample in samples.items():
+            seen[name] = readings(sample, samples[base] if base and base != name else None)
+            advance(1)
+    shown = exhibit(samples, base, seen)
+    with progress("draw", 1) as advance:
+        shown["pictures"] = pictures(samples, base or model)
+        advance(1)
+    if base and len(samples) > 1 and len(set(widths.values())) == 1:
         shown["layers"] = {model: weight_distances(chosen[model], chosen[base])}
     about = {
         "study": "explain",

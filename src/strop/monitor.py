@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,11 @@ import numpy as np
 from strop.geometry.catalogue import LIVE, diagnose
 from strop.geometry.projection import Plane, fit_pca
 from strop.geometry.sample import Sample
+from strop.geometry.separation import positive_ranks
 from strop.models.dense import Dense
-from strop.probe import Look
+from strop.nouns import Group
+from strop.probe import DOCUMENTS, QUERIES, Look
+from strop.train import Recipe
 
 #: Of the time a run takes, and of its updates: what a monitor takes at most, and looks at.
 SHARE, POINTS = 0.03, 50
@@ -21,6 +25,17 @@ SHARE, POINTS = 0.03, 50
 _WARM, _TIMED = 2, 5
 #: What is drawn of a probe: more points would only cover each other.
 _DRAWN_QUERIES, _DRAWN_DOCUMENTS = 100, 300
+
+
+def affordable(recipe: Recipe, groups: Sequence[Group]) -> float:
+    """The share of a whole probe that a run can be watched through within 3 % of its time; 0 for none.
+
+    A whole one where ten looks at it fit, else a smaller one, down to a quarter of it looked at twice. An update costs
+    three passes a text, a look one.
+    """
+    texts = fmean(1 + len(g.positives) + len(g.negatives) for g in groups)
+    passes = SHARE * 3 * recipe.updates * recipe.batching.size * texts / (QUERIES + DOCUMENTS)
+    return min(1.0, max(passes / 10, 0.25)) if passes >= 2 * 0.25 else 0.0
 
 
 def next_look(step: int, updates: int, update_seconds: float, look_seconds: float, spent: float, left: int) -> int:
@@ -118,7 +133,6 @@ class Monitor:
 
 
 def reciprocal_rank(sample: Sample, cutoff: int = 10) -> float:
-    """RR@10 of each query's one positive among the sample's documents, in [0, 1]; ties count against it."""
-    own = sample.scores[np.arange(len(sample.positives)), sample.positives]
-    ranks = (sample.scores >= own[:, None]).sum(axis=1)
+    """RR@10 of each query's one positive among the sample's documents, in [0, 1]."""
+    ranks = positive_ranks(sample)
     return float(np.where(ranks <= cutoff, 1.0 / ranks, 0.0).mean())

@@ -65,15 +65,19 @@ def of_collection(collection: Collection, queries: int = QUERIES, documents: int
     return _drawn(texts, Contents(collection.documents), judged, queries, documents, seed)
 
 
-def of_examples(examples: Examples, groups: Sequence[Group], seed: int = 0) -> Probe | None:
-    """As many of the groups' queries and of the examples' documents as a probe takes; None where they tell nothing."""
+def of_examples(examples: Examples, groups: Sequence[Group], share: float = 1.0, seed: int = 0) -> Probe | None:
+    """As many of the groups' queries and of the examples' documents as a `share` of a whole probe takes.
+
+    None where they tell nothing: with fewer than 4 queries or 50 documents.
+    """
     texts = {g.query_id: examples.queries[g.query_id] for g in groups}
-    if len(texts) < LEAST_QUERIES or len(examples.documents) < LEAST_DOCUMENTS:
+    wanted = round(QUERIES * share), round(DOCUMENTS * share)
+    if min(len(texts), wanted[0]) < LEAST_QUERIES or min(len(examples.documents), wanted[1]) < LEAST_DOCUMENTS:
         return None
     known: dict[str, set[str]] = {}
     for group in groups:
         known.setdefault(group.query_id, set()).update(group.positives, group.relevant & examples.documents.keys())
-    return _drawn(texts, examples.documents, {q: sorted(of) for q, of in known.items()}, QUERIES, DOCUMENTS, seed)
+    return _drawn(texts, examples.documents, {q: sorted(of) for q, of in known.items()}, *wanted, seed)
 
 
 def _drawn(

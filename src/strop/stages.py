@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,6 +62,11 @@ class Vectors:
         ids = tuple(text_id for folder in folders for text_id in _read(folder / "ids.json"))
         parts = [np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False) for folder in folders]
         return cls(ids, parts[0] if len(parts) == 1 else encode.Stack(parts))
+
+    def of(self, ids: Iterable[str]) -> encode.Vectors:
+        """The rows of these ids, in their order."""
+        row = {text_id: i for i, text_id in enumerate(self.ids)}
+        return np.asarray(self.matrix[np.array([row[text_id] for text_id in ids])])
 
 
 def texts_key(texts: ById) -> str:

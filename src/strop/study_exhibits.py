@@ -12,19 +12,27 @@ import numpy as np
 
 from strop import exhibits as plain
 from strop import stages
-from strop.artifacts import Stage
+from strop.artifacts import Stage, content_key
 from strop.cells import Done
 from strop.collection.audit import audit
+from strop.diagnose import Readings, exhibit, readings
+from strop.geometry.catalogue import LIVE
 from strop.models.dense import Dense
+from strop.models.pretrained import Pretrained
 from strop.negatives.hardness import Embedded, harder, hardness
 from strop.negatives.sampled import Uniform
 from strop.points import Point
+from strop.probe import LEAST_DOCUMENTS, LEAST_QUERIES
 from strop.results import Row, write_json
 from strop.stages import Vectors
 from strop.study import Provided
+from strop.tuning import tuned_model
 from strop.workbench import Workbench
 
 EVIDENCE = Stage("evidence", 1)
+GEOMETRY = Stage("geometry", 1)
+#: Random halves of the texts behind an interval: enough for an SD to within a sixth.
+_HALVES = 20
 
 
 def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, ...]]:
@@ -42,6 +50,7 @@ def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, .
         "parameters": plain.parameters(ledgers, printed),
         "negatives": _negatives(bench, done),
         "audit": audit([material.test], encoder.token_counts, encoder.max_length),
+        "geometry": _geometry(bench, done),
         "points": [about for about, _ in points],
         **{name: value for _, evidence in points if evidence for name, value in evidence["exhibits"].items()},
     }, tuple(Row(**row) for _, evidence in points if evidence for row in evidence["rows"])
@@ -64,6 +73,29 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, Any]:
             judged = {} if policy == Uniform() else {"reading": str(harder(seen, uniform, (kinds[policy], "uniform")))}
             shown[kinds[policy]] = {**seen.plain(), "pool": len(bench.material.train_documents), **judged}
     return shown
+
+
+def _geometry(bench: Workbench, done: Done) -> dict[str, Any]:
+    """What every model of the first seed shows on a probe of the test panel, beside the base."""
+    study, probe = bench.study, bench.probe
+    if study.random_weights or len(probe.queries) < LEAST_QUERIES or len(probe.documents) < LEAST_DOCUMENTS:
+        return {}
+    base = bench.material.base
+    models = {f"{c.preset.system(c.system).label}, {c.preset.name}": tuned_model(a) for c, a in done.trained.items()
+              if c.seed == bench.scale.seeds[0]}  # fmt: skip
+    samples = {base.name: bench.sample(base)}
+    seen = {}
+    for name, model in {base.name: base, **models}.items():
+
+        def make(folder: Path, name: str = name, model: Pretrained = model) -> None:
+            beside = None if name == base.name else samples[base.name]
+            found = readings(bench.sample(model), beside, LIVE, replicates=_HALVES)
+            write_json(asdict(found), folder / "readings.json")
+
+        inputs = {"model": model.identity, "base": base.identity, "probe": content_key(probe)}
+        kept = bench.store.build(GEOMETRY, _HALVES, inputs, make)
+        seen[name] = Readings(**json.loads((kept.path / "readings.json").read_text(encoding="utf-8")))
+    return exhibit(samples, base.name, seen)
 
 
 def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:

@@ -16,17 +16,20 @@ from strop.collection import door
 from strop.collection.contents import Contents
 from strop.collection.panel import panel, shuffled
 from strop.collection.training_panel import cut, training_panel
+from strop.geometry.sample import Sample
 from strop.held_out import HeldOut
 from strop.lexical import BM25
 from strop.measures import evaluate, mean
 from strop.models.pretrained import Pretrained, resolve
+from strop.monitor import affordable
 from strop.negatives.group_files import Examples
 from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
 from strop.negatives.triples import TRIPLES, read_triples
 from strop.nouns import Collection, Group
+from strop.probe import DOCUMENTS, QUERIES, Probe, of_collection, of_examples
 from strop.runs import Run
-from strop.stages import Progress, silent
+from strop.stages import Progress, Vectors, silent
 from strop.study import Mined, Negatives, Preset, Provided, Rates, Scale, Study, Tuned
 from strop.tuning import Training, tuned_model
 
@@ -100,6 +103,22 @@ class Workbench:
             found = stages.search_dense(self.store, model, queries, documents, self.scale.depth, own, self.progress)
         return found
 
+    @cached_property
+    def probe(self) -> Probe:
+        """What of the test panel geometry is read on."""
+        test = self.material.test
+        return of_collection(test, min(QUERIES, len(test.queries)), min(DOCUMENTS, len(test.documents)))
+
+    def sample(self, model: Pretrained) -> Sample:
+        """How a model sees the probe, by the vectors it searches the test panel with."""
+        test = self.material.test
+        texts = {q.id: q.text for q in test.queries.values()}
+        asked = Vectors.load(stages.encode_texts(self.store, model, texts, "query", self.progress))
+        found = Vectors.load(
+            stages.encode_texts(self.store, model, Contents(test.documents), "document", self.progress)
+        )
+        return self.probe.sample(asked.of(self.probe.queries), found.of(self.probe.documents))
+
     def values(self, preset: Preset, name: str, measure: str) -> list[dict[str, float]]:
         """Per-query values of a system on the test panel, a mapping a seed."""
         seeds = self.seeds(preset) if isinstance(preset.system(name).how, Tuned) else self.scale.seeds[:1]
@@ -161,7 +180,12 @@ class Workbench:
         batching = self._batching(preset, how)
         updates = how.epochs * batching.per_epoch(len(training.groups))
         recipe = replace(how.recipe, updates=updates, batching=batching)
-        return Training(self.material.base, recipe, training, watched, seed)
+        probe = None
+        if watched and (share := affordable(recipe, training.groups)):
+            held_out = next(iter(watched.values()))
+            both = replace(held_out, documents={**training.documents, **held_out.documents})
+            probe = of_examples(both, held_out.groups, share)
+        return Training(self.material.base, recipe, training, watched, seed, probe)
 
     def _batching(self, preset: Preset, how: Tuned) -> Batching:
         """The batch at this scale: every system's shrinks by the factor of the preset's largest."""

@@ -135,7 +135,7 @@ def _pictures(
         "PCA": "The base's principal plane: every model on the same two axes",
         "UMAP": "UMAP fitted to the base; other models are placed on it",
     }
-    for i, picture in enumerate(exhibit["pictures"]):
+    for i, picture in enumerate(exhibit.get("pictures", ())):
         share = f"; {formats.percent(picture['explained'], 0)} of the base's variance" if "explained" in picture else ""
         text = (
             f"{picture['model']}: {picture['queries']} queries and {len(picture['points']) - picture['queries']} "

@@ -19,6 +19,7 @@ Reads, besides what `summary` reads of rows and record (a key that is missing le
               parameters      [{system, total, trainable, share, by_part {part: n}, published: n or null, note}]
               negatives       {policy: {rank_histogram: [[low, high, n], ...], plain values[, reading: sentence]}}
               points          [{id, kind, doubt, verdict, sentence, test, tables [{title, columns, rows}]}]
+              geometry        as `diagnose.exhibit` makes it
               projection      as `geometry.panels.exhibit` makes it
               audit           nested plain values; `readings` and `warnings` are lists of sentences
     rows      clock rows: measure `clock/STAGE/s`, the condition as system, the repeat as item
@@ -32,7 +33,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from strop.report import doubts, knobs, projection, settings, tables, verdict
+from strop.report import doubts, geometry, knobs, projection, settings, tables, verdict
 from strop.report.document import document, write
 from strop.report.explain import explain_page
 from strop.report.gallery import Gallery
@@ -55,6 +56,7 @@ SECTIONS = (
     ("queries", "Queries", ("changes",)),
     ("parameters", "Parameters", ("parameters",)),
     ("negatives", "Negatives", ("negatives",)),
+    ("geometry", "Geometry", ("geometry",)),
     ("projection", "Pictures", ("projection",)),
     ("audit", "Data", ("audit",)),
     ("provenance", "Provenance", ()),
@@ -76,6 +78,7 @@ def page(results: Results) -> str:
     gallery = Gallery(results, summary)
     record, exhibits, logged = results.record, results.exhibits, logs(results)
     pictures = projection.section(exhibits.get("projection") or {}, record)
+    shown = geometry.section(exhibits.get("geometry") or {})
     points = doubts.doubts(results)
     around = knobs.centres(results, summary)
     context: dict[str, Any] = {
@@ -108,6 +111,8 @@ def page(results: Results) -> str:
         "readings": [(n, v["reading"]) for n, v in exhibits.get("negatives", {}).items() if v.get("reading")],
         "negatives": tables.negatives_table(exhibits.get("negatives") or {}),
         "negatives_mined": gallery.negatives(),
+        "geometry": shown,
+        "picture_colours": (),
         "projection": pictures,
         "audit": gallery.audit(),
         "values": settings.values_tables(record),

@@ -88,11 +88,12 @@ def scatter_of(
 
     The picture just holds the points of `frame`: its own, or in a joint fit those of all models.
     """
-    shown = [
-        {"x": round(x, 2), "y": round(y, 2), "is": "query" if i < queries else "positive"}
-        for i, (x, y) in enumerate(points)
+    others = len(points) - queries
+    places = [i / queries if i < queries else (i - queries) / others for i in range(len(points))]
+    shown = [  # a query, then its share of the others, so that neither kind hides the other
+        {"x": round(points[i][0], 2), "y": round(points[i][1], 2), "is": "query" if i < queries else "positive"}
+        for i in sorted(range(len(points)), key=places.__getitem__)
     ]
-    shown.sort(key=lambda point: (point["x"], point["y"]))  # in no kind's favour: neither hides the other
     ends = [[round(end(axis), 2) for end in (min, max)] for axis in zip(*frame, strict=True)]
     wide, high = (alt.Scale(domain=domain, zero=False, nice=False, padding=6) for domain in ends)
     chart = (
