@@ -59,7 +59,7 @@ exhibits
 workbench
 cells
 study_record study_exhibits
-conduct
+conduct checkpoints
 planning
 tune
 report

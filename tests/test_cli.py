@@ -29,6 +29,7 @@ OPTIONS = {
     "study run": ("name", "--scale", "--preset", "--on", "--budget"),
     "study plan": ("name", "--scale", "--preset", "--on"),
     "study show": ("point", "--study", "--scale", "--on"),
+    "study checkpoints": ("name", "--scale", "--on"),
     "study report": ("results", "out", "--live"),
     "explain": ("model", "base", "--on", "--split", "--queries", "--documents"),
     "export": ("source", "out"),

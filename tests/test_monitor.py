@@ -10,14 +10,17 @@ import pytest
 import torch
 from tiny_models import RECIPE, TUNINGS, dense, sentences, toy_groups, toy_texts
 
+from strop.choice import BestDev, Both, WithinDrift
 from strop.logbook import Logbook, read_logbook
 from strop.models.dense import Dense
 from strop.monitor import POINTS, SHARE, Monitor, next_look, reciprocal_rank
 from strop.negatives.group_files import Examples
 from strop.nouns import Collection, Document, Group, InputError, Query
 from strop.probe import Look, Probe, of_collection, of_examples
-from strop.selection import DEV, OVERLAP, Best, DevWithinDrift, EarlyStop, WithinDrift
+from strop.selection import Best, EarlyStop
 from strop.train import Logged, snapshot, train
+
+DEV, OVERLAP = "dev/RR@10", "geometry/overlap@10/document"
 
 
 def probe(queries: int = 12, documents: int = 60) -> Probe:
@@ -156,23 +159,28 @@ def test_the_best_is_the_first_of_equals_and_never_the_start() -> None:
 
 
 def test_early_stopping_waits_for_its_patience() -> None:
-    kept, why = kept_by(EarlyStop("m", patience=2), {"m": [0, 0.5, 0.4, 0.6, 0.5, 0.6, 0.7]})
+    values = {"m": [0, 0.5, 0.4, 0.6, 0.5, 0.6, 0.7]}
+    kept, why = kept_by(EarlyStop(BestDev("m"), patience=2), values)
     assert kept == 3
-    assert why == "m was best at update 3 (0.600) and no better at 2 looks since"
-    assert kept_by(EarlyStop("m", patience=3), {"m": [0, 0.5, 0.4, 0.6, 0.5, 0.6, 0.7]}) == (6, None)
+    assert why is not None
+    assert why.startswith("at update 5 m is 0.600")
+    assert why.endswith("still chooses update 3 (0.600)")
+    assert kept_by(EarlyStop(BestDev("m"), patience=3), values) == (6, None)
 
 
 def test_drift_stops_at_the_first_look_beyond_and_keeps_the_one_before() -> None:
-    kept, why = kept_by(WithinDrift("m", least=0.5), {"m": [1, 0.8, 0.6, 0.4, 0.9]})
+    rule = EarlyStop(WithinDrift("m", tolerance=0.5), patience=1)
+    kept, why = kept_by(rule, {"m": [1, 0.8, 0.6, 0.4, 0.9]})
     assert kept == 2
-    assert why == "m fell to 0.400 at update 3, below 0.5"
-    assert kept_by(WithinDrift("m", least=0.5), {"m": [1, 0.3]})[0] == 1
+    assert why is not None
+    assert "at update 3 m is 0.400" in why
+    assert kept_by(rule, {"m": [1, 0.3]})[0] == 1
 
 
 def test_both_together_keep_the_best_dev_within_the_drift() -> None:
-    rule = DevWithinDrift("dev", patience=9, drift="m", least=0.5)
+    rule = EarlyStop(Both(BestDev("dev"), WithinDrift("m", tolerance=0.5)), patience=9)
     assert kept_by(rule, {"dev": [0, 0.3, 0.2, 0.9], "m": [1, 0.9, 0.6, 0.3]})[0] == 1
-    with pytest.raises(InputError, match=r"no observer measured 'm'"):
+    with pytest.raises(InputError, match=r"m was not measured at updates"):
         rule.keeps([(1, "dev", 0.3)])
 
 
@@ -184,7 +192,7 @@ def test_a_training_stops_where_its_rule_says_and_has_the_weights_it_kept(tmp_pa
             return {"m": {0: 1.0, 2: 0.9, 4: 0.7}.get(step, 0.1)}
 
     encoder, whole = dense(), dense()
-    recipe = replace(RECIPE, updates=12, selection=WithinDrift("m", least=0.5))
+    recipe = replace(RECIPE, updates=12, selection=EarlyStop(WithinDrift("m", tolerance=0.5), patience=1))
     queries, documents = toy_texts(encoder)
     log = train(encoder, recipe, toy_groups(), queries, documents, 3, tmp_path / "a", [Scripted()])
     train(whole, replace(recipe, selection=None), toy_groups(), queries, documents, 3, tmp_path / "b", snapshots=(4,))

@@ -46,8 +46,8 @@ class Collapse:
     def __call__(self, series: Series, about: Mapping[str, Any]) -> Alarm | None:
         found = []
         for measure, points in series.items():
-            base = dict(points).get(0)
-            for step, value in points if base is not None else ():
+            base = dict(points).get(0, float("nan"))  # without one nothing compares
+            for step, value in points:
                 if (measure.startswith("geometry/effective_rank/") and value < self.share * base) or (
                     measure.startswith("geometry/mean_cosine/") and base <= self.cosine < value
                 ):
@@ -69,7 +69,7 @@ class LossAtChance:
     updates: int = 20
 
     def __call__(self, series: Series, about: Mapping[str, Any]) -> Alarm | None:
-        chance, half = about.get("chance"), self.updates // 2
+        chance, half = float(about.get("chance") or 0), self.updates // 2
         rates = dict(series.get("train/learning_rate", ()))
         for steps, values in _windows(series.get("train/loss", ()), self.updates if chance else 0):
             first, second = values[:half], values[half:]

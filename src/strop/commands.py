@@ -142,6 +142,12 @@ def train(
         chosen = replace(chosen, selection=STOPS[stop])
     watched = {"negatives": replace(data, groups=tuple(held_out))} if held_out and has_negatives else {}
     probe = of_examples(data, held_out or training, 1.0 if stop else affordable(chosen, training))
+    if stop and probe is None:
+        raise InputError(
+            f"{len(held_out)} held-out queries and {len(data.documents)} documents are too few to stop by",
+            where=str(examples),
+            remedy="Give more examples (4 and 50 are the least), or leave --stop out",
+        )
     job = Training(resolve(model), chosen, replace(data, groups=tuple(training)), watched, seed, probe)
     with opened(track, Path(out).name, store().root / "trackers") as tracker:
         tuned = job(store(), progress, tracker)

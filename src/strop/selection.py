@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from strop.choice import BestDev, Both, WithinDrift
 from strop.logbook import Entry
 from strop.nouns import InputError
 
-DEV, OVERLAP = "dev/RR@10", "geometry/overlap@10/document"
 #: (update, value), in order.
 Looks = Sequence[tuple[int, float]]
 
@@ -55,9 +55,12 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class EarlyStop:
-    """`Best`, which also stops once `patience` looks in a row were no better. Needs labels."""
+    """Keep what `rule` chooses among the looks so far, and stop once `patience` looks in a row did not change that.
 
-    measure: str = DEV
+    Raises InputError unless 0 < share <= 1 and patience >= 1.
+    """
+
+    rule: BestDev | WithinDrift | Both
     share: float = 0.1
     patience: int = 3
 
@@ -66,66 +69,27 @@ class EarlyStop:
         if self.patience < 1:
             raise InputError(f"patience is {self.patience}", remedy="Give 1 or more looks")
 
+    @property
+    def measure(self) -> str:
+        return self.rule.dev.measure if isinstance(self.rule, Both) else self.rule.measure
+
     def keeps(self, log: Sequence[Entry]) -> bool:
-        return Best(self.measure, self.share).keeps(log)
+        return self._chosen(log) == looks(log, self.measure)[-1][0]
 
     def stops(self, log: Sequence[Entry]) -> str | None:
-        seen = looks(log, self.measure)
-        best, value = max(seen, key=lambda look: (look[1], -look[0]))
-        if sum(step > best for step, _ in seen) < self.patience:
+        seen, chosen = looks(log, self.measure), self._chosen(log)
+        if sum(step > chosen for step, _ in seen) < self.patience:
             return None
-        return f"{self.measure} was best at update {best} ({value:.3f}) and no better at {self.patience} looks since"
-
-
-@dataclass(frozen=True, slots=True)
-class WithinDrift:
-    """Keep the newest weights as long as `measure` has stayed at `least`, and stop when it falls below. No labels.
-
-    The default asks that documents keep half of their ten nearest neighbours in the base. The first look is kept
-    whatever it shows, so that there is something to keep.
-    """
-
-    measure: str = OVERLAP
-    share: float = 0.1
-    least: float = 0.5
-
-    def __post_init__(self) -> None:
-        _check_share(self.share)
-
-    def keeps(self, log: Sequence[Entry]) -> bool:
-        seen = looks(log, self.measure)
-        return len(seen) == 1 or all(value >= self.least for _, value in seen)
-
-    def stops(self, log: Sequence[Entry]) -> str | None:
-        step, value = looks(log, self.measure)[-1]
         return (
-            None if value >= self.least else f"{self.measure} fell to {value:.3f} at update {step}, below {self.least}"
+            f"at update {seen[-1][0]} {self.measure} is {seen[-1][1]:.3f}, and {self.rule} still chooses update "
+            f"{chosen} ({dict(seen)[chosen]:.3f})"
         )
 
-
-@dataclass(frozen=True, slots=True)
-class DevWithinDrift:
-    """The best of a dev measure among the updates within the drift allowed; stops when either rule does."""
-
-    measure: str = DEV
-    share: float = 0.1
-    patience: int = 3
-    drift: str = OVERLAP
-    least: float = 0.5
-
-    def keeps(self, log: Sequence[Entry]) -> bool:
-        return self._drift.keeps(log) and self._dev.keeps(log)
-
-    def stops(self, log: Sequence[Entry]) -> str | None:
-        return self._drift.stops(log) or self._dev.stops(log)
-
-    @property
-    def _dev(self) -> EarlyStop:
-        return EarlyStop(self.measure, self.share, self.patience)
-
-    @property
-    def _drift(self) -> WithinDrift:
-        return WithinDrift(self.drift, self.share, self.least)
+    def _chosen(self, log: Sequence[Entry]) -> int:
+        series: dict[str, list[tuple[int, float]]] = {}
+        for step, measure, value in log:
+            series.setdefault(measure, []).append((step, value))
+        return self.rule(series, [step for step, _ in looks(log, self.measure)])
 
 
 def looks(log: Sequence[Entry], measure: str) -> Looks:
@@ -141,5 +105,9 @@ def _check_share(share: float) -> None:
         raise InputError(f"share is {share}", remedy="Give a share of all updates, above 0 and at most 1")
 
 
-#: What `strop train --stop` takes.
-STOPS: dict[str, Selection] = {"geometry": WithinDrift(), "dev": EarlyStop(), "both": DevWithinDrift()}
+#: What `strop train --stop` takes. Drift: documents lose more than half of their ten nearest neighbours in the base.
+STOPS: dict[str, Selection] = {
+    "geometry": EarlyStop(WithinDrift(), patience=1),
+    "dev": EarlyStop(BestDev()),
+    "both": EarlyStop(Both(BestDev(), WithinDrift())),
+}

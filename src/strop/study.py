@@ -143,7 +143,8 @@ class Study:
     """A paper as data. `choices` lists, per doubtful choice, what text, code and strop each say; `points` are its
     doubtful points, each with what shows it; `tables` its printed tables, {table: {system: {column: figure}}}. Only on
     a corpus of `own_documents` is its setting its own; effects anywhere else are analogues. A base of `random_weights`
-    shows machinery and cost, and no quality number of its study is shown.
+    shows machinery and cost, and no quality number of its study is shown. `checkpointed` are the (preset, system) whose
+    checkpoints `strop study checkpoints` compares.
 
     Raises ValueError when a preset lacks the baseline, a claim names a system that no preset has, or a scale a preset.
     """
@@ -164,6 +165,7 @@ class Study:
     tables: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     own_documents: int | None = None
     random_weights: bool = False
+    checkpointed: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for preset in self.presets:

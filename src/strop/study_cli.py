@@ -60,6 +60,15 @@ def study_show(
         evidence(*study_commands.show(name, point, scale, on, progress))
 
 
+@study.command("checkpoints")
+def study_checkpoints(name: Study = NAME, scale: Scale = "desk", on: On = None) -> None:
+    """Which checkpoint to keep, and what predicts it: rules and diagnostics over runs kept at five updates each."""
+    from strop import study_commands
+    from strop.terminal import checkpoint_tables, progress
+
+    checkpoint_tables(study_commands.compare_checkpoints(name, scale, on, progress))
+
+
 @study.command("report")
 def study_report(
     results: Annotated[str, typer.Argument(help="A Results folder, or a training's: its folder, key, or 'latest'.")],

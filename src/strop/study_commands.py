@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from strop import planning
+from strop import checkpoints, planning
 from strop.alarms import alarms
 from strop.commands import free, store
 from strop.conduct import conduct
@@ -66,6 +66,20 @@ def show(
     bench = workbench(name, scale, collection, progress)
     chosen = bench.study.point(point)
     return chosen, chosen.demonstrate(bench) if chosen.demonstrate else None
+
+
+def compare_checkpoints(
+    name: str, scale: str, collection: str | None = None, progress: Progress = silent
+) -> checkpoints.Compared:
+    """Keep and measure five checkpoints of each run that a study names, then compare every way to choose among them.
+
+    The comparison takes in all runs that were measured so into this store, of other collections and studies too.
+    """
+    bench = workbench(name, scale, collection, progress)
+    on = ["--on", collection] if collection else []
+    checkpoints.measure(bench, shlex.join(["strop", "study", "checkpoints", name, "--scale", scale, *on]))
+    found = (bench.store.root / "results").glob(f"{checkpoints.NAME}-*/record.json")
+    return checkpoints.compare(sorted((p.parent for p in found), key=lambda folder: folder.stat().st_mtime))
 
 
 def report(results: str | Path, out: str | Path) -> Path:

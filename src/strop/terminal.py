@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from strop.artifacts import Artifact
+from strop.checkpoints import Compared
 from strop.doctor import Finding
 from strop.evaluate import MeasureComparison
 from strop.planning import Plan
@@ -35,6 +36,7 @@ COMPARED = "Differences are first - second: bootstrap interval, p of the randomi
 #: Seconds between two lines of progress where there is no terminal to draw a bar on.
 QUIET = 30.0
 
+_PREDICTED = ("spearman", "r2_family", "r2_collection", "auc_family", "p_holm")
 _COLOURS = {"ok": "green", "warn": "yellow", "missing": "red"}
 
 
@@ -121,6 +123,30 @@ def geometry_table(folder: Path) -> None:
     table([("diagnostic", "base", "model", "change or value [95 %]"), *rows], results.record["title"])
     _say("▲ better, ▼ worse, ■ moved: the interval leaves zero out")
     console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
+
+
+def checkpoint_tables(compared: Compared) -> None:
+    """What each rule gains over the base and falls short of the oracle, then how well each diagnostic predicts."""
+
+    def estimate(value: Mapping[str, float]) -> str:
+        return f"{value['mean']:+.4f} [{value['low']:+.4f}, {value['high']:+.4f}]"
+
+    rows = [["rule", "gain over the base", "short of the oracle", "verdict"]]
+    rows += [[r["rule"], estimate(r["gain"]), estimate(r["regret"]), r["verdict"]] for r in compared.rules]
+    table(rows, f"{compared.runs} runs on {', '.join(compared.collections)}, five checkpoints each, RR@10")
+    _say("The oracle chooses on one half of the test queries; everything is scored on the other.")
+    rows = [["diagnostic", "Spearman", "R2, new family", "R2, new collection", "AUC worse", "p, Holm"]]
+    rows += [
+        [f"{p['name']}{' (known)' if p['trivial'] else ''}", *(_figure(p[key]) for key in _PREDICTED)]
+        for p in sorted(compared.predictors, key=lambda p: -p["r2_family"])
+    ]
+    table(rows, "what predicts the gain of a checkpoint over the base")
+    found = [p["name"] for p in compared.predictors if p["verdict"].startswith("predicts")]
+    _say(f"Predict: {', '.join(found)}" if found else "No diagnostic is resolved as a predictor.")
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def study_table(folder: Path) -> None:

@@ -134,11 +134,15 @@ class Workbench:
         return tuned_model(self.training(preset, name, seed)) if tuned else self.material.base
 
     def training(self, preset: Preset, name: str, seed: int) -> Artifact:
+        return self.job(preset, name, seed)(self.store, self.progress)
+
+    def job(self, preset: Preset, name: str, seed: int) -> Training:
+        """What trains a tuned system, at its chosen learning rate: choosing it may train others first."""
         how = preset.system(name).how
         assert isinstance(how, Tuned)
         if how.rates:
             how = _at_rate(how, self.rate(preset, how.rates))
-        return self._job(preset, how, seed)(self.store, self.progress)
+        return self._job(preset, how, seed)
 
     def is_done(self, preset: Preset, name: str, seed: int) -> bool:
         """Whether a tuned system needs no more training."""
@@ -182,9 +186,7 @@ class Workbench:
         recipe = replace(how.recipe, updates=updates, batching=batching)
         probe = None
         if watched and (share := affordable(recipe, training.groups)):
-            held_out = next(iter(watched.values()))
-            both = replace(held_out, documents={**training.documents, **held_out.documents})
-            probe = of_examples(both, held_out.groups, share)
+            probe = held_out_probe(training, watched, share)
         return Training(self.material.base, recipe, training, watched, seed, probe)
 
     def _batching(self, preset: Preset, how: Tuned) -> Batching:
@@ -252,6 +254,13 @@ class Workbench:
             return stages.run_of(stages.search_lexical(*args, progress=self.progress))
         args_dense = (self.store, shared.base, shared.train_queries, shared.train_documents, depth)
         return stages.run_of(stages.search_dense(*args_dense, progress=self.progress))
+
+
+def held_out_probe(training: Examples, watched: Mapping[str, Examples], share: float) -> Probe | None:
+    """A probe of held-out queries among training documents: no test text is in it."""
+    held_out = next(iter(watched.values()))
+    both = replace(held_out, documents={**training.documents, **held_out.documents})
+    return of_examples(both, held_out.groups, share)
 
 
 def _at_rate(how: Tuned, rate: float) -> Tuned:

@@ -159,6 +159,13 @@ STUDY = Study(
         ),
     },
     own_documents=8_841_823,
+    # two that were seen to lose and two that gain, each with full tuning or LoRA
+    checkpointed=(
+        ("one_knob", "last"),
+        ("as_written", "full_hard"),
+        ("corrected", "in_batch"),
+        ("corrected", "lora_random"),
+    ),
     points=POINTS,
     choices={
         "distance": {"as_written": "squared Euclidean (eq. 4.7)", "as_coded": "Euclidean", "corrected": "cosine"},
