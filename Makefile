@@ -22,11 +22,11 @@ quickstart:  ## install, run the main study at its quick scale (no network after
 	@$(BIN)/strop study run when_finetuning_fails --scale quick $(ARGS)
 
 test:  ## install what the tests need and run them
-	@$(INSTALL) minilm dev
+	@$(INSTALL) minilm bench dev
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint:  ## ruff, mypy and the rules of the house
-	@$(INSTALL) minilm dev
+	@$(INSTALL) minilm bench dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
