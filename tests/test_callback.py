@@ -77,7 +77,7 @@ def test_the_trainer_stops_when_the_rule_says_so(tmp_path: Path, collection: Col
     trained(tmp_path, [Monitored(tmp_path / "run", collection, stop=rule)], rate=1e-2)
     course = read_logbook(tmp_path / "run")
     assert course.step < 12
-    assert "still chooses" in course.about["stopped"]
+    assert "which is kept" in course.about["stopped"]
 
 
 def test_half_precision_weights_are_refused(tmp_path: Path, collection: Collection) -> None:

@@ -80,10 +80,8 @@ class EarlyStop:
         seen, chosen = looks(log, self.measure), self._chosen(log)
         if sum(step > chosen for step, _ in seen) < self.patience:
             return None
-        return (
-            f"at update {seen[-1][0]} {self.measure} is {seen[-1][1]:.3f}, and {self.rule} still chooses update "
-            f"{chosen} ({dict(seen)[chosen]:.3f})"
-        )
+        later = f"{self.patience} look{'s' * (self.patience > 1)} later it is {seen[-1][1]:.3f}"
+        return f"{self.measure} was {dict(seen)[chosen]:.3f} at update {chosen}, which is kept; {later}"
 
     def _chosen(self, log: Sequence[Entry]) -> int:
         series: dict[str, list[tuple[int, float]]] = {}
