@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from strop import stages
-from strop.artifacts import content_key, package_sha256
+from strop.artifacts import Store, content_key, package_sha256
 from strop.choice import BestDev, Both, ByGeometry, Choice, Last, LowestLoss, WithinDrift
 from strop.diagnose import sample_of, weight_distances
 from strop.evaluate import rows
@@ -118,12 +118,18 @@ class Compared:
     collections: tuple[str, ...]
 
 
-def compare(folders: Sequence[Path]) -> Compared:
+def folders(store: Store) -> list[Path]:
+    """The Results folders of all runs that were measured so, oldest first."""
+    found = (store.root / "results").glob(f"{NAME}-*/record.json")
+    return sorted((record.parent for record in found), key=lambda folder: folder.stat().st_mtime)
+
+
+def compare(measured: Sequence[Path]) -> Compared:
     """Rules and predictors over the runs of several folders that `measure` wrote; the newest of equal runs counts."""
     courses: dict[str, dict[str, dict[int, float]]] = {}
     tested: dict[str, dict[int, dict[str, float]]] = {}
     about: dict[str, tuple[str, str]] = {}
-    for folder in folders:
+    for folder in measured:
         results = read_results(folder)
         fresh = {_run(row) for row in results.rows}
         courses, tested = ({r: v for r, v in of.items() if r not in fresh} for of in (courses, tested))  # type: ignore[assignment]

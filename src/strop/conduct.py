@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from strop import stages
+from strop import checkpoints, stages
 from strop.artifacts import content_key, package_sha256
 from strop.cells import Done, cells, run_cells
 from strop.claims import Verdict, judge, judge_figure
@@ -34,13 +35,16 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
     done = run_cells(bench, cells(study, scale, presets), budget)
     if not done.runs:
         raise InputError("nothing is trained yet, and the budget is spent", remedy="Give more minutes, or no budget")
-    about = record(bench, done, command)
+    kept = checkpoints.folders(store)
+    about = record(bench, done, command) | {"checkpoints": [folder.name for folder in kept]}
     key = content_key(study.claims, about, package_sha256())[:8]
     folder = store.root / "results" / f"{study.name}-{scale.name}-{Path(bench.source).name}-{key}"
     if (folder / "record.json").is_file():  # written last
         return folder
     measured = _measured(bench, done)
     shown, clock = exhibits(bench, done)
+    if kept:
+        shown["checkpoints"] = asdict(checkpoints.compare(kept))
     results = Results(
         rows=(*measured, *_whole(bench, done), *_training_rows(bench, done), *clock),
         claims=tuple(_verdicts(bench, measured, done)),

@@ -78,8 +78,7 @@ def compare_checkpoints(
     bench = workbench(name, scale, collection, progress)
     on = ["--on", collection] if collection else []
     checkpoints.measure(bench, shlex.join(["strop", "study", "checkpoints", name, "--scale", scale, *on]))
-    found = (bench.store.root / "results").glob(f"{checkpoints.NAME}-*/record.json")
-    return checkpoints.compare(sorted((p.parent for p in found), key=lambda folder: folder.stat().st_mtime))
+    return checkpoints.compare(checkpoints.folders(bench.store))
 
 
 def report(results: str | Path, out: str | Path) -> Path:

@@ -20,6 +20,7 @@ Reads, besides what `summary` reads of rows and record (a key that is missing le
               negatives       {policy: {rank_histogram: [[low, high, n], ...], plain values[, reading: sentence]}}
               points          [{id, kind, doubt, verdict, sentence, test, tables [{title, columns, rows}]}]
               geometry        as `diagnose.exhibit` makes it
+              checkpoints     as `checkpoints.compare` makes it
               projection      as `geometry.panels.exhibit` makes it
               audit           nested plain values; `readings` and `warnings` are lists of sentences
     rows      clock rows: measure `clock/STAGE/s`, the condition as system, the repeat as item
@@ -33,7 +34,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from strop.report import doubts, geometry, knobs, projection, settings, tables, verdict
+from strop.report import checkpoints, doubts, geometry, knobs, projection, settings, tables, verdict
 from strop.report.document import document, write
 from strop.report.explain import explain_page
 from strop.report.gallery import Gallery
@@ -57,6 +58,7 @@ SECTIONS = (
     ("parameters", "Parameters", ("parameters",)),
     ("negatives", "Negatives", ("negatives",)),
     ("geometry", "Geometry", ("geometry",)),
+    ("checkpoints", "Checkpoints", ("checkpoints",)),
     ("projection", "Pictures", ("projection",)),
     ("audit", "Data", ("audit",)),
     ("provenance", "Provenance", ()),
@@ -112,6 +114,7 @@ def page(results: Results) -> str:
         "negatives": tables.negatives_table(exhibits.get("negatives") or {}),
         "negatives_mined": gallery.negatives(),
         "geometry": shown,
+        "checkpoints": checkpoints.section(exhibits.get("checkpoints") or {}),
         "picture_colours": (),
         "projection": pictures,
         "audit": gallery.audit(),
