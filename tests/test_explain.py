@@ -75,6 +75,24 @@ def test_another_dimension_than_the_base_s_is_said_in_a_sentence(monkeypatch: py
     assert "overlap@10/document" in moved
 
 
+def test_a_model_with_a_vector_a_token_is_read_over_its_tokens(folder: Path) -> None:
+    from sentence_transformers import MultiVectorEncoder
+    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+    from sentence_transformers.sentence_transformer.modules import Normalize, Transformer
+
+    for name, seed in (("late", 0), ("later", 5)):
+        inner = Transformer(str(tiny_models.plain(folder / f"{name}-plain", seed=seed)), max_seq_length=24)
+        late = MultiVectorEncoder(modules=[inner, MultiVectorMask(), Normalize()], device="cpu")
+        late.save_pretrained(name, create_model_card=False)
+    shown = read_results(explain.explain("later", "late", "small", queries=8, documents=50)).exhibits["geometry"]
+    own = shown["models"]["later"]["own"]
+    assert "alignment" not in own  # a query has several vectors, and no one positive of each
+    assert 1 < own["effective_rank/document"][0] <= 32
+    assert 0 <= own["auc"][0] <= 1
+    assert set(shown["models"]["later"]["moved"]) >= {"cka/document", "rank_displacement"}
+    assert shown["layers"]["later"]["layer 1"] > 0.1
+
+
 def test_a_watched_training_has_a_page_and_stops_by_its_rule(folder: Path) -> None:
     commands.mine("small", "hard.jsonl", "uniform")
     examples = Path("many.jsonl")

@@ -10,7 +10,7 @@ import numpy as np
 from strop.collection.contents import Contents
 from strop.collection.panel import first_shuffled, shuffled
 from strop.encode import Vectors, encode
-from strop.geometry.sample import Sample
+from strop.geometry.sample import Ints, Sample
 from strop.models.dense import Dense
 from strop.models.encoder import Encoder
 from strop.negatives.group_files import Examples
@@ -31,13 +31,19 @@ class Probe:
     documents: Mapping[str, str]
     relevant: Mapping[str, tuple[str, ...]]
 
-    def sample(self, queries: Vectors, documents: Vectors) -> Sample:
-        """What a model's searchable vectors of these texts, in their order, come to.
-
-        A query's other relevant documents take its lowest score: they are neither its positive nor a negative.
-        """
+    @property
+    def positives(self) -> Ints:
+        """The column of each query's own positive."""
         column = {d: i for i, d in enumerate(self.documents)}
-        sample = Sample.of(queries, documents, np.array([column[self.relevant[q][0]] for q in self.queries]))
+        return np.array([column[self.relevant[q][0]] for q in self.queries])
+
+    def sample(self, queries: Vectors, documents: Vectors) -> Sample:
+        """What a model's searchable vectors of these texts, in their order, come to: one vector a text."""
+        return self.judged(Sample.of(queries, documents, self.positives))
+
+    def judged(self, sample: Sample) -> Sample:
+        """A query's other relevant documents take its lowest score: they are neither its positive nor a negative."""
+        column = {d: i for i, d in enumerate(self.documents)}
         for i, query_id in enumerate(self.queries):
             sample.scores[i, [column[d] for d in self.relevant[query_id][1:]]] = sample.scores[i].min()
         return sample
