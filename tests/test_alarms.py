@@ -30,7 +30,8 @@ from strop.alarms import (
     alarms,
 )
 from strop.batches import Batching
-from strop.geometry.pairs import effective_rank, unit
+from strop.geometry.pairs import unit
+from strop.geometry.spectrum import effective_rank
 from strop.losses.contrastive import InfoNCE
 from strop.losses.triplet import Triplet
 from strop.models.dense import Dense
