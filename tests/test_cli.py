@@ -159,6 +159,11 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("study run --scale huge", "error: study when_finetuning_fails has no scale 'huge'. Choose quick"),
         ("study plan --preset mine", "error: study when_finetuning_fails has no preset 'mine'. Choose corrected"),
         ("study plan --on nowhere", "error: there is no collection 'nowhere'"),
+        (
+            "study checkpoints --scale huge",
+            "error: study when_finetuning_fails has no scale 'huge'. Choose one of quick",
+        ),
+        ("explain nowhere --on small", "error: a probe of 256 needs more than the 8 queries with a relevant document"),
         ("study show T99", "error: study when_finetuning_fails has no point 'T99'. Choose one of T1, T2, "),
         ("study show T1 --study nowhere", "error: there is no study 'nowhere'"),
         ("study run --budget -1", "Invalid value for '--budget'"),

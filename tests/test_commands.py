@@ -101,7 +101,7 @@ def test_examples_of_another_tool_train_too(folder: Path) -> None:
     pairs = [{"query": f"ban {word}", "positive": f"{word} ban dit"} for word in tiny_models.WORDS[:12]]
     Path("theirs.jsonl").write_text("".join(json.dumps(p) + "\n" for p in pairs), encoding="utf-8")
     made = commands.train("theirs.jsonl", "theirs", settings=SETTINGS, model="model")
-    assert made.record["groups"] == 12, "nothing is held out where there is no negative to watch"
+    assert made.record["groups"] == 11, "a tenth is held out to watch, with or without negatives"
     assert SentenceTransformer("theirs").encode("ban").shape == (32,)
 
 

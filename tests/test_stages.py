@@ -200,7 +200,7 @@ def test_a_tuned_model_is_recorded_and_differs_by_recipe_and_seed(
     chosen = examples(data, store, model)
     held_out = replace(chosen, groups=chosen.groups[:4])
     first = tuning.Training(model, RECIPE, chosen, {"held_out": held_out}, 1)(store)
-    assert {p.name for p in first.path.iterdir()} == {"model", "log.json", "record.json"}
+    assert {p.name for p in first.path.iterdir()} == {"model", "log.json", "rows.csv", "run.json", "record.json"}
     assert first.record["groups"] == 24
     assert first.record["ledger"]["trainable"] == first.record["ledger"]["total"]
     assert first.record["values"]["recipe"]["loss"] == {"type": "Triplet", "margin": 5.0}

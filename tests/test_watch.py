@@ -193,7 +193,8 @@ def test_the_page_is_written_to_a_file_that_asks_nobody(tmp_path: Path) -> None:
 def test_the_blocking_form_prints_its_address_ends_on_ctrl_c_and_never_loads_torch(tmp_path: Path) -> None:
     begun(tmp_path, [(0, "loss", 1.0)])
     code = (
-        "import sys; from strop.watch import watch; "
+        # a shell's background jobs begin with Ctrl-C ignored
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from strop.watch import watch; "
         f"watch({str(tmp_path)!r}, lambda course: (), say=lambda said: print(said, flush=True)); "
         "print('torch' in sys.modules)"
     )

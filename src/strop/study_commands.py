@@ -84,7 +84,7 @@ def compare_checkpoints(
 def report(results: str | Path, out: str | Path) -> Path:
     """Render a Results folder, or a training, as one HTML file."""
     free(out)
-    if (Path(results) / "record.json").is_file() and not (Path(results) / ABOUT).is_file():
+    if Path(results).is_dir() and not (Path(results) / ABOUT).is_file():
         return render(Path(results), Path(out))
     return write_page(run_folder(str(results)), Path(out), raised)
 
