@@ -161,7 +161,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("study plan --on nowhere", "error: there is no collection 'nowhere'"),
         (
             "study checkpoints --scale huge",
-            "error: study when_finetuning_fails has no scale 'huge'. Choose one of quick",
+            "error: study when_finetuning_fails has no scale 'huge'. Choose quick",
         ),
         ("explain nowhere --on small", "error: a probe of 256 needs more than the 8 queries with a relevant document"),
         ("study show T99", "error: study when_finetuning_fails has no point 'T99'. Choose one of T1, T2, "),
