@@ -137,7 +137,7 @@ def checkpoint_tables(compared: Compared) -> None:
     _say("The oracle chooses on one half of the test queries; everything is scored on the other.")
     rows = [["diagnostic", "Spearman", "R2, new family", "R2, new collection", "AUC worse", "p, Holm"]]
     rows += [
-        [f"{p['name']}{' (known)' if p['trivial'] else ''}", *(_figure(p[key]) for key in _PREDICTED)]
+        [f"{p['name'].removeprefix('geometry/')}{' (known)' * p['trivial']}", *(_figure(p[key]) for key in _PREDICTED)]
         for p in sorted(compared.predictors, key=lambda p: -p["r2_family"])
     ]
     table(rows, "what predicts the gain of a checkpoint over the base")

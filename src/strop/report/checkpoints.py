@@ -41,7 +41,7 @@ def _predictors(exhibit: Mapping[str, Any]) -> tables.Table:
     keys = ("spearman", "r2_family", "r2_collection", "auc_family", "auc_collection")
     rows = tuple(
         (
-            f"{p['name']}{', known without looking' if p['trivial'] else ''}",
+            f"{p['name'].removeprefix('geometry/')}{', known without looking' if p['trivial'] else ''}",
             *(formats.fixed(p[key]) for key in keys),
             formats.p_value(p["p_holm"]) if p["p_holm"] is not None else formats.DASH,
             p["verdict"].split(" (")[0],
