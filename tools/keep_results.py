@@ -2,7 +2,7 @@
 
     python tools/keep_results.py RESULTS OUT
 
-OUT gets record.json, claims.json, the exhibits `points` and `negatives`, and systems.csv: every system of every reading
+OUT gets record.json, claims.json, the exhibits `points`, `negatives`, `geometry` and `checkpoints`, and systems.csv: every system of every reading
 on the primary measure, its difference to the baseline and, for a knob, to its centre, with 95 % intervals.
 """
 
@@ -18,7 +18,7 @@ from strop.report.summary import per_query
 from strop.results import Results, read_results
 from strop.significance import compare
 
-EXHIBITS = ("points", "negatives")
+EXHIBITS = ("points", "negatives", "geometry", "checkpoints")
 COLUMNS = ("preset", "collection", "system", "against", "measure", "queries", "seeds", "mean", "difference", "low",
            "high", "p")  # fmt: skip
 
@@ -42,7 +42,7 @@ def systems(results: Results) -> Iterator[tuple[object, ...]]:
 def keep(source: Path, out: Path) -> None:
     results = read_results(source)
     (out / "exhibits").mkdir(parents=True, exist_ok=True)
-    for name in ("record.json", "claims.json", *(f"exhibits/{e}.json" for e in EXHIBITS)):
+    for name in ("record.json", "claims.json", *(f"exhibits/{e}.json" for e in EXHIBITS if e in results.exhibits)):
         shutil.copy(source / name, out / name)
     with (out / "systems.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *systems(results)])
