@@ -81,7 +81,7 @@ def _geometry(bench: Workbench, done: Done) -> dict[str, Any]:
     if study.random_weights or len(probe.queries) < LEAST_QUERIES or len(probe.documents) < LEAST_DOCUMENTS:
         return {}
     base = bench.material.base
-    models = {f"{c.preset.system(c.system).label}, {c.preset.name}": tuned_model(a) for c, a in done.trained.items()
+    models = {f"{c.preset.system(c.system).label}, {c.preset.name.replace('_', ' ')}": tuned_model(a) for c, a in done.trained.items()
               if c.seed == bench.scale.seeds[0]}  # fmt: skip
     samples = {base.name: bench.sample(base)}
     seen = {}
