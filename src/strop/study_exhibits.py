@@ -81,8 +81,11 @@ def _geometry(bench: Workbench, done: Done) -> dict[str, Any]:
     if study.random_weights or len(probe.queries) < LEAST_QUERIES or len(probe.documents) < LEAST_DOCUMENTS:
         return {}
     base = bench.material.base
-    models = {f"{c.preset.system(c.system).label}, {c.preset.name.replace('_', ' ')}": tuned_model(a) for c, a in done.trained.items()
-              if c.seed == bench.scale.seeds[0]}  # fmt: skip
+    models = {
+        f"{cell.preset.system(cell.system).label}, {cell.preset.name.replace('_', ' ')}": tuned_model(trained)
+        for cell, trained in done.trained.items()
+        if cell.seed == bench.scale.seeds[0]
+    }
     samples = {base.name: bench.sample(base)}
     seen = {}
     for name, model in {base.name: base, **models}.items():
