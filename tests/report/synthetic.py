@@ -114,6 +114,7 @@ def training_rows(preset: str, name: str, seed: int, updates: int = 63) -> list[
         if step % 8 == 0:
             values["train/cosine_accuracy/random"] = 0.9 + 0.06 * done + draw.gauss(0, 0.004)
             values["train/cosine_accuracy/hard"] = 0.7 + 0.08 * done + draw.gauss(0, 0.004)
+            values["geometry/overlap@10/document"] = 1 - 0.4 * done
         rows += [
             Row(STUDY, preset, name, seed, "docstrings", "test", step, "", m, float(f"{v:.6g}"))
             for m, v in values.items()

@@ -6,6 +6,7 @@ import pytest
 
 from strop import terminal
 from strop.report.doubts import counted, doubts
+from strop.report.gallery import Gallery
 from strop.report.judged import judged
 from strop.report.knobs import centres, knobs_table
 from strop.report.printed import clocks_table, printed_tables
@@ -147,3 +148,11 @@ def test_the_terminal_shows_a_study_on_one_screen_of_eighty_columns(
 def test_a_reading_s_realised_updates_are_its_least_and_its_most() -> None:
     trained = [{"updates": u, "sum_learning_rates": r} for u, r in ((120, 1e-3), (63, 2e-4), (63, 5e-3))]
     assert terminal.realised(trained) == "63 to 120 updates, learning rates summing to 2.00e-04 to 5.00e-03"
+
+
+def test_what_a_monitor_saw_is_drawn_reading_by_reading_beside_the_training() -> None:
+    results = synthetic.results()
+    gallery = Gallery(results, summarise(results))
+    drawn = [f for f in gallery.courses(logs(results)) if f.name.startswith("geometry-overlap@10-document")]
+    assert drawn[0].title.startswith("Neighbours kept from the base")
+    assert "to 0.6" in drawn[0].description

@@ -9,7 +9,7 @@ from typing import Any
 from strop.report import charts, forests, formats, knobs, tables
 from strop.report.perquery import Changes, changes
 from strop.report.summary import Summary, label
-from strop.report.training import ACCURACY, CURVES, Logs, Series, accuracy_kinds, published_loss, series
+from strop.report.training import ACCURACY, CURVES, MONITORED, Logs, Series, accuracy_kinds, published_loss, series
 from strop.results import Results
 
 
@@ -108,7 +108,7 @@ class Gallery:
         return tuple(
             self._curves(f"{measure.replace('/', '-')}-{preset}", f"{name}, {_said(preset)}", series(logged), measure)
             for preset in (p.preset for p in self.summary.readings)
-            for measure, name in CURVES.items()
+            for measure, name in {**CURVES, **MONITORED}.items()
             if measure != "train/loss" and (logged := logs.get(preset, {}).get(measure))
         )
 

@@ -17,6 +17,13 @@ CURVES: Mapping[str, str] = {
     "train/gradient_norm": "gradient norm",
     "train/learning_rate": "learning rate",
 }
+#: The same for what a monitor saw, where a training was long enough to have one.
+MONITORED: Mapping[str, str] = {
+    "dev/RR@10": "RR@10 of held-out queries",
+    "geometry/effective_rank/document": "effective rank of documents",
+    "geometry/mean_cosine/document": "mean cosine of documents",
+    "geometry/overlap@10/document": "neighbours kept from the base",
+}
 MOST_POINTS, MOST_OF_A_SEED = 240, 80
 
 Points = tuple[tuple[int, float], ...]
@@ -39,7 +46,7 @@ def logs(results: Results) -> Logs:
     """Every training row, read once."""
     read: dict[str, dict[str, dict[str, dict[int, dict[int, float]]]]] = {}
     for row in results.rows:
-        if row.step >= 0 and not row.item and row.measure.startswith("train/"):
+        if row.step >= 0 and not row.item and row.measure.startswith(("train/", "dev/", "geometry/")):
             of_measure = read.setdefault(row.preset, {}).setdefault(row.measure, {})
             of_measure.setdefault(row.system, {}).setdefault(row.seed, {})[row.step] = row.value
     return {
