@@ -127,7 +127,7 @@ def train(
         parsed[field] = value
     made = commands.train(examples, out, recipe, parsed, model, epochs, seed, stop, track, progress)
     typer.echo(f"{out} (artifact {made.key}, {made.record['ledger']['trainable']:,} parameters trained)")
-    training_end(made)
+    training_end(made, model)
 
 
 @app.command()

@@ -14,10 +14,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from strop.alarms import alarms
 from strop.artifacts import Artifact
 from strop.checkpoints import Compared
 from strop.doctor import Finding
 from strop.evaluate import MeasureComparison
+from strop.logbook import ROWS, read_logbook
 from strop.planning import Plan
 from strop.points import Evidence, Point
 from strop.report.doubts import counted, doubts
@@ -106,14 +108,21 @@ def comparison_rows(compared: Sequence[MeasureComparison]) -> list[list[str]]:
     return rows
 
 
-def training_end(made: Artifact) -> None:
-    """How a training was watched, and whether it was stopped."""
+def training_end(made: Artifact, base: str) -> None:
+    """How a training was watched, whether it was stopped, and what alarms it raised."""
     record = made.record
     if "monitor_share" in record:
         took = f"{record['monitor_seconds']:.1f} s, {100 * record['monitor_share']:.1f} % of the run"
         _say(f"geometry: {record['monitor_looks']} looks in {took}")
+    else:
+        _say(f"geometry: the run was too short to be watched; 'strop explain MODEL {base}' reads it")
     if record.get("stopped"):
         _say(f"stopped early: {record['stopped']}")
+    if not (made.path / ROWS).is_file():
+        return  # made before there were logbooks
+    course = read_logbook(made.path)
+    for alarm in alarms(course.series, course.about):
+        console.print(f"[yellow]alarm[/] at update {alarm.step}, {escape(alarm.name)}: {escape(alarm.sentence)}")
 
 
 def geometry_table(folder: Path) -> None:
