@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import IO, Any
 
 
+#: Metadata of a field that a value did not always have; see `canonical`.
+ADDED = {"added": True}
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A pure function of (inputs, values, seed) to a folder. `version` rises whenever its outcome changes."""
@@ -34,7 +38,8 @@ class Artifact:
 def canonical(value: Any) -> Any:
     """A frozen value as JSON that keeps its type's name and every field, so that it hashes and reads back clearly.
 
-    Raises TypeError on anything that has no canonical form; a path is one of these, because equal content must
+    A field that came later, `field(default=…, metadata=ADDED)`, is left out while it has its default: what was made
+    before it was there keeps its key. Raises TypeError on anything that has no canonical form; a path is one of these, because equal content must
     give equal keys wherever it lies.
     """
     if value is None or isinstance(value, (bool, int, str)):
@@ -42,7 +47,8 @@ def canonical(value: Any) -> Any:
     if isinstance(value, float):
         return float(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {"type": type(value).__name__, **{f.name: canonical(getattr(value, f.name)) for f in fields(value)}}
+        kept = [f.name for f in fields(value) if not (f.metadata == ADDED and getattr(value, f.name) == f.default)]
+        return {"type": type(value).__name__, **{name: canonical(getattr(value, name)) for name in kept}}
     if isinstance(value, (tuple, list)):
         return [canonical(v) for v in value]
     if isinstance(value, Mapping):

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pad
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Representation:
-    """What an encoder makes of N texts: `vectors`, float `(N, D)`."""
+    """What an encoder makes of N texts: `vectors`, float `(N, D)`; or, a vector a token, `(N, L, D)` with `mask`, bool
+    `(N, L)`, the tokens that count."""
 
     vectors: Tensor
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, rows: slice | Tensor) -> Representation:
+        return Representation(self.vectors[rows], None if self.mask is None else self.mask[rows])
+
+    @classmethod
+    def join(cls, parts: Sequence[Representation]) -> Representation:
+        """All parts' texts, in order; token vectors padded to the longest, which a gradient passes through."""
+        masks = [part.mask for part in parts if part.mask is not None]
+        if not masks:
+            return cls(torch.cat([part.vectors for part in parts]))
+        longest = max(mask.shape[1] for mask in masks)
+        vectors = torch.cat([pad(part.vectors, (0, 0, 0, longest - part.vectors.shape[1])) for part in parts])
+        return cls(vectors, torch.cat([pad(mask, (0, longest - mask.shape[1])) for mask in masks]))
 
 
 class Scoring(Protocol):
