@@ -83,7 +83,8 @@ class Look:
 
     def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]:
         lengths = np.array([len(row) for row in self.rows])
-        vectors = unit(chunks.vectors(partial(represent_rows, encoder, self.rows), lengths, budget=2048).numpy())
+        represent = partial(represent_rows, encoder, self.rows, role="document")
+        vectors = unit(chunks.vectors(represent, lengths, budget=2048).vectors.numpy())
         queries, documents = vectors[:COUNT], vectors[COUNT:]
         own = documents @ documents.T
         near = np.argsort(-own, axis=1)[:, 1:6]

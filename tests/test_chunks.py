@@ -28,18 +28,19 @@ TEXTS = sentences(3 * N, seed=4)
 WHOLE = [np.arange(3 * N)]
 
 
-def loss_of(name: str, vectors: Tensor) -> Tensor:
+def loss_of(name: str, texts: Representation) -> Tensor:
     loss, scoring, in_batch = SETTINGS[name]
     batch = assemble([Group(f"q{i}", (f"p{i}",), (f"n{i}",)) for i in range(N)], in_batch)
-    return loss(scoring(Representation(vectors[:N]), Representation(vectors[N:])), batch.targets, batch.mask)
+    return loss(scoring(texts[:N], texts[N:]), batch.targets, batch.mask)
 
 
-def step(encoder: Dense, name: str, pieces: list[Ints]) -> tuple[float, dict[str, Tensor]]:
+def step(encoder: Dense, name: str, pieces: list[Ints], recompute: bool = False) -> tuple[float, dict[str, Tensor]]:
     """Loss and gradients of one step cut so."""
     tokens = encoder.tokenize(TEXTS, "document")
     rows = [tokens.row(i) for i in range(len(tokens))]
     encoder.module.zero_grad()
-    loss = chunks.gradient(partial(represent_rows, encoder, rows), pieces, partial(loss_of, name))
+    represent = partial(represent_rows, encoder, rows, role="document")
+    loss = chunks.gradient(represent, pieces, partial(loss_of, name), recompute)
     return loss, {n: p.grad.clone() for n, p in encoder.module.named_parameters() if p.grad is not None}
 
 
@@ -48,7 +49,7 @@ def plain(encoder: Dense, name: str) -> tuple[float, dict[str, Tensor]]:
     tokens = encoder.tokenize(TEXTS, "document")
     rows = [tokens.row(i) for i in range(len(tokens))]
     encoder.module.zero_grad()
-    loss = loss_of(name, represent_rows(encoder, rows, WHOLE[0]))
+    loss = loss_of(name, represent_rows(encoder, rows, WHOLE[0], "document"))
     loss.backward()
     return loss.item(), {n: p.grad.clone() for n, p in encoder.module.named_parameters() if p.grad is not None}
 
@@ -80,12 +81,12 @@ def test_the_vectors_come_back_in_position_order_and_gradients_are_added_not_rep
     weight = torch.nn.Parameter(torch.tensor([2.0]))
     seen: list[Tensor] = []
 
-    def loss(vectors: Tensor) -> Tensor:
-        seen.append(vectors.detach().clone())
-        return (vectors.squeeze(1) * torch.tensor([1.0, 10.0, 100.0, 1000.0])).sum()
+    def loss(texts: Representation) -> Tensor:
+        seen.append(texts.vectors.detach().clone())
+        return (texts.vectors.squeeze(1) * torch.tensor([1.0, 10.0, 100.0, 1000.0])).sum()
 
-    def represent(positions: Ints) -> Tensor:
-        return weight * torch.from_numpy(positions).float().unsqueeze(1)
+    def represent(positions: Ints) -> Representation:
+        return Representation(weight * torch.from_numpy(positions).float().unsqueeze(1))
 
     cuts = [np.array([3, 1]), np.array([0, 2])]
     assert chunks.gradient(represent, cuts, loss) == 2 * (10 + 200 + 3000)
@@ -100,10 +101,10 @@ def test_vectors_without_a_graph_are_in_position_order_for_any_budget() -> None:
     encoder = dense()
     encoder.module.eval()
     tokens = encoder.tokenize(TEXTS, "document")
-    represent = partial(represent_rows, encoder, [tokens.row(i) for i in range(len(tokens))])
-    expected = represent(WHOLE[0]).detach()
+    represent = partial(represent_rows, encoder, [tokens.row(i) for i in range(len(tokens))], role="document")
+    expected = represent(WHOLE[0]).vectors.detach()
     for budget in (1, 60, 10**6):
-        found = chunks.vectors(represent, tokens.lengths, budget)
+        found = chunks.vectors(represent, tokens.lengths, budget).vectors
         assert not found.requires_grad
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert (expected[1:] - expected[:-1]).norm(dim=1).min() > 0.1

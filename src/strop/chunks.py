@@ -8,36 +8,67 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from strop.scoring import Representation
 from strop.tokens import Ints, cut
 
-#: Positions of texts -> their vectors `(n, D)`, with a graph where gradients are on.
-Represent = Callable[[Ints], Tensor]
+#: Positions of n texts -> what the model makes of them, with a graph where gradients are on.
+Represent = Callable[[Ints], Representation]
 
 
-def gradient(represent: Represent, chunks: Sequence[Ints], loss_of: Callable[[Tensor], Tensor]) -> float:
-    """Add the gradient of `loss_of(vectors)` to the parameters behind `represent`, and return the loss.
+def gradient(
+    represent: Represent,
+    chunks: Sequence[Ints],
+    loss_of: Callable[[Representation], Tensor],
+    recompute: bool = False,
+) -> float:
+    """Add the gradient of `loss_of(all texts)` to the parameters behind `represent`, and return the loss.
 
-    `chunks` hold every position once (`tokens.cut`); `loss_of` gets the vectors `(N, D)` back in position order. The
-    loss and its gradient are those of one undivided batch: each chunk's graph is kept until the loss is known,
-    then freed chunk by chunk. Dropout, where on, draws each text's own mask, but which numbers it draws depends on
-    the cut: equal in distribution, equal bit by bit only for an equal cut.
+    `chunks` hold every position once (`tokens.cut`); `loss_of` gets the N texts back in position order. The loss and
+    its gradient are those of one undivided batch: each chunk's graph is kept until the loss is known, then freed chunk
+    by chunk. With `recompute` no graph is kept: each chunk is represented a second time, under the random state of the
+    first, so that memory is one chunk's whatever the batch, for one more forward pass and the same outcome (GradCache,
+    Gao et al. 2021, arXiv 2101.06983). Dropout, where on, draws each text's own mask, but which numbers it draws
+    depends on the cut: equal in distribution, equal bit by bit only for an equal cut.
     """
-    parts = [represent(positions) for positions in chunks]
-    joined = torch.cat([part.detach() for part in parts]).requires_grad_()
+    states, parts = [], []
+    with torch.set_grad_enabled(not recompute):
+        for positions in chunks:
+            states.append(_random_state() if recompute else [])
+            parts.append(represent(positions))
+    if recompute:
+        torch.clear_autocast_cache()  # weights that were cast without a graph would be taken for the second pass
+    leaves = [part.vectors.detach().requires_grad_() for part in parts]
+    joined = Representation.join([Representation(v, p.mask) for v, p in zip(leaves, parts, strict=True)])
     loss = loss_of(joined[_inverse(chunks)])
     loss.backward()  # type: ignore[no-untyped-call]
-    assert joined.grad is not None
-    for part, upstream in zip(parts, torch.split(joined.grad, [len(c) for c in chunks]), strict=True):
-        part.backward(upstream)  # type: ignore[no-untyped-call]
+    after = _random_state() if recompute else []
+    for positions, state, part, leaf in zip(chunks, states, parts, leaves, strict=True):
+        if recompute:
+            _restore(state)
+            part = represent(positions)
+        part.vectors.backward(leaf.grad)  # type: ignore[no-untyped-call]
+    _restore(after)
     return float(loss.detach())
 
 
-def vectors(represent: Represent, lengths: Ints, budget: int) -> Tensor:
-    """The vectors `(N, D)` of all texts in position order, without a graph."""
+def vectors(represent: Represent, lengths: Ints, budget: int) -> Representation:
+    """All texts in position order, without a graph."""
     chunks = cut(lengths, budget)
     with torch.inference_mode():
-        return torch.cat([represent(positions) for positions in chunks])[_inverse(chunks)]
+        return Representation.join([represent(positions) for positions in chunks])[_inverse(chunks)]
 
 
 def _inverse(chunks: Sequence[Ints]) -> Tensor:
     return torch.from_numpy(np.argsort(np.concatenate(chunks)))
+
+
+def _random_state() -> list[Tensor]:
+    """Of the processor, and of every GPU where one is in use."""
+    in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if in_use else [])]
+
+
+def _restore(state: Sequence[Tensor]) -> None:
+    if state:
+        torch.set_rng_state(state[0])
+        torch.cuda.set_rng_state_all(state[1:])
