@@ -27,6 +27,7 @@ scoring
 losses
 geometry
 significance
+transfer
 prediction rule_scores
 measures
 claims
@@ -42,6 +43,7 @@ selection
 checkpoint train
 held_out
 encode index search rerank fuse
+routing
 probe
 monitor trackers
 evaluate
@@ -52,6 +54,7 @@ recipes
 points
 study
 stages
+similarity
 diagnose
 tuning
 model_card

@@ -57,7 +57,7 @@ def compare(a: Values, b: Values) -> Comparison:
 
     The same input gives the same output: resampling is seeded. Raises ValueError unless all have the same queries.
     """
-    of_a, of_b = _paired(a, b)
+    of_a, of_b = paired(a, b)
     per_query = of_a.mean(axis=0) - of_b.mean(axis=0)
     n = per_query.size
     difference, mean_a, mean_b = float(per_query.mean()), _mean(of_a), _mean(of_b)
@@ -96,7 +96,7 @@ def randomisation_p(differences: npt.ArrayLike, resamples: int = RESAMPLES) -> f
     seen = abs(values.sum()) - 1e-9 * np.abs(values).sum()  # a sum that differs by rounding alone is a tie
     rng = np.random.default_rng(0)
     reached = 0
-    for size in _blocks(resamples, values.size):
+    for size in blocks(resamples, values.size):
         signs = rng.integers(0, 2, (size, values.size), dtype=np.int8) * 2 - 1
         reached += int((np.abs(signs @ values) >= seen).sum())
     return (reached + 1) / (resamples + 1)
@@ -147,8 +147,8 @@ def _quantiles(alpha: float, power: float) -> float:
     return float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power))
 
 
-def _paired(a: Values, b: Values) -> tuple[Floats, Floats]:
-    """Both systems as (seeds, queries), columns aligned by query id."""
+def paired(a: Values, b: Values) -> tuple[Floats, Floats]:
+    """Both systems as (seeds, queries), columns aligned by query id. Raises ValueError unless all have the same."""
     of_a, of_b = ([v] if isinstance(v, Mapping) else list(v) for v in (a, b))
     if not of_a or not of_b or not of_a[0]:
         raise ValueError("nothing to compare: a system without seeds or without queries")
@@ -169,18 +169,18 @@ def _mean(values: Floats) -> float:
 def _interval(a: Floats, b: Floats, resamples: int) -> tuple[float, float]:
     """95 % percentile interval of mean(a) - mean(b): one draw of queries serves both, seeds are drawn for each."""
     rng = np.random.default_rng(0)
-    a, b = _widened(a), _widened(b)
+    a, b = widened(a), widened(b)
     n = a.shape[1]
     means = [
         (_resampled(a, queries, rng) - _resampled(b, queries, rng)).mean(axis=1)
-        for size in _blocks(resamples, n)
+        for size in blocks(resamples, n)
         for queries in (rng.integers(0, n, (size, n)),)
     ]
     low, high = np.quantile(np.concatenate(means), (ALPHA / 2, 1 - ALPHA / 2))
     return float(low), float(high)
 
 
-def _widened(values: Floats) -> Floats:
+def widened(values: Floats) -> Floats:
     """Seeds moved apart by sqrt(S / (S - 1)): S drawn from S vary that much less than seeds do, a third at S = 3."""
     seeds = len(values)
     if seeds == 1:
@@ -201,7 +201,7 @@ def _resampled(values: Floats, queries: npt.NDArray[np.int64], rng: np.random.Ge
     return drawn
 
 
-def _blocks(resamples: int, n: int) -> list[int]:
-    """Resamples cut into blocks that fit in memory."""
+def blocks(resamples: int, n: int) -> list[int]:
+    """Resamples of n numbers each, cut into blocks that fit in memory."""
     size = max(1, _BLOCK // n)
     return [min(size, resamples - start) for start in range(0, resamples, size)]
