@@ -75,3 +75,37 @@ def test_a_mined_negative_that_is_judged_relevant_never_counts() -> None:
     for in_batch in (False, True):
         batch = assemble([group], in_batch)
         assert (~(batch.targets | batch.mask)).tolist() == [[False, False, True]]
+
+
+def test_the_mask_never_holds_a_target_so_that_a_teacher_may_speak_of_positives() -> None:
+    groups = [Group("q1", ("a", "b"), ("x",), relevant=frozenset({"a", "b", "c"})), Group("q2", ("c",), ("y",))]
+    for in_batch in (False, True):
+        batch = assemble(groups, in_batch)
+        assert not (batch.targets & batch.mask).any()
+        assert batch.mask[0, batch.doc_ids.index("c")]
+
+
+def test_a_teacher_s_scores_lie_at_their_documents_and_are_nan_elsewhere() -> None:
+    groups = [
+        Group("q1", ("a",), ("x",), teacher={"a": 9.5, "x": -2.0, "y": 1.0, "absent": 3.0}),
+        Group("q2", ("b",), ("y", "x"), teacher={"y": 4.0}),
+        Group("q3", ("c",)),
+    ]
+    batch = assemble(groups, in_batch=True)
+    assert batch.doc_ids == ("a", "x", "b", "y", "c")
+    assert batch.teacher is not None
+    assert batch.teacher.dtype == torch.float32
+    nan = float("nan")
+    expected = [[9.5, -2.0, nan, 1.0, nan], [nan, nan, nan, 4.0, nan], [nan] * 5]
+    torch.testing.assert_close(batch.teacher, torch.tensor(expected), equal_nan=True)
+
+
+def test_without_a_teacher_there_are_no_scores() -> None:
+    assert assemble(GROUPS[:3], in_batch=True).teacher is None
+
+
+def test_groups_with_a_teacher_are_values_still() -> None:
+    taught = Group("q", ("a",), teacher={"a": 1.0})
+    assert taught == Group("q", ("a",), teacher={"a": 1.0})
+    assert taught != Group("q", ("a",))
+    assert len({taught, Group("q", ("a",), teacher={"a": 1.0}), Group("q", ("a",))}) == 2

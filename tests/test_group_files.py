@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from strop.artifacts import content_key
 from strop.negatives.group_files import Examples, read_examples, write_examples
 from strop.nouns import Collection, Document, Group, InputError, Query
+from strop.tuning import asdict_examples
 
 GROUPS = (
     Group("q1", ("d1",), ("d3", "d4"), ("rank 7", "uniform"), frozenset({"d1", "d2", "gone"})),
@@ -80,6 +83,36 @@ def test_other_tools_files_without_ids_make_equal_texts_one_document_and_know_si
     assert [held.documents[d] for d in first.negatives] == ["n", "p3"]
 
 
+def test_a_teacher_s_scores_are_kept_for_the_positive_and_each_negative_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "taught.jsonl"
+    lines = [good(scores=[7, -2.5]), good(query="q", positive="p"), good(query="r", scores=[None, 0.25])]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    held = read_examples(path)
+    first, second, third = held.groups
+    assert first.teacher == {first.positives[0]: 7.0, first.negatives[0]: -2.5}
+    assert second.teacher == {}
+    assert third.teacher == {third.negatives[0]: 0.25}
+    write_examples(held, tmp_path / "again.jsonl")
+    assert read_examples(tmp_path / "again.jsonl") == held
+    written = [json.loads(line) for line in (tmp_path / "again.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line.get("scores") for line in written] == [[7.0, -2.5], None, [None, 0.25]]
+    assert "scores" not in written[1]
+
+
+def test_each_positive_s_line_has_its_own_score_and_none_of_documents_it_does_not_hold(tmp_path: Path) -> None:
+    group = Group("q", ("a", "b"), ("c",), teacher={"a": 3.0, "b": 2.0, "c": 1.0, "elsewhere": 0.0})
+    write_examples(Examples((group,), {"q": "?"}, {"a": "A", "b": "B", "c": "C"}), tmp_path / "g.jsonl")
+    taught = [g.teacher for g in read_examples(tmp_path / "g.jsonl").groups]
+    assert taught == [{"a": 3.0, "c": 1.0}, {"b": 2.0, "c": 1.0}]
+
+
+def test_examples_without_a_teacher_keep_the_key_they_had_before_groups_could_have_one() -> None:
+    old = "e53598b34ef79086c79d21e61ba9c7fa8fe2ef777715984abf946601d645e7e1"
+    assert content_key(asdict_examples(examples())) == old
+    taught = tuple(replace(group, teacher={group.positives[0]: 1.0}) for group in GROUPS)
+    assert content_key(asdict_examples(replace(examples(), groups=taught))) != old
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -101,6 +134,16 @@ def test_other_tools_files_without_ids_make_equal_texts_one_document_and_know_si
         (good(positive="other", positive_id="same"), "the id 'same' has two different texts"),
         (good(query="other", query_id="same"), "the id 'same' has two different texts"),
         (r'{"query": "\ud800", "positive": "b"}', "half a surrogate pair"),
+        (good(scores=3), "'scores' is not a list"),
+        (good(scores=None), "'scores' is not a list"),
+        (good(scores=[1.0]), "1 scores for a positive and 1 negatives"),
+        (good(scores=[1.0, 2.0, 3.0]), "3 scores for a positive and 1 negatives"),
+        (good(scores=[1.0, "2"]), "the score '2' is not a finite number"),
+        (good(scores=[True, 2.0]), "the score 'True' is not a finite number"),
+        (good(scores=[1.0, float("nan")]), "the score 'nan' is not a finite number"),
+        (good(scores=[float("-inf"), 1.0]), "the score '-inf' is not a finite number"),
+        (good(scores=[1e39, 1.0]), r"the score '1e\+39' is not a finite number"),
+        (good(scores=[[1.0], 1.0]), r"the score '\[1.0\]' is not a finite number"),
     ],
 )
 def test_a_bad_line_is_named_by_file_and_number(tmp_path: Path, line: str, message: str) -> None:

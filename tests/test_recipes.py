@@ -6,6 +6,7 @@ import pytest
 
 from strop.batches import Batching
 from strop.losses.contrastive import InfoNCE
+from strop.losses.distillation import KLDivergence
 from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA
 from strop.nouns import InputError
@@ -81,11 +82,40 @@ def test_settings_are_parsed_as_the_type_they_replace_and_change_nothing_else() 
         ({"optimizer.betas": "0.9,x"}, r"optimizer.betas=0.9,x does not fit"),
         ({"max_length": "long"}, "max_length=long does not fit"),
         ({"loss": "triplet"}, "loss=triplet does not fit"),
+        ({"precision": "float8"}, "precision is 'float8'. Give float32 or bfloat16"),
+        ({"precision": ""}, "precision= does not fit. A value like 'float32' does"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_would_fit(settings: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         recipe("thesis-full", settings)
+
+
+def test_words_are_set_as_they_are_and_checked_by_the_value_they_become_part_of() -> None:
+    assert recipe("thesis-full", {"precision": "bfloat16"}) == replace(THESIS_FULL, precision="bfloat16")
+    both = recipe("in-batch-full", {"loss.direction": "both"})
+    assert both == replace(RECIPES["in-batch-full"], loss=InfoNCE(0.05, "both"))
+    with pytest.raises(InputError, match=r"the direction is 'sideways'\. Give query, document or both"):
+        recipe("in-batch-full", {"loss.direction": "sideways"})
+
+
+@pytest.mark.parametrize("order", [("loss.direction", "batching.in_batch"), ("batching.in_batch", "loss.direction")])
+def test_documents_choose_only_in_batch_in_whatever_order_it_is_set(order: tuple[str, str]) -> None:
+    wanted = {"loss.direction": "document", "batching.in_batch": "false"}
+    with pytest.raises(InputError, match=r"but none is in-batch\. Set batching.in_batch=true, or loss.direction=query"):
+        recipe("in-batch-full", {path: wanted[path] for path in order})
+    assert recipe("in-batch-full", {"batching.in_batch": "false"}).loss == InfoNCE(0.05)
+
+
+def test_the_recipes_of_a_teacher_see_each_query_s_own_candidates_and_can_span_its_logits() -> None:
+    for name in ("distill-kl", "distill-margin-mse"):
+        made = recipe(name)
+        assert made.loss.taught
+        assert not made.batching.in_batch
+        assert made.scoring == Cosine()
+        assert 2 / made.loss.temperature == 40, "the widest margin of a cosine student; a cross-encoder's is near 20"
+    assert recipe("distill-kl", {"loss.teacher_temperature": "0.05"}).loss == KLDivergence(0.05, 0.05)
+    assert not any(made.loss.taught for name, made in RECIPES.items() if not name.startswith("distill"))
 
 
 def test_an_unknown_recipe_lists_the_known_ones() -> None:

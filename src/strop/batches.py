@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,17 @@ from strop.nouns import Group, InputError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Q queries, K documents (each once), `targets` and `mask` bool `(Q, K)` as `losses.protocol` defines them."""
+    """Q queries, K documents (each once), `targets` and `mask` bool `(Q, K)` as `losses.protocol` defines them.
+
+    The mask never holds a target. `teacher` float32 `(Q, K)`, a taught loss' targets: what a group's teacher gave each
+    document, other groups' too, NaN where it gave nothing; None when no group has a teacher.
+    """
 
     query_ids: tuple[str, ...]
     doc_ids: tuple[str, ...]
     targets: Tensor
     mask: Tensor
+    teacher: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +65,16 @@ def assemble(groups: Sequence[Group], in_batch: bool) -> Batch:
         mask[row, [columns[d] for d in group.negatives]] = False
         mask[row, [columns[d] for d in group.relevant if d in columns]] = True
         targets[row, [columns[d] for d in group.positives]] = True
-    return Batch(tuple(g.query_id for g in groups), tuple(columns), targets, mask)
+    query_ids = tuple(g.query_id for g in groups)
+    return Batch(query_ids, tuple(columns), targets, mask & ~targets, _teacher(groups, columns))
+
+
+def _teacher(groups: Sequence[Group], columns: Mapping[str, int]) -> Tensor | None:
+    if not any(group.teacher for group in groups):
+        return None
+    scores = torch.full((len(groups), len(columns)), float("nan"))
+    for row, group in enumerate(groups):
+        for doc_id, score in group.teacher.items():
+            if doc_id in columns:
+                scores[row, columns[doc_id]] = score
+    return scores

@@ -96,7 +96,8 @@ def train(
     examples: Annotated[Path, typer.Argument(help="JSON lines of query, positive and negatives ('strop mine').")],
     out: Annotated[Path, typer.Argument(help="The folder to write the model to.")],
     recipe: Annotated[
-        str, typer.Option(help="in-batch-full, in-batch-lora, thesis-full or thesis-lora.")
+        str,
+        typer.Option(help="in-batch-full, in-batch-lora, thesis-full, thesis-lora, distill-kl or distill-margin-mse."),
     ] = "in-batch-full",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="optimizer.learning_rate=1e-5, …")

@@ -133,6 +133,12 @@ def train(
             where=str(examples),
             remedy="Mine them with 'strop mine', or choose an in-batch recipe",
         )
+    if chosen.loss.taught and (untaught := sum(len(g.teacher) < 2 for g in data.groups)):
+        raise InputError(
+            f"recipe {recipe} learns from a teacher, and {untaught:,} of {len(data.groups):,} examples lack its scores",
+            where=str(examples),
+            remedy="Give each line \"scores\": [the positive's, each negative's], or choose another recipe",
+        )
     if stop and stop not in STOPS:
         raise InputError(f"there is no rule {stop!r} to stop by", remedy=f"Choose one of {', '.join(STOPS)}")
     training, held_out = WATCHED.split(data.groups, seed)

@@ -80,7 +80,8 @@ class Group:
     """One training example: a query, its positives, its negatives, and where each negative came from.
 
     `relevant` holds every judged positive of the query, whether used here or not: in a batch none of them may
-    count as a negative.
+    count as a negative. `teacher`: document id -> a teacher's score of it for this query, finite, on any scale; of its
+    positives and negatives, and maybe of more. It takes no part in the hash.
     """
 
     query_id: str
@@ -88,3 +89,4 @@ class Group:
     negatives: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     relevant: frozenset[str] = field(default_factory=frozenset)
+    teacher: Mapping[str, float] = field(default_factory=dict, hash=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 from strop.batches import Batching
 from strop.losses.contrastive import InfoNCE
+from strop.losses.distillation import KLDivergence, MarginMSE
 from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA
 from strop.nouns import InputError
@@ -33,24 +34,39 @@ IN_BATCH_FULL = replace(THESIS_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batch
 #: LoRA at ten times full tuning's rate, where Lee et al. (arXiv 2311.09765) found its optimum.
 IN_BATCH_LORA = replace(IN_BATCH_FULL, tuning=LoRA(), optimizer=AdamW(learning_rate=2e-4))
 
+#: From a teacher's scores of each query's own candidates (`scores` in the examples). Hofstätter et al. (arXiv
+#: 2010.02666) and Lin et al. (2010.11386) train a dot product. Here it is the cosine that the usual bases are searched
+#: with, over in-batch's temperature: without one no cosine can span a cross-encoder's margins, nor be as sure as its
+#: softmax. A teacher of cosines needs `loss.teacher_temperature=0.05`, or for MarginMSE `loss.temperature=1`.
+DISTILL_KL = replace(IN_BATCH_FULL, loss=KLDivergence(temperature=0.05), batching=Batching(size=32, in_batch=False))
+DISTILL_MARGIN_MSE = replace(DISTILL_KL, loss=MarginMSE(temperature=0.05))
+
 RECIPES: Mapping[str, Recipe] = {
     "thesis-full": THESIS_FULL,
     "thesis-lora": THESIS_LORA,
     "in-batch-full": IN_BATCH_FULL,
     "in-batch-lora": IN_BATCH_LORA,
+    "distill-kl": DISTILL_KL,
+    "distill-margin-mse": DISTILL_MARGIN_MSE,
 }
 
 
 def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
     """The named recipe with `field=value` settings applied, dots for inner fields (`optimizer.learning_rate`).
 
-    Raises InputError on an unknown recipe or field, or a value not of the field's type.
+    Raises InputError on an unknown recipe or field, a value not of the field's type, or values that do not go together.
     """
     if name not in RECIPES:
         raise InputError(f"there is no recipe {name!r}", remedy=f"Choose one of {', '.join(RECIPES)}")
     value: Any = RECIPES[name]
     for path, text in (settings or {}).items():
         value = _set(value, path.split("."), text, path)
+    loss = value.loss
+    if isinstance(loss, InfoNCE) and loss.direction != "query" and not value.batching.in_batch:
+        raise InputError(
+            f"with direction {loss.direction!r} documents choose among a batch's queries, but none is in-batch",
+            remedy="Set batching.in_batch=true, or loss.direction=query",
+        )
     return value  # type: ignore[no-any-return]
 
 
@@ -76,6 +92,8 @@ def _parsed(old: Any, text: str, whole: str) -> Any:
             return tuple(type(old[0])(part) for part in text.split(","))
         if isinstance(old, (int, float)):
             return type(old)(text)
+        if isinstance(old, str) and text:
+            return text  # the value it becomes part of knows its words
         if old is None:
             return int(text)
     except (ValueError, KeyError):

@@ -3,31 +3,55 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss, TripletLoss
+from sentence_transformers.sentence_transformer.losses import (
+    DistillKLDivLoss,
+    MarginMSELoss,
+    MultipleNegativesRankingLoss,
+    TripletLoss,
+)
+from sentence_transformers.util import pairwise_cos_sim
 from tiny_models import dense, sentences
 from torch import Tensor
 
+from strop.artifacts import content_key
 from strop.batches import assemble
 from strop.losses.contrastive import InfoNCE
+from strop.losses.distillation import KLDivergence, MarginMSE
+from strop.losses.pairwise import PairwiseSoftmax
 from strop.losses.protocol import Loss
 from strop.losses.triplet import Triplet
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
-from strop.nouns import Group
-from strop.scoring import Cosine, Euclidean, Representation, Scoring
+from strop.nouns import Group, InputError
+from strop.scoring import Cosine, Dot, Euclidean, Representation, Scoring
 
-LOSSES: dict[str, Loss] = {
+UNTAUGHT: dict[str, Loss] = {
     "InfoNCE": InfoNCE(),
     "InfoNCE, warm": InfoNCE(temperature=1.0),
+    "InfoNCE, document": InfoNCE(temperature=1.0, direction="document"),
+    "InfoNCE, both": InfoNCE(direction="both"),
     "Triplet": Triplet(),
     "Triplet, narrow": Triplet(margin=0.5),
+    "PairwiseSoftmax": PairwiseSoftmax(),
 }
+TAUGHT: dict[str, Loss] = {
+    "MarginMSE": MarginMSE(),
+    "MarginMSE, cosine": MarginMSE(temperature=0.05),
+    "KLDivergence": KLDivergence(),
+    "KLDivergence, two temperatures": KLDivergence(temperature=0.5, teacher_temperature=2.0),
+}
+LOSSES = UNTAUGHT | TAUGHT
+WITH_CHANCE = {name: loss for name, loss in LOSSES.items() if loss.chance(6) is not None}
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+every_untaught_loss = pytest.mark.parametrize("loss", UNTAUGHT.values(), ids=UNTAUGHT.keys())
+every_taught_loss = pytest.mark.parametrize("loss", TAUGHT.values(), ids=TAUGHT.keys())
 
 
 def case(seed: int = 0, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,17 +62,31 @@ def case(seed: int = 0, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Ten
     targets[[0, 0, 1, 2, 3], [0, 1, 2, 3, 4]] = True
     mask = torch.rand(4, 9, generator=generator) < 0.3
     mask[:, 8], mask[:, 7] = False, True
-    return scores, targets, mask | targets  # assembled batches mark positives in the mask as well
+    return scores, targets, mask & ~targets
+
+
+def lesson(seed: int = 0, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
+    """The same scores and mask with a teacher's scores for targets: wide apart, and NaN for about a quarter."""
+    scores, targets, mask = case(seed, dtype)
+    generator = torch.Generator().manual_seed(seed + 100)
+    teacher = 4 * torch.randn(4, 9, generator=generator) + 6 * targets
+    unknown = torch.rand(4, 9, generator=generator) < 0.25
+    return scores, teacher.masked_fill(unknown, float("nan")), mask
+
+
+def of(loss: Loss, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores, the targets that this loss takes, and the mask."""
+    return lesson(dtype=dtype) if loss.taught else case(dtype=dtype)
 
 
 def left_out(targets: Tensor, mask: Tensor) -> Tensor:
-    return mask & ~targets
+    return mask & ~targets if targets.dtype == torch.bool else mask | targets.isnan()
 
 
 @every_loss
 def test_a_loss_is_one_finite_float32_number_in_bfloat16_and_close_to_its_float32_value(loss: Loss) -> None:
-    scores, targets, mask = case()
-    scores = scores.bfloat16().requires_grad_()
+    scores, targets, mask = of(loss, torch.bfloat16)
+    scores.requires_grad_()
     value = loss(scores, targets, mask)
     value.backward()
     assert value.shape == ()
@@ -62,12 +100,12 @@ def test_a_loss_is_one_finite_float32_number_in_bfloat16_and_close_to_its_float3
 
 @every_loss
 def test_the_gradient_is_the_numerical_one_in_float64(loss: Loss) -> None:
-    scores, targets, mask = case(dtype=torch.float64)
+    scores, targets, mask = of(loss, torch.float64)
     assert torch.autograd.gradcheck(lambda s: loss(s, targets, mask), (scores.requires_grad_(),))
 
 
-@every_loss
-def test_the_loss_falls_as_any_positive_rises_and_rises_with_a_negative(loss: Loss) -> None:
+@every_untaught_loss
+def test_the_loss_falls_as_any_positive_rises_and_rises_with_the_negatives(loss: Loss) -> None:
     scores, targets, mask = case()
     scores = torch.where(targets, scores - 1, scores)  # so that triplets with a narrow margin are active
     before = loss(scores, targets, mask)
@@ -75,14 +113,26 @@ def test_the_loss_falls_as_any_positive_rises_and_rises_with_a_negative(loss: Lo
         raised = scores.clone()
         raised[row, column] += 0.1
         assert loss(raised, targets, mask) < before
-    raised = scores.clone()
-    raised[:, 8] += 3
-    assert loss(raised, targets, mask) > before
+    assert loss(torch.where(targets | mask, scores, scores + 3), targets, mask) > before
+
+
+@every_taught_loss
+def test_a_taught_loss_falls_all_the_way_to_its_teacher_s_scores_and_is_zero_there_whatever_a_row_is_shifted_by(
+    loss: Loss,
+) -> None:
+    scores, teacher, mask = lesson()
+    unlike = (getattr(loss, "temperature") / getattr(loss, "teacher_temperature", 1.0)) * teacher.nan_to_num()  # noqa: B009
+    courses = [loss(torch.lerp(scores, unlike, share), teacher, mask).item() for share in (0.0, 0.3, 0.6, 0.9)]
+    assert courses == sorted(courses, reverse=True)
+    assert courses[0] > courses[-1] + 1e-3
+    assert loss(unlike + torch.tensor([[3.0], [-1.0], [0.0], [9.0]]), teacher, mask).item() == pytest.approx(
+        0, abs=1e-5
+    )
 
 
 @every_loss
 def test_masked_candidates_get_zero_gradient_and_may_have_any_score(loss: Loss) -> None:
-    scores, targets, mask = case()
+    scores, targets, mask = of(loss)
     scores.requires_grad_()
     value = loss(scores, targets, mask)
     value.backward()
@@ -90,28 +140,32 @@ def test_masked_candidates_get_zero_gradient_and_may_have_any_score(loss: Loss) 
     out = left_out(targets, mask)
     assert out.sum() >= 5
     assert (scores.grad[out] == 0).all()
-    assert (scores.grad[targets] < 0).any()
-    assert (scores.grad[~out & ~targets] > 0).any()
-    changed = torch.where(out, 1e6, scores.detach())
-    assert torch.equal(loss(changed, targets, mask), value)
+    assert (scores.grad[~out] < 0).any()
+    assert (scores.grad[~out] > 0).any()
+    if not loss.taught:
+        assert (scores.grad[targets] < 0).any()
+        assert (scores.grad[targets] <= 0).all()
+    for anything in (1e6, float("nan"), float("-inf")):
+        changed = torch.where(out, anything, scores.detach())
+        assert torch.equal(loss(changed, targets, mask), value)
 
 
-@every_loss
+@every_untaught_loss
 def test_a_positive_counts_as_one_whether_the_mask_holds_it_or_not(loss: Loss) -> None:
     scores, targets, mask = case()
-    assert torch.equal(loss(scores, targets, mask), loss(scores, targets, left_out(targets, mask)))
-    assert loss.diagnostics(scores, targets, mask) == loss.diagnostics(scores, targets, left_out(targets, mask))
+    assert torch.equal(loss(scores, targets, mask), loss(scores, targets, mask | targets))
+    assert loss.diagnostics(scores, targets, mask) == loss.diagnostics(scores, targets, mask | targets)
 
 
 @every_loss
 def test_losses_are_values_and_their_diagnostics_are_plain_numbers(loss: Loss) -> None:
     assert hash(loss) == hash(type(loss)(*(getattr(loss, f) for f in loss.__slots__)))  # type: ignore[attr-defined]
-    found = loss.diagnostics(*case())
-    assert found
+    found = loss.diagnostics(*of(loss))
+    assert "score_spread" in found
     assert all(type(value) is float for value in found.values())
 
 
-@every_loss
+@pytest.mark.parametrize("loss", WITH_CHANCE.values(), ids=WITH_CHANCE.keys())
 def test_chance_is_the_loss_at_equal_scores_and_their_spread_is_exactly_zero(loss: Loss) -> None:
     targets = torch.zeros(3, 7, dtype=torch.bool)
     targets[:, 2] = True
@@ -126,10 +180,10 @@ def test_chance_is_the_loss_at_equal_scores_and_their_spread_is_exactly_zero(los
 
 @every_loss
 def test_the_spread_of_scores_is_the_plain_standard_deviation_about_each_query_s_mean(loss: Loss) -> None:
-    scores, targets, mask = case(dtype=torch.bfloat16)
+    scores, targets, mask = of(loss, torch.bfloat16)
     squares, count = 0.0, 0
-    for row, wanted, out in zip(scores.double(), targets, left_out(targets, mask), strict=True):
-        counted = row[wanted | ~out]
+    for row, out in zip(scores.double(), left_out(targets, mask), strict=True):
+        counted = row[~out]
         squares += float((counted - counted.mean()).square().sum())
         count += len(counted)
     assert count < scores.numel()
@@ -168,7 +222,7 @@ def test_a_triplet_loss_without_any_negative_says_so_instead_of_being_nan() -> N
         Triplet()(scores, targets, torch.ones_like(mask))
 
 
-@every_loss
+@every_untaught_loss
 def test_sibling_positives_and_shared_documents_change_nothing_by_their_scores(loss: Loss) -> None:
     groups = [
         Group("q1", ("p1",), ("n1",), relevant=frozenset({"p1", "p2"})),
@@ -199,19 +253,41 @@ def gradients(encoder: Dense, value: Tensor) -> dict[str, Tensor]:
 
 
 def ours(encoder: Dense, loss: Loss, scoring: Scoring, in_batch: bool, texts: list[str], n: int) -> Tensor:
-    groups = [Group(f"q{i}", (f"p{i}",), (f"n{i}",)) for i in range(n)]
+    scored = LABELS.tolist()
+    groups = [
+        Group(f"q{i}", (f"p{i}",), (f"n{i}",), teacher=dict(zip((f"p{i}", f"n{i}"), scored[i], strict=True)))
+        for i in range(n)
+    ]
     batch = assemble(groups, in_batch)
     place = {f"q{i}": i for i in range(n)} | {f"p{i}": n + i for i in range(n)} | {f"n{i}": 2 * n + i for i in range(n)}
     tokens = encoder.tokenize(texts, "document")
     rows = [tokens.row(i) for i in range(len(tokens))]
-    queries = represent_rows(encoder, rows, np.array([place[q] for q in batch.query_ids]))
-    documents = represent_rows(encoder, rows, np.array([place[d] for d in batch.doc_ids]))
-    return loss(scoring(Representation(queries), Representation(documents)), batch.targets, batch.mask)
+    queries = represent_rows(encoder, rows, np.array([place[q] for q in batch.query_ids]), "query")
+    documents = represent_rows(encoder, rows, np.array([place[d] for d in batch.doc_ids]), "document")
+    targets = batch.teacher if loss.taught else batch.targets
+    assert targets is not None
+    return loss(scoring(queries, documents), targets, batch.mask)
 
 
-PEERS = {
+#: A teacher's scores of four queries' positives and negatives.
+LABELS = torch.tensor([[9.0, -3.0], [2.5, 4.0], [0.0, 0.5], [7.0, 6.0]])
+BOTH_WAYS = {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
+PEERS: dict[str, tuple[Loss, Scoring, bool, Callable[[Any], Any]]] = {
     "Triplet": (Triplet(5.0), Euclidean(), False, lambda model: TripletLoss(model, triplet_margin=5)),
     "InfoNCE": (InfoNCE(0.05), Cosine(), True, lambda model: MultipleNegativesRankingLoss(model, scale=20.0)),
+    "InfoNCE, both": (
+        InfoNCE(0.05, "both"),
+        Cosine(),
+        True,
+        lambda model: MultipleNegativesRankingLoss(model, scale=20.0, **BOTH_WAYS),
+    ),
+    "MarginMSE": (MarginMSE(), Dot(), False, MarginMSELoss),
+    "KLDivergence": (
+        KLDivergence(1.0, 2.0),
+        Cosine(),
+        False,
+        lambda model: DistillKLDivLoss(model, pairwise_cos_sim, student_temperature=1.0, teacher_temperature=2.0),
+    ),
 }
 
 
@@ -223,7 +299,7 @@ def test_value_and_every_gradient_equal_sentence_transformers(name: str) -> None
     texts, n = sentences(12, seed=5), 4
     columns = [texts[:n], texts[n : 2 * n], texts[2 * n :]]
     features = [encoder.model.preprocess(column) for column in columns]
-    theirs = peer(encoder.model)(features, torch.zeros(n))
+    theirs = peer(encoder.model)(features, LABELS if loss.taught else torch.zeros(n))
     expected = gradients(encoder, theirs)
     mine = ours(encoder, loss, scoring, in_batch, texts, n)
     found = gradients(encoder, mine)
@@ -242,3 +318,135 @@ def test_the_distance_the_library_uses_differs_from_ours_by_its_epsilon_only() -
     theirs = F.pairwise_distance(a, b)
     assert theirs.item() == pytest.approx(2 * (1 - 1e-6), abs=1e-12)
     assert -Euclidean()(Representation(a), Representation(b)).item() == 2.0
+
+
+def test_a_student_s_temperature_is_sentence_transformers_but_for_its_factor_of_temperature_squared() -> None:
+    encoder = dense(unit=False, dropout=0.0)
+    texts, n = sentences(12, seed=5), 4
+    features = [encoder.model.preprocess(texts[i : i + n]) for i in (0, 4, 8)]
+    peer = DistillKLDivLoss(encoder.model, pairwise_cos_sim, student_temperature=0.2, teacher_temperature=3.0)
+    mine = ours(encoder, KLDivergence(0.2, 3.0), Cosine(), False, texts, n)
+    assert 0.2**2 * mine.item() == pytest.approx(peer(features, LABELS).item(), rel=1e-5)
+
+
+def test_documents_choose_among_the_queries_of_their_column_by_hand() -> None:
+    scores = torch.tensor([[0.9, 0.2, 0.4], [0.5, 0.7, 9.0], [0.1, 0.3, 9.0]])
+    targets = torch.tensor([[True, False, False], [False, True, False], [True, False, False]])
+    mask = torch.tensor([[False, False, False], [False, False, False], [False, True, False]])
+    zero = -math.log(math.exp(0.9) / (math.exp(0.9) + math.exp(0.5)))  # query 2 shares the positive and stays out
+    one = -math.log(math.exp(0.7) / (math.exp(0.7) + math.exp(0.2)))  # for query 2 document 1 is masked
+    two = -math.log(math.exp(0.1) / (math.exp(0.1) + math.exp(0.5)))
+    loss = InfoNCE(1.0, "document")
+    assert loss(scores, targets, mask).item() == pytest.approx((zero + one + two) / 3)
+    found = loss.diagnostics(scores, targets, mask)
+    assert found["other_queries"] == 1.0
+    assert found["negatives"] == pytest.approx(5 / 3)
+    assert found["positive_probability"] == pytest.approx(sum(math.exp(-x) for x in (zero, one, two)) / 3)
+    both, query = InfoNCE(1.0, "both")(scores, targets, mask), InfoNCE(1.0)(scores, targets, mask)
+    assert both.item() == pytest.approx((query.item() + (zero + one + two) / 3) / 2)
+
+
+@pytest.mark.parametrize("loss", [InfoNCE(direction="document"), InfoNCE(direction="both")])
+def test_documents_that_no_second_query_may_have_are_refused_instead_of_teaching_nothing(loss: InfoNCE) -> None:
+    groups = [Group(f"q{i}", (f"p{i}",), (f"n{i}",)) for i in range(3)]
+    batch = assemble(groups, in_batch=False)
+    with pytest.raises(ValueError, match="no document of this batch has a second query"):
+        loss(torch.zeros(3, 6), batch.targets, batch.mask)
+
+
+def test_pairwise_softmax_by_hand_is_a_mean_over_triplets_of_own_negatives() -> None:
+    groups = [Group("q0", ("p0",), ("n0", "m0")), Group("q1", ("p1",), ("n1",))]
+    batch = assemble(groups, in_batch=False)
+    assert batch.doc_ids == ("p0", "n0", "m0", "p1", "n1")
+    scores = torch.tensor([[2.0, 1.0, 5.0, 90.0, 90.0], [90.0, 90.0, 90.0, -1.0, 0.5]])
+    against = [(2.0, 1.0), (2.0, 5.0), (-1.0, 0.5)]
+    chosen = [math.exp(p) / (math.exp(p) + math.exp(n)) for p, n in against]
+    loss = PairwiseSoftmax()
+    assert loss(scores, batch.targets, batch.mask).item() == pytest.approx(-sum(map(math.log, chosen)) / 3)
+    found = loss.diagnostics(scores, batch.targets, batch.mask)
+    assert found["negatives"] == 1.5
+    assert found["positive_probability"] == pytest.approx(sum(chosen) / 3)
+    with pytest.raises(ValueError, match="needs negatives"):
+        loss(scores, batch.targets, torch.ones_like(batch.mask))
+
+
+def test_margin_mse_is_a_mean_over_queries_of_a_plain_loop_over_pairs() -> None:
+    scores, teacher, mask = lesson(dtype=torch.float64)
+    known = ~(mask | teacher.isnan())
+    assert len(set(known.sum(1).tolist())) > 1
+    rows = []
+    for row, taught, counted in zip(scores, teacher.double(), known, strict=True):
+        places = counted.nonzero().flatten().tolist()
+        pairs = [(i, j) for i in places for j in places if i < j]
+        rows.append(np.mean([((row[i] - row[j]) / 0.5 - (taught[i] - taught[j])).item() ** 2 for i, j in pairs]))
+    assert MarginMSE(0.5)(scores, teacher, mask).item() == pytest.approx(np.mean(rows), rel=1e-6)
+
+
+def test_kl_is_the_plain_sum_over_known_candidates() -> None:
+    scores, teacher, mask = lesson(dtype=torch.float64)
+    rows = []
+    for row, taught, counted in zip(scores, teacher.double(), ~(mask | teacher.isnan()), strict=True):
+        q, p = (row[counted] / 0.5).softmax(0), (taught[counted] / 2).softmax(0)
+        rows.append((p * (p / q).log()).sum().item())
+    assert KLDivergence(0.5, 2.0)(scores, teacher, mask).item() == pytest.approx(np.mean(rows), rel=1e-6)
+
+
+@every_taught_loss
+def test_a_query_with_fewer_than_two_known_candidates_changes_nothing_and_a_batch_of_them_says_so(loss: Loss) -> None:
+    scores, teacher, mask = lesson()
+    kept = slice(0, 2)
+    alone = loss(scores[kept], teacher[kept], mask[kept])
+    teacher[2, 1:], teacher[3] = float("nan"), float("nan")
+    teacher[2, 0], mask[2, 0] = 1.0, False
+    scores.requires_grad_()
+    value = loss(scores, teacher, mask)
+    value.backward()
+    assert value.item() == pytest.approx(alone.item())
+    assert scores.grad is not None
+    assert (scores.grad[2:] == 0).all()
+    scores = scores.detach()
+    assert loss.diagnostics(scores, teacher, mask) == loss.diagnostics(scores[kept], teacher[kept], mask[kept])
+    for call in (loss, loss.diagnostics):
+        with pytest.raises(ValueError, match="no query of this batch has two candidates it scored"):
+            call(scores[2:], teacher[2:], mask[2:])
+
+
+def test_agreement_with_the_teacher_is_its_share_of_pairs_and_a_tie_counts_half() -> None:
+    teacher = torch.tensor([[3.0, 2.0, 1.0], [3.0, 2.0, float("nan")]])
+    mask = torch.zeros(2, 3, dtype=torch.bool)
+    found = MarginMSE().diagnostics(torch.tensor([[30.0, 10.0, 20.0], [5.0, 5.0, 9.0]]), teacher, mask)
+    assert found["pair_agreement"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert found["taught_candidates"] == 2.5
+    assert found["teacher_spread"] == pytest.approx(math.sqrt(sum([1, 0, 1, 1 / 4, 1 / 4]) / 5))
+    assert found["score_spread"] == pytest.approx(math.sqrt((100 + 100) / 5))
+    same = KLDivergence().diagnostics(teacher.nan_to_num() - 7, teacher, mask)
+    assert same["pair_agreement"] == 1.0
+    assert same["score_spread"] == pytest.approx(same["teacher_spread"])
+    assert MarginMSE().diagnostics(-teacher.nan_to_num(), teacher, mask)["pair_agreement"] == 0.0
+
+
+def test_only_the_two_losses_of_a_teacher_are_taught_and_no_value_holds_it() -> None:
+    assert not any(loss.taught for loss in UNTAUGHT.values())
+    assert all(loss.taught for loss in TAUGHT.values())
+    assert repr(KLDivergence(0.05)) == "KLDivergence(temperature=0.05, teacher_temperature=1.0)"
+
+
+def test_what_was_trained_before_losses_had_a_direction_keeps_its_key() -> None:
+    assert content_key(InfoNCE(0.05)) == "f416504c503a849302575b0b69de0a0cfef685fb49ef035fe456bdc6b6c502bc"
+    assert content_key(InfoNCE(0.05, "both")) != content_key(InfoNCE(0.05, "document")) != content_key(InfoNCE(0.05))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: InfoNCE(0.0),
+        lambda: InfoNCE(direction="neither"),  # type: ignore[arg-type]
+        lambda: MarginMSE(0.0),
+        lambda: KLDivergence(-1.0),
+        lambda: KLDivergence(1.0, float("nan")),
+        lambda: KLDivergence(1.0, float("inf")),
+    ],
+)
+def test_a_hyperparameter_that_cannot_be_is_refused_with_what_could(make: Callable[[], Loss]) -> None:
+    with pytest.raises(InputError, match="Give "):
+        make()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -12,7 +12,12 @@ class Loss(Protocol):
 
     `scores` float `(Q, K)`; `targets` bool `(Q, K)`, the positives to be raised, at least one a row; `mask` bool
     `(Q, K)`, the candidates that must not count as negatives.
+
+    A `taught` loss learns from a teacher instead: its `targets` are float `(Q, K)`, the teacher's scores, NaN where
+    there is none. It knows no positives, so that `mask` removes whatever it holds.
     """
+
+    taught: ClassVar[bool]
 
     def __call__(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         """The scalar to minimise, computed in float32 at least."""
@@ -22,8 +27,11 @@ class Loss(Protocol):
         """Named numbers that tell how the loss sees this batch; every loss gives `score_spread`."""
         ...
 
-    def chance(self, candidates: int) -> float:
-        """The loss where a query's positive and all its negatives, `candidates` together, have equal scores."""
+    def chance(self, candidates: int) -> float | None:
+        """The loss where a query's positive and all its negatives, `candidates` together, have equal scores.
+
+        None where their number does not decide it.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -19,6 +20,7 @@ class Triplet:
     """
 
     margin: float = 5.0
+    taught: ClassVar[bool] = False
 
     def __call__(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         return self._violations(scores, targets, mask).clamp_min(0).mean()
@@ -33,7 +35,7 @@ class Triplet:
             "score_spread": score_spread(scores, targets, mask),
         }
 
-    def chance(self, candidates: int) -> float:
+    def chance(self, candidates: int) -> float | None:
         """The margin, however many candidates there are."""
         return self.margin
 

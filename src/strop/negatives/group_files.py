@@ -6,13 +6,15 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from strop.nouns import Collection, Group, InputError
 
 _REMEDY = 'A line reads: {"query": "…", "positive": "…", "negatives": ["…"]}'
+_SCORES = "A teacher reads: \"scores\": [the positive's, each negative's in their order], null where there is none"
+_LARGEST = 3.4e38  # float32's, which batches hold them in
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,16 @@ class Examples:
 
 
 def write_examples(examples: Examples, path: str | Path) -> None:
-    """One line for each (query, positive). The ids are there too, so that strop masks sibling positives by id."""
+    """One line for each (query, positive). The ids are there too, so that strop masks sibling positives by id.
+
+    A teacher's scores of the positive and the negatives are kept as `scores`, those of other documents are not.
+    """
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8", newline="\n") as file:
         for group in examples.groups:
             for positive in group.positives:
-                line = {
+                line: dict[str, Any] = {
                     "query": examples.queries[group.query_id],
                     "positive": examples.documents[positive],
                     "negatives": [examples.documents[d] for d in group.negatives],
@@ -50,6 +55,9 @@ def write_examples(examples: Examples, path: str | Path) -> None:
                     "sources": list(group.sources),
                     "relevant_ids": sorted(group.relevant),
                 }
+                scores = [group.teacher.get(d) for d in (positive, *group.negatives)]
+                if scores != [None] * len(scores):
+                    line["scores"] = scores
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
     os.replace(partial, path)
 
@@ -58,7 +66,8 @@ def read_examples(path: str | Path) -> Examples:
     """Read what `write_examples` or another tool wrote; only `query` and `positive` are required.
 
     Where ids are missing a text is its own id, so that equal texts are one document; all positives a query has in the
-    file are its relevant ones. Raises InputError with file and line.
+    file are its relevant ones. `scores`, where a line has them, are a teacher's: the positive's, then each negative's.
+    Raises InputError with file and line.
     """
     path = Path(path)
     queries: dict[str, str] = {}
@@ -88,12 +97,14 @@ def read_examples(path: str | Path) -> Examples:
                     remedy="Give each text its own id, or leave the ids out",
                 )
         relevant.setdefault(query_id, set()).update([positive, *map(str, item.get("relevant_ids", []))])
-        groups.append(Group(query_id, (positive,), negatives, tuple(item.get("sources", ()))))
+        scored = zip((positive, *negatives), item.get("scores", ()), strict=False)
+        teacher = {doc_id: float(score) for doc_id, score in scored if score is not None}
+        groups.append(Group(query_id, (positive,), negatives, tuple(item.get("sources", ())), teacher=teacher))
     if not groups:
         raise InputError("there are no training examples", where=str(path), remedy=_REMEDY)
     known = {query_id: frozenset(ids) for query_id, ids in relevant.items()}
     return Examples(
-        tuple(Group(g.query_id, g.positives, g.negatives, g.sources, known[g.query_id]) for g in groups),
+        tuple(replace(g, relevant=known[g.query_id]) for g in groups),
         queries,
         documents,
     )
@@ -123,7 +134,21 @@ def _checked(line: str, where: str) -> dict[str, Any]:
         raise InputError("'negative_ids' and 'negatives' differ in number", where=where, remedy=_REMEDY)
     if item["positive"] in texts:
         raise InputError("the positive stands among its own negatives", where=where, remedy="Remove it there")
+    if "scores" in item:
+        _check_scores(item["scores"], 1 + len(texts), where)
     return item
+
+
+def _check_scores(scores: Any, candidates: int, where: str) -> None:
+    if not isinstance(scores, list):
+        raise InputError("'scores' is not a list", where=where, remedy=_SCORES)
+    if len(scores) != candidates:
+        said = f"{len(scores)} scores for a positive and {candidates - 1} negatives"
+        raise InputError(said, where=where, remedy=_SCORES)
+    for score in scores:
+        number = isinstance(score, (int, float)) and not isinstance(score, bool)
+        if score is not None and not (number and abs(score) <= _LARGEST):
+            raise InputError(f"the score {str(score)[:40]!r} is not a finite number", where=where, remedy=_SCORES)
 
 
 def _text_id(text: str) -> str:
