@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from transformers import BertConfig, BertModel, BertTokenizer
 
@@ -22,6 +22,7 @@ from strop.batches import Batching
 from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA
 from strop.models.dense import Dense
+from strop.models.late_interaction import Late, LateInteraction
 from strop.nouns import Group
 from strop.optimizers import AdamW, WarmupLinear
 from strop.scoring import Euclidean
@@ -45,12 +46,14 @@ def build(
     include_prompt: bool = True,
     cased: bool = False,
     seed: int = 0,
+    markers: bool = False,
 ) -> Path:
     """A sentence-transformers folder of that model: 2 layers, 32 wide, 64 positions.
 
-    `unit` ends it with Normalize; `cased` leaves lower case to sentence-transformers, not to the tokenizer.
+    `unit` ends it with Normalize; `cased` leaves lower case to sentence-transformers, not to the tokenizer; `markers`
+    puts BERT's [unused0] and [unused1] into the vocabulary.
     """
-    plain(folder / "plain", dropout, seed, cased)
+    plain(folder / "plain", dropout, seed, cased, markers)
     transformer = Transformer(str(folder / "plain"), max_seq_length=max_length, do_lower_case=cased)
     modules: list[Any] = [transformer, Pooling(HIDDEN, pooling, include_prompt=include_prompt)]  # type: ignore[arg-type]
     model = SentenceTransformer(
@@ -60,9 +63,10 @@ def build(
     return folder / "model"
 
 
-def plain(folder: Path, dropout: float = 0.1, seed: int = 0, cased: bool = False) -> Path:
+def plain(folder: Path, dropout: float = 0.1, seed: int = 0, cased: bool = False, markers: bool = False) -> Path:
     """The same in transformers' own layout, without pooling."""
     pieces = [*"abcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"), *WORDS, *".,:!?-"]
+    pieces += ["[unused0]", "[unused1]"] * markers
     vocabulary = {piece: i for i, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pieces])}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -94,6 +98,21 @@ def _built(options: str) -> SentenceTransformer:
 def dense(max_length: int | None = None, **options: Any) -> Dense:
     """A fresh copy of the tiny model in memory; options as `build`'s."""
     return Dense(copy.deepcopy(_built(json.dumps(options, sort_keys=True))), max_length)
+
+
+@cache
+def _late(value: Late, options: str) -> MultiVectorEncoder:
+    with tempfile.TemporaryDirectory() as folder:
+        source = build(Path(folder) / "dense", **json.loads(options), markers=True)
+        value.convert(source, Path(folder) / "late")
+        return MultiVectorEncoder(str(Path(folder) / "late"), device="cpu")
+
+
+def late(value: Late | None = None, max_length: int | None = None, **options: Any) -> LateInteraction:
+    """A fresh late-interaction model on the tiny transformer, of 12 tokens a query and 40 a document unless `value`
+    says otherwise; options as `build`'s."""
+    value = value or Late(query_length=12, document_length=40)
+    return LateInteraction(copy.deepcopy(_late(value, json.dumps(options, sort_keys=True))), max_length)
 
 
 def sentences(count: int, seed: int = 0, longest: int = 24) -> list[str]:

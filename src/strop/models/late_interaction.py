@@ -1,0 +1,250 @@
+"""Late interaction: a vector a token, as sentence-transformers' `MultiVectorEncoder` keeps and scores them."""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+from sentence_transformers.base.modules import Dense as Projection
+from sentence_transformers.base.modules import Normalize, Transformer
+from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from transformers import AddedToken
+
+from strop.artifacts import content_key
+from strop.models.encoder import Role
+from strop.nouns import InputError
+from strop.scoring import MaxSim, Representation, Scoring
+from strop.tokens import Tokens
+
+#: Texts tokenized at once: the tokenizer holds kilobytes for each until it is done.
+_BLOCK = 10_000
+#: The prompt names sentence-transformers looks for, in its order, for each role.
+_PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus")}
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """ColBERT on a dense model's own transformer: no projection, so that nothing in it is random before training.
+
+    Lengths in tokens, special ones and marker included. `expansion` fills every query with the mask token up to
+    `query_length`, places that are scored but not attended to. `mask_punctuation` leaves a document's punctuation out
+    of the score. `markers` go before a query and a document as tokens of their own, the authors' [Q] and [D]: words
+    of the vocabulary, since a new one would have a random vector; None for none. Plain MaxSim is
+    `Late(mask_punctuation=False, expansion=False, markers=None)`.
+    Source: Khattab & Zaharia 2020, sections 3.2 and 3.3; fields and values as the authors' code has them.
+    Deviation: no linear layer to 128 dimensions.
+    """
+
+    query_length: int = 32
+    document_length: int = 180
+    mask_punctuation: bool = True
+    expansion: bool = True
+    markers: tuple[str, str] | None = ("[unused0]", "[unused1]")
+
+    def convert(self, source: Path, target: Path) -> None:
+        """Read the dense model in `source` and write the late-interaction model on its transformer to `target`.
+
+        Raises InputError when it does not start with a transformer, when its vocabulary lacks a marker, and when it
+        has too few positions for the lengths.
+        """
+        transformer = SentenceTransformer(str(source), local_files_only=True, device="cpu")[0]
+        if not isinstance(transformer, Transformer):
+            raise InputError(
+                f"the model starts with {type(transformer).__name__}, not with a transformer",
+                remedy="Give a dense sentence-transformers model with one tower",
+            )
+        if self.markers:
+            _mark(transformer.tokenizer, self.markers)
+        transformer.query_length = self.query_length
+        transformer.document_length = self.document_length
+        transformer.query_expansion = {"strategy": "fixed", "length": self.query_length} if self.expansion else None
+        skipped = list(string.punctuation) if self.mask_punctuation else []
+        modules = [transformer, MultiVectorMask(skiplist_words=skipped), Normalize("token_embeddings")]
+        prompts = dict(zip(("query", "document"), (f"{word} " for word in self.markers or ()), strict=False))
+        LateInteraction(MultiVectorEncoder(modules=modules, prompts=prompts, device="cpu")).save(target)
+
+
+def _mark(tokenizer: Any, markers: tuple[str, str]) -> None:
+    """Keep the tokenizer from cutting the markers, as it cuts all it does not know as special: [, unused, ##0, ]."""
+    missing = [word for word in markers if word not in tokenizer.get_vocab()]
+    if missing:
+        raise InputError(
+            f"the vocabulary lacks the marker {' and '.join(missing)}", remedy="Give words it has, or markers=None"
+        )
+    tokens = [AddedToken(word, normalized=False, special=True) for word in markers]
+    tokenizer.add_special_tokens({"additional_special_tokens": tokens}, replace_extra_special_tokens=False)
+
+
+class LateInteraction:
+    """A `MultiVectorEncoder` of a transformer, at most projections, a mask and unit vectors, in float32.
+
+    `max_length` caps documents; queries keep the model's own length. Raises InputError for other modules, for another
+    similarity than MaxSim, for lengths beyond the model's positions, and where expansion could not be told from text.
+    """
+
+    def __init__(self, model: MultiVectorEncoder, max_length: int | None = None) -> None:
+        modules = list(model)
+        unit = isinstance(modules[-1], Normalize) and modules[-1].module_input_name == "token_embeddings"
+        inner = all(isinstance(module, Projection | MultiVectorMask) for module in modules[1:-1])
+        if not isinstance(modules[0], Transformer) or not inner or not unit:
+            raise InputError(
+                f"the model is made of {', '.join(type(module).__name__ for module in modules)}",
+                remedy="Give [Transformer, MultiVectorMask, Normalize('token_embeddings')], or with Dense between",
+            )
+        if model.similarity_fn_name != "maxsim":
+            raise InputError(f"the model's similarity is {model.similarity_fn_name}", remedy="Give one with maxsim")
+        self.model = model.float()  # transformers 5 keeps the checkpoint's dtype, which may be half precision
+        if max_length is not None:
+            self.transformer.document_length = max_length  # a model is used at the length it was trained at
+        positions = getattr(self.transformer.model.config, "max_position_embeddings", None)
+        self.max_length: int = self._length("document")
+        longest = max(self.max_length, self._length("query"))
+        if positions is not None and longest > positions:
+            raise InputError(
+                f"a length of {longest} exceeds the model's {positions} positions",
+                remedy=f"Choose at most {positions}",
+            )
+        if self.transformer.query_expansion and self._tokenizer("a")["input_ids"][-1] == self._expansion_id:
+            raise InputError(
+                "texts end with the token that expands them", remedy="Give an expansion token of its own, or none"
+            )
+
+    @classmethod
+    def load(cls, folder: str | Path, max_length: int | None = None) -> LateInteraction:
+        """Raises InputError for a folder without scoring mask: a dense one would get a random projection."""
+        listed = Path(folder) / "modules.json"
+        if not listed.is_file() or "MultiVectorMask" not in listed.read_text(encoding="utf-8"):
+            raise InputError(f"{folder} holds no model with a vector a token", remedy="Convert it with Late first")
+        return cls(MultiVectorEncoder(str(folder), local_files_only=True), max_length)
+
+    @property
+    def module(self) -> nn.Module:
+        return self.model
+
+    @property
+    def transformer(self) -> Transformer:
+        """sentence-transformers' first module, which holds the transformer proper as `.model`."""
+        return cast(Transformer, self.model[0])
+
+    @property
+    def transformers(self) -> tuple[Transformer, ...]:
+        return (self.transformer,)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def by_role(self) -> bool:
+        return True
+
+    @property
+    def similarity(self) -> Scoring:
+        return MaxSim()
+
+    @property
+    def pad_id(self) -> int:
+        return int(self._tokenizer.pad_token_id)
+
+    @property
+    def dimension(self) -> int:
+        """Of a token's vector."""
+        return int(self.model.get_embedding_dimension() or 0)
+
+    @property
+    def tokenizer_key(self) -> str:
+        """Equal for two models that turn every text into the same tokens."""
+        rules = json.loads(self._tokenizer.backend_tokenizer.to_str())
+        lengths = self._length("query"), self._length("document")
+        return content_key(
+            {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")},  # the last call's
+            lengths,
+            dict(self.model.prompts),
+            dict(self.transformer.query_expansion or {}),
+        )
+
+    def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
+        """With the role's marker, a query's expansion too; as the library's `preprocess`."""
+        expansion = self.transformer.query_expansion if role == "query" else None
+        settings = {"truncation": True, "max_length": self._length(role), "padding": False}
+        prompt = self._prompt(role)
+        parts = []
+        for start in range(0, len(texts), _BLOCK):
+            marked = [prompt + text for text in texts[start : start + _BLOCK]]
+            rows = self._tokenizer(marked, **settings, return_attention_mask=False)["input_ids"]
+            if expansion:
+                rows = [row + [self._expansion_id] * (expansion["length"] - len(row)) for row in rows]
+            parts.append(Tokens.of(rows))
+        return Tokens.join(parts)
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as a document with nothing cut off, special tokens and marker included."""
+        marked = [self._prompt("document") + text for text in texts]
+        encoded = self._tokenizer(marked, truncation=False, padding=False, return_attention_mask=False, verbose=False)
+        return [len(ids) for ids in encoded["input_ids"]]
+
+    def set_dropout(self, rate: float) -> None:
+        for module in self.transformer.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = rate
+
+    def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
+        """A vector a token, `(N, L, D)`, and which of them are scored; `mask` is what the padding left."""
+        ids, mask = ids.to(self.device), mask.to(self.device)
+        features: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+        expansion = self.transformer.query_expansion if role == "query" else None
+        if expansion:
+            expanded = self._expanded(ids, mask)
+            attended = mask if expansion["attend"] else mask.masked_fill(expanded, 0)
+            features |= {"attention_mask": attended, "query_expansion_positions": expanded}
+        for module in list(self.model)[:-1]:
+            features = module(features, task=role) if isinstance(module, MultiVectorMask) else module(features)
+        return Representation(features["token_embeddings"], features["attention_mask"].bool())
+
+    def searchable(self, representation: Representation) -> Representation:
+        return Representation(normalize(representation.vectors, dim=-1), representation.mask)
+
+    def save(self, folder: str | Path) -> None:
+        """In sentence-transformers' layout, safetensors only, for plain `MultiVectorEncoder(folder)`."""
+        self.model.save_pretrained(str(folder), create_model_card=False)
+
+    def _expanded(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The expansion's places, bool `(N, L)`: the run of its token at a row's end. No text ends with that token."""
+        real = mask.bool()
+        run = ((ids == self._expansion_id) | ~real).flip(1).int().cumprod(dim=1).flip(1)
+        return run.bool() & real
+
+    def _length(self, role: Role) -> int:
+        """The most tokens of a text in that role, as the library cuts it."""
+        transformer = self.transformer
+        own = transformer.query_length if role == "query" else transformer.document_length
+        expansion = transformer.query_expansion if role == "query" else None
+        if expansion and expansion["strategy"] == "fixed":
+            return int(expansion["length"])
+        longest = int(own or transformer.max_seq_length or 512)
+        return max(longest, int(expansion["length"])) if expansion else longest
+
+    def _prompt(self, role: Role) -> str:
+        prompts = [self.model.prompts.get(name) for name in _PROMPT_NAMES[role]]
+        return next((p for p in prompts if p), "")
+
+    @property
+    def _expansion_id(self) -> int:
+        expansion, tokenizer = self.transformer.query_expansion, self._tokenizer
+        chosen = expansion.get("token") if expansion else None
+        if chosen is not None:
+            return int(tokenizer.convert_tokens_to_ids(chosen))
+        mask_id = tokenizer.mask_token_id
+        return int(tokenizer.eos_token_id if mask_id is None else mask_id)
+
+    @property
+    def _tokenizer(self) -> Any:
+        return self.model.tokenizer
