@@ -38,7 +38,7 @@ batches
 models
 lexical
 optimizers
-chunks
+ranks chunks
 selection
 checkpoint train
 held_out
@@ -73,7 +73,7 @@ doctor
 commands
 explain study_commands
 callback
-bench
+bench bench_memory
 terminal
 study_cli
 cli
