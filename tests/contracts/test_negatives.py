@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from strop.negatives.denoised import TeacherBound, denoise
 from strop.negatives.from_run import RankWindow
 from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
+from strop.negatives.union import quota, rows
 from strop.nouns import Collection, Document, Group, InputError, Query
 from strop.runs import Run
 
@@ -26,18 +28,25 @@ def run(depth: int = 300, count: int = 40) -> Run:
     return Run({f"q{i}": (DOCS[:depth], -np.arange(depth, dtype=float)) for i in range(count)})
 
 
+def denoised(mined: Sequence[Group]) -> list[Group]:
+    """The first three that are not among the first two documents, which alone score as high as a positive."""
+    return list(denoise(mined, TeacherBound(0.5), {"teacher": lambda q, d: float(d in DOCS[:2])}, keep=3).groups)
+
+
 Policy = Callable[[Sequence[Group], int], list[Group]]
 POLICIES: dict[str, Policy] = {
     "uniform": lambda g, seed: Uniform(3)(g, DOCS, seed),
     "rank window": lambda g, seed: RankWindow(1, 30, 3)(g, run(), seed),
     "one fixed rank": lambda g, seed: RankWindow(1, 30, 3, one_fixed_rank=True)(g, run(), seed),
+    "quota": lambda g, seed: quota([RankWindow(1, 30, 4)(g, run(), seed), Uniform(4)(g, DOCS, seed)], (2, 1)),
+    "denoised": lambda g, seed: denoised(RankWindow(1, 40, 8)(g, run(), seed)),
 }
 every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
 
 
 @every_policy
 def test_never_a_known_positive_whatever_the_seed(policy: Policy) -> None:
-    taken = set()
+    taken: set[str] = set()
     for seed in range(25):
         for group in policy(groups(), seed):
             assert len(set(group.negatives)) == 3
@@ -66,6 +75,13 @@ def test_everything_but_the_negatives_and_their_sources_is_kept(policy: Policy) 
         (g.query_id, g.positives, g.relevant) for g in groups()
     ]
     assert all(len(g.sources) == len(g.negatives) == 3 for g in drawn)
+
+
+def test_a_union_of_sources_is_every_row_of_each_and_no_known_positive() -> None:
+    parts = [RankWindow(1, 30, 2)(groups(), run(), 0), Uniform(1)(groups(), DOCS, 0)]
+    joined = rows(parts)
+    assert joined == [*parts[0], *parts[1]]
+    assert not any(group.relevant & set(group.negatives) for group in joined)
 
 
 def test_uniform_draws_every_allowed_document_about_equally_often() -> None:

@@ -1,4 +1,5 @@
-"""The one door to collections: an embedded one, a folder in BEIR's or MS MARCO's layout, or a name of ir_datasets."""
+"""The one door to collections: an embedded one, a folder in BEIR's or MS MARCO's layout, a name of ir_datasets, or a
+mixture of these."""
 
 from __future__ import annotations
 
@@ -8,16 +9,20 @@ from strop.collection.beir import beir_splits, read_beir
 from strop.collection.docstring_pool import SPLITS
 from strop.collection.docstrings import NAME, read_docstrings
 from strop.collection.irds import PREFIX, irds_splits, read_irds
+from strop.collection.mixture import mixture, parts
 from strop.collection.trec import is_trec, read_trec, trec_splits
 from strop.nouns import Collection, InputError
 
 
 def load(source: str | Path, split: str = "test", cache: Path | None = None) -> Collection:
-    """One split of a collection: `"docstrings"`, `"irds:ID"`, or a folder in BEIR's or MS MARCO's layout.
+    """One split of a collection: `"docstrings"`, `"irds:ID"`, or a folder in BEIR's or MS MARCO's layout; or of several
+    as one, `"nfcorpus+docstrings"` (`mixture`).
 
     `cache` is a folder in which the docstrings, once extracted, are kept. Raises InputError, with place, value and
     remedy, when there is no such source or split, or the data is bad.
     """
+    if len(named := parts(source)) > 1:
+        return mixture([load(name, split, cache) for name in named])
     if str(source) == NAME:
         return read_docstrings(split, cache)
     if (dataset := _dataset(source)) is not None:
@@ -27,13 +32,24 @@ def load(source: str | Path, split: str = "test", cache: Path | None = None) -> 
 
 
 def splits(source: str | Path) -> tuple[str, ...]:
-    """The splits that `load` can give. Raises InputError when there is no such source."""
+    """The splits that `load` can give: of a mixture those that all its parts have. Raises InputError when there is no
+    such source, or the parts have none in common."""
+    if len(named := parts(source)) > 1:
+        return _common_splits(named)
     if str(source) == NAME:
         return SPLITS
     if (dataset := _dataset(source)) is not None:
         return irds_splits(dataset)
     folder = _folder(source)
     return trec_splits(folder) if is_trec(folder) else beir_splits(folder)
+
+
+def _common_splits(named: tuple[str, ...]) -> tuple[str, ...]:
+    each = [splits(name) for name in named]
+    if common := tuple(split for split in each[0] if all(split in others for others in each)):
+        return common
+    there = "; ".join(f"{name}: {', '.join(own)}" for name, own in zip(named, each, strict=True))
+    raise InputError(f"{'+'.join(named)} have no split in common", remedy=f"Splits there: {there}")
 
 
 def _dataset(source: str | Path) -> str | None:
