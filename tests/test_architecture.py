@@ -42,7 +42,7 @@ ranks chunks
 selection
 checkpoint train
 held_out
-encode index search rerank fuse
+encode index search late_search rerank fuse
 routing
 probe
 monitor trackers
@@ -56,11 +56,13 @@ study
 stages
 similarity
 diagnose
-tuning
+tuning bench_memory
 model_card
 exhibits
+mining starts material
 workbench
 cells
+study_transfer
 study_record study_exhibits
 conduct checkpoints
 planning
@@ -73,7 +75,7 @@ doctor
 commands
 explain study_commands
 callback
-bench bench_memory
+bench
 terminal
 study_cli
 cli

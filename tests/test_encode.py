@@ -21,7 +21,7 @@ def empty(rows: int) -> Vectors:
 def one_by_one(encoder: Dense) -> Vectors:
     tokens = encoder.tokenize(TEXTS, "document")
     single = [Tokens.of([tokens.row(i).tolist()]) for i in range(len(tokens))]
-    return np.concatenate([encode(encoder, t, empty(1)) for t in single])
+    return np.concatenate([encode(encoder, t, "document", empty(1)) for t in single])
 
 
 @pytest.mark.parametrize("budget", [1, 50, 300, 10**6])
@@ -33,7 +33,7 @@ def test_every_row_is_written_in_order_and_the_vectors_do_not_depend_on_the_budg
     expected = one_by_one(encoder)
     monkeypatch.setitem(encode_file.BUDGET, "cpu", budget)
     done: list[int] = []
-    found = encode(encoder, tokens, empty(len(tokens)), done.append)
+    found = encode(encoder, tokens, "document", empty(len(tokens)), done.append)
     assert np.abs(found - expected).max() < 1e-6
     assert np.isfinite(found).all()
     assert sum(done) == len(TEXTS)
@@ -46,9 +46,9 @@ def test_encoding_turns_dropout_off_and_fills_the_array_it_was_given(tmp_path: P
     encoder.module.train()
     tokens = encoder.tokenize(TEXTS, "document")
     out = np.lib.format.open_memmap(tmp_path / "v.npy", mode="w+", dtype=np.float32, shape=(len(tokens), HIDDEN))
-    assert encode(encoder, tokens, out) is out
+    assert encode(encoder, tokens, "document", out) is out
     out.flush()
-    again = encode(encoder, tokens, empty(len(tokens)))
+    again = encode(encoder, tokens, "document", empty(len(tokens)))
     assert np.array_equal(np.load(tmp_path / "v.npy"), again)
     assert np.abs(np.linalg.norm(again, axis=1) - 1).max() < 1e-6
     expected = encoder.model.encode(TEXTS, show_progress_bar=False)
@@ -56,7 +56,7 @@ def test_encoding_turns_dropout_off_and_fills_the_array_it_was_given(tmp_path: P
 
 
 def test_no_texts_give_no_vectors() -> None:
-    assert encode(dense(), Tokens.of([]), empty(0)).shape == (0, HIDDEN)
+    assert encode(dense(), Tokens.of([]), "document", empty(0)).shape == (0, HIDDEN)
 
 
 @pytest.mark.parametrize("cuts", [[], [4], [1, 1, 7], [0, 10]])

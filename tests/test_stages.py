@@ -14,6 +14,7 @@ from strop.artifacts import Store
 from strop.collection.door import load
 from strop.lexical import BM25
 from strop.models.dense import Dense
+from strop.models.encoder import Role
 from strop.models.pretrained import Pretrained, resolve
 from strop.negatives.from_run import RankWindow
 from strop.negatives.group_files import Examples
@@ -87,11 +88,13 @@ def test_a_run_killed_while_encoding_goes_on_at_the_shard_it_was_in(
     encoded: list[int] = []
     real = encode_file.encode
 
-    def killed(encoder: Dense, tokens: Tokens, out: encode_file.Vectors, progress: Callable[[int], None]) -> None:
+    def killed(
+        encoder: Dense, tokens: Tokens, role: Role, out: encode_file.Vectors, progress: Callable[[int], None]
+    ) -> None:
         encoded.append(len(tokens))
         if len(encoded) == 3:
             raise KeyboardInterrupt
-        real(encoder, tokens, out, progress)
+        real(encoder, tokens, role, out, progress)
 
     monkeypatch.setattr(stages.encode, "encode", killed)
     with pytest.raises(KeyboardInterrupt):

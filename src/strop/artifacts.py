@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
-
 #: Metadata of a field that a value did not always have; see `canonical`.
 ADDED = {"added": True}
 
@@ -39,8 +38,8 @@ def canonical(value: Any) -> Any:
     """A frozen value as JSON that keeps its type's name and every field, so that it hashes and reads back clearly.
 
     A field that came later, `field(default=…, metadata=ADDED)`, is left out while it has its default: what was made
-    before it was there keeps its key. Raises TypeError on anything that has no canonical form; a path is one of these, because equal content must
-    give equal keys wherever it lies.
+    before it was there keeps its key. Raises TypeError on anything that has no canonical form; a path is one of these,
+    because equal content must give equal keys wherever it lies.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value

@@ -138,7 +138,7 @@ def _encode() -> Timed:
     def timed() -> float:
         started = time.perf_counter()
         tokens = encoder.tokenize(texts, "document")
-        encode.encode(encoder, tokens, np.empty((len(tokens), encoder.dimension), dtype=np.float32))
+        encode.encode(encoder, tokens, "document", np.empty((len(tokens), encoder.dimension), dtype=np.float32))
         return time.perf_counter() - started
 
     return timed

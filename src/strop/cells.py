@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strop.artifacts import Artifact
 from strop.study import Preset, Scale, Study, Tuned
@@ -42,11 +42,15 @@ def cells(study: Study, scale: Scale, presets: Sequence[str] = ()) -> tuple[Cell
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of the cells that were run: the Run of each, and the training of those that train."""
+    """What came of the cells that were run: the Run of each, and the training of those that train.
+
+    `elsewhere` has the Runs over the other collections, by name.
+    """
 
     runs: Mapping[Cell, Artifact]
     trained: Mapping[Cell, Artifact]
     unfinished: tuple[Cell, ...]
+    elsewhere: Mapping[Cell, Mapping[str, Artifact]] = field(default_factory=dict)
 
     @property
     def presets(self) -> tuple[Preset, ...]:
@@ -68,6 +72,8 @@ def run_cells(bench: Workbench, planned: Sequence[Cell], budget: float | None = 
     """
     runs: dict[Cell, Artifact] = {}
     trained: dict[Cell, Artifact] = {}
+    elsewhere: dict[Cell, dict[str, Artifact]] = {}
+    others = [c for c in bench.panels.values() if c is not bench.material.test]
     unfinished = []
     started, longest = time.perf_counter(), 0.0
     for cell in planned:
@@ -79,7 +85,9 @@ def run_cells(bench: Workbench, planned: Sequence[Cell], budget: float | None = 
         if cell.trained:
             trained[cell] = bench.training(cell.preset, cell.system, cell.seed)
         runs[cell] = bench.ranking(cell.preset, cell.system, cell.seed)
+        elsewhere[cell] = {c.name: bench.ranking(cell.preset, cell.system, cell.seed, c) for c in others}
         if cell.trained:
             longest = max(longest, time.perf_counter() - begun)
     told = {c.preset for c in trained} | ({c.preset for c in planned} - {c.preset for c in unfinished})
-    return Done({c: run for c, run in runs.items() if c.preset in told}, trained, tuple(unfinished))
+    shown = {c: run for c, run in runs.items() if c.preset in told}
+    return Done(shown, trained, tuple(unfinished), {c: elsewhere[c] for c in shown})

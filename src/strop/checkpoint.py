@@ -58,6 +58,16 @@ def restore(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -
     return state
 
 
+def take_over(source: Path, folder: Path) -> None:
+    """Start from the newest checkpoint of another run, unless this one has its own already."""
+    if not _found(folder):
+        newest = _found(source)[-1]
+        partial = folder / _PARTIAL
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(newest, partial)
+        os.rename(partial, folder / newest.name)
+
+
 def save_weights(path: Path, module: nn.Module) -> None:
     """Write the trainable weights to a safetensors file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,9 +16,10 @@ from strop.evaluate import rows
 from strop.logbook import namespaced
 from strop.nouns import InputError
 from strop.results import Results, Row, write_results
-from strop.study import Tuned
+from strop.study import ELSEWHERE, Tuned
 from strop.study_exhibits import exhibits
 from strop.study_record import record
+from strop.study_transfer import weighted
 from strop.workbench import Workbench
 
 MEASURES = ("RR@10", "RR@100", "nDCG@10", "AP", "R@100", "R@1000", "P@10")
@@ -56,19 +57,20 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
 
 
 def _measured(bench: Workbench, done: Done) -> list[Row]:
-    test = bench.material.test
+    own = bench.material.test.name
     return [
         row
         for cell, artifact in done.runs.items()
+        for name, found in {own: artifact, **done.elsewhere[cell]}.items()
         for row in rows(
-            stages.run_of(artifact),
-            test.qrels,
+            stages.run_of(found),
+            bench.panels[name].qrels,
             study=bench.study.name,
             preset=cell.preset.name,
             system=cell.system,
             seed=cell.seed,
-            collection=test.name,
-            split=test.split,
+            collection=name,
+            split=bench.panels[name].split,
             measures=MEASURES,
         )
     ]
@@ -124,21 +126,27 @@ def _verdicts(bench: Workbench, measured: Sequence[Row], done: Done) -> list[dic
     own_setting = len(bench.material.whole.documents) == study.own_documents
     judged = []
     for preset in done.presets:
-        values: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
+        values: dict[tuple[str, str, bool], dict[str, dict[int, dict[str, float]]]] = {}
         for row in measured:
             if row.preset == preset.name:
-                values.setdefault((row.system, row.measure), {}).setdefault(row.seed, {})[row.item] = row.value
+                away = row.collection != bench.material.test.name
+                of = values.setdefault((row.system, row.measure, away), {}).setdefault(row.collection, {})
+                of.setdefault(row.seed, {})[row.item] = row.value
         ledgers = {c.system: a.record["ledger"] for c, a in done.trained.items() if c.preset == preset}
         for claim in study.claims:
             verdict: Verdict | None = None
+            away = claim.collection == ELSEWHERE
             if claim.kind == "arithmetic":
                 if claim.system in ledgers:
                     verdict = judge_figure(claim, ledgers[claim.system]["trainable"])
             elif (
                 not study.random_weights
-                and {(claim.system, claim.measure), (claim.against, claim.measure)} <= values.keys()
+                and {(s, claim.measure, away) for s in (claim.system, claim.against)} <= values.keys()
             ):
-                ours, theirs = (list(values[s, claim.measure].values()) for s in (claim.system, claim.against))
+                ours, theirs = (
+                    weighted({name: list(of.values()) for name, of in values[s, claim.measure, away].items()})
+                    for s in (claim.system, claim.against)
+                )
                 verdict = judge(claim, ours, theirs, own_setting)
             if verdict:
                 judged.append({**verdict.as_json(), "preset": preset.name})

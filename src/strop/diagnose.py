@@ -10,27 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from strop import stages
 from strop.artifacts import Store
 from strop.geometry.catalogue import ABSOLUTE, RELATIVE
 from strop.geometry.drift import layer_distances
 from strop.geometry.intervals import interval
-from strop.geometry.pairs import unit
 from strop.geometry.projection import Plane, fit_pca, trustworthiness, umap_on
 from strop.geometry.sample import Diagnostic, Sample
-from strop.models.dense import Dense
-from strop.models.multi_vector import MultiVector, is_multi_vector
+from strop.models.loading import is_multi_vector, load
 from strop.models.pretrained import Pretrained
 from strop.nouns import InputError, InputWarning
-from strop.probe import Probe
+from strop.probe import Look, Probe
 from strop.stages import Progress, Vectors, silent
 
 #: (value, low, high): a diagnostic and its 95 % interval.
 Reading = tuple[float, float, float]
 _DRAWN_QUERIES, _DRAWN_DOCUMENTS = 128, 384
-_TOKENS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +65,11 @@ def _change(one: Diagnostic) -> Diagnostic:
 def sample_of(store: Store, model: Pretrained, probe: Probe, progress: Progress = silent) -> Sample:
     """How a model sees the probe. One vector a text is kept as an artifact; a vector a token is made anew."""
     if is_multi_vector(model.path):
-        return _of_tokens(MultiVector(model.path), probe)
+        encoder = load(model.path)
+        return Look.of(probe, encoder)(encoder)
     asked = Vectors.load(stages.encode_texts(store, model, probe.queries, "query", progress))
     found = Vectors.load(stages.encode_texts(store, model, probe.documents, "document", progress))
     return probe.sample(asked.of(probe.queries), found.of(probe.documents))
-
-
-def _of_tokens(model: MultiVector, probe: Probe) -> Sample:
-    """Scores from all tokens; vectors of at most four tokens a text, spread evenly: pairs of all would be too many."""
-    asked = model.tokens(list(probe.queries.values()), "query")
-    found = model.tokens(list(probe.documents.values()), "document")
-    queries, query_of = _spread_tokens(asked)
-    documents, document_of = _spread_tokens(found)
-    scores = model.scores(asked, found)
-    return probe.judged(Sample(unit(queries), unit(documents), scores, probe.positives, query_of, document_of))
-
-
-def _spread_tokens(texts: Sequence[npt.NDArray[np.float32]]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    kept = [rows[_spread(0, len(rows), _TOKENS)] for rows in texts]
-    return np.concatenate(kept), np.repeat(np.arange(len(kept)), [len(rows) for rows in kept])
 
 
 def exhibit(samples: Mapping[str, Sample], base: str | None, seen: Mapping[str, Readings]) -> dict[str, Any]:
@@ -155,5 +137,4 @@ def weight_distances(model: Pretrained, base: Pretrained) -> dict[str, float]:
 
 
 def _weights(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
-    model = MultiVector(folder) if is_multi_vector(folder) else Dense.load(folder)
-    return {name: p.detach().numpy() for name, p in model.module.named_parameters()}
+    return {name: p.detach().numpy() for name, p in load(folder).module.named_parameters()}

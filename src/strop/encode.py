@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from strop.models.encoder import Encoder
+from strop.models.encoder import Encoder, Role
 from strop.tokens import Ints, Tokens, cut, pad
 
 Vectors = npt.NDArray[np.float32]
@@ -66,18 +66,34 @@ class Stack:
         return found
 
 
-def encode(encoder: Encoder, tokens: Tokens, out: Vectors, progress: Callable[[int], None] | None = None) -> Vectors:
-    """Fill `out`, float32 `(len(tokens), D)` (a memory map if large), with searchable vectors, and return it.
+def encode_tokens(encoder: Encoder, tokens: Tokens, role: Role) -> list[Vectors]:
+    """Each text's searchable vectors `(tokens that count, D)`, of a model with a vector a token."""
+    found: dict[int, Vectors] = {}
+    encoder.module.eval()
+    with torch.inference_mode():
+        for chunk in cut(tokens.lengths, BUDGET.get(encoder.device.type, BUDGET["cpu"])):
+            ids, mask = pad([tokens.row(i) for i in chunk], encoder.pad_id)
+            seen = encoder.searchable(encoder.represent(ids, mask, role))
+            assert seen.mask is not None
+            kept = seen.mask.cpu()
+            rows = zip(chunk.tolist(), seen.vectors.float().cpu(), kept, strict=True)
+            found |= {i: vectors[counts].numpy() for i, vectors, counts in rows}
+    return [found[i] for i in range(len(tokens))]
+
+
+def encode(
+    encoder: Encoder, tokens: Tokens, role: Role, out: Vectors, progress: Callable[[int], None] | None = None
+) -> Vectors:
+    """Fill `out`, float32 `(len(tokens), D)` (a memory map if large), with a searchable vector a text, and return it.
 
     Sorted by length and cut by token budget. A text's vector depends on its chunk only by float rounding, about
     1e-7. `progress` is told how many texts were done.
     """
     encoder.module.eval()
-    device = next(encoder.module.parameters()).device
     with torch.inference_mode():
-        for chunk in cut(tokens.lengths, BUDGET.get(device.type, BUDGET["cpu"])):
+        for chunk in cut(tokens.lengths, BUDGET.get(encoder.device.type, BUDGET["cpu"])):
             ids, mask = pad([tokens.row(i) for i in chunk], encoder.pad_id)
-            out[chunk] = encoder.searchable(encoder.represent(ids, mask)).vectors.float().cpu().numpy()
+            out[chunk] = encoder.searchable(encoder.represent(ids, mask, role)).vectors.float().cpu().numpy()
             if progress:
                 progress(len(chunk))
     return out

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from strop import chunks
-from strop.models.dense import Dense
-from strop.models.encoder import represent_rows
+from strop.models.encoder import Encoder, Role, represent_rows
 from strop.nouns import Group
 from strop.scoring import Cosine, Representation
 from strop.train import Texts
@@ -35,6 +34,8 @@ class HeldOut:
 class CosineAccuracy:
     """The share of held-out (query, positive, negative) with cos(q, p) > cos(q, n), in [0, 1]; chance is 0.5.
 
+    Of a model with a vector a token, its own similarity in place of the cosine.
+
     It depends on how hard the negatives are: compare it only between models on the same groups. `name` is its measure.
     Source: sentence-transformers' TripletEvaluator, which the thesis used.
     """
@@ -45,13 +46,13 @@ class CosineAccuracy:
     every: int = 10
     name: str = "cosine_accuracy"
 
-    def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]:
+    def __call__(self, step: int, encoder: Encoder) -> Mapping[str, float]:
         doc_ids = list(dict.fromkeys(d for g in self.groups for d in (*g.positives, *g.negatives)))
         column = {doc_id: i for i, doc_id in enumerate(doc_ids)}
-        rows = [self.queries.of(g.query_id) for g in self.groups] + [self.documents.of(d) for d in doc_ids]
-        vectors = chunks.vectors(partial(represent_rows, encoder, rows), np.array([len(r) for r in rows]), budget=2048)
-        n = len(self.groups)
-        scores = Cosine()(Representation(vectors[:n]), Representation(vectors[n:])).cpu().numpy()
+        asked = _seen(encoder, [self.queries.of(g.query_id) for g in self.groups], "query")
+        found = _seen(encoder, [self.documents.of(d) for d in doc_ids], "document")
+        score = Cosine() if asked.mask is None else encoder.similarity
+        scores = score(encoder.searchable(asked), encoder.searchable(found)).cpu().numpy()
         return {
             self.name: float(
                 np.mean(
@@ -64,3 +65,8 @@ class CosineAccuracy:
                 )
             )
         }
+
+
+def _seen(encoder: Encoder, rows: Sequence[npt.NDArray[np.int32]], role: Role) -> Representation:
+    lengths = np.array([len(row) for row in rows])
+    return chunks.vectors(lambda positions: represent_rows(encoder, rows, positions, role), lengths, budget=2048)

@@ -217,7 +217,7 @@ def _answer(condition: Condition, texts: Sequence[str], vectors: Vectors) -> tup
     started = perf_counter()
     tokens = condition.encoder.tokenize(texts, "query")
     queries = np.empty((len(texts), vectors.shape[1]), dtype=np.float32)
-    encode.encode(condition.encoder, tokens, queries)
+    encode.encode(condition.encoder, tokens, "query", queries)
     encoded = perf_counter() - started
     _, scored, ranked = condition.search(queries, vectors)
     return encoded, scored, ranked, perf_counter() - started

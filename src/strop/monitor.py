@@ -14,7 +14,7 @@ from strop.geometry.catalogue import LIVE, diagnose
 from strop.geometry.projection import Plane, fit_pca
 from strop.geometry.sample import Sample
 from strop.geometry.separation import positive_ranks
-from strop.models.dense import Dense
+from strop.models.encoder import Encoder
 from strop.nouns import Group
 from strop.probe import DOCUMENTS, QUERIES, Look
 from strop.train import Recipe
@@ -73,7 +73,7 @@ class Monitor:
         self._plane = fit_pca(np.concatenate([self.base.queries, self.base.documents]))
 
     @classmethod
-    def of(cls, look: Look, encoder: Dense, updates: int, **settings: Any) -> Monitor:
+    def of(cls, look: Look, encoder: Encoder, updates: int, **settings: Any) -> Monitor:
         """From the model as it stands: the base of all that follows."""
         started = time.perf_counter()
         base = look(encoder)
@@ -83,7 +83,7 @@ class Monitor:
     def every(self) -> int:
         return self.fixed or 1
 
-    def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]:
+    def __call__(self, step: int, encoder: Encoder) -> Mapping[str, float]:
         """`geometry/…` of the probe, `dev/RR@10` of its queries in its documents, `clock/monitor/s`; or nothing."""
         if not (self.fixed or step in (0, self.updates)) and not self._due(step):
             return {}

@@ -15,6 +15,7 @@ from strop.cells import Cell, cells
 from strop.models.adapters import LoRA
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
+from strop.scoring import Representation
 from strop.significance import minimum_detectable_effect
 from strop.study import Rates, Tuned
 from strop.tokens import cut
@@ -71,9 +72,10 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
 
     work = [encoding("encode for mining", len(queries), len(material.train_documents))]
     models = sum(cell.trained for cell in planned) + 1
-    tested = len(material.test.queries), len(material.test.documents)
+    panels = [(len(c.queries), len(c.documents)) for c in bench.panels.values()]
+    tested = tuple(map(sum, zip(*panels, strict=True)))
     work.append(encoding(f"encode for the test, {models} models", models * tested[0], models * tested[1]))
-    pairs = len(queries) * len(material.train_documents) + models * tested[0] * tested[1]
+    pairs = len(queries) * len(material.train_documents) + models * sum(asked * found for asked, found in panels)
     seconds = 2 * encoder.dimension * pairs / _product_rate(encoder.dimension)
     work.append(Work(f"search exactly, {models + 1} times", len(queries) + models * tested[0], 0, seconds))
     if scale.thorough:
@@ -83,7 +85,7 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
         mine = [cell for cell in planned if cell.preset == preset]
         texts = tokens = seconds = 0.0
         for how in _trainings(mine):
-            triples = how.epochs * how.share * groups
+            triples = max(1, how.epochs * scale.epochs_share) * how.share * groups
             texts += triples * (3 if how.negatives else 2)
             size = triples * (query + document * (2 if how.negatives else 1))
             tokens += size
@@ -114,10 +116,10 @@ def _trainings(planned: Iterable[Cell]) -> list[Tuned]:
 def _encoding_rate(encoder: Dense, texts: list[str]) -> float:
     """Tokens tokenized and encoded a second, after a warm-up."""
     out = np.empty((len(texts), encoder.dimension), dtype=np.float32)
-    encode.encode(encoder, encoder.tokenize(texts, "document"), out)
+    encode.encode(encoder, encoder.tokenize(texts, "document"), "document", out)
     started = time.perf_counter()
     tokens = encoder.tokenize(texts, "document")
-    encode.encode(encoder, tokens, out)
+    encode.encode(encoder, tokens, "document", out)
     return int(tokens.offsets[-1]) / (time.perf_counter() - started)
 
 
@@ -143,12 +145,12 @@ def _training_rate(length: int, path: object, texts: list[str], lora: bool) -> f
         started = time.perf_counter()
         with torch.autocast(encoder.model.device.type, torch.bfloat16):
             pieces = cut(tokens.lengths, 4096)
-            chunks.gradient(lambda positions: represent_rows(encoder, rows, positions), pieces, _norm)
+            chunks.gradient(lambda positions: represent_rows(encoder, rows, positions, "document"), pieces, _norm)
         return time.perf_counter() - started
 
     step()
     return int(tokens.offsets[-1]) / step()
 
 
-def _norm(vectors: torch.Tensor) -> torch.Tensor:
-    return vectors.float().square().mean()
+def _norm(texts: Representation) -> torch.Tensor:
+    return texts.vectors.float().square().mean()

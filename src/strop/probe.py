@@ -6,21 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from strop.collection.contents import Contents
 from strop.collection.panel import first_shuffled, shuffled
-from strop.encode import Vectors, encode
+from strop.encode import Vectors, encode, encode_tokens
+from strop.geometry.pairs import unit
 from strop.geometry.sample import Ints, Sample
-from strop.models.dense import Dense
-from strop.models.encoder import Encoder
+from strop.models.encoder import Encoder, Role
 from strop.negatives.group_files import Examples
 from strop.nouns import Collection, Group, InputError
+from strop.scoring import MaxSim, Representation, Scoring
 from strop.tokens import Tokens
 
 #: How many queries and documents a probe has where nothing else is asked for.
 QUERIES, DOCUMENTS = 256, 1024
 #: Below these there are hardly neighbours or spectra to speak of.
 LEAST_QUERIES, LEAST_DOCUMENTS = 4, 50
+#: Of a model with a vector a token, as many vectors of each text.
+_TOKENS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,14 @@ class Probe:
     def sample(self, queries: Vectors, documents: Vectors) -> Sample:
         """What a model's searchable vectors of these texts, in their order, come to: one vector a text."""
         return self.judged(Sample.of(queries, documents, self.positives))
+
+    def token_sample(self, queries: Sequence[Vectors], documents: Sequence[Vectors], similarity: Scoring) -> Sample:
+        """Of a model with a vector a token: scores from all tokens `(tokens, D)` of each text, vectors of at most four
+        of them, spread evenly, since pairs of all would be too many."""
+        scores = similarity(_padded(queries), _padded(documents)).double().numpy()
+        asked, query_of = _spread(queries)
+        found, document_of = _spread(documents)
+        return self.judged(Sample(unit(asked), unit(found), scores, self.positives, query_of, document_of))
 
     def judged(self, sample: Sample) -> Sample:
         """A query's other relevant documents take its lowest score: they are neither its positive nor a negative."""
@@ -119,10 +131,28 @@ class Look:
         queries, documents = list(probe.queries.values()), list(probe.documents.values())
         return cls(probe, encoder.tokenize(queries, "query"), encoder.tokenize(documents, "document"))
 
-    def __call__(self, encoder: Dense) -> Sample:
+    def __call__(self, encoder: Encoder) -> Sample:
         """How the model sees the probe now."""
+        roles: tuple[tuple[Tokens, Role], ...] = ((self.queries, "query"), (self.documents, "document"))
+        if isinstance(encoder.similarity, MaxSim):
+            tokens = [encode_tokens(encoder, texts, role) for texts, role in roles]
+            return self.probe.token_sample(tokens[0], tokens[1], encoder.similarity)
         asked, found = (
-            encode(encoder, tokens, np.empty((len(tokens), encoder.dimension), dtype=np.float32))
-            for tokens in (self.queries, self.documents)
+            encode(encoder, texts, role, np.empty((len(texts), encoder.dimension), dtype=np.float32))
+            for texts, role in roles
         )
         return self.probe.sample(asked, found)
+
+
+def _padded(texts: Sequence[Vectors]) -> Representation:
+    longest = max(len(rows) for rows in texts)
+    vectors = np.zeros((len(texts), longest, texts[0].shape[1]), dtype=np.float32)
+    mask = np.zeros((len(texts), longest), dtype=bool)
+    for i, rows in enumerate(texts):
+        vectors[i, : len(rows)], mask[i, : len(rows)] = rows, True
+    return Representation(torch.from_numpy(vectors), torch.from_numpy(mask))
+
+
+def _spread(texts: Sequence[Vectors]) -> tuple[Vectors, Ints]:
+    kept = [rows[np.linspace(0, len(rows) - 1, min(len(rows), _TOKENS)).round().astype(int)] for rows in texts]
+    return np.concatenate(kept), np.repeat(np.arange(len(kept)), [len(rows) for rows in kept])

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from strop import encode, search
+from strop import encode, late_search, search
 from strop.artifacts import Artifact, Stage, Store
 from strop.lexical import BM25
-from strop.models.dense import Dense
-from strop.models.encoder import Role
+from strop.models.encoder import Encoder, Role
+from strop.models.loading import is_multi_vector, load
 from strop.models.pretrained import Pretrained
 from strop.results import write_json
 from strop.runs import Run, read_run, write_run
@@ -97,7 +97,7 @@ def _encode(store: Store, model: Pretrained, texts: ById, key: str, role: Role, 
         shape = (len(tokens), encoder.dimension)
         out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=shape)
         with progress(what, len(tokens)) as advance:
-            encode.encode(encoder, tokens, out, advance)
+            encode.encode(encoder, tokens, role, out, advance)
         out.flush()
         write_json(list(texts), folder / "ids.json")
         return {"texts": len(tokens), "tokens": int(tokens.offsets[-1])}
@@ -139,7 +139,9 @@ def search_dense(
     exclude: ById | None = None,
     progress: Progress = silent,
 ) -> Artifact:
-    """Artifact `search`: `run.trec`, exact. Encodes what is not yet encoded."""
+    """Artifact `search`: `run.trec`, exact, by inner products or MaxSim. Encodes what is not yet encoded."""
+    if is_multi_vector(model.path):
+        return _search_late(store, model, queries, documents, depth, exclude, progress)
     inputs = {"model": model.identity, "queries": texts_key(queries), "documents": texts_key(documents)}
 
     def make(folder: Path) -> None:
@@ -150,6 +152,42 @@ def search_dense(
         write_run(run, folder / "run.trec", "dense")
 
     return store.build(SEARCH, {"depth": depth, "exclude": dict(exclude or {})}, inputs, make)
+
+
+def _search_late(
+    store: Store,
+    model: Pretrained,
+    queries: ById,
+    documents: ById,
+    depth: int,
+    exclude: ById | None,
+    progress: Progress,
+) -> Artifact:
+    inputs = {"model": model.identity, "queries": texts_key(queries), "documents": texts_key(documents)}
+
+    def make(folder: Path) -> None:
+        found = late_search.TokenVectors.load(encode_tokens(store, model, documents, "document", progress).path)
+        asked = late_search.TokenVectors.load(encode_tokens(store, model, queries, "query", progress).path)
+        similarity = _encoder(model.path).similarity
+        with progress(f"MaxSim over {len(found.ids):,} documents", len(asked.ids)) as advance:
+            run = late_search.search(asked, found, similarity, depth, exclude, progress=advance)
+        write_run(run, folder / "run.trec", "late")
+
+    return store.build(SEARCH, {"depth": depth, "exclude": dict(exclude or {})}, inputs, make)
+
+
+def encode_tokens(store: Store, model: Pretrained, texts: ById, role: Role, progress: Progress = silent) -> Artifact:
+    """Artifact `encode`, of a model with a vector a token: what `late_search.TokenVectors` loads."""
+    key = texts_key(texts)
+
+    def make(folder: Path) -> dict[str, Any]:
+        encoder = _encoder(model.path)
+        tokens = Tokens.load(_tokenize(store, encoder, texts, key, role).path)
+        with progress(f"encode {len(texts):,} {'queries' if role == 'query' else 'documents'}", len(tokens)) as advance:
+            late_search.encode_tokens(encoder, tokens, list(texts), role, folder, advance)
+        return {"texts": len(tokens), "tokens": int(tokens.offsets[-1])}
+
+    return store.build(ENCODE, role, {"model": model.identity, "texts": key}, make)
 
 
 def search_lexical(
@@ -175,7 +213,7 @@ def run_of(artifact: Artifact) -> Run:
     return read_run(artifact.path / "run.trec")
 
 
-def _tokenize(store: Store, encoder: Dense, texts: ById, key: str, role: Role) -> Artifact:
+def _tokenize(store: Store, encoder: Encoder, texts: ById, key: str, role: Role) -> Artifact:
     def make(folder: Path) -> None:
         encoder.tokenize(list(texts.values()), role).save(folder)
 
@@ -195,5 +233,5 @@ def _read(path: Path) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _encoder(path: Path) -> Dense:
-    return Dense.load(path)
+def _encoder(path: Path) -> Encoder:
+    return load(path)

@@ -11,19 +11,25 @@ from typing import TypeAlias, TypeVar
 
 from strop.claims import Claim
 from strop.lexical import BM25
+from strop.models.architecture import Start
 from strop.negatives.from_run import RankWindow
+from strop.negatives.positive_relative import PositiveRelative
 from strop.negatives.sampled import Uniform
 from strop.nouns import InputError
 from strop.points import Point
 from strop.train import Recipe
 
+#: Where a claim is about the mean over all collections but the one that was trained on.
+ELSEWHERE = "out of domain"
+
 
 @dataclass(frozen=True, slots=True)
 class Mined:
-    """Negatives from a window of ranks of what a miner finds among the training documents: BM25, or the base (None)."""
+    """Negatives from a window of ranks of what a miner finds among the training documents: BM25, the base (None), or
+    the finished model of another system of the preset, by name, at the first seed."""
 
     window: RankWindow
-    miner: BM25 | None = None
+    miner: BM25 | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,37 @@ class Provided:
     otherwise: Mined
 
 
-Negatives: TypeAlias = Uniform | Mined | Provided
+@dataclass(frozen=True, slots=True)
+class SelfMined:
+    """Negatives from the trainee's own ranks: of the start at first, then anew from the model at each of `refreshes`
+    evenly spread updates, with the same optimiser and schedule going on."""
+
+    window: RankWindow
+    refreshes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """Every query once with the negatives of each source, so many times the rows; or, with `counts`, one row a query
+    with so many of each."""
+
+    of: tuple[Mined, ...]
+    counts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """The first `keep` negatives of a window that the estimator does not flag as false; `of` draws more than that.
+
+    The estimator's sources are `dense` (the base) and `bm25`.
+    """
+
+    of: Mined
+    estimator: PositiveRelative
+    keep: int = 1
+
+
+Negatives: TypeAlias = Uniform | Mined | Provided | SelfMined | Union | Cleaned
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +86,8 @@ class Tuned:
     """A fine-tuned system: a recipe, how many epochs it sees, and its negatives (None: only the batch's own).
 
     The recipe's `updates` are set from the epochs and the number of training groups, of which only `share` are used;
-    its learning rate from `rates`, where there are some. Raises ValueError when a recipe that needs negatives has none,
-    or `share` is outside (0, 1].
+    its learning rate from `rates`, where there are some. `start` is what it is tuned from (None: the base). Raises
+    ValueError when a recipe that needs negatives has none, or `share` is outside (0, 1].
     """
 
     recipe: Recipe
@@ -59,6 +95,7 @@ class Tuned:
     negatives: Negatives | None = None
     share: float = 1.0
     rates: Rates | None = None
+    start: Start | None = None
 
     def __post_init__(self) -> None:
         if self.negatives is None and not self.recipe.batching.in_batch:
@@ -69,14 +106,15 @@ class Tuned:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One row of the study's table. `how` is BM25, the untouched base model (None), or a tuned one.
+    """One row of the study's table. `how` is BM25, the untouched base model (None), the base in another architecture or
+    size, or a tuned one.
 
     `point` names the doubtful point a knob's system stands for: it differs from the system `centre` by that alone.
     """
 
     name: str
     label: str
-    how: BM25 | Tuned | None
+    how: BM25 | Start | Tuned | None
     note: str = ""
     point: str = ""
     centre: str = ""
@@ -88,7 +126,9 @@ class Scale:
 
     Documents are cut to `cut_chars`, so that a small machine can afford many of them; None leaves a limit out.
     `presets` are those to run, in this order, each with as many of the `seeds`; `systems`, where given, the only ones.
-    A preset's batches shrink alike until the largest is `largest_batch`. A `thorough` run sets the base and BM25 on the
+    `others` are further collections, on whose panels of `other_queries` and `other_documents` every system is tested
+    too. A preset's batches shrink alike until the largest is `largest_batch`, or all by `batch_share`; its epochs by
+    `epochs_share`. A `thorough` run sets the base and BM25 on the
     whole corpus beside the panel and reruns slow demonstrations. `deviations` says, a sentence each, how this differs
     from the paper's own scale.
     """
@@ -108,6 +148,11 @@ class Scale:
     test_split: str = "test"
     thorough: bool = False
     deviations: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    other_queries: int | None = None
+    other_documents: int | None = None
+    batch_share: float | None = None
+    epochs_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +189,7 @@ class Study:
     doubtful points, each with what shows it; `tables` its printed tables, {table: {system: {column: figure}}}. Only on
     a corpus of `own_documents` is its setting its own; effects anywhere else are analogues. A base of `random_weights`
     shows machinery and cost, and no quality number of its study is shown. `checkpointed` are the (preset, system) whose
-    checkpoints `strop study checkpoints` compares.
+    checkpoints `strop study checkpoints` compares. `seen` says of collections, by name, what its base saw of them.
 
     Raises ValueError when a preset lacks the baseline, a claim names a system that no preset has, or a scale a preset.
     """
@@ -166,6 +211,7 @@ class Study:
     own_documents: int | None = None
     random_weights: bool = False
     checkpointed: tuple[tuple[str, str], ...] = ()
+    seen: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for preset in self.presets:

@@ -10,6 +10,9 @@ import typer
 Scale = Annotated[str, typer.Option(help="How much data to use.")]
 Presets = Annotated[list[str] | None, typer.Option("--preset", help="Only this reading of the paper; may be repeated.")]
 On = Annotated[str | None, typer.Option(help="Another collection than the scale's own.")]
+Test = Annotated[
+    list[str] | None, typer.Option("--test", help="A collection to test on too, beside the one trained on; repeatable.")
+]
 NAME = "when_finetuning_fails"
 Study = Annotated[str, typer.Argument(help="A study that comes with strop, or a Python file that defines STUDY.")]
 
@@ -22,24 +25,27 @@ def study_run(
     scale: Scale = "quick",
     preset: Presets = None,
     on: On = None,
+    test: Test = None,
     budget: Annotated[float | None, typer.Option(min=0, help="Minutes; stops in the planned order, resumes.")] = None,
 ) -> None:
     """Run a study end to end, or answer from the artifacts; ends with a table and an HTML report."""
     from strop import study_commands
     from strop.terminal import console, progress, study_table
 
-    folder = study_commands.run(name, scale, preset or (), on, budget, progress=progress)
+    folder = study_commands.run(name, scale, preset or (), on, budget, progress, test or ())
     study_table(folder)
     console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
 
 
 @study.command("plan")
-def study_plan(name: Study = NAME, scale: Scale = "quick", preset: Presets = None, on: On = None) -> None:
+def study_plan(
+    name: Study = NAME, scale: Scale = "quick", preset: Presets = None, on: On = None, test: Test = None
+) -> None:
     """What a study would cost on this machine, and the smallest effect it could see."""
     from strop import study_commands
     from strop.terminal import plan_table
 
-    plan_table(study_commands.plan(name, scale, preset or (), on))
+    plan_table(study_commands.plan(name, scale, preset or (), on, test or ()))
 
 
 @study.command("show")
@@ -48,6 +54,7 @@ def study_show(
     name: Annotated[str, typer.Option("--study", help="A study, or a Python file that defines STUDY.")] = NAME,
     scale: Scale = "quick",
     on: On = None,
+    test: Test = None,
 ) -> None:
     """Rerun the demonstration of a doubtful point and print its evidence."""
     from strop import study_commands
@@ -57,7 +64,7 @@ def study_show(
     if point == "all":
         points_table(find(name).points)
     else:
-        evidence(*study_commands.show(name, point, scale, on, progress))
+        evidence(*study_commands.show(name, point, scale, on, progress, test or ()))
 
 
 @study.command("checkpoints")

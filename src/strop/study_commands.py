@@ -22,11 +22,17 @@ from strop.watch import watch, write_page
 from strop.workbench import Workbench
 
 
-def workbench(name: str, scale: str = "quick", collection: str | None = None, progress: Progress = silent) -> Workbench:
-    """The study's artifacts at a scale, over its own collection or another."""
+def workbench(
+    name: str,
+    scale: str = "quick",
+    collection: str | None = None,
+    progress: Progress = silent,
+    others: Sequence[str] = (),
+) -> Workbench:
+    """The study's artifacts at a scale, over its own collection or another, tested on `others` too."""
     study = find(name)
     chosen = study.scale(scale)
-    return Workbench(study, chosen, collection or chosen.collection, store(), progress)
+    return Workbench(study, chosen, collection or chosen.collection, store(), progress, others)
 
 
 def run(
@@ -36,14 +42,17 @@ def run(
     collection: str | None = None,
     budget: float | None = None,
     progress: Progress = silent,
+    others: Sequence[str] = (),
 ) -> Path:
     """Run a study, or answer from the artifacts, and return its Results folder with `report.html` in it.
 
-    `presets` (default: the scale's own), in the order given; `budget` in minutes: stops before the training that would
+    `presets` (default: the scale's own), in the order given; `others` are collections to test on beside the one that
+    is trained on (default: the scale's own); `budget` in minutes: stops before the training that would
     pass it, and the same call goes on from there.
     """
-    bench = workbench(name, scale, collection, progress)
+    bench = workbench(name, scale, collection, progress, others)
     given = [word for preset in presets for word in ("--preset", preset)] + (["--on", collection] if collection else [])
+    given += [word for other in others for word in ("--test", other)]
     command = shlex.join(["strop", "study", "run", name, "--scale", scale, *given])
     folder = conduct(bench, command, presets, None if budget is None else 60 * budget)
     if not (folder / "report.html").is_file():
@@ -51,19 +60,30 @@ def run(
     return folder
 
 
-def plan(name: str, scale: str = "quick", presets: Sequence[str] = (), collection: str | None = None) -> Plan:
+def plan(
+    name: str,
+    scale: str = "quick",
+    presets: Sequence[str] = (),
+    collection: str | None = None,
+    others: Sequence[str] = (),
+) -> Plan:
     """What the study costs here from scratch, and the smallest effect it can see."""
-    return planning.plan(workbench(name, scale, collection), presets)
+    return planning.plan(workbench(name, scale, collection, others=others), presets)
 
 
 def show(
-    name: str, point: str, scale: str = "quick", collection: str | None = None, progress: Progress = silent
+    name: str,
+    point: str,
+    scale: str = "quick",
+    collection: str | None = None,
+    progress: Progress = silent,
+    others: Sequence[str] = (),
 ) -> tuple[Point, Evidence | None]:
     """A doubtful point of a study, and the evidence that its demonstration gives here and now (None: a test shows it).
 
     Trains the systems that it compares, unless that was done before.
     """
-    bench = workbench(name, scale, collection, progress)
+    bench = workbench(name, scale, collection, progress, others)
     chosen = bench.study.point(point)
     return chosen, chosen.demonstrate(bench) if chosen.demonstrate else None
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from strop import exhibits as plain
-from strop import stages
+from strop import stages, study_transfer
 from strop.artifacts import Stage, content_key
 from strop.cells import Done
 from strop.collection.audit import audit
 from strop.diagnose import Readings, exhibit, readings
 from strop.geometry.catalogue import LIVE
-from strop.models.dense import Dense
+from strop.models.loading import load
 from strop.models.pretrained import Pretrained
 from strop.negatives.hardness import Embedded, harder, hardness
 from strop.negatives.sampled import Uniform
@@ -42,7 +42,7 @@ def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, .
     first = {c.system: stages.run_of(a) for c, a in done.runs.items() if c.seed == seed and c.preset == leading}
     ledgers = {c.system: a.record["ledger"] for c, a in done.trained.items()}
     printed = {c.system: int(c.published) for c in study.claims if c.kind == "arithmetic" and c.published}
-    encoder = Dense.load(material.base.path)
+    encoder = load(material.base.path)
     points = [_shown(point, bench, done) for point in study.points]
     return {
         "published_loss": {k: v for k, v in study.published_loss.items() if k in ledgers},
@@ -51,6 +51,7 @@ def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, .
         "negatives": _negatives(bench, done),
         "audit": audit([material.test], encoder.token_counts, encoder.max_length),
         "geometry": _geometry(bench, done),
+        "transfer": study_transfer.exhibit(bench, done),
         "points": [about for about, _ in points],
         **{name: value for _, evidence in points if evidence for name, value in evidence["exhibits"].items()},
     }, tuple(Row(**row) for _, evidence in points if evidence for row in evidence["rows"])

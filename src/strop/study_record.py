@@ -62,7 +62,7 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
                 "fingerprint": c.fingerprint,
                 "warnings": list(c.warnings),
             }
-            for c in (material.test, material.train)
+            for c in (*bench.panels.values(), material.train)
         },
         "weights": {"name": material.base.name, "sha256": material.base.sha256, "source": material.base.source},
         "versions": {name: version(name) for name in VERSIONS},

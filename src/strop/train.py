@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -16,17 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from strop import checkpoint, chunks
+from strop.artifacts import ADDED
 from strop.batches import Batch, Batching
 from strop.logbook import Logbook
 from strop.losses.protocol import Loss
 from strop.models.adapters import Tuning
-from strop.models.dense import Dense
-from strop.models.encoder import represent_rows
+from strop.models.encoder import Encoder, Role, represent_rows
 from strop.nouns import Group, InputError, NonFiniteLossError
 from strop.optimizers import AdamW, WarmupLinear
 from strop.scoring import Representation, Scoring
 from strop.selection import Selection, looks
-from strop.tokens import Tokens, cut, padding_share
+from strop.tokens import Ints, Tokens, cut, padding_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Recipe:
     """Everything that decides a training run but its data and seed. `token_budget` is padded tokens a chunk.
 
     `precision` is that of the forward pass: bfloat16 by autocast, weights and loss in float32 either way. `dropout`
-    replaces the model's own rate (None: as it comes). `selection` None keeps the last update's weights.
+    replaces the model's own rate (None: as it comes). `selection` None keeps the last update's weights. `recompute`
+    bounds memory by one chunk, whatever the batch, for a second forward pass (GradCache, arXiv 2101.06983).
     Raises InputError when `updates` or `token_budget` is below 1, `clip` not above 0, `max_length` below 3 (room for
     one token between the special ones), `dropout` outside [0, 1), or `precision` unknown.
     """
@@ -52,6 +53,7 @@ class Recipe:
     precision: Literal["float32", "bfloat16"] = "float32"
     dropout: float | None = None
     selection: Selection | None = None
+    recompute: bool = field(default=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
         for name, least in (("updates", 1), ("token_budget", 1), ("max_length", 3)):
@@ -88,11 +90,11 @@ class Observer(Protocol):
     @property
     def every(self) -> int: ...
 
-    def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]: ...
+    def __call__(self, step: int, encoder: Encoder) -> Mapping[str, float]: ...
 
 
 def train(
-    encoder: Dense,
+    encoder: Encoder,
     recipe: Recipe,
     groups: Sequence[Group],
     queries: Texts,
@@ -104,10 +106,12 @@ def train(
     checkpoint_seconds: float = 60.0,
     logbook: Logbook | None = None,
     snapshots: Collection[int] = (),
+    until: int | None = None,
 ) -> list[Logged]:
     """Tune `encoder` in place and return what was logged, which `logbook` gets as it comes.
 
-    After each number of updates in `snapshots` the trainable weights are left at `snapshot(folder, number)`.
+    After each number of updates in `snapshots` the trainable weights are left at `snapshot(folder, number)`. `until`
+    ends the call after so many updates of the whole schedule, with a checkpoint from which another goes on.
 
     Goes on from the newest checkpoint in `folder`, to weights bit-identical (on CPU) with those of an undisturbed run;
     `checkpoint.clear` the folder once the result is safe. Raises NonFiniteLossError.
@@ -125,7 +129,7 @@ def train(
     if logbook:
         logbook.start(log)
     saved_at = time.perf_counter()
-    for step in range(state["step"], recipe.updates):
+    for step in range(state["step"], until or recipe.updates):
         seen = _observe(observers, step, encoder, log)
         if step > 0 and _selected(recipe.selection, seen, module, folder, log):
             break
@@ -135,13 +139,14 @@ def train(
         batch = recipe.batching.batch(groups, seed, step)
         texts = [queries.of(q) for q in batch.query_ids] + [documents.of(d) for d in batch.doc_ids]
         lengths = np.array([len(t) for t in texts])
-        pieces = cut(lengths, recipe.token_budget)
+        pieces = _pieces(lengths, len(batch.query_ids), encoder.by_role, recipe.token_budget)
         seen = {}
         optimizer.zero_grad()
-        device = encoder.model.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            represent = partial(represent_rows, encoder, texts)
-            loss = chunks.gradient(represent, pieces, _loss_of(recipe, batch, device, seen))
+        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            represent = partial(_represent, encoder, texts, len(batch.query_ids))
+            loss = chunks.gradient(
+                represent, pieces, _loss_of(recipe, batch, encoder.device, seen), recompute=recipe.recompute
+            )
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
         if not (np.isfinite(loss) and np.isfinite(norm)):
             raise NonFiniteLossError(
@@ -170,6 +175,9 @@ def train(
         if progress:
             progress(1)
     else:
+        if until and until < recipe.updates:
+            checkpoint.save(folder, until, module, optimizer, {"log": log})
+            return log
         seen = _observe(observers, recipe.updates, encoder, log, last=True)
         _selected(recipe.selection, seen, module, folder, log)
     if logbook:
@@ -196,13 +204,32 @@ def _selected(
     return rule.stops(log) is not None
 
 
-def _loss_of(recipe: Recipe, batch: Batch, device: torch.device, seen: dict[str, float]) -> Callable[[Tensor], Tensor]:
-    """Vectors of a batch's texts, queries first -> loss; notes the loss' own diagnostics in `seen`."""
+def _pieces(lengths: Ints, queries: int, by_role: bool, budget: int) -> list[Ints]:
+    """Chunks of positions, the queries' first; of one role each where the roles go different ways."""
+    if not by_role:
+        return cut(lengths, budget)
+    return cut(lengths[:queries], budget) + [queries + piece for piece in cut(lengths[queries:], budget)]
 
-    def loss_of(vectors: Tensor) -> Tensor:
+
+def _represent(
+    encoder: Encoder, texts: Sequence[npt.NDArray[np.int32]], queries: int, positions: Ints
+) -> Representation:
+    role: Role = "query" if positions[0] < queries else "document"
+    return represent_rows(encoder, texts, positions, role)
+
+
+def _loss_of(
+    recipe: Recipe, batch: Batch, device: torch.device, seen: dict[str, float]
+) -> Callable[[Representation], Tensor]:
+    """What a batch's texts came to, queries first -> loss; notes the loss' own diagnostics in `seen`."""
+
+    def loss_of(texts: Representation) -> Tensor:
         n = len(batch.query_ids)
-        scores = recipe.scoring(Representation(vectors[:n]), Representation(vectors[n:]))
-        targets, mask = batch.targets.to(device), batch.mask.to(device)
+        scores = recipe.scoring(texts[:n], texts[n:])
+        wanted = batch.teacher if recipe.loss.taught else batch.targets
+        if wanted is None:
+            raise ValueError("the loss is taught, and no example has a teacher's scores")
+        targets, mask = wanted.to(device), batch.mask.to(device)
         seen.update(recipe.loss.diagnostics(scores.detach(), targets, mask))
         return recipe.loss(scores, targets, mask)
 
@@ -210,7 +237,7 @@ def _loss_of(recipe: Recipe, batch: Batch, device: torch.device, seen: dict[str,
 
 
 def _observe(
-    observers: Sequence[Observer], step: int, encoder: Dense, log: list[Logged], last: bool = False
+    observers: Sequence[Observer], step: int, encoder: Encoder, log: list[Logged], last: bool = False
 ) -> dict[str, float]:
     """Everything seen at this step, which joins the log."""
     seen: dict[str, float] = {}
@@ -223,7 +250,7 @@ def _observe(
 
 
 @contextmanager
-def observing(encoder: Dense) -> Iterator[None]:
+def observing(encoder: Encoder) -> Iterator[None]:
     """Eval mode, no gradients, and a forked random state: whatever happens inside leaves the run as it was."""
     was_training = encoder.module.training
     encoder.module.eval()

@@ -13,8 +13,9 @@ from strop.artifacts import Artifact, Stage, Store, content_key
 from strop.held_out import CosineAccuracy
 from strop.logbook import Logbook, Sink, namespaced
 from strop.models.adapters import export
-from strop.models.dense import Dense, parameter_ledger
-from strop.models.encoder import Role
+from strop.models.dense import parameter_ledger
+from strop.models.encoder import Encoder, Role
+from strop.models.loading import load
 from strop.models.pretrained import Pretrained, resolve
 from strop.monitor import Monitor
 from strop.negatives.group_files import Examples
@@ -34,7 +35,9 @@ class Training:
 
     `held_out` are watched, each as `cosine_accuracy/NAME`, as often as the recipe's selection looks, else half-way.
     `probe` is what the monitor looks at, if any. Unless the recipe selects by it, it changes what is logged and never
-    the weights, so that a training made before under another probe is taken as it is.
+    the weights, so that a training made before under another probe is taken as it is. `until` ends it after so many
+    updates of its schedule, and `earlier` is one that ended so, on other examples maybe, from which this one goes on
+    with the same optimiser: negatives are mined anew between the two.
     """
 
     base: Pretrained
@@ -44,6 +47,8 @@ class Training:
     seed: int
     probe: Probe | None = None
     snapshots: int = 0
+    until: int | None = None
+    earlier: Training | None = None
 
     def found(self, store: Store) -> Artifact | None:
         """Its artifact, if it was made before."""
@@ -59,16 +64,18 @@ class Training:
 
         def make(folder: Path) -> dict[str, Any]:
             recipe, examples = self.recipe, self.examples
-            encoder = Dense.load(self.base.path, recipe.max_length)
+            encoder = load(self.base.path, recipe.max_length)
             queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
             logbook = Logbook(folder, self._about(), self.seed, tracker)
+            if self.earlier:
+                checkpoint.take_over(self.earlier(store, progress).path, folder)
             with progress(f"train {recipe.updates} updates of {recipe.batching.size}", recipe.updates) as advance:
                 started = time.perf_counter()
                 monitor = self._monitor(encoder, logbook)
                 watching: list[train.Observer] = [*self._observers(encoder), *([monitor] if monitor else [])]
                 log = train.train(
                     encoder, recipe, examples.groups, queries, documents, self.seed, folder, watching, advance,
-                    logbook=logbook, snapshots=self.snapshot_steps,
+                    logbook=logbook, snapshots=self.snapshot_steps, until=self.until,
                 )  # fmt: skip
                 took = time.perf_counter() - started
             stopped = recipe.selection.stops(log) if recipe.selection else None
@@ -77,7 +84,8 @@ class Training:
             ledger = parameter_ledger(encoder.module)
             export(encoder, folder / "model", self.base.name, self._sentences)
             write_json(log, folder / "log.json")
-            checkpoint.clear(folder)
+            if self.until is None:
+                checkpoint.clear(folder)
             return {"ledger": ledger, "base": self.base.title, "groups": len(examples.groups), **found}
 
         return store.build(TRAIN, self._values, self._inputs, make, resumable=True)
@@ -92,7 +100,7 @@ class Training:
         trained = self(store, progress)
 
         def make(folder: Path) -> None:
-            encoder = Dense.load(self.base.path, self.recipe.max_length)
+            encoder = load(self.base.path, self.recipe.max_length)
             self.recipe.tuning.prepare(encoder, self.seed)
             checkpoint.restore_weights(train.snapshot(trained.path, updates), encoder.module)
             export(encoder, folder / "model", self.base.name, self._sentences)
@@ -104,7 +112,7 @@ class Training:
         """Some of its texts, on which a merged adapter must give what the unmerged one gave."""
         return list(self.examples.queries.values())[:8] + list(self.examples.documents.values())[:8]
 
-    def _monitor(self, encoder: Dense, logbook: Logbook) -> Monitor | None:
+    def _monitor(self, encoder: Encoder, logbook: Logbook) -> Monitor | None:
         if self.probe is None:
             return None
         fixed = self._every if self._chosen_by_the_probe else None
@@ -133,7 +141,7 @@ class Training:
             "batch": self.recipe.batching.size,
         }
 
-    def _observers(self, encoder: Dense) -> list[CosineAccuracy]:
+    def _observers(self, encoder: Encoder) -> list[CosineAccuracy]:
         return [
             CosineAccuracy(
                 watched.groups,
@@ -147,13 +155,14 @@ class Training:
 
     @property
     def _values(self) -> dict[str, Any]:
-        kept = {"snapshots": self.snapshots} if self.snapshots else {}
-        return {"recipe": self.recipe, "seed": self.seed, **kept}
+        set_ = {name: value for name in ("snapshots", "until") if (value := getattr(self, name))}
+        return {"recipe": self.recipe, "seed": self.seed, **set_}
 
     @property
     def _inputs(self) -> dict[str, str]:
         return {
             **({"probe": content_key(self.probe)} if self._chosen_by_the_probe else {}),
+            **({"earlier": content_key(self.earlier._values, self.earlier._inputs)} if self.earlier else {}),
             "model": self.base.identity,
             "examples": content_key(asdict_examples(self.examples)),
             "held_out": content_key({name: asdict_examples(watched) for name, watched in self.held_out.items()}),
@@ -167,10 +176,13 @@ def tuned_model(artifact: Artifact) -> Pretrained:
 def asdict_examples(examples: Examples) -> dict[str, Any]:
     """Plain values, sets sorted, for a content key."""
     groups = [{**asdict(g), "relevant": sorted(g.relevant)} for g in examples.groups]
+    for group in groups:
+        if not group["teacher"]:
+            del group["teacher"]  # what was made before groups had one keeps its key
     return {"groups": groups, "queries": dict(examples.queries), "documents": dict(examples.documents)}
 
 
-def texts_of(encoder: Dense, examples: Examples, role: Role) -> Texts:
+def texts_of(encoder: Encoder, examples: Examples, role: Role) -> Texts:
     """The examples' queries or documents as tokens."""
     texts = examples.queries if role == "query" else examples.documents
     return Texts(encoder.tokenize(list(texts.values()), role), {text_id: i for i, text_id in enumerate(texts)})

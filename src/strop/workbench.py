@@ -3,58 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 
-from strop import stages
+from strop import stages, starts
 from strop.artifacts import Artifact, Store
 from strop.batches import Batching
-from strop.collection import door
 from strop.collection.contents import Contents
-from strop.collection.panel import panel, shuffled
-from strop.collection.training_panel import cut, training_panel
+from strop.collection.panel import shuffled
+from strop.diagnose import sample_of
 from strop.geometry.sample import Sample
 from strop.held_out import HeldOut
 from strop.lexical import BM25
+from strop.material import Material, read, tested
 from strop.measures import evaluate, mean
-from strop.models.pretrained import Pretrained, resolve
+from strop.mining import Mining, first_part, refreshed
+from strop.models.architecture import Start
+from strop.models.loading import is_multi_vector
+from strop.models.pretrained import Pretrained
 from strop.monitor import affordable
 from strop.negatives.group_files import Examples
 from strop.negatives.positives import positive_groups
-from strop.negatives.sampled import Uniform
+from strop.negatives.taught import teach
 from strop.negatives.triples import TRIPLES, read_triples
 from strop.nouns import Collection, Group
 from strop.probe import DOCUMENTS, QUERIES, Probe, of_collection, of_examples
-from strop.runs import Run
 from strop.stages import Progress, Vectors, silent
-from strop.study import Mined, Negatives, Preset, Provided, Rates, Scale, Study, Tuned
+from strop.study import Mined, Negatives, Preset, Provided, Rates, Scale, SelfMined, Study, Tuned
 from strop.tuning import Training, tuned_model
 
 #: Learning rates are chosen by how the held-out queries rank at most so many training documents.
 RATE_DOCUMENTS = 10_000
+#: Queries a batch while a model cut short is taught, where the scale sets no limit.
+LESSON_BATCH = 32
 #: A fifth of the queries, as the thesis held out, but no more than a curve needs.
 HELD_OUT = HeldOut(share=0.2, most=128)
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What every system of a study shares, drawn before any training: panels (or whole splits), and the base."""
-
-    test: Collection
-    train: Collection
-    base: Pretrained
-    whole: Collection
-
-    @property
-    def train_documents(self) -> Mapping[str, str]:
-        return Contents(self.train.documents, self.train.reserved)
-
-    @property
-    def train_queries(self) -> Mapping[str, str]:
-        return {q.id: q.text for q in self.train.queries.values()}
 
 
 class Workbench:
@@ -63,38 +49,34 @@ class Workbench:
     `source` is the collection. Raises InputError on bad data, before any model is loaded.
     """
 
-    def __init__(self, study: Study, scale: Scale, source: str, store: Store, progress: Progress = silent) -> None:
+    def __init__(
+        self,
+        study: Study,
+        scale: Scale,
+        source: str,
+        store: Store,
+        progress: Progress = silent,
+        others: Sequence[str] = (),
+    ) -> None:
         self.study, self.scale, self.source, self.store, self.progress = study, scale, source, store, progress
+        self.others = tuple(others) or scale.others
 
     @cached_property
     def material(self) -> Material:
-        scale, seed = self.scale, self.scale.seeds[0]
-        with self.progress("read the collection", 2) as advance:
-            test = self._load(scale.test_split)
-            advance(1)
-            train = self._load("train")
-            advance(1)
-        whole = test
-        if scale.test_queries is not None and scale.test_documents is not None:
-            test = panel(test, scale.test_queries, scale.test_documents, seed)
-        closed = {d for judged in test.qrels.values() for d, grade in judged.items() if grade > 0}
-        if scale.train_queries is not None and scale.train_documents is not None:
-            train = training_panel(train, scale.train_queries, scale.train_documents, seed, closed)
-        else:
-            train = replace(train, reserved=train.reserved | closed)
-        return Material(test, train, resolve(self.study.base), whole)
+        return read(self.study, self.scale, self.source, self.store.root, self.progress)
 
-    def _load(self, split: str) -> Collection:
-        data = door.load(self.source, split, self.store.root / "docstrings")
-        return data if self.scale.cut_chars is None else cut(data, self.scale.cut_chars)
+    @cached_property
+    def panels(self) -> Mapping[str, Collection]:
+        """Every collection that systems are tested on, by name: its own first."""
+        own = self.material.test
+        others = (tested(self.scale, source, self.store.root) for source in self.others)
+        return {own.name: own} | {c.name: c for c in others if c.name != own.name}
 
-    def ranking(self, preset: Preset, name: str, seed: int) -> Artifact:
-        """The Run of a system over the test panel."""
-        how = preset.system(name).how
-        model = self.model(preset, name, seed) if isinstance(how, Tuned) else self.material.base
-        return self.retrieve(how, model, self.material.test)
+    def ranking(self, preset: Preset, name: str, seed: int, collection: Collection | None = None) -> Artifact:
+        """The Run of a system over the test panel, or over another collection's."""
+        return self.retrieve(preset.system(name).how, self.model(preset, name, seed), collection or self.material.test)
 
-    def retrieve(self, how: BM25 | Tuned | None, model: Pretrained, collection: Collection) -> Artifact:
+    def retrieve(self, how: BM25 | Start | Tuned | None, model: Pretrained, collection: Collection) -> Artifact:
         queries = {q.id: q.text for q in collection.queries.values()}
         documents, own = Contents(collection.documents), _own(collection)
         if isinstance(how, BM25):
@@ -112,26 +94,51 @@ class Workbench:
     def sample(self, model: Pretrained) -> Sample:
         """How a model sees the probe, by the vectors it searches the test panel with."""
         test = self.material.test
-        texts = {q.id: q.text for q in test.queries.values()}
-        asked = Vectors.load(stages.encode_texts(self.store, model, texts, "query", self.progress))
-        found = Vectors.load(
-            stages.encode_texts(self.store, model, Contents(test.documents), "document", self.progress)
-        )
+        queries, documents = {q.id: q.text for q in test.queries.values()}, Contents(test.documents)
+        if is_multi_vector(model.path):
+            return sample_of(self.store, model, self.probe, self.progress)
+        asked = Vectors.load(stages.encode_texts(self.store, model, queries, "query", self.progress))
+        found = Vectors.load(stages.encode_texts(self.store, model, documents, "document", self.progress))
         return self.probe.sample(asked.of(self.probe.queries), found.of(self.probe.documents))
 
-    def values(self, preset: Preset, name: str, measure: str) -> list[dict[str, float]]:
-        """Per-query values of a system on the test panel, a mapping a seed."""
-        seeds = self.seeds(preset) if isinstance(preset.system(name).how, Tuned) else self.scale.seeds[:1]
-        runs = [stages.run_of(self.ranking(preset, name, seed)) for seed in seeds]
-        return [evaluate(run, self.material.test.qrels, (measure,))[measure] for run in runs]
+    def values(
+        self,
+        preset: Preset,
+        name: str,
+        measure: str,
+        collection: Collection | None = None,
+        seeds: tuple[int, ...] = (),
+    ) -> list[dict[str, float]]:
+        """Per-query values of a system on the test panel or another collection's, a mapping a seed."""
+        tested = collection or self.material.test
+        if not seeds:
+            seeds = self.seeds(preset) if isinstance(preset.system(name).how, Tuned) else self.scale.seeds[:1]
+        runs = [stages.run_of(self.ranking(preset, name, seed, tested)) for seed in seeds]
+        return [evaluate(run, tested.qrels, (measure,))[measure] for run in runs]
 
     def seeds(self, preset: Preset) -> tuple[int, ...]:
         return self.scale.seeds[: self.scale.presets.get(preset.name, 1)]
 
     def model(self, preset: Preset, name: str, seed: int) -> Pretrained:
-        """The tuned model, or the base for a system that is not tuned."""
-        tuned = isinstance(preset.system(name).how, Tuned)
-        return tuned_model(self.training(preset, name, seed)) if tuned else self.material.base
+        """The tuned model, or for a system that is not tuned what it is made of: the base in its architecture."""
+        how = preset.system(name).how
+        if isinstance(how, Tuned):
+            return tuned_model(self.training(preset, name, seed))
+        return self.start(how if isinstance(how, Start) else None)
+
+    def start(self, start: Start | None) -> Pretrained:
+        """What a training starts from."""
+        base = self.material.base
+        if start and start.layers:
+            args = (self.lesson(), self.scale.largest_batch or LESSON_BATCH, self.scale.seeds[0], self.progress)
+            base = starts.taught(self.store, base, start.layers, *args)
+        return starts.converted(self.store, base, start.architecture) if start and start.architecture else base
+
+    def lesson(self) -> Examples:
+        """Training queries with documents the base ranks high and its scores of them."""
+        shared, window = self.material, starts.LESSON_WINDOW
+        groups = self.mining.mined(window, shared.base)
+        return Examples.of(teach(groups, self.mining.run(Mined(window))), shared.train)
 
     def training(self, preset: Preset, name: str, seed: int) -> Artifact:
         return self.job(preset, name, seed)(self.store, self.progress)
@@ -142,7 +149,10 @@ class Workbench:
         assert isinstance(how, Tuned)
         if how.rates:
             how = _at_rate(how, self.rate(preset, how.rates))
-        return self._job(preset, how, seed)
+        return self._mined_anew(self._job(preset, how, seed), how)
+
+    def _mined_anew(self, whole: Training, how: Tuned) -> Training:
+        return refreshed(whole, how.negatives, self.mining) if isinstance(how.negatives, SelfMined) else whole
 
     def is_done(self, preset: Preset, name: str, seed: int) -> bool:
         """Whether a tuned system needs no more training."""
@@ -153,7 +163,10 @@ class Workbench:
             if not all(job.found(self.store) for job in jobs):
                 return False
             how = _at_rate(how, self.rate(preset, how.rates))
-        return self._job(preset, how, seed).found(self.store) is not None
+        whole = self._job(preset, how, seed)
+        if isinstance(how.negatives, SelfMined) and not first_part(whole, how.negatives).found(self.store):
+            return False  # asking for the rest would train it
+        return self._mined_anew(whole, how).found(self.store) is not None
 
     @cache  # noqa: B019  a workbench lives as long as its study runs
     def rate(self, preset: Preset, rates: Rates) -> float:
@@ -182,18 +195,20 @@ class Workbench:
         training = self.examples(preset, how)
         watched = {name: self.watched(preset, policy) for name, policy in preset.watched}
         batching = self._batching(preset, how)
-        updates = how.epochs * batching.per_epoch(len(training.groups))
+        epochs = max(1, round(how.epochs * self.scale.epochs_share))
+        updates = epochs * batching.per_epoch(len(training.groups))
         recipe = replace(how.recipe, updates=updates, batching=batching)
         probe = None
         if watched and (share := affordable(recipe, training.groups)):
             probe = held_out_probe(training, watched, share)
-        return Training(self.material.base, recipe, training, watched, seed, probe)
+        return Training(self.start(how.start), recipe, training, watched, seed, probe)
 
     def _batching(self, preset: Preset, how: Tuned) -> Batching:
         """The batch at this scale: every system's shrinks by the factor of the preset's largest."""
         largest = max(s.how.recipe.batching.size for s in preset.systems if isinstance(s.how, Tuned))
         shrink = max(1.0, largest / (self.scale.largest_batch or largest))
-        return replace(how.recipe.batching, size=max(1, round(how.recipe.batching.size / shrink)))
+        share = self.scale.batch_share or 1 / shrink
+        return replace(how.recipe.batching, size=max(1, round(how.recipe.batching.size * share)))
 
     def examples(self, preset: Preset, how: Tuned) -> Examples:
         """What a system is trained on: the preset's training groups with its own negatives, `share` of them."""
@@ -205,8 +220,8 @@ class Workbench:
             order = np.random.default_rng(seed).permutation(len(groups))
             groups = tuple(groups[i] for i in sorted(order[: int(how.share * len(groups))]))
         if how.negatives is not None:
-            own = self.with_negatives(how.negatives)
-            groups = tuple(own[g.query_id] for g in groups if g.query_id in own)
+            own = self.rows(preset, how.negatives)
+            groups = tuple(row for g in groups for row in own.get(g.query_id, ()))
         return Examples.of(groups, self.material.train)
 
     def watched(self, preset: Preset, policy: Negatives) -> Examples:
@@ -236,24 +251,20 @@ class Workbench:
     @cache  # noqa: B019
     def with_negatives(self, policy: Negatives) -> Mapping[str, Group]:
         """Query id -> its group with negatives, mined over training documents only."""
-        shared, seed = self.material, self.scale.seeds[0]
-        groups = positive_groups(shared.train, first_only=True)
-        if isinstance(policy, Provided):
-            return self.with_negatives(policy.otherwise)
-        if isinstance(policy, Uniform):
-            drawn = policy(groups, list(shared.train_documents), seed)
-        else:
-            drawn = policy.window(groups, self.mining_run(policy), seed)
-        return {g.query_id: g for g in drawn}
+        return {g.query_id: g for g in self.mining.rows(policy)}
 
-    def mining_run(self, policy: Mined) -> Run:
-        """What the miner finds for the training queries among the training documents."""
-        shared, depth = self.material, policy.window.high
-        if policy.miner:
-            args = (self.store, policy.miner, shared.train_queries, shared.train_documents, depth)
-            return stages.run_of(stages.search_lexical(*args, progress=self.progress))
-        args_dense = (self.store, shared.base, shared.train_queries, shared.train_documents, depth)
-        return stages.run_of(stages.search_dense(*args_dense, progress=self.progress))
+    def rows(self, preset: Preset, policy: Negatives) -> Mapping[str, list[Group]]:
+        """Query id -> its groups with negatives: of a union one for each source."""
+        seed, found = self.scale.seeds[0], dict[str, list[Group]]()
+        for group in self.mining.rows(policy, lambda name: self.model(preset, name, seed)):
+            found.setdefault(group.query_id, []).append(group)
+        return found
+
+    @cached_property
+    def mining(self) -> Mining:
+        shared = self.material
+        args = (shared.train, shared.train_queries, shared.train_documents, shared.base)
+        return Mining(*args, self.scale.seeds[0], self.store, self.progress)
 
 
 def held_out_probe(training: Examples, watched: Mapping[str, Examples], share: float) -> Probe | None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 
-from strop.models.dense import Dense
+from strop.models.encoder import Encoder, Role, represent_rows
 from strop.nouns import InputError
 
 #: Two forward passes that should be equal may differ by this much, merged against unmerged.
@@ -19,7 +20,7 @@ MERGE_TOLERANCE = 1e-5
 
 
 class Tuning(Protocol):
-    def prepare(self, encoder: Dense, seed: int) -> None:
+    def prepare(self, encoder: Encoder, seed: int) -> None:
         """Mark what trains, adding parameters where the method has its own; `seed` fixes their start."""
         ...
 
@@ -28,7 +29,7 @@ class Tuning(Protocol):
 class Full:
     """Every weight trains."""
 
-    def prepare(self, encoder: Dense, seed: int) -> None:
+    def prepare(self, encoder: Encoder, seed: int) -> None:
         encoder.module.requires_grad_(True)
 
 
@@ -50,8 +51,8 @@ class LoRA:
         if self.r < 1 or not 0 <= self.dropout < 1:
             raise InputError(f"r is {self.r} and dropout {self.dropout}", remedy="Give r >= 1 and 0 <= dropout < 1")
 
-    def prepare(self, encoder: Dense, seed: int) -> None:
-        """Raises InputError when no module of the model carries a target's name."""
+    def prepare(self, encoder: Encoder, seed: int) -> None:
+        """In every tower. Raises InputError when no module of the model carries a target's name."""
         config = LoraConfig(
             r=self.r,
             lora_alpha=self.alpha,
@@ -65,7 +66,8 @@ class LoRA:
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
             torch.manual_seed(seed)
             try:
-                encoder.transformer.model = get_peft_model(encoder.transformer.model, config)  # type: ignore[assignment]
+                for tower in encoder.transformers:
+                    tower.model = get_peft_model(tower.model, config)  # type: ignore[assignment]
             except ValueError as error:
                 raise InputError(
                     f"no module named {' or '.join(self.targets)} in the model ({error})",
@@ -73,31 +75,46 @@ class LoRA:
                 ) from error
 
 
-def export(encoder: Dense, folder: str | Path, base_source: str, probe: list[str]) -> None:
-    """Save the model whole, and its adapter beside it where it has one (`folder/adapter`).
+def export(encoder: Encoder, folder: str | Path, base_source: str, probe: list[str]) -> None:
+    """Save the model whole, and its adapter beside it where it has one: `folder/adapter`, or `folder/adapter/0` and on
+    for several towers, queries' first.
 
     The adapter is merged into the weights first, in place; on `probe` texts the merged outputs must equal the
     unmerged ones to 1e-5, else RuntimeError. `base_source` (a hub id) replaces the local path that peft would write.
     """
     folder = Path(folder)
-    inner = encoder.transformer.model
-    if isinstance(inner, PeftModel):
-        # The vocabulary never changes here; "auto" would ask the hub about it when the base's folder is gone.
-        inner.save_pretrained(str(folder / "adapter"), save_embedding_layers=False)
-        config_path = folder / "adapter" / "adapter_config.json"
-        config = json.loads(config_path.read_text(encoding="utf-8"))
-        config["base_model_name_or_path"] = base_source
-        config_path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        (folder / "adapter" / "README.md").unlink(missing_ok=True)  # peft's empty card names a local path
+    towers = encoder.transformers
+    if any(isinstance(tower.model, PeftModel) for tower in towers):
         before = _outputs(encoder, probe)
-        encoder.transformer.model = inner.merge_and_unload()
+        for i, tower in enumerate(towers):
+            assert isinstance(tower.model, PeftModel)
+            _save_adapter(tower.model, folder / "adapter" / (str(i) if len(towers) > 1 else ""), base_source)
+            tower.model = tower.model.merge_and_unload()
         gap = float((_outputs(encoder, probe) - before).abs().max())
         if not gap <= MERGE_TOLERANCE:
             raise RuntimeError(f"merging the adapter moved the outputs by {gap:.1e}, over {MERGE_TOLERANCE:.0e}")
     encoder.save(folder)
 
 
-def _outputs(encoder: Dense, texts: list[str]) -> torch.Tensor:
+def _save_adapter(model: PeftModel, folder: Path, base_source: str) -> None:
+    # The vocabulary never changes here; "auto" would ask the hub about it when the base's folder is gone.
+    model.save_pretrained(str(folder), save_embedding_layers=False)
+    config_path = folder / "adapter_config.json"
+    config = json.loads(config_path.read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = base_source
+    config_path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / "README.md").unlink(missing_ok=True)  # peft's empty card names a local path
+
+
+def _outputs(encoder: Encoder, texts: list[str]) -> torch.Tensor:
+    """Searchable vectors of the texts as queries and as documents, `(anything, D)`."""
     encoder.module.eval()
+    roles: tuple[Role, Role] = ("query", "document")
+    found = []
     with torch.inference_mode():
-        return encoder.model.encode(texts, convert_to_tensor=True, show_progress_bar=False)
+        for role in roles:
+            tokens = encoder.tokenize(texts, role)
+            rows = [tokens.row(i) for i in range(len(tokens))]
+            seen = encoder.searchable(represent_rows(encoder, rows, np.arange(len(rows)), role))
+            found.append(seen.vectors if seen.mask is None else seen.vectors[seen.mask])
+    return torch.cat(found)

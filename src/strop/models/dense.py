@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from transformers.utils import logging
 from strop.artifacts import content_key
 from strop.models.encoder import Role
 from strop.nouns import InputError
-from strop.scoring import Representation
+from strop.scoring import Dot, Representation, Scoring
 from strop.tokens import Tokens
 
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # loading a small model is no news
@@ -76,6 +77,22 @@ class Dense:
         return cast(Transformer, self.model[0])
 
     @property
+    def transformers(self) -> tuple[Transformer, ...]:
+        return (self.transformer,)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def by_role(self) -> bool:
+        return False
+
+    @property
+    def similarity(self) -> Scoring:
+        return Dot()
+
+    @property
     def pad_id(self) -> int:
         return int(self._tokenizer.pad_token_id)
 
@@ -111,12 +128,11 @@ class Dense:
         return [len(ids) for ids in encoded["input_ids"]]
 
     def set_dropout(self, rate: float) -> None:
-        """Give every dropout of the transformer this rate."""
         for module in self.transformer.modules():
             if isinstance(module, nn.Dropout):
                 module.p = rate
 
-    def represent(self, ids: Tensor, mask: Tensor) -> Representation:
+    def represent(self, ids: Tensor, mask: Tensor, role: Role = "document") -> Representation:
         features: dict[str, Any] = {
             "input_ids": ids.to(self.model.device),
             "attention_mask": mask.to(self.model.device),

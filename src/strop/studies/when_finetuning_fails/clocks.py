@@ -186,4 +186,4 @@ def _percent(of_ratio: float) -> str:
 
 def _vectors(encoder: Dense, texts: list[str]) -> Vectors:
     tokens = encoder.tokenize(texts, "query")
-    return encode(encoder, tokens, np.empty((len(tokens), encoder.dimension), dtype=np.float32))
+    return encode(encoder, tokens, "document", np.empty((len(tokens), encoder.dimension), dtype=np.float32))

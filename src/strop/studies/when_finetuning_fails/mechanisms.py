@@ -24,7 +24,6 @@ from strop.negatives.tally import FLAGGED, MINED, Tally, rank_of
 from strop.nouns import InputError
 from strop.points import Evidence, Grid, Verdict
 from strop.report import formats
-from strop.scoring import Representation
 from strop.studies.when_finetuning_fails import clocks, umap
 from strop.studies.when_finetuning_fails.effects import OWN_RANK, TUNED, base_similarity
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK
@@ -143,7 +142,7 @@ def one_rank(bench: Workbench) -> Evidence:
 def false_negatives(bench: Workbench) -> Evidence:
     """T11. Shown when an estimator that finds hidden positives here puts the share of false negatives above zero."""
     groups = [g for g in bench.with_negatives(FIXED_RANK).values() if g.negatives]
-    lexical = bench.mining_run(Mined(RankWindow(1, 1000), BM25()))
+    lexical = bench.mining.run(Mined(RankWindow(1, 1000), BM25()))
     scores: dict[str, Scores] = {"dense": base_similarity(bench), "BM25": run_scores(lexical)}
     calibrations = _calibrations(bench, scores)
     report = false_negative_report(groups, scores, calibrations)
@@ -236,7 +235,7 @@ def _calibrations(bench: Workbench, scores: dict[str, Scores]) -> list[Calibrati
         judged = hide(usable, 0.5, bench.scale.seeds[0])
     except InputError:
         return []
-    run = bench.mining_run(FIXED_RANK)
+    run = bench.mining.run(FIXED_RANK)
     return calibrate(f"{train.name}/{train.split}", judged, run, "the base", EveryRank(1, 200), scores, ESTIMATORS)
 
 
@@ -245,5 +244,5 @@ def _vectors(encoder: Dense, texts: list[str], role: Role, unit: bool) -> np.nda
     tokens = encoder.tokenize(texts, role)
     rows = [tokens.row(i) for i in range(len(tokens))]
     with observing(encoder):
-        raw = Representation(chunks.vectors(partial(represent_rows, encoder, rows), tokens.lengths, budget=2048))
+        raw = chunks.vectors(partial(represent_rows, encoder, rows, role=role), tokens.lengths, budget=2048)
         return (encoder.searchable(raw) if unit else raw).vectors.float().cpu().numpy()

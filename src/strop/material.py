@@ -1,0 +1,67 @@
+"""Material: what every system of a study shares, drawn from collections before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from strop.collection import door
+from strop.collection.contents import Contents
+from strop.collection.panel import panel
+from strop.collection.training_panel import cut, training_panel
+from strop.models.pretrained import Pretrained, resolve
+from strop.nouns import Collection
+from strop.stages import Progress
+from strop.study import Scale, Study
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Panels (or whole splits) to test and train on, and the base."""
+
+    test: Collection
+    train: Collection
+    base: Pretrained
+    whole: Collection
+
+    @property
+    def train_documents(self) -> Mapping[str, str]:
+        return Contents(self.train.documents, self.train.reserved)
+
+    @property
+    def train_queries(self) -> Mapping[str, str]:
+        return {q.id: q.text for q in self.train.queries.values()}
+
+
+def read(study: Study, scale: Scale, source: str, cache: Path, progress: Progress) -> Material:
+    """Raises InputError on bad data, before any model is loaded."""
+    seed = scale.seeds[0]
+    with progress("read the collection", 2) as advance:
+        whole = _load(scale, source, scale.test_split, cache)
+        advance(1)
+        train = _load(scale, source, "train", cache)
+        advance(1)
+    test = _panel(whole, scale.test_queries, scale.test_documents, seed)
+    closed = {d for judged in test.qrels.values() for d, grade in judged.items() if grade > 0}
+    if scale.train_queries is not None and scale.train_documents is not None:
+        train = training_panel(train, scale.train_queries, scale.train_documents, seed, closed)
+    else:
+        train = replace(train, reserved=train.reserved | closed)
+    return Material(test, train, resolve(study.base), whole)
+
+
+def tested(scale: Scale, source: str, cache: Path) -> Collection:
+    """The panel of another collection's test split, or of its only one. Raises InputError on bad data."""
+    splits = door.splits(source)
+    split = "test" if "test" in splits else splits[-1]
+    return _panel(_load(scale, source, split, cache), scale.other_queries, scale.other_documents, scale.seeds[0])
+
+
+def _load(scale: Scale, source: str, split: str, cache: Path) -> Collection:
+    data = door.load(source, split, cache / "docstrings")
+    return data if scale.cut_chars is None else cut(data, scale.cut_chars)
+
+
+def _panel(whole: Collection, queries: int | None, documents: int | None, seed: int) -> Collection:
+    return whole if queries is None or documents is None else panel(whole, queries, documents, seed)

@@ -1,0 +1,104 @@
+"""Mining: the negatives of a study's training queries, of every kind, over training documents only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from strop import stages
+from strop.artifacts import Store
+from strop.lexical import BM25
+from strop.models.pretrained import Pretrained
+from strop.negatives import denoised, union
+from strop.negatives.from_run import RankWindow
+from strop.negatives.group_files import Examples
+from strop.negatives.positive_relative import run_scores
+from strop.negatives.positives import positive_groups
+from strop.negatives.sampled import Uniform
+from strop.nouns import Collection, Group
+from strop.runs import Run
+from strop.stages import ById, Progress
+from strop.study import Cleaned, Mined, Negatives, Provided, SelfMined, Union
+from strop.tuning import Training, tuned_model
+
+
+def unnamed(name: str) -> Pretrained:
+    """For policies that name no system as their miner."""
+    raise ValueError(f"negatives mined by {name!r} belong to a preset's system")
+
+
+#: As deep as an estimator looks for the positive whose score it compares with.
+_JUDGED_DEPTH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Mining:
+    """Training queries and documents, and the models that may mine: the base, and finished systems by name."""
+
+    train: Collection
+    queries: ById
+    documents: ById
+    base: Pretrained
+    seed: int
+    store: Store
+    progress: Progress
+
+    def rows(self, policy: Negatives, model: Callable[[str], Pretrained] = unnamed) -> list[Group]:
+        """Groups with negatives, in the order of the judgments; a union's sources one after the other.
+
+        Queries without enough candidates are left out. Of self-mined ones those from the base, with which they start.
+        """
+        groups = positive_groups(self.train, first_only=True)
+        if isinstance(policy, Provided):
+            return self.rows(policy.otherwise, model)
+        if isinstance(policy, Uniform):
+            return policy(groups, list(self.documents), self.seed)
+        if isinstance(policy, Union):
+            parts = [self.rows(source, model) for source in policy.of]
+            return union.quota(parts, policy.counts) if policy.counts else union.rows(parts)
+        if isinstance(policy, SelfMined):
+            return self.mined(policy.window, self.base)
+        if isinstance(policy, Cleaned):
+            return self._cleaned(policy, model)
+        return policy.window(groups, self.run(policy, model), self.seed)
+
+    def mined(self, window: RankWindow, model: Pretrained, among: Sequence[Group] | None = None) -> list[Group]:
+        """Groups (those `among`, or all) with negatives from a window of what a model finds."""
+        groups = among or positive_groups(self.train, first_only=True)
+        return window(groups, self._run(model, window.high), self.seed)
+
+    def run(self, policy: Mined, model: Callable[[str], Pretrained] = unnamed) -> Run:
+        """What the miner finds for the training queries among the training documents."""
+        if isinstance(policy.miner, BM25):
+            return self._lexical(policy.miner, policy.window.high)
+        return self._run(model(policy.miner) if policy.miner else self.base, policy.window.high)
+
+    def _cleaned(self, policy: Cleaned, model: Callable[[str], Pretrained]) -> list[Group]:
+        dense, lexical = self._run(self.base, _JUDGED_DEPTH), self._lexical(BM25(), _JUDGED_DEPTH)
+        scores = {"dense": run_scores(dense), "bm25": run_scores(lexical)}
+        return list(denoised.denoise(self.rows(policy.of, model), policy.estimator, scores, policy.keep).groups)
+
+    def _run(self, model: Pretrained, depth: int) -> Run:
+        args = (self.store, model, self.queries, self.documents, depth)
+        return stages.run_of(stages.search_dense(*args, progress=self.progress))
+
+    def _lexical(self, miner: BM25, depth: int) -> Run:
+        args = (self.store, miner, self.queries, self.documents, depth)
+        return stages.run_of(stages.search_lexical(*args, progress=self.progress))
+
+
+def first_part(whole: Training, policy: SelfMined) -> Training:
+    """The part of a self-mined training before its negatives are mined anew."""
+    return replace(whole, until=round(whole.recipe.updates / (policy.refreshes + 1)))
+
+
+def refreshed(whole: Training, policy: SelfMined, mining: Mining) -> Training:
+    """The training in parts, each on negatives that the model as it then was ranks in the window; trains all but the
+    last."""
+    part = first_part(whole, policy)
+    for i in range(2, policy.refreshes + 2):
+        model = tuned_model(part(mining.store, mining.progress))
+        rows = mining.mined(policy.window, model, whole.examples.groups)
+        until = round(whole.recipe.updates * i / (policy.refreshes + 1)) if i <= policy.refreshes else None
+        part = replace(whole, examples=Examples.of(rows, mining.train), until=until, earlier=part)
+    return part

@@ -1,0 +1,102 @@
+"""Architectures as values: each turns a dense model's folder into its own, on the same transformer weights."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Router
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+from torch import nn
+
+from strop.nouns import InputError
+
+PoolingMode = Literal["mean", "cls", "lasttoken"]
+Similarity = Literal["cosine", "dot"]
+
+
+class Architecture(Protocol):
+    def convert(self, source: Path, target: Path) -> None:
+        """Read the dense model in `source` and write this architecture's to `target`, with nothing random added."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tied:
+    """One tower for queries and documents. `cosine` ends it with unit vectors, `dot` leaves their lengths.
+
+    Mean pooling and dot product are Contriever's, and Lee et al.'s symmetric encoder's; `lasttoken` is for decoders.
+    """
+
+    pooling: PoolingMode = "mean"
+    similarity: Similarity = "cosine"
+
+    def convert(self, source: Path, target: Path) -> None:
+        model = _dense(source)
+        _write(_tower(_transformer(model), self.pooling, self.similarity), model, self.similarity, target)
+
+
+@dataclass(frozen=True, slots=True)
+class Untied:
+    """A tower for queries and one for documents, equal at the start: DPR's shape, and Lee et al.'s asymmetric one."""
+
+    pooling: PoolingMode = "cls"
+    similarity: Similarity = "cosine"
+
+    def convert(self, source: Path, target: Path) -> None:
+        model = _dense(source)
+        query, document = (
+            _tower(transformer, self.pooling, self.similarity)
+            for transformer in (_transformer(model), copy.deepcopy(_transformer(model)))
+        )
+        _write([Router.for_query_document(query, document)], model, self.similarity, target)
+
+
+def keep_layers(source: Path, target: Path, count: int) -> None:
+    """The same dense model with its first `count` transformer layers only. Raises InputError when it has fewer."""
+    model = _dense(source)
+    inner: Any = _transformer(model).model
+    layers = inner.encoder.layer
+    if not 1 <= count <= len(layers):
+        raise InputError(f"{count} layers are asked for", remedy=f"Give 1 to {len(layers)}")
+    inner.encoder.layer = nn.ModuleList(layers[:count])
+    inner.config.num_hidden_layers = count
+    model.save_pretrained(str(target), create_model_card=False)
+
+
+def _dense(source: Path) -> SentenceTransformer:
+    return SentenceTransformer(str(source), local_files_only=True, device="cpu")
+
+
+def _transformer(model: SentenceTransformer) -> Transformer:
+    first: Any = model[0]
+    if not isinstance(first, Transformer):
+        raise InputError(
+            f"the model starts with {type(first).__name__}, not with a transformer",
+            remedy="Give a dense sentence-transformers model with one tower",
+        )
+    return cast(Transformer, first)
+
+
+def _tower(transformer: Transformer, pooling: PoolingMode, similarity: Similarity) -> list[Any]:
+    width = transformer.get_embedding_dimension()
+    return [transformer, Pooling(width, pooling), *([Normalize()] if similarity == "cosine" else [])]
+
+
+def _write(modules: list[Any], model: Any, similarity: Similarity, target: Path) -> None:
+    made = SentenceTransformer(modules=modules, similarity_fn_name=similarity, prompts=model.prompts, device="cpu")
+    made.save_pretrained(str(target), create_model_card=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a training starts from: the base in this architecture (None: as it comes), of its first `layers` only.
+
+    A model cut to some layers is first taught by the base on training text, so that size is not mixed up with damage.
+    """
+
+    architecture: Architecture | None = None
+    layers: int | None = None

@@ -1,0 +1,117 @@
+"""Untied dense encoder: a tower for queries and one for documents, in sentence-transformers' Router layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Router
+from sentence_transformers.sentence_transformer.modules import Transformer
+from torch import Tensor, nn
+
+from strop.artifacts import content_key
+from strop.models.dense import Dense
+from strop.models.encoder import Role
+from strop.nouns import InputError
+from strop.scoring import Representation, Scoring
+from strop.tokens import Tokens
+
+
+class TwoTowers:
+    """A `SentenceTransformer` that starts with a Router of routes `query` and `document`, in float32.
+
+    Each tower is a `Dense` over its route's modules and whatever follows the Router, so that both rooms keep one
+    meaning of pooling, prompts and length. Raises InputError when a route is missing or the towers' vectors differ in
+    width, and as `Dense` does.
+    """
+
+    def __init__(self, model: SentenceTransformer, max_length: int | None = None) -> None:
+        router = model[0]
+        routes = set(router.sub_modules) if isinstance(router, Router) else set()
+        if not {"query", "document"} <= routes:
+            raise InputError(
+                f"the model has no towers for queries and documents, but {', '.join(sorted(routes)) or 'no routes'}",
+                remedy="Give a sentence-transformers model made with Router.for_query_document",
+            )
+        self.model = model.float()
+        self._towers: dict[Role, Dense] = {
+            "query": self._tower("query", max_length),
+            "document": self._tower("document", max_length),
+        }
+        if self._towers["query"].dimension != self._towers["document"].dimension:
+            raise InputError("the towers' vectors differ in width", remedy="Give towers of one dimension")
+
+    def _tower(self, role: Role, max_length: int | None) -> Dense:
+        model: Any = self.model
+        modules = [*model[0].sub_modules[role], *list(model)[1:]]
+        tower = SentenceTransformer(
+            modules=modules,
+            prompts=model.prompts,
+            similarity_fn_name=self.model.similarity_fn_name,
+            device=str(self.model.device),
+        )
+        return Dense(tower, max_length)
+
+    @classmethod
+    def load(cls, folder: str | Path, max_length: int | None = None) -> TwoTowers:
+        return cls(SentenceTransformer(str(folder), local_files_only=True), max_length)
+
+    @property
+    def module(self) -> nn.Module:
+        return self.model
+
+    @property
+    def transformers(self) -> tuple[Transformer, ...]:
+        """The query tower's first."""
+        return self._towers["query"].transformer, self._towers["document"].transformer
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def pad_id(self) -> int:
+        return self._towers["document"].pad_id
+
+    @property
+    def dimension(self) -> int:
+        return self._towers["document"].dimension
+
+    @property
+    def max_length(self) -> int:
+        return self._towers["document"].max_length
+
+    @property
+    def by_role(self) -> bool:
+        return True
+
+    @property
+    def similarity(self) -> Scoring:
+        return self._towers["document"].similarity
+
+    @property
+    def tokenizer_key(self) -> str:
+        return content_key([tower.tokenizer_key for tower in self._towers.values()])
+
+    def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
+        return self._towers[role].tokenize(texts, role)
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        return self._towers["document"].token_counts(texts)
+
+    def set_dropout(self, rate: float) -> None:
+        for tower in self._towers.values():
+            tower.set_dropout(rate)
+
+    def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
+        return self._towers[role].represent(ids, mask, role)
+
+    def searchable(self, representation: Representation) -> Representation:
+        return self._towers["document"].searchable(representation)
+
+    def save(self, folder: str | Path) -> None:
+        """In sentence-transformers' layout, a subfolder a tower, for `SentenceTransformer(folder).encode_query`."""
+        self.model.save_pretrained(str(folder), create_model_card=False)

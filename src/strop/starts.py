@@ -1,0 +1,48 @@
+"""Starts: what a training begins with, made from the base: another architecture, or its first layers, taught by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from strop.artifacts import Stage, Store
+from strop.models.architecture import Architecture, keep_layers
+from strop.models.pretrained import Pretrained, resolve
+from strop.negatives.from_run import RankWindow
+from strop.negatives.group_files import Examples
+from strop.recipes import DISTILL_KL
+from strop.stages import Progress, silent
+from strop.tuning import Training, tuned_model
+
+START = Stage("start", 1)
+#: What a model cut short learns from: documents the base ranks high for a training query, with the base's scores.
+LESSON_WINDOW = RankWindow(1, 100, count=7)
+LESSON_EPOCHS = 4
+
+
+def converted(store: Store, base: Pretrained, architecture: Architecture) -> Pretrained:
+    """Artifact `start`: the base in this architecture, on the same transformer weights."""
+
+    def make(folder: Path) -> None:
+        architecture.convert(base.path, folder / "model")
+
+    return resolve(str(store.build(START, architecture, {"model": base.identity}, make).path / "model"))
+
+
+def shortened(store: Store, base: Pretrained, layers: int) -> Pretrained:
+    """Artifact `start`: the base's first layers only, as they are."""
+
+    def make(folder: Path) -> None:
+        keep_layers(base.path, folder / "model", layers)
+
+    return resolve(str(store.build(START, layers, {"model": base.identity}, make).path / "model"))
+
+
+def taught(
+    store: Store, base: Pretrained, layers: int, lesson: Examples, size: int, seed: int, progress: Progress = silent
+) -> Pretrained:
+    """The base's first layers after they have learnt its scores on `lesson`, groups with the base as their teacher."""
+    batching = replace(DISTILL_KL.batching, size=size)
+    updates = LESSON_EPOCHS * batching.per_epoch(len(lesson.groups))
+    recipe = replace(DISTILL_KL, batching=batching, updates=updates, precision="bfloat16", token_budget=4096)
+    return tuned_model(Training(shortened(store, base, layers), recipe, lesson, {}, seed)(store, progress))

@@ -1,0 +1,181 @@
+"""Lee et al.'s printed tables as values, and what does not add up in them, found when they are loaded."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "published"
+#: The twelve collections that are out of domain whichever of MS MARCO and NQ was trained on; the other is the 13th.
+COLLECTIONS = ("FI", "TR", "NF", "QU", "SD", "SF", "TO", "AR", "HO", "DB", "FE", "CL")
+OTHER = {"MS": "NQ", "NQ": "MS"}
+AVERAGE, IN_DOMAIN = "ood_avg", "in_domain"
+#: A figure of one decimal is within this of the true one; so is the mean of such figures.
+HALF = 0.05
+_EPSILON = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One trained system, nDCG@10 x 100: `cells` by collection out of domain, their printed average, and in domain.
+
+    `tables` are those that print it. `train` is MS or NQ; `batch` is B, 2B, 4B or `-` where it is not theirs.
+    """
+
+    tables: tuple[int, ...]
+    train: str
+    arch: str
+    base: str
+    neg: str
+    batch: str
+    tuning: str
+    cells: Mapping[str, float] = field(hash=False)
+    average: float
+    in_domain: float
+
+    @property
+    def setting(self) -> tuple[str, ...]:
+        """Everything but the tuning."""
+        return (self.train, self.arch, self.base, self.neg, self.batch)
+
+    @property
+    def label(self) -> str:
+        return f"{self.train} {self.arch} {self.base} {self.neg} {self.batch} {self.tuning}"
+
+    @property
+    def recomputed(self) -> float:
+        """The average of the printed cells."""
+        return sum(self.cells.values()) / len(self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Cells of a row that should not serve as a reference, and why; `average` and `in_domain` by those names.
+
+    `printed` and `recomputed` are given where one figure stands against another.
+    """
+
+    row: Row
+    cells: tuple[str, ...]
+    why: str
+    printed: float | None = None
+    recomputed: float | None = None
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    """The 51 printed rows, each system once, with one exception: BERT-large FT, printed with two in-domain figures."""
+    return tuple(_row(line) for line in _lines("lee_ndcg10.csv"))
+
+
+def find(table: int, tuning: str, **fields: str) -> Row:
+    """The one row of that table; `fields` are any of Row's. Raises ValueError unless there is exactly one."""
+    wanted = {"tuning": tuning, **fields}
+    found = [r for r in rows() if table in r.tables and all(getattr(r, k) == v for k, v in wanted.items())]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} rows of table {table} have {wanted}")
+    return found[0]
+
+
+def tuning_pairs() -> tuple[tuple[Row, Row], ...]:
+    """(LoRA, FT) of one setting, where both are printed; FT's first printing."""
+    first = {r.setting: r for r in reversed(rows()) if r.tuning == "FT"}
+    return tuple((r, first[r.setting]) for r in rows() if r.tuning == "LoRA" and r.setting in first)
+
+
+def printed(name: str) -> dict[str, dict[str, float]]:
+    """Another printed table, `lee_NAME.csv`: first column -> column -> figure, in percent."""
+    lines = _lines(f"lee_{name}.csv")
+    key = next(iter(lines[0]))
+    return {line[key]: {column: float(v) for column, v in line.items() if column != key} for line in lines}
+
+
+@cache
+def check_on_load() -> tuple[Suspect, ...]:
+    """Every row whose figures do not fit each other or another row's, in the order of rows."""
+    found = [*_averages(), *_printed_twice(), *_whole_numbers_apart()]
+    return tuple(sorted(found, key=lambda s: rows().index(s.row)))
+
+
+def reference(row: Row) -> dict[str, float]:
+    """The row's figures that may serve as a reference: collections', `ood_avg`, `in_domain`, but no suspect one."""
+    doubted = {cell for suspect in check_on_load() if suspect.row == row for cell in suspect.cells}
+    figures = {**row.cells, AVERAGE: row.average, IN_DOMAIN: row.in_domain}
+    return {name: value for name, value in figures.items() if name not in doubted}
+
+
+def whole_differences(a: Row, b: Row) -> int:
+    """In how many cells, one collection each, two rows differ by a whole number (or not at all); at most 13."""
+    gaps = [a.cells[name] - b.cells[name] for name in a.cells if name in b.cells]
+    return sum(abs(gap - round(gap)) < _EPSILON for gap in gaps)
+
+
+def within_rounding(shown: float, true: float) -> bool:
+    """Whether `shown`, of one decimal, can be `true` rounded."""
+    return abs(shown - true) <= HALF + _EPSILON
+
+
+def _averages() -> Iterator[Suspect]:
+    for row in rows():
+        if not within_rounding(row.average, row.recomputed):
+            off = abs(row.average - row.recomputed)
+            can = "could" if off <= 2 * HALF + _EPSILON else "cannot"
+            yield Suspect(
+                row,
+                (AVERAGE,),
+                f"{row.average} is printed and its cells average {row.recomputed:.2f}; the cells' own rounding {can} "
+                f"explain {off:.2f}",
+                row.average,
+                row.recomputed,
+            )
+
+
+def _printed_twice() -> Iterator[Suspect]:
+    for a, b in combinations(rows(), 2):
+        if (a.setting, a.tuning, a.cells) == (b.setting, b.tuning, b.cells) and a.in_domain != b.in_domain:
+            for row, other in ((a, b), (b, a)):
+                yield Suspect(
+                    row,
+                    (IN_DOMAIN,),
+                    f"table {row.tables[0]} prints {row.in_domain} in domain and table {other.tables[0]} "
+                    f"{other.in_domain} for one system",
+                    row.in_domain,
+                    other.in_domain,
+                )
+
+
+def _whole_numbers_apart() -> Iterator[Suspect]:
+    """Of two different systems that differ by whole numbers everywhere, the one with negatives is the suspect."""
+    for a, b in combinations(rows(), 2):
+        if a.cells != b.cells and set(a.cells) == set(b.cells) and whole_differences(a, b) == len(a.cells):
+            row, other = (a, b) if b.neg == "none" else (b, a)
+            yield Suspect(
+                row,
+                (*row.cells, AVERAGE),
+                f"all {len(row.cells)} cells differ by whole numbers from those of {other.label}",
+            )
+
+
+def _lines(name: str) -> list[dict[str, str]]:
+    with (_FOLDER / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _row(line: Mapping[str, str]) -> Row:
+    cells = {name: float(line[name]) for name in COLLECTIONS} | {OTHER[line["train"]]: float(line["X13"])}
+    return Row(
+        tables=tuple(int(number) for number in line["table"].split(";")),
+        train=line["train"],
+        arch=line["arch"],
+        base=line["base"],
+        neg=line["neg"],
+        batch=line["batch"],
+        tuning=line["tuning"],
+        cells=cells,
+        average=float(line["ood_avg"]),
+        in_domain=float(line["in_domain"]),
+    )

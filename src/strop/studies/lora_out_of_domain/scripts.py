@@ -1,0 +1,279 @@
+"""Doubts about settings and published scripts, shown without the scripts: what such settings do (L1 to L7)."""
+
+from __future__ import annotations
+
+import math
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from strop.artifacts import Stage, Store
+from strop.batches import assemble
+from strop.models.adapters import MERGE_TOLERANCE, Full, LoRA, Tuning
+from strop.nouns import Group
+from strop.optimizers import AdamW
+from strop.points import Evidence, Grid
+from strop.report import formats
+
+#: bert-base-uncased (Devlin et al. 2019): vocabulary, positions, segments, width, inner width, layers.
+VOCABULARY, POSITIONS, SEGMENTS, WIDTH, INNER, LAYERS = 30_522, 512, 2, 768, 3_072, 12
+#: "a rank of 7 and an alpha of 32, approximately 0.25% of the original parameter count"; the code has rank 8.
+PRINTED_RANK, CODED_RANK, PRINTED_SHARE = 7, 8, 0.0025
+#: Training questions: MS MARCO's judged ones, and DPR's of Natural Questions.
+QUESTIONS = {"MS MARCO": 502_939, "NQ": 58_880}
+BATCH, EPOCHS = 128, 40
+#: The configuration's fixed warm-up against "10% as warmup steps", and its 100 epochs of one model against 40.
+WARMUP_STEPS, PRINTED_WARMUP, CODED_EPOCHS = 1_237, 0.10, 100
+#: The symmetric encoder's learning rates, and torch's OneCycleLR as it was set: linear, its defaults otherwise.
+RATES = {"FT": 2e-5, "LoRA": 2e-4}
+RISE, START, END = 0.1, 1 / 25, 1 / 25 / 1e4
+#: The two runs of the README: tuning, training file; both at one rate into one folder.
+README = (("FT", "msmarco_train"), ("LoRA", "msmarco_train_randomneg"))
+_OUTPUT, _README_RATE = "output", 2e-5
+
+
+class Shape(nn.Module):
+    """The parameters of a BERT encoder with its pooler, without values: what counts them needs no weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        sizes = (VOCABULARY, POSITIONS, SEGMENTS)
+        self.embeddings = nn.ModuleList([*(nn.Embedding(n, WIDTH) for n in sizes), nn.LayerNorm(WIDTH)])
+        self.layers = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    **{name: nn.Linear(WIDTH, WIDTH) for name in ("query", "key", "value", "output")},
+                    "up": nn.Linear(WIDTH, INNER),
+                    "down": nn.Linear(INNER, WIDTH),
+                    "after_attention": nn.LayerNorm(WIDTH),
+                    "after": nn.LayerNorm(WIDTH),
+                }
+            )
+            for _ in range(LAYERS)
+        )
+        self.pooler = nn.Linear(WIDTH, WIDTH)
+
+
+def lora_parameters(rank: int, model: nn.Module) -> tuple[int, int]:
+    """(what PEFT adds to query and value of every layer, the model's own parameters)."""
+    own = sum(p.numel() for p in model.parameters())
+    encoder: Any = SimpleNamespace(module=model, transformers=(SimpleNamespace(model=model),))
+    LoRA(r=rank, alpha=32, dropout=0.1).prepare(encoder, seed=0)
+    return sum(p.numel() for p in encoder.transformers[0].model.parameters() if p.requires_grad), own
+
+
+def rank(bench: object) -> Evidence:
+    """L1. What ranks 7 and 8 add to bert-base, by PEFT and by r x (in + out), beside the printed share."""
+    found = []
+    for r in (PRINTED_RANK, CODED_RANK):
+        with torch.device("meta"):
+            added, own = lora_parameters(r, Shape())
+        found.append((r, added, r * (WIDTH + WIDTH) * 2 * LAYERS, added / own))
+    exact = PRINTED_SHARE * own / ((WIDTH + WIDTH) * 2 * LAYERS)
+    rounded = [round(share, 4) == PRINTED_SHARE for *_, share in found]
+    return Evidence(
+        "shown" if all(added == formula for _, added, formula, _ in found) and not any(rounded) else "not shown",
+        "On query and value of bert-base "
+        + " and ".join(f"rank {r} adds {a:,} parameters, {formats.percent(s, 3)} of {own:,}" for r, a, _, s in found)
+        + f"; the printed {formats.percent(PRINTED_SHARE, 2)} would take rank {exact:.1f}, so that it cannot say "
+        f"which was used.",
+        (
+            Grid(
+                "Parameters that LoRA adds to bert-base",
+                ("rank", "counted by PEFT", "r × (in + out) × 2 × 12", "share"),
+                tuple((str(r), f"{a:,}", f"{f:,}", formats.percent(s, 3)) for r, a, f, s in found),
+            ),
+        ),
+    )
+
+
+def updates(questions: int, epochs: int) -> int:
+    """Updates at the paper's batch, the last batch of an epoch short."""
+    return epochs * math.ceil(questions / BATCH)
+
+
+def warmup(bench: object) -> Evidence:
+    """L2. The fixed warm-up as a share of each training's updates."""
+    totals = {name: updates(questions, EPOCHS) for name, questions in QUESTIONS.items()}
+    shares = {name: WARMUP_STEPS / total for name, total in totals.items()}
+    return Evidence(
+        "shown" if all(abs(share - PRINTED_WARMUP) > 0.01 for share in shares.values()) else "not shown",
+        f"{WARMUP_STEPS:,} warm-up steps are "
+        + " and ".join(f"{formats.percent(shares[n], 2)} of {totals[n]:,} updates on {n}" for n in totals)
+        + f"; the printed {formats.percent(PRINTED_WARMUP, 0)} would be "
+        + " and ".join(f"{round(PRINTED_WARMUP * total):,}" for total in totals.values())
+        + ".",
+        (
+            Grid(
+                f"Warm-up at batch {BATCH}, {EPOCHS} epochs",
+                ("trained on", "questions", "updates", "share of warm-up", "updates at the printed share"),
+                tuple(
+                    (
+                        name, f"{questions:,}", f"{totals[name]:,}", formats.percent(shares[name], 2),
+                        f"{round(PRINTED_WARMUP * totals[name]):,}",
+                    )
+                    for name, questions in QUESTIONS.items()
+                ),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def unequal_epochs(bench: object) -> Evidence:
+    """L3. The symmetric FT without negatives was configured for 100 epochs, all else for 40."""
+    long, short = (updates(QUESTIONS["MS MARCO"], epochs) for epochs in (CODED_EPOCHS, EPOCHS))
+    return Evidence(
+        "shown" if long != short else "not shown",
+        f"{CODED_EPOCHS} epochs on MS MARCO are {long:,} updates, {EPOCHS} are {short:,}: the symmetric FT without "
+        f"negatives was given {long / short:.1f} times the training of the LoRA, and of the FT with negatives, that it "
+        f"is compared with.",
+        (
+            Grid(
+                f"Updates on MS MARCO at batch {BATCH}",
+                ("model", "epochs", "updates"),
+                (
+                    ("symmetric FT without negatives", str(CODED_EPOCHS), f"{long:,}"),
+                    ("the other three", str(EPOCHS), f"{short:,}"),
+                ),
+            ),
+        ),
+    )
+
+
+def weight_decay(bench: object) -> Evidence:
+    """L4. Groups with decay 0.0 that never reach the optimiser: torch's AdamW then decays by its default."""
+    weights = {}
+    for name in ("groups left unused", "groups passed", "strop, decay 0"):
+        parameter = nn.Parameter(torch.ones(1, 1))
+        groups = [{"params": [parameter], "weight_decay": 0.0}]
+        if name == "strop, decay 0":
+            optimizer = AdamW(learning_rate=RATES["LoRA"], weight_decay=0.0).build([("weight", parameter)])
+        else:
+            given: Any = groups if name == "groups passed" else [parameter]
+            optimizer = torch.optim.AdamW(given, lr=RATES["LoRA"])
+        parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+        weights[name] = (optimizer.param_groups[0]["weight_decay"], float(parameter.detach()))
+    decay = weights["groups left unused"][0]
+    kept = {name: _kept(rate, decay, updates(QUESTIONS["MS MARCO"], EPOCHS)) for name, rate in RATES.items()}
+    return Evidence(
+        "shown" if weights["groups left unused"][1] < 1 and weights["groups passed"][1] == 1 else "not shown",
+        f"Built without its groups, torch's AdamW decays by {decay} and not by 0.0: a weight without gradient shrinks "
+        f"at the first update. Over {EPOCHS} epochs on MS MARCO decay alone takes off weights "
+        + " and ".join(f"{formats.percent(1 - share)} of {name}'s" for name, share in kept.items())
+        + ".",
+        (
+            Grid(
+                "A weight of 1 without gradient, after one update",
+                ("AdamW built with", "decay", "weight"),
+                tuple((name, f"{d:g}", f"{w:.8f}") for name, (d, w) in weights.items()),
+            ),
+        ),
+    )
+
+
+def shared_folder(bench: object) -> Evidence:
+    """L5. Two runs of the README that write one folder, and the keys that strop would give them."""
+    tunings: dict[str, Tuning] = {"FT": Full(), "LoRA": LoRA(r=CODED_RANK, alpha=32, dropout=0.1)}
+    keys = [
+        Store(".").key(Stage("train", 1), [tunings[name], AdamW(learning_rate=_README_RATE)], {"examples": data})
+        for name, data in README
+    ]
+    swapped = Store(".").key(
+        Stage("train", 1), [tunings["LoRA"], AdamW(learning_rate=_README_RATE)], {"examples": README[0][1]}
+    )
+    folders = {_OUTPUT for _ in README}
+    return Evidence(
+        "shown" if len(folders) < len(set(keys)) else "not shown",
+        f"The README's {len(README)} runs differ in tuning and in training file, and write {len(folders)} folder at "
+        f"one learning rate, {_README_RATE:g}, where LoRA was said to have {RATES['LoRA']:g}: the second overwrites "
+        f"the first. Keyed by what made them they have {len(set(keys))} folders, and tuning alone makes another "
+        f"({len({*keys, swapped})} keys with LoRA on the first file).",
+        (
+            Grid(
+                "Where two runs go",
+                ("tuning", "training file", "by name", "by content"),
+                tuple((name, data, _OUTPUT, key[:8]) for (name, data), key in zip(README, keys, strict=True)),
+            ),
+        ),
+    )
+
+
+def hidden_negatives(bench: object) -> Evidence:
+    """L6. One hard negative asked for, none there, and a fallback to other negatives: what "w/o Neg" then trains on."""
+    ordinary = {f"q{i}": (f"n{i}",) for i in range(BATCH)}
+    found = {}
+    for fallback in (False, True):
+        groups = [
+            Group(q, (f"p{q}",), negatives if fallback else (), ("fallback",) if fallback else (), frozenset({f"p{q}"}))
+            for q, negatives in ordinary.items()
+        ]
+        batch = assemble(groups, in_batch=True)
+        found[fallback] = (
+            sum(len(group.negatives) for group in groups) / len(groups),
+            len(batch.doc_ids),
+            int((~batch.targets & ~batch.mask).sum(dim=1).max()),
+        )
+    (own, documents, against), (none, few, against_few) = found[True], found[False]
+    return Evidence(
+        "shown" if own == 1 and none == 0 else "not shown",
+        f"Where the data has ordinary negatives and no hard ones, `hard_negatives: 1` with that fallback gives every "
+        f"query {own:.0f} negative: each of {BATCH} queries is trained against {against} documents, not the "
+        f"{against_few} of in-batch negatives alone. Whether the printed runs had such data is not known; strop's "
+        f"groups hold what they train on, and without negatives they hold {none:.0f}.",
+        (
+            Grid(
+                f"A batch of {BATCH} without hard negatives",
+                ("setting", "negatives a query", "documents", "trained against"),
+                (
+                    ("no negatives", f"{none:.0f}", str(few), str(against_few)),
+                    ("one, falling back to others", f"{own:.0f}", str(documents), str(against)),
+                ),
+            ),
+        ),
+    )
+
+
+def merging(bench: object) -> Evidence:
+    """L7. One projection of bert-base with an adapter beside it, and merged into it."""
+    draw = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=draw) / math.sqrt(shape[-1])
+
+    weight, up, down = normal(WIDTH, WIDTH), normal(WIDTH, CODED_RANK), normal(CODED_RANK, WIDTH)
+    tokens, scale = normal(64, WIDTH), 32 / CODED_RANK
+    apart = tokens @ weight.T + scale * (tokens @ down.T) @ up.T
+    gap = float((apart - tokens @ (weight + scale * up @ down).T).abs().max())
+    products = 6 * LAYERS
+    further = 2 * 2 * LAYERS
+    multiplied = 2 * CODED_RANK * (WIDTH + WIDTH) / (4 * WIDTH**2 + 2 * WIDTH * INNER)
+    listed = "pickle" in sys.stdlib_module_names
+    return Evidence(
+        "shown" if gap <= MERGE_TOLERANCE else "not shown",
+        f"Merged, a projection's outputs move by {gap:.0e} at most. Beside the weights, rank {CODED_RANK} takes "
+        f"{further} further matrix products to the {products} of bert-base ({formats.percent(multiplied, 2)} more "
+        f"multiplications a token): no latency is added only when it is merged, which the published code never does. "
+        f"strop merges at export and refuses a merge that moves outputs by {MERGE_TOLERANCE:g}. The code also lacks "
+        f"files that it imports, and lists pickle, which {'Python brings' if listed else 'is a package'}.",
+        (
+            Grid(
+                "An adapter on query and value of bert-base, a token",
+                ("", "matrix products", "largest change of an output"),
+                (
+                    ("merged", str(products), f"{gap:.0e}"),
+                    ("beside the weights", str(products + further), formats.DASH),
+                ),
+            ),
+        ),
+    )
+
+
+def _kept(peak: float, decay: float, total: int) -> float:
+    """The share of a weight that decoupled decay leaves after a linear one-cycle schedule, gradients aside."""
+    rates = peak * np.interp(np.linspace(0, 1, total), (0, RISE, 1), (START, 1, END))
+    return float(np.exp(np.log1p(-decay * rates).sum()))

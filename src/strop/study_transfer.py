@@ -1,0 +1,148 @@
+"""What a study that trains on one collection and tests on many shows: every system on every collection, and pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from strop import significance, stages, transfer
+from strop.cells import Done
+from strop.collection.contents import Contents
+from strop.models.architecture import Start
+from strop.significance import Comparison, holm
+from strop.similarity import DOCUMENTS, similarity
+from strop.stages import Vectors
+from strop.study import ELSEWHERE, Preset, System, Tuned
+from strop.workbench import Workbench
+
+
+def exhibit(bench: Workbench, done: Done) -> dict[str, Any]:
+    """Plain values: `trained_on`, `collections`, `similarity`, `systems` and `comparisons`. Empty with one collection.
+
+    A comparison is of a tuned system with what it was tuned from, or one that a claim of the paper makes; it is made
+    over the seeds that both have whole. `p` is by Holm over all comparisons of a preset and kind.
+    """
+    own = bench.material.test.name
+    if len(bench.panels) == 1 or bench.study.random_weights:
+        return {}
+    return {
+        "trained_on": own,
+        "measure": bench.study.primary_measure,
+        "collections": [
+            {
+                "name": name,
+                "queries": len(c.queries),
+                "documents": len(c.documents),
+                "own": name == own,
+                "seen": bench.study.seen.get(name, ""),
+            }
+            for name, c in bench.panels.items()
+        ],
+        "similarity": _similarity(bench),
+        "systems": [row for preset in done.presets for row in _systems(bench, done, preset)],
+        "comparisons": [row for preset in done.presets for row in _comparisons(bench, done, preset)],
+    }
+
+
+def _similarity(bench: Workbench) -> dict[str, Any]:
+    """How alike the collections' documents are to the base. Small panels have no say."""
+    base, vectors = bench.material.base, {}
+    for name, collection in bench.panels.items():
+        found = Vectors.load(stages.encode_texts(bench.store, base, Contents(collection.documents), "document"))
+        vectors[name] = np.asarray(found.matrix[:])
+    if min(map(len, vectors.values())) < DOCUMENTS:
+        return {}
+    return similarity(vectors, bench.material.test.name, bench.scale.seeds[0]).plain()
+
+
+def _systems(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
+    for system in _run(done, preset):
+        values = _values(bench, done, preset, system)
+        means = {name: float(np.mean([np.mean(list(v.values())) for v in of])) for name, of in values.items()}
+        seeds = len(next(iter(values.values())))
+        yield {"preset": preset.name, "system": system.name, "label": system.label, "seeds": seeds, "means": means}
+
+
+def _comparisons(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
+    run = {system.name: system for system in _run(done, preset)}
+    own = [("tuned", s, start) for s in run.values() if isinstance(s.how, Tuned) and (start := _start(s, run))]
+    claimed = [
+        ("claim", run[c.system], run[c.against])
+        for c in bench.study.claims
+        if c.collection == ELSEWHERE and {c.system, c.against} <= run.keys()
+    ]
+    knobs = [("knob", s, run[s.centre]) for s in run.values() if s.centre in run]
+    for pairs in (own, claimed, knobs):
+        rows = [_comparison(bench, done, preset, *pair) for pair in pairs]
+        for place in ("own", "elsewhere"):
+            for row, p in zip(rows, holm([row[place]["p"] for row in rows]), strict=True):
+                row[place]["p"] = p
+        yield from rows
+
+
+def _comparison(
+    bench: Workbench, done: Done, preset: Preset, kind: str, system: System, against: System
+) -> dict[str, Any]:
+    a, b = (_values(bench, done, preset, s) for s in (system, against))
+    name = bench.material.test.name
+    own = significance.compare(a.pop(name), b.pop(name))
+    seen = transfer.compare(a, b)
+    return {
+        "preset": preset.name,
+        "kind": kind,
+        "a": system.name,
+        "b": against.name,
+        "own": _plain(own),
+        "elsewhere": {
+            **asdict(seen.macro),
+            "p": significance.compare(*(weighted(v) for v in (a, b))).p,
+            "fixed": asdict(seen.fixed) | {"detectable": seen.fixed.detectable},
+            "general": asdict(seen.general) if seen.general else None,
+        },
+        "each": {name: _plain(compared) for name, compared in seen.each.items()},
+    }
+
+
+def _plain(compared: Comparison) -> dict[str, Any]:
+    return {k: getattr(compared, k) for k in ("mean_a", "mean_b", "difference", "low", "high", "p", "n")}
+
+
+def weighted(values: Mapping[str, list[dict[str, float]]]) -> list[dict[str, float]]:
+    """Every collection's queries together, a mapping a seed, weighted so that their mean is the macro average."""
+    queries = sum(len(of[0]) for of in values.values())
+    return [
+        {
+            f"{name}/{q}": value * queries / (len(values) * len(of[seed]))
+            for name, of in values.items()
+            for q, value in of[seed].items()
+        }
+        for seed in range(len(next(iter(values.values()))))
+    ]
+
+
+def _run(done: Done, preset: Preset) -> list[System]:
+    """Systems of a preset of which at least one seed is there."""
+    names = {cell.system for cell in done.runs if cell.preset == preset}
+    return [system for system in preset.systems if system.name in names]
+
+
+def _values(bench: Workbench, done: Done, preset: Preset, system: System) -> dict[str, list[dict[str, float]]]:
+    """{collection: per-query values of the primary measure, a mapping a finished seed}, its own collection first."""
+    seeds = [cell.seed for cell in done.runs if cell.preset == preset and cell.system == system.name]
+    return {
+        name: bench.values(preset, system.name, bench.study.primary_measure, panel, tuple(seeds))
+        for name, panel in bench.panels.items()
+    }
+
+
+def _start(system: System, run: Mapping[str, System]) -> System | None:
+    """The untouched system that it was tuned from, of the same architecture, where that was run."""
+    assert isinstance(system.how, Tuned)
+    if system.how.start is None or system.how.start.architecture is None:
+        return next((s for s in run.values() if s.how is None), None)
+    kind = type(system.how.start.architecture)
+    untouched = [s for s in run.values() if isinstance(s.how, Start) and type(s.how.architecture) is kind]
+    return untouched[0] if untouched else next((s for s in run.values() if s.how is None), None)
