@@ -83,6 +83,23 @@ def test_the_signed_rank_test_is_asked_of_nine_collections_or_more() -> None:
     assert (same.won, same.tied, same.lost) == (0, 9, 0)
 
 
+def test_the_signed_rank_test_is_exact_with_ties_and_without() -> None:
+    rng = np.random.default_rng(1)
+    plain = rng.normal(0.3, 1, 12)
+    tied = np.array([0.1, 0.2, 0.1, -0.1, 0.3, 0.4, 0.2, 0.0, -0.3, 0.5])
+
+    def p(values: np.ndarray) -> float | None:
+        names = [f"c{i}" for i in range(len(values))]
+        return over_collections(dict(zip(names, values, strict=True)), dict.fromkeys(names, 0.0)).wilcoxon_p
+
+    assert p(plain) == pytest.approx(stats.wilcoxon(plain, method="exact").pvalue)
+    kept = tied[tied != 0]
+    ranks = stats.rankdata(np.abs(kept))
+    signs = np.array(np.meshgrid(*[[-1, 1]] * len(kept))).reshape(len(kept), -1).T
+    reached = np.abs(signs @ ranks) >= abs((np.sign(kept) * ranks).sum()) - 1e-9
+    assert p(tied) == pytest.approx(reached.mean())
+
+
 def naive(pairs: Pairs, general: bool, resamples: int, moved: list[float]) -> list[float]:
     """The hierarchical bootstrap, one draw at a time, in the order in which it is documented to draw."""
     rng = np.random.default_rng(0)

@@ -1,0 +1,283 @@
+"""Lee et al.'s printed tables and settings: what adds up, what does not, and what each demonstration says of it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from strop.models.adapters import LoRA
+from strop.points import Evidence
+from strop.studies.lora_out_of_domain import arithmetic, published, scripts
+from strop.studies.lora_out_of_domain.published import Row, check_on_load, find, reference, rows, tuning_pairs
+
+ROOT = Path(__file__).parents[2]
+DEMONSTRATIONS: dict[str, Callable[[object], Evidence]] = {
+    "L1": scripts.rank,
+    "L2": scripts.warmup,
+    "L3": scripts.unequal_epochs,
+    "L4": scripts.weight_decay,
+    "L5": scripts.shared_folder,
+    "L6": scripts.hidden_negatives,
+    "L7": scripts.merging,
+    "L8": arithmetic.whole_number_row,
+    "L9": arithmetic.size_gains,
+    "L10": arithmetic.relative_differences,
+    "L11": arithmetic.averages,
+    "L12": arithmetic.wins,
+    "L13": arithmetic.two_aggregations,
+}
+
+
+def shown(point: str) -> Evidence:
+    return DEMONSTRATIONS[point](None)
+
+
+def cells(evidence: Evidence, row: str) -> dict[str, str]:
+    table = evidence.tables[0]
+    return next(dict(zip(table.columns, r, strict=True)) for r in table.rows if r[0] == row)
+
+
+def with_rows(monkeypatch: pytest.MonkeyPatch, change: Callable[[Row], Row]) -> None:
+    """The tables as if other figures had been printed."""
+    changed = tuple(map(change, rows()))
+    check_on_load.cache_clear()
+    for module in (published, arithmetic):
+        monkeypatch.setattr(module, "rows", lambda: changed)
+
+
+@pytest.fixture(autouse=True)
+def as_printed() -> Any:
+    yield
+    check_on_load.cache_clear()
+
+
+@pytest.mark.parametrize("point", DEMONSTRATIONS)
+def test_every_doubt_is_shown_with_figures_and_a_table(point: str) -> None:
+    evidence = shown(point)
+    assert evidence.verdict == "shown"
+    assert any(character.isdigit() for character in evidence.sentence)
+    assert evidence.sentence.endswith(".")
+    assert evidence.tables
+
+
+def test_the_tables_are_part_of_the_package() -> None:
+    assert len(list((ROOT / "src/strop/studies/lora_out_of_domain/published").glob("lee_*.csv"))) == 5
+    assert "studies/*/published/*.csv" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_the_tables_load_as_51_rows_of_13_collections() -> None:
+    assert len(rows()) == 51
+    for row in rows():
+        assert len(row.cells) == 13
+        assert published.OTHER[row.train] in row.cells
+        assert row.train not in row.cells
+        assert all(0 < value < 100 for value in (*row.cells.values(), row.average, row.in_domain))
+    first = rows()[0]
+    assert (first.tables, first.setting) == ((1, 2, 3, 5, 11), ("MS", "asym", "bert-base", "none", "B"))
+    assert (first.cells["FI"], first.cells["NQ"], first.average, first.in_domain) == (18.6, 35.7, 37.4, 31.1)
+
+
+def test_a_row_is_found_by_its_table_and_an_ambiguous_question_is_refused() -> None:
+    assert find(11, "FT", base="bert-large").in_domain == 32.7
+    assert find(6, "FT", base="bert-large", neg="none").in_domain == 32.9
+    with pytest.raises(ValueError, match="2 rows of table 6"):
+        find(6, "FT", base="bert-large")
+    with pytest.raises(ValueError, match="0 rows of table 8"):
+        find(8, "FT", base="bert-large")
+
+
+def test_each_lora_row_is_paired_with_the_ft_row_of_its_setting() -> None:
+    pairs = tuning_pairs()
+    assert len(pairs) == 23
+    assert all(a.setting == b.setting and (a.tuning, b.tuning) == ("LoRA", "FT") for a, b in pairs)
+
+
+def test_suspect_figures_are_flagged_on_loading_and_kept_out_of_references() -> None:
+    flagged = {(s.row.label, s.cells[-1]) for s in check_on_load()}
+    assert flagged == {
+        ("MS asym bert-large none B FT", "in_domain"),
+        ("MS asym roberta-large hard B FT", "ood_avg"),
+        ("NQ sym bert-base none B LoRA", "ood_avg"),
+        ("NQ asym bert-large dpr B FT", "ood_avg"),
+    }
+    whole = find(6, "FT", base="roberta-large", neg="hard")
+    assert reference(whole) == {"in_domain": 35.9}
+    wrong = find(15, "FT", base="bert-large", neg="dpr")
+    assert set(reference(wrong)) == {*wrong.cells, "in_domain"}
+    assert reference(rows()[0]) == {**rows()[0].cells, "ood_avg": 37.4, "in_domain": 31.1}
+
+
+def test_a_changed_figure_is_flagged_and_a_mended_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(row: Row) -> Row:
+        if row.tables == (16,) and row.tuning == "FT":
+            return replace(row, average=row.average + 1)
+        return replace(row, average=round(row.recomputed, 1)) if row.train == "NQ" else row
+
+    with_rows(monkeypatch, change)
+    assert [s.row.label for s in check_on_load() if s.cells == ("ood_avg",)] == ["NQ colbert bert-base dpr B FT"]
+
+
+def test_adapter_parameters_are_counted_on_a_real_bert_and_on_its_shape_alike() -> None:
+    """L1."""
+    with torch.device("meta"):
+        bert, shape = BertModel(BertConfig()), scripts.Shape()
+    assert sorted(p.shape for p in bert.parameters()) == sorted(p.shape for p in shape.parameters())
+    assert scripts.lora_parameters(8, shape) == (294_912, 109_482_240)
+    encoder: Any = SimpleNamespace(module=bert, transformers=(SimpleNamespace(model=bert),))
+    LoRA(r=7, alpha=32).prepare(encoder, seed=0)
+    counted = sum(p.numel() for p in encoder.transformers[0].model.parameters() if p.requires_grad)
+    assert counted == 258_048 == 7 * (768 + 768) * 2 * 12
+    sentence = shown("L1").sentence
+    assert all(figure in sentence for figure in ("258,048", "0.236", "294,912", "0.269", "0.25", "rank 7.4"))
+
+
+def test_the_fixed_warmup_is_a_share_of_the_updates_that_is_not_printed() -> None:
+    """L2."""
+    assert (scripts.updates(502_939, 40), scripts.updates(58_880, 40)) == (157_200, 18_400)
+    evidence = shown("L2")
+    assert cells(evidence, "MS MARCO")["share of warm-up"].startswith("0.79")
+    assert cells(evidence, "NQ")["share of warm-up"].startswith("6.72")
+
+
+def test_one_model_was_configured_for_two_and_a_half_times_the_updates_of_its_rivals() -> None:
+    """L3."""
+    assert scripts.updates(502_939, 100) == 393_000
+    assert "2.5 times" in shown("L3").sentence
+
+
+def test_decay_groups_that_never_reach_the_optimiser_leave_its_default_on() -> None:
+    """L4."""
+    left, passed, ours = ([row[1], float(row[2])] for row in shown("L4").tables[0].rows)
+    assert left == ["0.01", pytest.approx(1 - 2e-4 * 0.01, abs=1e-7)]
+    assert passed == ours == ["0", 1.0]
+
+
+def test_what_decay_takes_over_a_schedule_is_that_of_a_step_by_step_product() -> None:
+    """L4."""
+    parameter = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+    optimizer = torch.optim.AdamW([parameter], lr=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.1, total_steps=400, pct_start=0.1, anneal_strategy="linear", cycle_momentum=False
+    )
+    for _ in range(400):
+        parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            schedule.step() if schedule.last_epoch < 399 else None
+    assert scripts._kept(0.1, 0.01, 400) == pytest.approx(float(parameter.detach()), rel=1e-3)
+    assert math.log(scripts._kept(2e-4, 0.01, 157_200)) == pytest.approx(-0.01 * 2e-4 * 157_200 * 0.502, rel=1e-3)
+
+
+def test_two_runs_in_one_folder_have_two_keys() -> None:
+    """L5."""
+    names, keys = ({row[column] for row in shown("L5").tables[0].rows} for column in (2, 3))
+    assert (len(names), len(keys)) == (1, 2)
+    assert "3 keys" in shown("L5").sentence
+
+
+def test_a_fallback_adds_a_negative_to_every_query_that_has_no_hard_one() -> None:
+    """L6."""
+    without, with_one = shown("L6").tables[0].rows
+    assert without[1:] == ("0", "128", "127")
+    assert with_one[1:] == ("1", "256", "255")
+
+
+def test_merging_changes_no_output_and_spares_two_products_a_target() -> None:
+    """L7."""
+    merged, beside = shown("L7").tables[0].rows
+    assert float(merged[2]) < 1e-5
+    assert int(beside[1]) - int(merged[1]) == 2 * 2 * 12
+
+
+def test_thirteen_whole_number_differences_are_of_one_pair_of_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """L8."""
+    sentence = shown("L8").sentence
+    assert "13 of the 13" in sentence
+    assert "at most 6" in sentence
+    assert "1,274 other pairs of rows 1 is one row printed twice" in sentence
+    assert cells(shown("L8"), "difference")["TR"] == "−10.0"
+    other = find(6, "LoRA", base="roberta-large", neg="hard")
+    with_rows(
+        monkeypatch,
+        lambda r: replace(r, cells={n: v + 2 for n, v in other.cells.items()}) if r.base == "bert-small" else r,
+    )
+    assert shown("L8").verdict == "not shown"
+
+
+def test_one_gain_of_table_seven_has_another_denominator() -> None:
+    """L9."""
+    evidence = shown("L9")
+    row = cells(evidence, "FT large in")
+    assert (row["printed"], row["over the small model"][:5], row["over the larger one"][:5]) == (
+        "11.6",
+        "+13.1",
+        "+11.6",
+    )
+    assert "11 of table 7's 12" in evidence.sentence
+    assert "+13.8" in evidence.sentence
+
+
+def test_tables_two_and_three_divide_by_the_new_value_and_two_figures_by_neither() -> None:
+    """L10."""
+    evidence = shown("L10")
+    assert len(evidence.tables[0].rows) == 16
+    assert "14 of the 16" in evidence.sentence
+    assert "2 fit neither" in evidence.sentence
+    odd = cells(evidence, "table 3 sym_FT in domain")
+    assert (odd["printed"], odd["over the new value"][:5], odd["over the old value"][:5]) == ("+15.7", "+15.2", "+17.9")
+    assert "4.3 % to 13.7 % is 4.3 % to 13.6 %" in evidence.sentence
+
+
+def test_two_printed_averages_are_not_their_cells_and_one_of_them_cannot_be_rounding() -> None:
+    """L11."""
+    sentence = shown("L11").sentence
+    assert "49 of 51" in sentence
+    assert "average 29.45; the cells' own rounding cannot explain 0.65" in sentence
+    assert "average 18.87; the cells' own rounding could explain 0.07" in sentence
+    assert "41.0" in sentence
+
+
+def test_lora_wins_on_most_collections_and_is_resolved_for_one_architecture_alone() -> None:
+    """L12."""
+    evidence = shown("L12")
+    found = [dict(zip(evidence.tables[0].columns, r, strict=True)) for r in evidence.tables[0].rows[:4]]
+    assert [row["won"] for row in found] == ["11", "12", "9", "9"]
+    assert [row["t"] for row in found] == ["3.50", "4.39", "1.67", "1.86"]
+    assert "2 of 4 settings are resolved at 0.05 (asym_none, asym_hard)" in evidence.sentence
+    assert "above in 23, resolved in 14" in evidence.sentence
+
+
+def test_the_printed_reductions_are_ratios_of_means_and_table_four_is_means_of_ratios() -> None:
+    """L13."""
+    evidence = shown("L13")
+    full, lora = (cells(evidence, f"MS MARCO to NQ, {tuning}") for tuning in ("FT", "LoRA"))
+    assert (full["ratio of means"][:5], full["mean of ratios"][:5]) == ("−20.2", "−15.2")
+    assert (lora["ratio of means"][:5], lora["mean of ratios"][:5]) == ("−17.4", "−11.2")
+    assert "8 of its 8" in evidence.sentence
+
+
+def test_sentences_follow_the_tables_and_not_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {point: DEMONSTRATIONS[point](None).sentence for point in ("L9", "L10", "L11", "L12", "L13")}
+
+    def change(row: Row) -> Row:
+        lora = row.tuning == "LoRA" and row.train == "NQ"
+        return replace(
+            row,
+            cells={name: value + 9 if lora else 2 * value for name, value in row.cells.items()},
+            average=1.3 * row.average,
+            in_domain=row.in_domain + (5 if row.base != "bert-small" else 0),
+        )
+
+    with_rows(monkeypatch, change)
+    for point, sentence in before.items():
+        assert shown(point).sentence != sentence, point
