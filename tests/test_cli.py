@@ -172,6 +172,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("export zzz out", "error: 0 trained models have a key that starts with 'zzz'"),
         ("export small out", "error: small: no training artifact"),
         ("bench best", "error: there is no benchmark 'best'"),
+        ("bench memory --model nowhere", "error: nowhere: not in the hub's cache"),
         ("doctor now", "Got unexpected extra argument"),
         ("mien small out", "No such command 'mien'"),
     ],

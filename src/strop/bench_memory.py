@@ -34,7 +34,7 @@ MODES = ("plain", "chunked", "recomputed")
 #: Pairs of a query and its document. The last is one that graphs of a batch of the first should not bound.
 BATCHES, LARGE = (32, 64, 128), 1024
 #: Tokens of every text, and padded tokens of a chunk (`Recipe.token_budget`).
-LENGTH, BUDGET = 32, 2048
+LENGTH, BUDGET = 16, 2048
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 

@@ -217,17 +217,20 @@ def doctor() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="encode, train, all (of these two), or latency.")] = "all",
+    name: Annotated[str, typer.Argument(help="encode, train, all (of these two), latency or memory.")] = "all",
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of A B A B.")] = 3,
-    model: Annotated[str, typer.Option(help="Whose latency: a folder or a hub id.")] = BASE,
+    model: Annotated[str, typer.Option(help="Whose latency or memory: a folder or a hub id.")] = BASE,
     on: Annotated[str, typer.Option(help="The collection whose test queries it answers.")] = "docstrings",
 ) -> None:
-    """Speed against sentence-transformers on the same work, in one interleaved run; or a model's latency."""
-    from strop import bench
+    """Speed against sentence-transformers on the same work, in turns; a model's latency; or an update's peak memory."""
+    from strop import bench, bench_memory
     from strop.terminal import progress, table
 
     if name == "latency":
         table(bench.latencies(model, on, repeats, progress), f"{model} on {on}, {repeats} repeats")
+    elif name == "memory":
+        points = bench_memory.memory_points(model, progress=progress)
+        table(bench_memory.memory_table(points), f"one update of {model}, {bench_memory.LENGTH} tokens a text")
     else:
         table(bench.benchmarks(name, repeats, progress), "strop against sentence-transformers")
 
