@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 TEXTS = 512
 #: Queries and documents taken at once: a document is read once for all of a block's queries.
 QUERY_BLOCK, DOC_BLOCK = 64, 1024
-#: Products `(document tokens, query tokens)` made at once: 4 MB, near a CPU's cache.
+#: Numbers made at once, products `(document tokens, query tokens)` or vectors copied: 4 MB, near a CPU's cache.
 PRODUCTS = 2**20
 #: How far beyond the wanted depth candidates are kept for the exact rescoring.
 MARGIN = 64
@@ -213,7 +213,7 @@ def _cosines(queries: TokenVectors, block: range, documents: TokenVectors, rows:
     scores = -torch.from_numpy(counts).to(dtype).expand(len(rows), -1).contiguous()
     lengths = documents.lengths[rows]
     full = np.flatnonzero(lengths)
-    for chunk in cut(lengths[full], max(1, PRODUCTS // max(1, asked.shape[1]))):
+    for chunk in cut(lengths[full], max(1, PRODUCTS // max(asked.shape))):
         places = full[chunk]
         # A shorter document's last token stands for its padding: once more the same changes no maximum.
         steps = np.minimum(np.arange(lengths[places].max()), lengths[places, None] - 1)
@@ -238,5 +238,6 @@ def _best(
         kept = values >= np.partition(values, -depth - 1)[-depth - 1]
         rows, values = rows[kept], values[kept]
     found = {documents.ids[row]: value for row, value in zip(rows.tolist(), values.tolist(), strict=True)}
-    found.pop(excluded or "", None)
+    if excluded is not None:
+        found.pop(excluded, None)
     return list(found), list(found.values())
