@@ -73,6 +73,7 @@ contrasts
 studies
 doctor
 commands
+data_commands two_stages
 explain study_commands
 callback
 bench

@@ -10,7 +10,7 @@ import tiny_models
 from sentence_transformers import SentenceTransformer
 from small_collection import TEST, TRAIN, small_collection
 
-from strop import commands, study_commands
+from strop import commands, data_commands, study_commands
 from strop.artifacts import Artifact
 from strop.collection.door import load
 from strop.measures import mean
@@ -210,17 +210,17 @@ def test_a_run_that_lacks_judged_queries_is_measured_over_all_and_warned_of(fold
 
 
 def test_inspect_looks_at_every_split_with_the_model_s_tokenizer(folder: Path) -> None:
-    found = commands.inspect("small", "model")
+    found = data_commands.inspect("small", "model")
     assert set(found["splits"]) == {"train", "test"}
     assert found["lengths"]["limit"] == 48
     assert found["lengths"]["documents"]["max"] == 11, "nine words and two special tokens"
     assert found["overlap"]["test"]["relevant_documents_known"] == 0
     assert found["seen by the base"].startswith("not known")
-    assert "MS MARCO" in commands.inspect("small")["seen by the base"]
+    assert "MS MARCO" in data_commands.inspect("small")["seen by the base"]
 
 
 def test_an_exported_collection_is_the_same_collection(folder: Path) -> None:
-    commands.export_data("small", "copy")
+    data_commands.export_data("small", "copy")
     for split in ("train", "test"):
         ours, theirs = load("small", split), load("copy", split)
         assert (ours.documents, ours.queries, ours.qrels) == (theirs.documents, theirs.queries, theirs.qrels)

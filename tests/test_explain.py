@@ -82,7 +82,7 @@ def test_a_model_with_a_vector_a_token_is_read_over_its_tokens(folder: Path) -> 
 
     for name, seed in (("late", 0), ("later", 5)):
         inner = Transformer(str(tiny_models.plain(folder / f"{name}-plain", seed=seed)), max_seq_length=24)
-        late = MultiVectorEncoder(modules=[inner, MultiVectorMask(), Normalize()], device="cpu")
+        late = MultiVectorEncoder(modules=[inner, MultiVectorMask(), Normalize("token_embeddings")], device="cpu")
         late.save_pretrained(name, create_model_card=False)
     shown = read_results(explain.explain("later", "late", "small", queries=8, documents=50)).exhibits["geometry"]
     own = shown["models"]["later"]["own"]

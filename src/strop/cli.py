@@ -41,10 +41,10 @@ def data_inspect(
     json_out: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Audit a collection: counts, lengths, duplicates, overlap of train and test, what the base has seen."""
-    from strop import commands
+    from strop import data_commands
     from strop.terminal import console
 
-    found = commands.inspect(collection, model)
+    found = data_commands.inspect(collection, model)
     if json_out:
         import json
 
@@ -60,9 +60,9 @@ def data_inspect(
 @data.command("export")
 def data_export(collection: Collection, out: Path) -> None:
     """Write a collection, every split, as a BEIR folder."""
-    from strop import commands
+    from strop import data_commands
 
-    typer.echo(commands.export_data(collection, out))
+    typer.echo(data_commands.export_data(collection, out))
 
 
 @app.command()
@@ -97,7 +97,10 @@ def train(
     out: Annotated[Path, typer.Argument(help="The folder to write the model to.")],
     recipe: Annotated[
         str,
-        typer.Option(help="in-batch-full, in-batch-lora, thesis-full, thesis-lora, distill-kl or distill-margin-mse."),
+        typer.Option(
+            help="in-batch-full, in-batch-lora, late-full, late-lora, thesis-full, thesis-lora, "
+            "distill-kl or distill-margin-mse."
+        ),
     ] = "in-batch-full",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="optimizer.learning_rate=1e-5, …")
@@ -110,6 +113,10 @@ def train(
     ] = None,
     track: Annotated[
         str | None, typer.Option(help="Send the series to tensorboard, wandb, mlflow or trackio as well.")
+    ] = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option("--as", help="First make it two towers (untied) or a vector a token (late)."),
     ] = None,
 ) -> None:
     """Fine-tune a model. A killed run goes on where it was when the same command is given again.
@@ -126,7 +133,7 @@ def train(
         if not equals:
             raise InputError(f"--set {setting!r} has no value", remedy="Write --set field=value")
         parsed[field] = value
-    made = commands.train(examples, out, recipe, parsed, model, epochs, seed, stop, track, progress)
+    made = commands.train(examples, out, recipe, parsed, model, epochs, seed, stop, track, progress, architecture)
     typer.echo(f"{out} (artifact {made.key}, {made.record['ledger']['trainable']:,} parameters trained)")
     training_end(made, model)
 
@@ -138,12 +145,23 @@ def search(
     model: Model = BASE,
     split: Split = "test",
     depth: Annotated[int, typer.Option(min=1, help="Documents a query.")] = 1000,
+    prefilter: Annotated[
+        str | None, typer.Option(help="With a late-interaction model: a model, or bm25, that finds its candidates.")
+    ] = None,
+    candidates: Annotated[int, typer.Option(min=10, help="How many of them a query.")] = 200,
 ) -> None:
-    """Search a collection exactly, encoding what is not yet encoded; writes a TREC run."""
-    from strop import commands
+    """Search a collection exactly, encoding what is not yet encoded; writes a TREC run.
+
+    With --prefilter in two stages: prints how many of the exact search's ten best the candidates hold.
+    """
+    from strop import commands, two_stages
     from strop.terminal import progress
 
-    typer.echo(commands.search(collection, out, model, split, depth, progress))
+    if prefilter is None:
+        typer.echo(commands.search(collection, out, model, split, depth, progress))
+    else:
+        args = (collection, out, model, prefilter, candidates, split, depth, progress)
+        typer.echo(f"{out}: {two_stages.search_two_stages(*args):.1%} of the exact ten best are among the candidates")
 
 
 @app.command()

@@ -8,12 +8,10 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from strop import stages
 from strop.artifacts import Artifact, Store
-from strop.collection import beir_export, docstrings, door, misses_audit
-from strop.collection.audit import audit
+from strop.collection import door
 from strop.collection.contents import Contents
 from strop.collection.docstrings import NAME as DOCSTRINGS
 from strop.evaluate import MeasureComparison, compare_runs, read_judged_run
@@ -22,7 +20,8 @@ from strop.lexical import BM25
 from strop.measures import MEASURES
 from strop.measures import evaluate as measure
 from strop.model_card import write_card
-from strop.models.dense import Dense
+from strop.models.architecture import Architecture, Untied
+from strop.models.late_interaction import Late
 from strop.models.pretrained import BASE, resolve
 from strop.monitor import affordable
 from strop.negatives.from_run import RankWindow
@@ -35,11 +34,14 @@ from strop.recipes import recipe as named_recipe
 from strop.runs import Run, read_qrels, read_run
 from strop.selection import STOPS
 from strop.stages import Progress, silent
+from strop.starts import converted
 from strop.trackers import opened
 from strop.tuning import TRAIN, Training
 
 #: Held-out queries of `train` are watched, and may choose or stop: enough for that, and no more of the user's data.
 WATCHED = HeldOut(share=0.1, most=256)
+#: What a dense model can be turned into before it is tuned.
+ARCHITECTURES: Mapping[str, Architecture] = {"untied": Untied(), "late": Late()}
 #: The usual window: below the likely unjudged positives, above the easy ones.
 WINDOW = RankWindow(low=51, high=200)
 
@@ -47,22 +49,6 @@ WINDOW = RankWindow(low=51, high=200)
 def store(root: str | Path | None = None) -> Store:
     """Artifacts live in `root`, else in $STROP_HOME, else in .strop of the current folder."""
     return Store(root or os.environ.get("STROP_HOME") or ".strop")
-
-
-def inspect(collection: str, model: str = BASE) -> dict[str, Any]:
-    """The audit of every split of a collection, lengths as `model`'s tokenizer counts them."""
-    splits = [door.load(collection, split, _cache()) for split in door.splits(collection)]
-    encoder = Dense.load(resolve(model).path)
-    found = audit(splits, encoder.token_counts, encoder.max_length)
-    if collection == docstrings.NAME:
-        found["readings"].append(misses_audit.reading())
-    return {**found, "seen by the base": _exposure(model)}
-
-
-def export_data(collection: str, out: str | Path) -> Path:
-    """Write a collection as a BEIR folder; `out` must be empty or absent."""
-    beir_export.write_beir([door.load(collection, split, _cache()) for split in door.splits(collection)], out)
-    return Path(out)
 
 
 def mine(
@@ -115,13 +101,15 @@ def train(
     stop: str | None = None,
     track: str | None = None,
     progress: Progress = silent,
+    architecture: str | None = None,
 ) -> Artifact:
     """Tune `model` on a file of examples and write it to `out`, in sentence-transformers' layout.
 
     Updates follow from `epochs`, unless `settings` sets `updates`. A tenth of the queries, at most 256, are held out
     to watch the run: its geometry on them and on up to 1,024 documents, and how they rank these. `stop` (geometry, dev
     or both) ends the run and keeps the weights by that; `track` sends the series to a tracker too, under the name of
-    `out`. Raises InputError and NonFiniteLossError.
+    `out`. `architecture` (of `ARCHITECTURES`) is what the model is turned into first. Raises InputError and
+    NonFiniteLossError.
     """
     free(out)
     data = read_examples(examples)
@@ -154,7 +142,14 @@ def train(
             where=str(examples),
             remedy="Give more examples (4 and 50 are the least), or leave --stop out",
         )
-    job = Training(resolve(model), chosen, replace(data, groups=tuple(training)), watched, seed, probe)
+    start = resolve(model)
+    if architecture is not None:
+        if architecture not in ARCHITECTURES:
+            raise InputError(
+                f"there is no architecture {architecture!r}", remedy=f"Choose one of {', '.join(ARCHITECTURES)}"
+            )
+        start = converted(store(), start, ARCHITECTURES[architecture])
+    job = Training(start, chosen, replace(data, groups=tuple(training)), watched, seed, probe)
     with opened(track, Path(out).name, store().root / "trackers") as tracker:
         tuned = job(store(), progress, tracker)
     _export(tuned, Path(out))
@@ -254,7 +249,7 @@ def free(out: str | Path) -> None:
 
 def load(collection: str, split: str) -> Collection:
     """One split, its oddities said."""
-    data = door.load(collection, split, _cache())
+    data = door.load(collection, split, cache())
     for oddity in data.warnings:
         warnings.warn(f"{data.name}: {oddity}", InputWarning, stacklevel=3)
     return data
@@ -286,12 +281,5 @@ def _restricted(run: Run, allowed: Mapping[str, str]) -> Run:
     return Run(kept)
 
 
-def _exposure(model: str) -> str:
-    """What the base has seen, from its card; unknown models are said to be unknown."""
-    if model.split("@")[0].removeprefix("sentence-transformers/") == BASE.removeprefix("sentence-transformers/"):
-        return "MS MARCO, Natural Questions, S2ORC, code search and 1 billion pairs in all (its model card)"
-    return "not known here: read the model's card"
-
-
-def _cache() -> Path:
+def cache() -> Path:
     return store().root / "docstrings"

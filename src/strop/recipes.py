@@ -13,7 +13,7 @@ from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA
 from strop.nouns import InputError
 from strop.optimizers import AdamW, WarmupLinear
-from strop.scoring import Cosine, Euclidean
+from strop.scoring import Cosine, Euclidean, MaxSim
 from strop.train import Recipe
 
 #: "When Fine-Tuning Fails" as its code ran: Euclidean distance, not squared, on vectors before the Normalize module,
@@ -41,11 +41,17 @@ IN_BATCH_LORA = replace(IN_BATCH_FULL, tuning=LoRA(), optimizer=AdamW(learning_r
 DISTILL_KL = replace(IN_BATCH_FULL, loss=KLDivergence(temperature=0.05), batching=Batching(size=32, in_batch=False))
 DISTILL_MARGIN_MSE = replace(DISTILL_KL, loss=MarginMSE(temperature=0.05))
 
+#: For a model with a vector a token. MaxSim sums over a query's tokens: its scores spread by units, so no temperature.
+LATE_FULL = replace(IN_BATCH_FULL, scoring=MaxSim(), loss=InfoNCE(1.0))
+LATE_LORA = replace(IN_BATCH_LORA, scoring=MaxSim(), loss=InfoNCE(1.0))
+
 RECIPES: Mapping[str, Recipe] = {
     "thesis-full": THESIS_FULL,
     "thesis-lora": THESIS_LORA,
     "in-batch-full": IN_BATCH_FULL,
     "in-batch-lora": IN_BATCH_LORA,
+    "late-full": LATE_FULL,
+    "late-lora": LATE_LORA,
     "distill-kl": DISTILL_KL,
     "distill-margin-mse": DISTILL_MARGIN_MSE,
 }

@@ -176,6 +176,24 @@ def _search_late(
     return store.build(SEARCH, {"depth": depth, "exclude": dict(exclude or {})}, inputs, make)
 
 
+def rescore_late(
+    store: Store,
+    model: Pretrained,
+    candidates: Run,
+    queries: ById,
+    documents: ById,
+    depth: int,
+    exclude: ById | None = None,
+    progress: Progress = silent,
+) -> Run:
+    """MaxSim over each query's candidates only, of a model with a vector a token."""
+    found = late_search.TokenVectors.load(encode_tokens(store, model, documents, "document", progress).path)
+    asked = late_search.TokenVectors.load(encode_tokens(store, model, queries, "query", progress).path)
+    similarity = _encoder(model.path).similarity
+    with progress(f"MaxSim over candidates of {len(asked.ids):,} queries", len(asked.ids)) as advance:
+        return late_search.rescore(candidates, asked, found, similarity, depth, exclude, advance)
+
+
 def encode_tokens(store: Store, model: Pretrained, texts: ById, role: Role, progress: Progress = silent) -> Artifact:
     """Artifact `encode`, of a model with a vector a token: what `late_search.TokenVectors` loads."""
     key = texts_key(texts)

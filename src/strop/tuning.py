@@ -19,8 +19,10 @@ from strop.models.loading import load
 from strop.models.pretrained import Pretrained, resolve
 from strop.monitor import Monitor
 from strop.negatives.group_files import Examples
+from strop.nouns import InputError
 from strop.probe import Look, Probe
 from strop.results import write_json
+from strop.scoring import MaxSim
 from strop.selection import Best
 from strop.stages import Progress, silent
 from strop.train import Recipe, Texts
@@ -65,6 +67,11 @@ class Training:
         def make(folder: Path) -> dict[str, Any]:
             recipe, examples = self.recipe, self.examples
             encoder = load(self.base.path, recipe.max_length)
+            if isinstance(encoder.similarity, MaxSim) != isinstance(recipe.scoring, MaxSim):
+                raise InputError(
+                    f"{self.base.name} is scored by {encoder.similarity}, the recipe scores by {recipe.scoring}",
+                    remedy="Take a late-… recipe for a model with a vector a token, and another for any other",
+                )
             queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
             logbook = Logbook(folder, self._about(), self.seed, tracker)
             if self.earlier:

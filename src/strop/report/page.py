@@ -22,6 +22,7 @@ Reads, besides what `summary` reads of rows and record (a key that is missing le
               geometry        as `diagnose.exhibit` makes it
               checkpoints     as `checkpoints.compare` makes it
               projection      as `geometry.panels.exhibit` makes it
+              transfer        as `study_transfer.exhibit` makes it
               audit           nested plain values; `readings` and `warnings` are lists of sentences
     rows      clock rows: measure `clock/STAGE/s`, the condition as system, the repeat as item
 
@@ -34,7 +35,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from strop.report import checkpoints, doubts, geometry, knobs, projection, settings, tables, verdict
+from strop.report import checkpoints, doubts, geometry, knobs, projection, settings, tables, transfer, verdict
 from strop.report.document import document, write
 from strop.report.explain import explain_page
 from strop.report.gallery import Gallery
@@ -49,6 +50,7 @@ from strop.results import Results, read_results
 SECTIONS = (
     ("verdict", "Verdict", ()),
     ("systems", "Systems", ("matrix",)),
+    ("transfer", "Elsewhere", ("transfer",)),
     ("printed", "The paper’s tables", ("printed", "clocks")),
     ("knobs", "Knobs", ("knobs",)),
     ("claims", "Claims", ("claims",)),
@@ -81,6 +83,7 @@ def page(results: Results) -> str:
     record, exhibits, logged = results.record, results.exhibits, logs(results)
     pictures = projection.section(exhibits.get("projection") or {}, record)
     shown = geometry.section(exhibits.get("geometry") or {})
+    elsewhere = transfer.section(exhibits.get("transfer") or {}, record)
     points = doubts.doubts(results)
     around = knobs.centres(results, summary)
     context: dict[str, Any] = {
@@ -114,6 +117,7 @@ def page(results: Results) -> str:
         "negatives": tables.negatives_table(exhibits.get("negatives") or {}),
         "negatives_mined": gallery.negatives(),
         "geometry": shown,
+        "transfer": elsewhere,
         "checkpoints": checkpoints.section(exhibits.get("checkpoints") or {}),
         "picture_colours": (),
         "projection": pictures,
@@ -122,8 +126,9 @@ def page(results: Results) -> str:
         "presets": settings.presets_table(record),
         "facts": settings.facts(record),
     }  # fmt: skip
-    if pictures:
-        gallery.specs |= pictures.specs
+    for drawn in (elsewhere, pictures):
+        if drawn:
+            gallery.specs |= drawn.specs
     context["sections"] = [(id, name) for id, name, needed in SECTIONS if not needed or any(context[n] for n in needed)]
     words = {
         "tone": verdict.tone,
