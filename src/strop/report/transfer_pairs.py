@@ -1,0 +1,130 @@
+"""What a study of one training collection and many test collections compared, as values with their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strop.report import formats
+from strop.report.summary import BETTER, UNRESOLVED, WORSE, label
+from strop.significance import ALPHA, holm
+
+#: kind of a comparison -> what a group of them is called, in the order to show.
+KINDS = {
+    "tuned": "Tuned systems, from their start",
+    "claim": "The paper’s pairs",
+    "knob": "One change at a time",
+}
+MARKS = {BETTER: "▲ ", WORSE: "▼ ", UNRESOLVED: ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A difference with its 95 % interval and its p by Holm. Resolved when p < 0.05 and zero is outside."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def verdict(self) -> str:
+        if self.p < ALPHA and (self.low > 0 or self.high < 0):
+            return BETTER if self.difference > 0 else WORSE
+        return UNRESOLVED
+
+    @property
+    def text(self) -> str:
+        """`▲ +0.031`: marked where it is resolved."""
+        return f"{MARKS[self.verdict]}{formats.signed(self.difference)}"
+
+    @property
+    def span(self) -> str:
+        return formats.interval(self.low, self.high, signs=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """System a against b. `own` is the change on the training collection, `elsewhere` that of the macro average.
+
+    `each` holds every other collection's change, p by Holm over the pairs of one preset, kind and collection. `macro`
+    are the plain values of the exhibit. `number` is a tuned system's place in its preset, the largest change first.
+    """
+
+    preset: str
+    kind: str
+    a: str
+    b: str
+    name: str
+    against: str
+    number: int
+    own: Change
+    elsewhere: Change
+    each: Mapping[str, Change]
+    macro: Mapping[str, Any]
+
+    @property
+    def general(self) -> tuple[float, float] | None:
+        """The interval for collections in general; None where there is one other only."""
+        found = self.macro["general"]
+        return (found["low"], found["high"]) if found else None
+
+    @property
+    def numbered(self) -> str:
+        return f"{self.number}  {self.name}" if self.number else self.name
+
+
+def pairs(exhibit: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Pair, ...]:
+    """All comparisons, preset by preset and kind by kind; tuned systems from the largest gain elsewhere to the loss."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in exhibit["comparisons"]:
+        groups.setdefault((row["preset"], row["kind"]), []).append(row)
+    found: list[Pair] = []
+    for preset in dict.fromkeys(preset for preset, _ in groups):
+        for kind in KINDS:
+            rows = groups.get((preset, kind), [])
+            if kind == "tuned":
+                rows = sorted(rows, key=lambda row: -row["elsewhere"]["difference"])
+            found += _group(rows, record)
+    return tuple(found)
+
+
+def pair_name(a: str, b: str) -> str:
+    """`LoRA against full, symmetric` for two labels whose parts differ in one place; else both labels whole."""
+    of_a, of_b = a.split(", "), b.split(", ")
+    apart = [i for i, (x, y) in enumerate(zip(of_a, of_b, strict=False)) if x != y]
+    if len(of_a) != len(of_b) or len(apart) != 1:
+        return f"{a} against {b}"
+    alike = [part for i, part in enumerate(of_a) if i != apart[0]]
+    return ", ".join((f"{of_a[apart[0]]} against {of_b[apart[0]]}", *alike))
+
+
+def _group(rows: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> list[Pair]:
+    """Comparisons of one preset and kind: every collection's p is corrected over them here."""
+    names = list(rows[0]["each"]) if rows else []
+    corrected = {name: holm([row["each"][name]["p"] for row in rows]) for name in names}
+    found = []
+    for i, row in enumerate(rows):
+        macro, (a, b) = row["elsewhere"], (label(record, row[side]) for side in "ab")
+        tuned = row["kind"] == "tuned"
+        found.append(
+            Pair(
+                preset=row["preset"],
+                kind=row["kind"],
+                a=row["a"],
+                b=row["b"],
+                name=a if tuned or row["kind"] == "knob" else pair_name(a, b),
+                against=b,
+                number=i + 1 if tuned else 0,
+                own=_change(row["own"], row["own"], row["own"]["p"]),
+                elsewhere=_change(macro, macro["fixed"], macro["p"]),
+                each={n: _change(row["each"][n], row["each"][n], corrected[n][i]) for n in names},
+                macro=macro,
+            )
+        )
+    return found
+
+
+def _change(of: Mapping[str, float], interval: Mapping[str, float], p: float) -> Change:
+    return Change(of["difference"], interval["low"], interval["high"], p)
