@@ -86,54 +86,49 @@ def _about(exhibit: Mapping[str, Any], own: str, others: Sequence[str]) -> tuple
         shown.append(row("Seen by the base", {n: c["seen"] for n, c in by_name.items()}))
     if alike:
         texts = {n: f"{c['group']}, distance {formats.fixed(c['distance'])}" for n, c in alike.items()}
-        shown.append(row(f"To {own}", texts))
+        shown.append(row(f"Similarity to {own}", texts))
     return tuple(shown)
 
 
 def comparisons(shown: Sequence[Pair], measure: str) -> tables.Table:
     """Every pair of one kind over the other collections, with all that a reader may want to quote."""
-    tuned = shown[0].kind == "tuned"
+    kind = shown[0].kind
+    first = {"tuned": ("System", "From"), "knob": ("System", "Against")}.get(kind, ("a against b",))
+    a, b = ("Now", "Before") if kind == "tuned" else ("a", "b")
+
+    def relative(of: Mapping[str, float | None]) -> str:
+        old, new = (formats.signed_percent(of[key]) for key in ("to_old", "to_new"))
+        return f"{old} of {b.lower()}\n{new} of {a.lower()}"
+
     rows = tuple(
         (
             p.numbered,
-            *((p.against,) if tuned or p.kind == "knob" else ()),
+            *((p.against,) if len(first) == 2 else ()),
             formats.fixed(p.macro["mean_a"]),
             formats.fixed(p.macro["mean_b"]),
-            p.elsewhere.text,
-            p.elsewhere.span,
+            f"{p.elsewhere.text}\n{p.elsewhere.span}",
             formats.interval(*(p.general or (None, None)), signs=True),
             formats.p_value(p.elsewhere.p),
             f"{p.macro['won']} / {p.macro['tied']} / {p.macro['lost']}",
-            *(
-                formats.signed_percent(p.macro[way][to])
-                for way in ("ratio_of_means", "mean_of_ratios")
-                for to in ("to_old", "to_new")
-            ),
+            relative(p.macro["ratio_of_means"]),
+            relative(p.macro["mean_of_ratios"]),
             f"±{formats.fixed(p.macro['fixed']['detectable'])}",
             f"{p.own.text}\n{p.own.span}",
         )
         for p in shown
     )
-    first = ("System", "From") if tuned else ("System", "Against") if shown[0].kind == "knob" else ("a against b",)
-    a, b = ("Now", "Before") if tuned else ("a", "b")
     head = (
-        *first, a, b, "Difference", "These collections", "Collections in general", "p (Holm)", "Won / tied / lost",
-        f"To {b.lower()}", f"To {a.lower()}", f"To {b.lower()}", f"To {a.lower()}", "Can see", "Difference",
+        *first, a, b, "Difference, these collections", "Interval in general", "p (Holm)", "Won / tied / lost",
+        "Ratio of means", "Mean of ratios", "Can see", "Difference",
     )  # fmt: skip
-    groups = (
-        ("", len(first)), (f"{measure}, mean of the others", 3), ("95 % interval for", 2), ("", 2),
-        ("Ratio of means", 2), ("Mean of ratios", 2), ("", 1), ("In domain", 1),
-    )  # fmt: skip
+    groups = (("", len(first)), (f"{measure}, mean of the others", 6), ("Relative", 2), ("", 1), ("In domain", 1))
     numeric = tuple(i >= len(first) for i in range(len(head)))
-    return tables.Table(f"{KINDS[shown[0].kind]}, on the other collections", head, rows, numeric, groups=groups)
+    return tables.Table(f"{KINDS[kind]}, on the other collections", head, rows, numeric, groups=groups)
 
 
 def placed(tuned: Sequence[Pair]) -> tables.Table:
     """Where each tuned system lies: its change in domain, elsewhere, and in words."""
-    rows = tuple(
-        (p.numbered, f"{p.own.text}\n{p.own.span}", f"{p.elsewhere.text}\n{p.elsewhere.span}", quadrant(p))
-        for p in tuned
-    )
+    rows = tuple((p.numbered, p.own.text, p.elsewhere.text, quadrant(p)) for p in tuned)
     columns = ("System", "In domain", "Elsewhere", "Resolved")
     return tables.Table("Change from the start", columns, rows, (False, True, True, False))
 
