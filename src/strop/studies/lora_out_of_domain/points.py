@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from strop.points import Point
-from strop.studies.lora_out_of_domain import arithmetic, scripts
+from strop.studies.lora_out_of_domain import arithmetic, scripts, sources
 from strop.studies.lora_out_of_domain.memory import peak_memory
 
 POINTS = (
@@ -40,7 +40,7 @@ POINTS = (
         "mechanism",
         "Without negatives may mean one negative all the same: the loader falls back to others where no hard one is "
         "there.",
-        scripts.hidden_negatives,
+        sources.negatives,
     ),
     Point(
         "L7",
