@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +10,16 @@ from strop.collection import door
 from strop.collection.contents import Contents
 from strop.collection.panel import panel
 from strop.collection.training_panel import cut, training_panel
+from strop.held_out import HeldOut
 from strop.models.pretrained import Pretrained, resolve
-from strop.nouns import Collection
+from strop.negatives.group_files import Examples
+from strop.negatives.triples import read_triples
+from strop.nouns import Collection, Group
 from strop.stages import Progress
 from strop.study import Scale, Study
+
+#: A fifth of the queries, as the thesis held out, but no more than a curve needs.
+HELD_OUT = HeldOut(share=0.2, most=128)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ def read(study: Study, scale: Scale, source: str, cache: Path, progress: Progres
         train = training_panel(train, scale.train_queries, scale.train_documents, seed, closed)
     else:
         train = replace(train, reserved=train.reserved | closed)
-    return Material(test, train, resolve(study.base), whole)
+    return Material(test, train, resolve(scale.base or study.base), whole)
 
 
 def tested(scale: Scale, source: str, cache: Path) -> Collection:
@@ -56,6 +62,19 @@ def tested(scale: Scale, source: str, cache: Path) -> Collection:
     splits = door.splits(source)
     split = "test" if "test" in splits else splits[-1]
     return _panel(_load(scale, source, split, cache), scale.other_queries, scale.other_documents, scale.seeds[0])
+
+
+def triples(path: Path, share: float, count: int, seed: int) -> tuple[Examples, Examples]:
+    """Provided triples: training examples (a `share` of them) and held-out ones."""
+    data = read_triples(path, count, seed)
+    training, held_out = HELD_OUT.split(data.groups, seed)
+    return _only(data, training[: int(share * len(training))]), _only(data, held_out)
+
+
+def _only(data: Examples, groups: Sequence[Group]) -> Examples:
+    queries = {g.query_id: data.queries[g.query_id] for g in groups}
+    documents = {d: data.documents[d] for g in groups for d in (*g.positives, *g.negatives)}
+    return Examples(tuple(groups), queries, documents)
 
 
 def _load(scale: Scale, source: str, split: str, cache: Path) -> Collection:

@@ -127,10 +127,10 @@ class Scale:
     Documents are cut to `cut_chars`, so that a small machine can afford many of them; None leaves a limit out.
     `presets` are those to run, in this order, each with as many of the `seeds`; `systems`, where given, the only ones.
     `others` are further collections, on whose panels of `other_queries` and `other_documents` every system is tested
-    too. A preset's batches shrink alike until the largest is `largest_batch`, or all by `batch_share`; its epochs by
-    `epochs_share`. A `thorough` run sets the base and BM25 on the
-    whole corpus beside the panel and reruns slow demonstrations. `deviations` says, a sentence each, how this differs
-    from the paper's own scale.
+    too; `base` stands in for the study's. A preset's batches shrink alike until the largest is `largest_batch`, or all
+    by `batch_share`; its epochs by `epochs_share`. A `thorough` run sets the base and BM25 on the whole corpus beside
+    the panel and reruns slow demonstrations. `deviations` says, a sentence each, how this differs from the paper's own
+    scale.
     """
 
     name: str
@@ -149,6 +149,7 @@ class Scale:
     thorough: bool = False
     deviations: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    base: str | None = None
     other_queries: int | None = None
     other_documents: int | None = None
     batch_share: float | None = None

@@ -60,7 +60,7 @@ def _similarity(bench: Workbench) -> dict[str, Any]:
 
 def _systems(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
     for system in _run(done, preset):
-        values = _values(bench, done, preset, system)
+        values = _values(bench, preset, system, _finished(done, preset, system))
         means = {name: float(np.mean([np.mean(list(v.values())) for v in of])) for name, of in values.items()}
         seeds = len(next(iter(values.values())))
         yield {"preset": preset.name, "system": system.name, "label": system.label, "seeds": seeds, "means": means}
@@ -76,7 +76,7 @@ def _comparisons(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[
     ]
     knobs = [("knob", s, run[s.centre]) for s in run.values() if s.centre in run]
     for pairs in (own, claimed, knobs):
-        rows = [_comparison(bench, done, preset, *pair) for pair in pairs]
+        rows = [_comparison(bench, done, preset, *pair) for pair in pairs if all(_seeds(done, preset, *pair[1:]))]
         for place in ("own", "elsewhere"):
             for row, p in zip(rows, holm([row[place]["p"] for row in rows]), strict=True):
                 row[place]["p"] = p
@@ -86,7 +86,8 @@ def _comparisons(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[
 def _comparison(
     bench: Workbench, done: Done, preset: Preset, kind: str, system: System, against: System
 ) -> dict[str, Any]:
-    a, b = (_values(bench, done, preset, s) for s in (system, against))
+    both = zip((system, against), _seeds(done, preset, system, against), strict=True)
+    a, b = (_values(bench, preset, s, seeds) for s, seeds in both)
     name = bench.material.test.name
     own = significance.compare(a.pop(name), b.pop(name))
     seen = transfer.compare(a, b)
@@ -115,7 +116,7 @@ def weighted(values: Mapping[str, list[dict[str, float]]]) -> list[dict[str, flo
     queries = sum(len(of[0]) for of in values.values())
     return [
         {
-            f"{name}/{q}": value * queries / (len(values) * len(of[seed]))
+            f"{name}/{q}": value * (queries / (len(values) * len(of[seed])))  # times 1 for a single collection
             for name, of in values.items()
             for q, value in of[seed].items()
         }
@@ -129,13 +130,25 @@ def _run(done: Done, preset: Preset) -> list[System]:
     return [system for system in preset.systems if system.name in names]
 
 
-def _values(bench: Workbench, done: Done, preset: Preset, system: System) -> dict[str, list[dict[str, float]]]:
-    """{collection: per-query values of the primary measure, a mapping a finished seed}, its own collection first."""
-    seeds = [cell.seed for cell in done.runs if cell.preset == preset and cell.system == system.name]
-    return {
-        name: bench.values(preset, system.name, bench.study.primary_measure, panel, tuple(seeds))
-        for name, panel in bench.panels.items()
-    }
+def _finished(done: Done, preset: Preset, system: System) -> tuple[int, ...]:
+    """The seeds of which a run is there."""
+    return tuple(cell.seed for cell in done.runs if cell.preset == preset and cell.system == system.name)
+
+
+def _seeds(done: Done, preset: Preset, a: System, b: System) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The seeds to compare two systems over: of tuned ones those that both have; what is not tuned has one."""
+    of_a, of_b = (_finished(done, preset, system) for system in (a, b))
+    if isinstance(a.how, Tuned) and isinstance(b.how, Tuned):
+        of_a = of_b = tuple(seed for seed in of_a if seed in of_b)
+    return of_a, of_b
+
+
+def _values(
+    bench: Workbench, preset: Preset, system: System, seeds: tuple[int, ...]
+) -> dict[str, list[dict[str, float]]]:
+    """{collection: per-query values of the primary measure, a mapping a seed}, its own collection first."""
+    measure = bench.study.primary_measure
+    return {name: bench.values(preset, system.name, measure, panel, seeds) for name, panel in bench.panels.items()}
 
 
 def _start(system: System, run: Mapping[str, System]) -> System | None:

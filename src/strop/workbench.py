@@ -16,19 +16,18 @@ from strop.collection.contents import Contents
 from strop.collection.panel import shuffled
 from strop.diagnose import sample_of
 from strop.geometry.sample import Sample
-from strop.held_out import HeldOut
 from strop.lexical import BM25
-from strop.material import Material, read, tested
+from strop.material import HELD_OUT, Material, read, tested, triples
 from strop.measures import evaluate, mean
-from strop.mining import Mining, first_part, refreshed
+from strop.mining import Mining, is_made, miners, refreshed
 from strop.models.architecture import Start
 from strop.models.loading import is_multi_vector
-from strop.models.pretrained import Pretrained
+from strop.models.pretrained import Pretrained, resolve
 from strop.monitor import affordable
 from strop.negatives.group_files import Examples
 from strop.negatives.positives import positive_groups
 from strop.negatives.taught import teach
-from strop.negatives.triples import TRIPLES, read_triples
+from strop.negatives.triples import TRIPLES
 from strop.nouns import Collection, Group
 from strop.probe import DOCUMENTS, QUERIES, Probe, of_collection, of_examples
 from strop.stages import Progress, Vectors, silent
@@ -39,8 +38,6 @@ from strop.tuning import Training, tuned_model
 RATE_DOCUMENTS = 10_000
 #: Queries a batch while a model cut short is taught, where the scale sets no limit.
 LESSON_BATCH = 32
-#: A fifth of the queries, as the thesis held out, but no more than a curve needs.
-HELD_OUT = HeldOut(share=0.2, most=128)
 
 
 class Workbench:
@@ -128,11 +125,15 @@ class Workbench:
 
     def start(self, start: Start | None) -> Pretrained:
         """What a training starts from."""
-        base = self.material.base
+        base = resolve(start.base) if start and start.base else self.material.base
         if start and start.layers:
-            args = (self.lesson(), self.scale.largest_batch or LESSON_BATCH, self.scale.seeds[0], self.progress)
-            base = starts.taught(self.store, base, start.layers, *args)
+            base = tuned_model(self.teaching(start.layers)(self.store, self.progress))
         return starts.converted(self.store, base, start.architecture) if start and start.architecture else base
+
+    def teaching(self, layers: int) -> Training:
+        """What teaches the base's first layers."""
+        size, seed = self.scale.largest_batch or LESSON_BATCH, self.scale.seeds[0]
+        return starts.teaching(self.store, self.material.base, layers, self.lesson(), size, seed)
 
     def lesson(self) -> Examples:
         """Training queries with documents the base ranks high and its scores of them."""
@@ -149,24 +150,29 @@ class Workbench:
         assert isinstance(how, Tuned)
         if how.rates:
             how = _at_rate(how, self.rate(preset, how.rates))
-        return self._mined_anew(self._job(preset, how, seed), how)
-
-    def _mined_anew(self, whole: Training, how: Tuned) -> Training:
-        return refreshed(whole, how.negatives, self.mining) if isinstance(how.negatives, SelfMined) else whole
+        return refreshed(self._job(preset, how, seed), how.negatives, self.mining)
 
     def is_done(self, preset: Preset, name: str, seed: int) -> bool:
-        """Whether a tuned system needs no more training."""
+        """Whether a tuned system needs no more training: neither its own nor of what mines or starts it."""
         how = preset.system(name).how
         assert isinstance(how, Tuned)
+        if not self._is_ready(preset, how):
+            return False
         if how.rates:
+            on = preset.system(how.rates.on).how
+            if not (isinstance(on, Tuned) and self._is_ready(preset, on)):
+                return False
             jobs = [self._rate_job(preset, how.rates, rate) for rate in how.rates.values]
             if not all(job.found(self.store) for job in jobs):
                 return False
             how = _at_rate(how, self.rate(preset, how.rates))
-        whole = self._job(preset, how, seed)
-        if isinstance(how.negatives, SelfMined) and not first_part(whole, how.negatives).found(self.store):
-            return False  # asking for the rest would train it
-        return self._mined_anew(whole, how).found(self.store) is not None
+        return is_made(self._job(preset, how, seed), how.negatives, self.mining)
+
+    def _is_ready(self, preset: Preset, how: Tuned) -> bool:
+        """Whether asking for what trains it would train nothing else first."""
+        if how.start and how.start.layers and self.teaching(how.start.layers).found(self.store) is None:
+            return False
+        return all(self.is_done(preset, miner, self.scale.seeds[0]) for miner in miners(how.negatives))
 
     @cache  # noqa: B019  a workbench lives as long as its study runs
     def rate(self, preset: Preset, rates: Rates) -> float:
@@ -207,27 +213,27 @@ class Workbench:
         """The batch at this scale: every system's shrinks by the factor of the preset's largest."""
         largest = max(s.how.recipe.batching.size for s in preset.systems if isinstance(s.how, Tuned))
         shrink = max(1.0, largest / (self.scale.largest_batch or largest))
-        share = self.scale.batch_share or 1 / shrink
-        return replace(how.recipe.batching, size=max(1, round(how.recipe.batching.size * share)))
+        share, size = self.scale.batch_share, how.recipe.batching.size
+        return replace(how.recipe.batching, size=max(1, round(size * share if share else size / shrink)))
 
     def examples(self, preset: Preset, how: Tuned) -> Examples:
         """What a system is trained on: the preset's training groups with its own negatives, `share` of them."""
         seed = self.scale.seeds[0]
         if isinstance(how.negatives, Provided) and self.triples:
-            return _triples(self.triples, how.share, self.scale.train_queries or 0, seed)[0]
+            return triples(self.triples, how.share, self.scale.train_queries or 0, seed)[0]
         groups = self.groups(preset)[0]
         if how.share < 1:
             order = np.random.default_rng(seed).permutation(len(groups))
             groups = tuple(groups[i] for i in sorted(order[: int(how.share * len(groups))]))
         if how.negatives is not None:
-            own = self.rows(preset, how.negatives)
+            own = self.rows(preset, how)
             groups = tuple(row for g in groups for row in own.get(g.query_id, ()))
         return Examples.of(groups, self.material.train)
 
     def watched(self, preset: Preset, policy: Negatives) -> Examples:
         """The held-out groups with this kind of negatives."""
         if isinstance(policy, Provided) and self.triples:
-            return _triples(self.triples, 1.0, self.scale.train_queries or 0, self.scale.seeds[0])[1]
+            return triples(self.triples, 1.0, self.scale.train_queries or 0, self.scale.seeds[0])[1]
         own = self.with_negatives(policy)
         return Examples.of([own[g.query_id] for g in self.groups(preset)[1]], self.material.train)
 
@@ -253,10 +259,13 @@ class Workbench:
         """Query id -> its group with negatives, mined over training documents only."""
         return {g.query_id: g for g in self.mining.rows(policy)}
 
-    def rows(self, preset: Preset, policy: Negatives) -> Mapping[str, list[Group]]:
-        """Query id -> its groups with negatives: of a union one for each source."""
-        seed, found = self.scale.seeds[0], dict[str, list[Group]]()
-        for group in self.mining.rows(policy, lambda name: self.model(preset, name, seed)):
+    def rows(self, preset: Preset, how: Tuned) -> Mapping[str, list[Group]]:
+        """Query id -> its groups with a system's negatives: of a union one for each source."""
+        assert how.negatives is not None
+        seed, found, mining = self.scale.seeds[0], dict[str, list[Group]](), self.mining
+        if isinstance(how.negatives, SelfMined):
+            mining = replace(mining, base=self.start(how.start))
+        for group in mining.rows(how.negatives, lambda name: self.model(preset, name, seed)):
             found.setdefault(group.query_id, []).append(group)
         return found
 
@@ -282,16 +291,3 @@ def _own(collection: Collection) -> dict[str, str]:
     """The document that is the query itself, where there is one."""
     pairs = ((q, collection.own_document(q)) for q in collection.queries)
     return {q: d for q, d in pairs if d is not None}
-
-
-def _triples(path: Path, share: float, count: int, seed: int) -> tuple[Examples, Examples]:
-    """Provided triples: training examples (a `share` of them) and held-out ones."""
-    data = read_triples(path, count, seed)
-    training, held_out = HELD_OUT.split(data.groups, seed)
-    return _only(data, training[: int(share * len(training))]), _only(data, held_out)
-
-
-def _only(data: Examples, groups: Sequence[Group]) -> Examples:
-    queries = {g.query_id: data.queries[g.query_id] for g in groups}
-    documents = {d: data.documents[d] for g in groups for d in (*g.positives, *g.negatives)}
-    return Examples(tuple(groups), queries, documents)

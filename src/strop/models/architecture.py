@@ -59,7 +59,11 @@ def keep_layers(source: Path, target: Path, count: int) -> None:
     """The same dense model with its first `count` transformer layers only. Raises InputError when it has fewer."""
     model = _dense(source)
     inner: Any = _transformer(model).model
-    layers = inner.encoder.layer
+    layers = getattr(getattr(inner, "encoder", None), "layer", None)
+    if layers is None:
+        raise InputError(
+            f"where a {type(inner).__name__}'s layers are not known", remedy="Give one with BERT's `encoder.layer`"
+        )
     if not 1 <= count <= len(layers):
         raise InputError(f"{count} layers are asked for", remedy=f"Give 1 to {len(layers)}")
     inner.encoder.layer = nn.ModuleList(layers[:count])
@@ -93,10 +97,12 @@ def _write(modules: list[Any], model: Any, similarity: Similarity, target: Path)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a training starts from: the base in this architecture (None: as it comes), of its first `layers` only.
+    """What a training starts from: the study's base, or `base` by name, in this architecture (None: as it comes), of
+    its first `layers` only.
 
     A model cut to some layers is first taught by the base on training text, so that size is not mixed up with damage.
     """
 
     architecture: Architecture | None = None
     layers: int | None = None
+    base: str | None = None

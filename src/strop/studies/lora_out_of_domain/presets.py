@@ -37,6 +37,12 @@ _STARTS = (
     _BASE,
     System("start_untied", "base, asymmetric", _UNTIED, note="untouched: first tokens, which the base never trained"),
     System("start_late", "base, late interaction", _LATE, note="untouched: MaxSim over its tokens, ColBERT's settings"),
+    System(
+        "start_late_plain",
+        "base, late interaction, plain",
+        Start(Late(mask_punctuation=False, expansion=False, markers=None)),
+        note="untouched: MaxSim without masks, markers and filled-up queries, none of which the base has learnt",
+    ),
 )
 
 
@@ -146,6 +152,7 @@ _ONE = Tuned(_CENTRE, EPOCHS, rates=RATES["lora"])
 _DENSE_WINDOW = RankWindow(1, 100)
 _BM25_MINED, _DENSE_MINED = Mined(_DENSE_WINDOW, BM25()), Mined(_DENSE_WINDOW, "untied_full_none")
 _BOTH_MINED = Union((_BM25_MINED, _DENSE_MINED))
+_ONE_OF_EACH = replace(_BOTH_MINED, counts=(1, 1))
 
 
 def _knob(name: str, label: str, point: str, **changes: Any) -> System:
@@ -168,6 +175,9 @@ ONE_KNOB = Preset(
         _knob("bm25_mined", "BM25 negatives", "L6", negatives=_BM25_MINED),
         _knob("dense_mined", "negatives of a frozen dense miner", "L6", negatives=_DENSE_MINED),
         _knob("both_mined", "BM25's and the miner's, twice the rows", "L6", negatives=_BOTH_MINED),
+        _knob(
+            "one_of_each", "one of BM25's and one of the miner's", "L6", negatives=replace(_BOTH_MINED, counts=(1, 1))
+        ),
         _knob("self_mined", "negatives from itself, mined anew half-way", "L6", negatives=SelfMined(_DENSE_WINDOW)),
         _knob(
             "cleaned",
@@ -185,4 +195,34 @@ ONE_KNOB = Preset(
         _knob("layers_4", "first 4 layers, taught by the base", "size", start=Start(layers=4)),
     ),
     (("hard", HARD),),
+)
+
+
+#: Table 11's and 6's sizes and table 9's retriever, from which the asymmetric and the symmetric encoder are tuned.
+SIZES = {
+    "small": ("untied", "google/bert_uncased_L-4_H-512_A-8"),
+    "medium": ("untied", "google/bert_uncased_L-8_H-512_A-8"),
+    "large": ("untied", "google-bert/bert-large-uncased"),
+    "roberta_large": ("untied", "FacebookAI/roberta-large"),
+    "contriever": ("tied", "facebook/contriever"),
+}
+
+
+def _from(architecture: str, tuning: str, base: str) -> Tuned:
+    how = AS_WRITTEN.system(f"{architecture}_{tuning}_none").how
+    assert isinstance(how, Tuned)
+    assert how.start is not None
+    return replace(how, start=replace(how.start, base=base))
+
+
+BASES = Preset(
+    "bases",
+    (
+        _BASE,
+        *(
+            System(f"{name}_{tuning}", f"{TUNINGS[tuning]}, {ARCHITECTURES[kind]}, {base}", _from(kind, tuning, base))
+            for name, (kind, base) in SIZES.items()
+            for tuning in TUNINGS
+        ),
+    ),
 )

@@ -179,3 +179,16 @@ def _row(line: Mapping[str, str]) -> Row:
         average=float(line["ood_avg"]),
         in_domain=float(line["in_domain"]),
     )
+
+
+def tables() -> dict[str, dict[str, dict[str, float]]]:
+    """The tables of nDCG@10 as printed, in [0, 1]: number -> system -> column -> figure; a row of which a figure is
+    suspect is marked so."""
+    doubted = {suspect.row for suspect in check_on_load()}
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for number in sorted({number for row in rows() for number in row.tables}):
+        for row in (row for row in rows() if number in row.tables):
+            label = f"{row.label}{' (suspect)' if row in doubted else ''}"
+            figures = {**row.cells, "average": row.average, row.train: row.in_domain}
+            found.setdefault(str(number), {})[label] = {name: round(v / 100, 4) for name, v in figures.items()}
+    return found

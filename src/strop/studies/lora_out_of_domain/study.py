@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from strop.claims import Claim
 from strop.studies.lora_out_of_domain.points import POINTS
-from strop.studies.lora_out_of_domain.presets import ARCHITECTURES, AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
-from strop.studies.lora_out_of_domain.published import rows
+from strop.studies.lora_out_of_domain.presets import ARCHITECTURES, AS_CODED, AS_WRITTEN, BASES, CORRECTED, ONE_KNOB
+from strop.studies.lora_out_of_domain.published import rows, tables
 from strop.study import ELSEWHERE, Scale, Study
 
 PAPER = "arXiv 2311.09765"
@@ -32,7 +32,8 @@ BEIR = (
 _SHARED = (
     "tuned from all-MiniLM-L6-v2, which has been a retriever for long, not from BERT, RoBERTa or Contriever: what the "
     "paper says of these starts reads 'machinery shown, effect not testable here'",
-    "documents cut to 240 characters; panels of the collections instead of the whole",
+    "documents cut to 240 characters; panels of the collections instead of the whole; no document relevant to a test "
+    "query is a training document, so that no gain is due to a positive that was trained on",
     "batches of 16 where the paper has 128, and 2 epochs where it has 40, alike for all",
     "training in bfloat16",
 )
@@ -81,10 +82,11 @@ FULL = Scale(
     cut_chars=None,
     depth=100,
     seeds=(42, 43, 44),
-    presets={"corrected": 3, "as_coded": 1, "as_written": 1, "one_knob": 1},
+    presets={"corrected": 3, "as_coded": 1, "as_written": 1, "one_knob": 1, "bases": 1},
     test_split="dev",
     others=BEIR,
-    deviations=("tuned from all-MiniLM-L6-v2, not from BERT",),
+    base="google-bert/bert-base-uncased",
+    deviations=("bfloat16 autocast where the code had float32",),
 )
 
 _SETTINGS = {"tied": "sym", "untied": "asym", "late": "colbert"}
@@ -140,7 +142,7 @@ STUDY = Study(
     base="all-MiniLM-L6-v2",
     baseline="base",
     primary_measure="nDCG@10",
-    presets=(CORRECTED, ONE_KNOB, AS_CODED, AS_WRITTEN),
+    presets=(CORRECTED, ONE_KNOB, AS_CODED, AS_WRITTEN, BASES),
     scales=(QUICK, DESK, FULL),
     claims=_effects(),
     published={},
@@ -204,5 +206,17 @@ STUDY = Study(
             "corrected": "merged, checked to 1e-5",
         },
     },
+    tables=tables(),
     own_documents=8_841_823,
+    seen={
+        "nq_small": "seen: Natural Questions",
+        "nq": "seen: Natural Questions",
+        "msmarco-passage": "seen: MS MARCO",
+        "docstrings": "code search seen, not these",
+        "scidocs": "S2ORC seen",
+        "nfcorpus": "not named on its card",
+        "arguana": "not named on its card",
+        "cran": "not named on its card",
+        "medquad": "not named on its card",
+    },
 )
