@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
+from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import modules
-from tiny_models import RECIPE, dense, sentences, toy_groups, toy_texts
+from tiny_models import ARCHITECTURES, RECIPE, dense, sentences, toy_groups, toy_texts, two_towers
 from torch import Tensor
 
 from strop.models import adapters
 from strop.models.adapters import Full, LoRA, export
 from strop.models.dense import Dense, parameter_ledger
+from strop.models.encoder import Encoder
+from strop.models.loading import load
 from strop.models.pretrained import resolve
 from strop.nouns import InputError
 from strop.train import train
@@ -23,7 +26,7 @@ from strop.train import train
 PROBE = sentences(6, seed=8)
 
 
-def stirred(encoder: Dense, seed: int = 1) -> Dense:
+def stirred(encoder: Encoder, seed: int = 1) -> Encoder:
     """An adapter as if it were trained: B no longer zero."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -176,3 +179,45 @@ def test_a_merge_that_moves_the_outputs_is_refused_before_anything_whole_is_save
         export(encoder, tmp_path / "model", "some-org/some-base", PROBE)
     assert not (tmp_path / "model" / "model.safetensors").exists()
     assert adapters.MERGE_TOLERANCE == 1e-5
+
+
+# --- of every architecture ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_the_library_s_add_adapter_reaches_one_tower_only_which_is_why_ours_goes_into_each() -> None:
+    model = two_towers().model
+    model.add_adapter(LoraConfig(r=2, target_modules=["query"]))
+    trains = [n for n, p in model.named_parameters() if p.requires_grad]
+    assert {n for n in trains if "lora_" in n} == {n for n in trains if ".query.0." in n} != set()
+    frozen = [n for n, p in model.named_parameters() if not p.requires_grad]
+    assert not [n for n in frozen if ".document.0." in n], "the other tower trains in full"
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_export_merges_every_tower_and_loads_as_what_it_was(name: str, tmp_path: Path) -> None:
+    encoder = ARCHITECTURES[name]()
+    untouched = adapters._outputs(encoder, PROBE)
+    LoRA(r=4, targets=("q_proj", "v_proj") if name == "decoder" else ("query", "value")).prepare(encoder, 0)
+    before = adapters._outputs(stirred(encoder), PROBE)
+    assert (before - untouched).norm(dim=1).min() > 1e-3  # the adapters do something, to each role
+    export(encoder, tmp_path / "model", "some-org/some-base", PROBE)
+    again = load(tmp_path / "model")
+    assert type(again) is type(encoder)
+    torch.testing.assert_close(adapters._outputs(again, PROBE), before, rtol=0, atol=1e-5)
+    assert not [n for n, _ in again.module.named_parameters() if "lora" in n]
+    found = sorted(p.parent.relative_to(tmp_path / "model").as_posix() for p in tmp_path.rglob("adapter_config.json"))
+    assert found == (["adapter/0", "adapter/1"] if name == "untied" else ["adapter"])
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_each_tower_s_adapter_put_onto_its_own_tower_gives_the_export_again(tmp_path: Path) -> None:
+    encoder, onto_base = two_towers(), two_towers()
+    LoRA(r=4).prepare(encoder, 0)
+    before = adapters._outputs(stirred(encoder), PROBE)
+    export(encoder, tmp_path, "some-org/some-base", PROBE)
+    for i, tower in enumerate(onto_base.transformers):
+        tower.model = PeftModel.from_pretrained(tower.model, str(tmp_path / "adapter" / str(i)))
+    torch.testing.assert_close(adapters._outputs(onto_base, PROBE), before, rtol=0, atol=1e-5)
+    first, second = (load_file(tmp_path / "adapter" / str(i) / "adapter_model.safetensors") for i in range(2))
+    assert not all(torch.equal(first[n], second[n]) for n in first)

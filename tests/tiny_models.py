@@ -8,7 +8,8 @@ from __future__ import annotations
 import copy
 import json
 import tempfile
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,16 @@ import numpy as np
 import torch
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-from transformers import BertConfig, BertModel, BertTokenizer
+from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizer, LlamaConfig, LlamaModel
 
 from strop.batches import Batching
 from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA
+from strop.models.architecture import Tied, Untied
 from strop.models.dense import Dense
+from strop.models.encoder import Encoder
 from strop.models.late_interaction import Late, LateInteraction
+from strop.models.two_towers import TwoTowers
 from strop.nouns import Group
 from strop.optimizers import AdamW, WarmupLinear
 from strop.scoring import Euclidean
@@ -115,6 +119,68 @@ def late(value: Late | None = None, max_length: int | None = None, **options: An
     return LateInteraction(copy.deepcopy(_late(value, json.dumps(options, sort_keys=True))), max_length)
 
 
+@cache
+def _two_towers(value: Untied, options: str) -> SentenceTransformer:
+    with tempfile.TemporaryDirectory() as folder:
+        value.convert(build(Path(folder) / "dense", **json.loads(options)), Path(folder) / "untied")
+        return SentenceTransformer(str(Path(folder) / "untied"), device="cpu")
+
+
+def two_towers(value: Untied | None = None, max_length: int | None = None, **options: Any) -> TwoTowers:
+    """A fresh untied model whose document tower was moved at random, as if trained; options as `build`'s."""
+    model = copy.deepcopy(_two_towers(value or Untied(), json.dumps(options, sort_keys=True)))
+    encoder, generator = TwoTowers(model, max_length), torch.Generator().manual_seed(4)
+    with torch.no_grad():
+        for p in encoder.transformers[1].parameters():
+            p.add_(0.05 * torch.randn(p.shape, generator=generator))
+    return encoder
+
+
+def plain_decoder(folder: Path, dropout: float = 0.1, seed: int = 0) -> Path:
+    """A Llama of the same size and vocabulary in transformers' own layout; `dropout` is that of its attention."""
+    AutoTokenizer.from_pretrained(str(plain(folder / "bert"))).save_pretrained(str(folder / "llama"))
+    config = LlamaConfig(
+        vocab_size=len(AutoTokenizer.from_pretrained(str(folder / "llama"))),
+        hidden_size=HIDDEN,
+        intermediate_size=48,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=POSITIONS,
+        attention_dropout=dropout,
+        initializer_range=0.2,
+        pad_token_id=0,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        LlamaModel(config).save_pretrained(str(folder / "llama"))
+    return folder / "llama"
+
+
+@cache
+def _decoder(dropout: float) -> SentenceTransformer:
+    with tempfile.TemporaryDirectory() as folder:
+        Tied(pooling="lasttoken").convert(plain_decoder(Path(folder), dropout), Path(folder) / "dense")
+        return SentenceTransformer(str(Path(folder) / "dense"), device="cpu")
+
+
+def decoder(max_length: int | None = 48, dropout: float = 0.1) -> Dense:
+    """A fresh dense model of a decoder and its last token."""
+    return Dense(copy.deepcopy(_decoder(dropout)), max_length)
+
+
+PLAIN_LATE = Late(query_length=12, document_length=40, mask_punctuation=False, expansion=False, markers=None)
+#: One of each architecture; each takes `dropout` and `max_length`.
+ARCHITECTURES: dict[str, Callable[..., Encoder]] = {
+    "tied": dense,
+    "tied, first token": partial(dense, pooling="cls"),
+    "untied": two_towers,
+    "ColBERT": late,
+    "plain late interaction": partial(late, PLAIN_LATE),
+    "decoder": decoder,
+}
+
+
 def sentences(count: int, seed: int = 0, longest: int = 24) -> list[str]:
     """Texts of 1 to `longest` known words, of very unequal lengths."""
     rng = np.random.default_rng(seed)
@@ -142,11 +208,16 @@ def toy_groups(queries: int = 20) -> list[Group]:
     ]
 
 
-def toy_texts(encoder: Dense, count: int = 20) -> tuple[Texts, Texts]:
-    """Texts of the toy queries and documents; each document starts with its query's two words."""
+def toy_words(count: int = 20) -> tuple[list[str], list[str]]:
+    """The toy queries and documents; each document starts with its query's two words."""
     rng = np.random.default_rng(1)
     queries = [" ".join(rng.choice(WORDS, 2)) for _ in range(count)]
-    documents = [f"{q} {rest}" for q, rest in zip(queries, sentences(count, seed=2), strict=True)]
+    return queries, [f"{q} {rest}" for q, rest in zip(queries, sentences(count, seed=2), strict=True)]
+
+
+def toy_texts(encoder: Encoder, count: int = 20) -> tuple[Texts, Texts]:
+    """The toy queries and documents as an encoder's tokens."""
+    queries, documents = toy_words(count)
     return (
         Texts(encoder.tokenize(queries, "query"), {f"q{i}": i for i in range(count)}),
         Texts(encoder.tokenize(documents, "document"), {f"d{i}": i for i in range(count)}),

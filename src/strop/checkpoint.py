@@ -59,12 +59,14 @@ def restore(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -
 
 
 def take_over(source: Path, folder: Path) -> None:
-    """Start from the newest checkpoint of another run, unless this one has its own already."""
+    """Start from the newest checkpoint of another run and what it selected, unless this one has its own already."""
     if not _found(folder):
         newest = _found(source)[-1]
         partial = folder / _PARTIAL
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(newest, partial)
+        if (source / BEST).exists():
+            shutil.copy(source / BEST, folder / BEST)
         os.rename(partial, folder / newest.name)
 
 

@@ -78,7 +78,8 @@ def _gradient(
         if recompute:
             _restore(state)
             part = represent(positions)
-        part.vectors.backward(leaf.grad)  # type: ignore[no-untyped-call]
+        if part.vectors.requires_grad:  # not of a tower that is kept as it is
+            part.vectors.backward(leaf.grad)  # type: ignore[no-untyped-call]
     _restore(after)
     return float(loss.detach())
 

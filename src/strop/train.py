@@ -169,14 +169,13 @@ def train(
         log += [Logged(step, name, value) for name, value in seen.items()]
         if logbook:
             logbook.add(log)
-        if time.perf_counter() - saved_at >= checkpoint_seconds:
+        if step + 1 == until or time.perf_counter() - saved_at >= checkpoint_seconds:
             checkpoint.save(folder, step + 1, module, optimizer, {"log": log})
             saved_at = time.perf_counter()
         if progress:
             progress(1)
     else:
         if until and until < recipe.updates:
-            checkpoint.save(folder, until, module, optimizer, {"log": log})
             return log
         seen = _observe(observers, recipe.updates, encoder, log, last=True)
         _selected(recipe.selection, seen, module, folder, log)

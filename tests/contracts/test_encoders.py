@@ -1,9 +1,9 @@
-"""What every encoder keeps, and that a dense one is the library's `encode`."""
+"""What every encoder keeps: it is the library's own encode, whatever the padding, saved and loaded again."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,188 +11,279 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import BoW, Pooling
-from tiny_models import dense, sentences
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+from sentence_transformers.base.modules import Router
+from sentence_transformers.sentence_transformer.modules import BoW
+from tiny_models import ARCHITECTURES, PLAIN_LATE, decoder, dense, late, sentences, two_towers
 from torch import Tensor
 
-from strop.models.dense import Dense, parameter_ledger
-from strop.models.encoder import Role
-from strop.models.pretrained import resolve
+from strop.models.architecture import Architecture, Tied, Untied, keep_layers
+from strop.models.dense import Dense
+from strop.models.encoder import Encoder, Role, represent_rows
+from strop.models.late_interaction import Late
+from strop.models.loading import load
 from strop.nouns import InputError
-from strop.tokens import pad
+from strop.scoring import Dot, MaxSim, Representation
 
 TEXTS = [*sentences(9, seed=3), "", "   ", "Bun. NIN!", " ".join(sentences(40, seed=6))]
-ENCODERS: dict[str, dict[str, Any]] = {
-    "cosine": {},
-    "dot": {"similarity": "dot", "unit": False},
-    "unit vectors, dot": {"similarity": "dot"},
-    "not normalized, cosine": {"unit": False},
-    "first token": {"pooling": "cls"},
-    "mean and max": {"pooling": ["mean", "max"]},
-    "lower case": {"cased": True},
-    "prompts": {"prompts": {"query": "get bun : ", "document": "nin : "}},
+PROMPTS = {"query": "get bun : ", "document": "nin : "}
+ENCODERS: dict[str, Callable[..., Encoder]] = {
+    **ARCHITECTURES,
+    "dot": partial(dense, similarity="dot", unit=False),
+    "unit vectors, dot": partial(dense, similarity="dot"),
+    "not normalized, cosine": partial(dense, unit=False),
+    "mean and max": partial(dense, pooling=["mean", "max"]),
+    "lower case": partial(dense, cased=True),
+    "prompts": partial(dense, prompts=PROMPTS),
+    "untied, dot and prompts": partial(two_towers, Untied(similarity="dot"), prompts=PROMPTS),
 }
-every_encoder = pytest.mark.parametrize("options", ENCODERS.values(), ids=ENCODERS.keys())
+every_encoder = pytest.mark.parametrize("make", ENCODERS.values(), ids=ENCODERS.keys())
+each_role = pytest.mark.parametrize("role", ["query", "document"])
+ROLES: tuple[Role, Role] = ("query", "document")
 
 
-def encoder_with(options: dict[str, Any]) -> Dense:
-    encoder = dense(**options)
+def represented(encoder: Encoder, texts: list[str], role: Role, searchable: bool = False) -> Representation:
     encoder.module.eval()
-    return encoder
-
-
-def vectors(encoder: Dense, texts: list[str], role: Role = "document", searchable: bool = True) -> Tensor:
     tokens = encoder.tokenize(texts, role)
     with torch.inference_mode():
-        found = encoder.represent(*pad([tokens.row(i) for i in range(len(tokens))], encoder.pad_id))
-        return (encoder.searchable(found) if searchable else found).vectors
+        rows = [tokens.row(i) for i in range(len(tokens))]
+        found = represent_rows(encoder, rows, np.arange(len(tokens)), role)
+        return encoder.searchable(found) if searchable else found
+
+
+def matrices(representation: Representation) -> list[Tensor]:
+    """Each text's vectors that count, `(tokens, D)`, or its one, `(1, D)`."""
+    if representation.mask is None:
+        return [vector[None] for vector in representation.vectors]
+    return [vectors[mask] for vectors, mask in zip(representation.vectors, representation.mask, strict=True)]
+
+
+def library(encoder: Encoder, texts: list[str], role: Role) -> Any:
+    """What `encode_query` or `encode_document` gives: a matrix, or one a text."""
+    model: Any = encoder.module
+    encode = model.encode_query if role == "query" else model.encode_document
+    if isinstance(model, MultiVectorEncoder):
+        return [vectors.clone() for vectors in encode(texts)]
+    unit = model.similarity_fn_name == "cosine"
+    return encode(texts, convert_to_tensor=True, normalize_embeddings=unit).clone()
 
 
 @every_encoder
-@pytest.mark.parametrize("role", ["query", "document"])
-def test_tokenize_represent_searchable_is_the_library_s_encode(options: dict[str, Any], role: Role) -> None:
-    encoder = encoder_with(options)
-    library = encoder.model.encode_query if role == "query" else encoder.model.encode_document
-    expected = library(TEXTS, convert_to_tensor=True, normalize_embeddings=encoder.model.similarity_fn_name == "cosine")
-    found = vectors(encoder, TEXTS, role)
-    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
-    assert (found[0] - found[1]).norm() > 0.05  # the texts are told apart
-    assert found.shape == (len(TEXTS), encoder.dimension)
-
-
-def test_a_loss_sees_vectors_before_they_are_normalised() -> None:
-    encoder = encoder_with({})
-    before, after = vectors(encoder, TEXTS, searchable=False), vectors(encoder, TEXTS)
-    assert (before.norm(dim=1) - 1).abs().min() > 0.01
-    torch.testing.assert_close(after, before / before.norm(dim=1, keepdim=True))
+@each_role
+def test_the_searchable_vectors_are_those_of_the_library_s_encode(make: Callable[[], Encoder], role: Role) -> None:
+    encoder = make()
+    found, expected = matrices(represented(encoder, TEXTS, role, searchable=True)), library(encoder, TEXTS, role)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs.view(ours.shape), rtol=1e-5, atol=2e-6)
+    assert (found[0][0] - found[1][0]).norm() > 0.01  # the texts are told apart
+    assert found[0].shape[1] == encoder.dimension
 
 
 @every_encoder
-def test_padding_and_company_change_no_vector(options: dict[str, Any]) -> None:
-    encoder = encoder_with(options)
-    together = vectors(encoder, TEXTS, searchable=False)
-    alone = torch.cat([vectors(encoder, [text], searchable=False) for text in TEXTS])
-    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
-    backwards = vectors(encoder, TEXTS[::-1], searchable=False).flip(0)
-    torch.testing.assert_close(together, backwards, rtol=1e-5, atol=1e-5)
+def test_its_similarity_is_the_library_s(make: Callable[[], Encoder]) -> None:
+    encoder = make()
+    asked, found = (represented(encoder, TEXTS, role, searchable=True) for role in ROLES)
+    model: Any = encoder.module
+    theirs = model.similarity(library(encoder, TEXTS, "query"), library(encoder, TEXTS, "document"))
+    torch.testing.assert_close(encoder.similarity(asked, found), theirs, rtol=1e-5, atol=1e-5)
+    assert theirs.std(dim=1).min() > 0.01
 
 
 @every_encoder
-def test_saved_and_loaded_it_gives_the_same_vectors_and_tokens(options: dict[str, Any], tmp_path: Path) -> None:
-    encoder = encoder_with(options)
+@each_role
+def test_padding_and_company_change_no_vector(make: Callable[[], Encoder], role: Role) -> None:
+    encoder = make()
+    together = matrices(represented(encoder, TEXTS, role))
+    backwards = matrices(represented(encoder, TEXTS[::-1], role))[::-1]
+    for i, text in enumerate(TEXTS):
+        (alone,) = matrices(represented(encoder, [text], role))
+        torch.testing.assert_close(together[i], alone, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(together[i], backwards[i], rtol=1e-5, atol=1e-5)
+
+
+@every_encoder
+def test_saved_and_loaded_it_is_of_the_same_class_with_the_same_vectors_and_tokens(
+    make: Callable[[], Encoder], tmp_path: Path
+) -> None:
+    encoder = make()
     encoder.save(tmp_path / "model")
-    again = Dense.load(tmp_path / "model")
-    again.module.eval()
-    for role in ("query", "document"):
-        assert torch.equal(vectors(again, TEXTS, role), vectors(encoder, TEXTS, role))
-    assert again.tokenizer_key == encoder.tokenizer_key
+    again = load(tmp_path / "model")
+    assert type(again) is type(encoder)
+    for role in ROLES:
+        before, after = represented(encoder, TEXTS, role), represented(again, TEXTS, role)
+        assert torch.equal(before.vectors, after.vectors)
+    assert (again.tokenizer_key, again.max_length) == (encoder.tokenizer_key, encoder.max_length)
     assert {p.suffix for p in tmp_path.rglob("*") if p.is_file()} <= {".json", ".safetensors", ".txt"}
 
 
-def test_searchable_inner_products_are_the_model_s_own_similarity() -> None:
-    for options in ({}, {"unit": False}, {"similarity": "dot", "unit": False}, {"similarity": "dot"}):
-        encoder = encoder_with(options)
-        q, d = vectors(encoder, TEXTS[:4], "query"), vectors(encoder, TEXTS[4:8])
-        theirs = encoder.model.similarity(encoder.model.encode_query(TEXTS[:4]), encoder.model.encode(TEXTS[4:8]))
-        torch.testing.assert_close(q @ d.T, theirs, rtol=1e-5, atol=1e-5)
-    dot = vectors(encoder_with({"similarity": "dot", "unit": False}), TEXTS)
-    assert (dot.norm(dim=1) - 1).abs().max() > 0.1
+@every_encoder
+def test_its_face_says_what_it_is(make: Callable[[], Encoder]) -> None:
+    encoder = make()
+    documents = represented(encoder, TEXTS, "document")
+    assert encoder.similarity == (Dot() if documents.mask is None else MaxSim())
+    assert documents.vectors.shape[-1] == encoder.dimension
+    assert encoder.by_role == (not isinstance(encoder, Dense))
+    assert len(encoder.transformers) == 1 + ("Router" in type(encoder.module[0]).__name__)  # type: ignore[index]
+    if not encoder.by_role:
+        tokens = encoder.tokenize(TEXTS, "document")
+        rows = [tokens.row(i) for i in range(len(tokens))]
+        encoder.module.eval()
+        with torch.inference_mode():
+            as_query = represent_rows(encoder, rows, np.arange(len(rows)), "query")
+        assert torch.equal(as_query.vectors, documents.vectors)
 
 
-def test_a_prompt_under_any_of_the_library_s_names_goes_before_its_role_only() -> None:
-    bare = encoder_with({})
-    for name in ("document", "passage", "corpus"):
-        encoder = encoder_with({"prompts": {name: "get bun : "}})
-        assert (
-            encoder.tokenize(["nin"], "document").ids.tolist() == bare.tokenize(["get bun : nin"], "query").ids.tolist()
-        )
-        assert encoder.tokenize(["nin"], "query").ids.tolist() == bare.tokenize(["nin"], "query").ids.tolist()
-        assert encoder.tokenizer_key != bare.tokenizer_key
+def test_towers_apart_take_a_text_differently_and_each_answers_to_its_role() -> None:
+    encoder = two_towers()
+    asked, found = (represented(encoder, TEXTS, role).vectors for role in ROLES)
+    assert (asked - found).norm(dim=1).min() > 0.1
+    with torch.no_grad():
+        for parameter in encoder.transformers[0].parameters():
+            parameter.mul_(1.5)
+    assert (represented(encoder, TEXTS, "query").vectors - asked).norm(dim=1).min() > 0.01
+    assert torch.equal(represented(encoder, TEXTS, "document").vectors, found)
 
 
-def test_the_base_is_the_library_s_encode_also_on_long_empty_and_foreign_texts(tmp_path: Path) -> None:
-    base = resolve("all-MiniLM-L6-v2")
-    encoder = Dense.load(base.path)
-    texts = [
-        "How do I sort an array?",
-        "",
-        " \n\t ",
-        "Ünïcode, 漢字 and emoji 🙂 — “quotes”",
-        "word " * 400,
-        "numpy.linalg.svd(a, full_matrices=True)",
-    ]
-    assert encoder.max_length == 256
-    assert max(encoder.tokenize(texts, "document").lengths) == 256
-    assert encoder.token_counts(texts)[4] == 402
-    expected = SentenceTransformer(str(base.path), local_files_only=True).encode(texts, convert_to_tensor=True)
-    torch.testing.assert_close(vectors(encoder, texts), expected.clone(), rtol=1e-6, atol=1e-6)
-    assert all(p.dtype == torch.float32 for p in encoder.module.parameters())
-    ledger = parameter_ledger(encoder.module)
-    assert ledger["total"] == ledger["trainable"] == sum(ledger["by_part"].values()) == 22_713_216
-    assert ledger["by_part"]["pooler"] == 147_840
+@pytest.mark.parametrize("make", ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
+def test_lengths_cap_are_saved_and_counts_are_of_whole_texts(make: Callable[..., Encoder], tmp_path: Path) -> None:
+    encoder, short = make(), make(max_length=9)
+    assert short.max_length == 9 < encoder.max_length
+    for each in (encoder, short):
+        assert max(each.tokenize(TEXTS, "document").lengths) == each.max_length
+    assert short.tokenizer_key != encoder.tokenizer_key
+    short.save(tmp_path)
+    assert load(tmp_path).max_length == 9
+    assert load(tmp_path, max_length=12).max_length == 12
+    lengths = encoder.tokenize(TEXTS[:-1], "document").lengths.tolist()
+    assert short.token_counts(TEXTS)[:-1] == lengths
+    assert short.token_counts(TEXTS)[-1] > encoder.max_length
 
 
-def test_half_precision_weights_become_float32() -> None:
-    model = copy.deepcopy(dense().model).half()
-    assert {p.dtype for p in Dense(model).module.parameters()} == {torch.float32}
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_dropout_set_to_one_rate_is_drawn_in_training_and_set_to_none_is_not(name: str) -> None:
+    encoder = ARCHITECTURES[name](dropout=0.1)
+    for rate, drawn in ((0.4, True), (0.0, False)):
+        encoder.set_dropout(rate)
+        tokens = encoder.tokenize(TEXTS[:5], "query")
+        encoder.module.train()
+        with torch.no_grad():
+            rows = [tokens.row(i) for i in range(5)]
+            seen = [represent_rows(encoder, rows, np.arange(5), role).vectors for role in ROLES for _ in range(2)]
+        assert all(torch.equal(*pair) != drawn for pair in (seen[:2], seen[2:]))
 
 
-def test_a_chosen_max_length_cuts_is_saved_and_reloaded_by_anyone(tmp_path: Path) -> None:
-    encoder = dense(max_length=9)
-    assert (encoder.max_length, dense().max_length) == (9, 48)
-    assert max(encoder.tokenize(TEXTS, "document").lengths) == 9
-    assert encoder.tokenizer_key != dense().tokenizer_key
-    encoder.save(tmp_path)
-    assert Dense.load(tmp_path).max_length == 9
-    assert SentenceTransformer(str(tmp_path)).max_seq_length == 9
-    assert Dense.load(tmp_path, max_length=64).max_length == 64
+# --- architectures as values --------------------------------------------------------------------------------------
+
+VALUES: dict[str, Architecture] = {
+    "tied": Tied(),
+    "tied, first token, dot": Tied("cls", "dot"),
+    "untied": Untied(),
+    "ColBERT": Late(query_length=12, document_length=40),
+    "plain late interaction": PLAIN_LATE,
+}
 
 
-def test_a_plain_transformers_folder_gets_mean_pooling_and_cosine(tmp_path: Path) -> None:
-    encoder = Dense.load(tiny_models.plain(tmp_path / "bert"))
-    encoder.module.eval()
-    assert encoder.max_length == tiny_models.POSITIONS
-    expected = vectors(encoder_with({"unit": False, "max_length": tiny_models.POSITIONS}), TEXTS)
-    torch.testing.assert_close(vectors(encoder, TEXTS), expected)
+def only(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
+    return {name.rsplit(".model.", 1)[1]: p for name, p in state.items() if part in name}
 
 
-def bag_of_words() -> SentenceTransformer:
-    return SentenceTransformer(modules=[BoW(["a", "b"])], device="cpu")
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+def test_conversion_keeps_the_transformer_s_weights_and_adds_none(value: Architecture, tmp_path: Path) -> None:
+    source = tiny_models.build(tmp_path / "dense", markers=True, prompts=PROMPTS, pooling="max")
+    value.convert(source, tmp_path / "made")
+    expected = {f".{n}": p for n, p in SentenceTransformer(str(source), device="cpu").state_dict().items()}
+    wanted = only(expected, ".model.")
+    encoder = load(tmp_path / "made")
+    state = {f".{n}": p for n, p in encoder.module.state_dict().items()}
+    assert len(state) == len(wanted) * len(encoder.transformers)
+    for tower in encoder.transformers:
+        found = tower.model.state_dict()
+        assert found.keys() == wanted.keys()
+        assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    if not isinstance(value, Late):
+        assert encoder.module.prompts == PROMPTS
+        unit = represented(encoder, TEXTS, "document", searchable=True).vectors.norm(dim=1)
+        assert (value.similarity == "cosine") == bool(torch.allclose(unit, torch.ones(len(TEXTS))))  # type: ignore[attr-defined]
 
 
-def leaves_the_prompt_out() -> SentenceTransformer:
-    model = copy.deepcopy(dense(prompts={"query": "get bun : "}).model)
-    pooling = next(m for m in model if isinstance(m, Pooling))
-    pooling.include_prompt = False
-    return model
+def test_tied_mean_pooling_is_the_dense_model_s_own_and_untied_starts_with_one_tower_twice(tmp_path: Path) -> None:
+    source = tiny_models.build(tmp_path / "dense")
+    Tied().convert(source, tmp_path / "tied")
+    Untied("mean").convert(source, tmp_path / "untied")
+    expected = represented(load(source), TEXTS, "document").vectors
+    assert torch.equal(represented(load(tmp_path / "tied"), TEXTS, "query").vectors, expected)
+    for role in ROLES:
+        assert torch.equal(represented(load(tmp_path / "untied"), TEXTS, role).vectors, expected)
+    first, second = load(tmp_path / "untied").transformers
+    assert not {p.data_ptr() for p in first.parameters()} & {p.data_ptr() for p in second.parameters()}
+
+
+def test_the_first_layers_are_those_of_the_whole_model(tmp_path: Path) -> None:
+    source = tiny_models.build(tmp_path / "dense", unit=False)
+    keep_layers(source, tmp_path / "short", 1)
+    whole, short = load(source), load(tmp_path / "short")
+    ids = torch.from_numpy(whole.tokenize(TEXTS[:1], "document").ids.astype(np.int64))[None]
+    whole.module.eval()
+    with torch.inference_mode():
+        after_one = whole.transformers[0].model(ids, output_hidden_states=True).hidden_states[1].mean(dim=1)
+    torch.testing.assert_close(represented(short, TEXTS[:1], "document").vectors, after_one, rtol=1e-5, atol=1e-6)
+    count = sum(p.numel() for p in whole.module.parameters()) - sum(p.numel() for p in short.module.parameters())
+    layer = whole.transformers[0].model.encoder.layer[0]
+    assert count == sum(p.numel() for p in layer.parameters())
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------
+
+
+def elsewhere_routed(folder: Path) -> Path:
+    inner = [list(dense(seed=seed).model) for seed in (0, 1)]
+    model = SentenceTransformer(modules=[Router({"a": inner[0], "b": inner[1]}, default_route="a")], device="cpu")
+    model.save_pretrained(str(folder / "routed"), create_model_card=False)
+    return folder / "routed"
+
+
+def bag_of_words(folder: Path) -> Path:
+    SentenceTransformer(modules=[BoW(["a", "b"])], device="cpu").save_pretrained(
+        str(folder / "bow"), create_model_card=False
+    )
+    return folder / "bow"
+
+
+def saved(encoder: Encoder, folder: Path) -> Path:
+    encoder.save(folder / "saved")
+    return folder / "saved"
+
+
+def without_pad_token(folder: Path) -> Path:
+    model = decoder().model
+    model.tokenizer.pad_token = None
+    model.save_pretrained(str(folder / "unpadded"), create_model_card=False)
+    return folder / "unpadded"
 
 
 @pytest.mark.parametrize(
-    ("model", "max_length", "message"),
+    ("act", "message"),
     [
-        (bag_of_words, None, "starts with BoW, not with a transformer"),
-        (lambda: tiny_similarity("euclidean"), None, "similarity is 'euclidean'"),
-        (lambda: tiny_similarity("manhattan"), None, "similarity is 'manhattan'"),
-        (lambda: copy.deepcopy(dense().model), 65, "max_length 65 exceeds the model's 64 positions"),
-        (leaves_the_prompt_out, None, "pooling leaves the prompt's tokens out"),
+        (lambda at: load(elsewhere_routed(at)), "no towers for queries and documents, but a, b"),
+        (lambda at: load(saved(dense(), at), 65), "max_length 65 exceeds the model's 64 positions"),
+        (lambda at: load(saved(two_towers(), at), 65), "max_length 65 exceeds the model's 64 positions"),
+        (lambda at: load(saved(decoder(), at), 65), "max_length 65 exceeds the model's 64 positions"),
+        (lambda at: load(saved(late(), at), 65), "a length of 65 exceeds the model's 64 positions"),
+        (lambda at: load(without_pad_token(at)), "tokenizer has no padding token"),
+        (lambda at: load(bag_of_words(at)), "starts with BoW, not with a transformer"),
+        (lambda at: Tied().convert(bag_of_words(at), at / "to"), "starts with BoW, not with a transformer"),
+        (lambda at: Untied().convert(saved(two_towers(), at), at / "to"), "starts with Router, not with a transformer"),
+        (lambda at: Late().convert(saved(two_towers(), at), at / "to"), "starts with Router, not with a transformer"),
+        (lambda at: keep_layers(saved(two_towers(), at), at / "to", 1), "starts with Router, not with a transformer"),
+        (lambda at: keep_layers(saved(dense(), at), at / "to", 0), "0 layers are asked for"),
+        (lambda at: keep_layers(saved(dense(), at), at / "to", 3), "3 layers are asked for"),
+        (lambda at: keep_layers(saved(decoder(), at), at / "to", 1), "the layers of a LlamaModel are not known"),
     ],
 )
-def test_a_model_that_would_be_used_wrongly_is_refused(
-    model: Callable[[], SentenceTransformer], max_length: int | None, message: str
+def test_what_would_be_used_wrongly_is_refused_in_one_clear_line(
+    act: Callable[[Path], Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        Dense(model(), max_length)
+        act(tmp_path)
     assert caught.value.remedy
-
-
-def tiny_similarity(name: str) -> SentenceTransformer:
-    model = copy.deepcopy(dense().model)
-    model.similarity_fn_name = name
-    return model
-
-
-def test_without_a_prompt_it_does_not_matter_that_pooling_would_leave_it_out() -> None:
-    model = copy.deepcopy(dense().model)
-    next(m for m in model if isinstance(m, Pooling)).include_prompt = False
-    assert np.isfinite(vectors(Dense(model), TEXTS[:2]).numpy()).all()
+    assert not (tmp_path / "to").exists()

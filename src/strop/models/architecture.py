@@ -62,7 +62,7 @@ def keep_layers(source: Path, target: Path, count: int) -> None:
     layers = getattr(getattr(inner, "encoder", None), "layer", None)
     if layers is None:
         raise InputError(
-            f"where a {type(inner).__name__}'s layers are not known", remedy="Give one with BERT's `encoder.layer`"
+            f"the layers of a {type(inner).__name__} are not known", remedy="Give one with BERT's `encoder.layer`"
         )
     if not 1 <= count <= len(layers):
         raise InputError(f"{count} layers are asked for", remedy=f"Give 1 to {len(layers)}")

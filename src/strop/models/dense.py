@@ -41,6 +41,11 @@ class Dense:
                 f"the model starts with {type(transformer).__name__}, not with a transformer",
                 remedy="Give a dense sentence-transformers model with one tower",
             )
+        if getattr(model.tokenizer, "pad_token_id", None) is None:
+            raise InputError(
+                "the model's tokenizer has no padding token",
+                remedy="Give it one in tokenizer_config.json: for a decoder its end of text will do",
+            )
         if model.similarity_fn_name not in ("cosine", "dot"):
             raise InputError(
                 f"the model's similarity is {model.similarity_fn_name!r}",
@@ -128,9 +133,7 @@ class Dense:
         return [len(ids) for ids in encoded["input_ids"]]
 
     def set_dropout(self, rate: float) -> None:
-        for module in self.transformer.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = rate
+        set_dropout(self.transformer, rate)
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role = "document") -> Representation:
         features: dict[str, Any] = {
@@ -153,6 +156,16 @@ class Dense:
     @property
     def _tokenizer(self) -> Any:
         return self.model.tokenizer
+
+
+def set_dropout(transformer: nn.Module, rate: float) -> None:
+    """Give every dropout in it this rate; a decoder's attention keeps a number in place of a module."""
+    module: Any
+    for module in transformer.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = rate
+        elif isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = rate
 
 
 def parameter_ledger(module: nn.Module) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from torch.nn.functional import normalize
 from transformers import AddedToken
 
 from strop.artifacts import content_key
+from strop.models.dense import set_dropout
 from strop.models.encoder import Role
 from strop.nouns import InputError
 from strop.scoring import MaxSim, Representation, Scoring
@@ -192,9 +193,7 @@ class LateInteraction:
         return [len(ids) for ids in encoded["input_ids"]]
 
     def set_dropout(self, rate: float) -> None:
-        for module in self.transformer.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = rate
+        set_dropout(self.transformer, rate)
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
         """A vector a token, `(N, L, D)`, and which of them are scored; `mask` is what the padding left."""
