@@ -149,6 +149,19 @@ def test_a_table_of_pairs_has_both_intervals_and_both_relative_differences_in_bo
     assert said == ["−5.0% of b\n−5.3% of a", "−5.0% of b\n−8.0% of a"]
 
 
+def test_a_knob_stands_against_its_centre_after_the_tuned_systems() -> None:
+    added = {drawn.OWN: 0.1, "scifact": 0.05, "fiqa": 0.07}
+    found = section(of(("knob", "rank 7", "centre", 0.5, added), ("tuned", "centre", "base", 0.5, added)), {})
+    assert found is not None
+    titles = [f.title for f, _ in found.readings[0].forests]
+    assert titles == [
+        "Tuned systems, from their start",
+        "One change at a time",
+    ]
+    table = found.readings[0].forests[1][1]
+    assert (table.columns[:2], table.rows[0][:2]) == (("System", "Against"), ("rank 7", "centre"))
+
+
 def test_one_other_collection_has_no_interval_in_general_and_one_seed_is_said() -> None:
     found = section(of(("tuned", "x", "base", 0.5, {drawn.OWN: 0.1, "fiqa": 0.05})), {})
     assert found is not None

@@ -39,7 +39,7 @@ def forest(shown: Sequence[Pair], measure: str, description: str) -> Spec:
             "low": round(p.elsewhere.low, 5),
             "high": round(p.elsewhere.high, 5),
             "these": p.elsewhere.span,
-            "general": formats.interval(*(p.general or (None, None)), signs=True),
+            "general": p.general_span,
             "p": formats.p_value(p.elsewhere.p),
             "verdict": p.elsewhere.verdict,
         }
@@ -100,16 +100,16 @@ def home_and_away(shown: Sequence[Pair], own: str, description: str) -> Spec:
     shape = alt.Shape("verdict:N", scale=alt.Scale(domain=list(_SHAPES), range=list(_SHAPES.values())), legend=None)
     keys = {"system": "system", "home": "in domain", "others": "elsewhere", "verdict": "elsewhere it is"}
     tip = [alt.Tooltip(f"{key}:N", title=title) for key, title in keys.items()]
-    corners = [
-        alt.Chart(alt.InlineData([{"said": said}]))
-        .mark_text(align=side, baseline="top", dx=6 if side == "left" else -6, dy=6 if end == "top" else -32,
-                   lineBreak="\n", fontSize=11, color=INK, opacity=0.6)
-        .encode(
-            x=alt.value(0 if side == "left" else "width"), y=alt.value(0 if end == "top" else "height"), text="said:N"
+    corners = []
+    for said, side, end in _CORNERS:
+        left, top = side == "left", end == "top"
+        words: dict[str, Any] = {"align": side, "baseline": "top", "dx": 6 if left else -6, "dy": 6 if top else -32}
+        text = alt.Chart(alt.InlineData([{"said": said}])).mark_text(
+            lineBreak="\n", fontSize=11, color=INK, opacity=0.6, **words
         )
-        for said, side, end in _CORNERS
-    ]  # fmt: skip
-    spread = {"strokeWidth": 1.2, "opacity": 0.35}
+        place = {"x": alt.value(0 if left else "width"), "y": alt.value(0 if top else "height")}
+        corners.append(text.encode(text="said:N", **place))
+    spread: dict[str, Any] = {"strokeWidth": 1.2, "opacity": 0.35}
     layers: list[Any] = [
         *corners,
         zero.mark_rule(color=INK, opacity=0.6, strokeDash=[4, 3]).encode(x=alt.X("zero:Q", scale=sides[0])),

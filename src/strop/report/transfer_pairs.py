@@ -71,6 +71,11 @@ class Pair:
         return (found["low"], found["high"]) if found else None
 
     @property
+    def general_span(self) -> str:
+        low, high = self.general or (None, None)
+        return formats.interval(low, high, signs=True)
+
+    @property
     def numbered(self) -> str:
         return f"{self.number}  {self.name}" if self.number else self.name
 

@@ -107,7 +107,7 @@ def comparisons(shown: Sequence[Pair], measure: str) -> tables.Table:
             formats.fixed(p.macro["mean_a"]),
             formats.fixed(p.macro["mean_b"]),
             f"{p.elsewhere.text}\n{p.elsewhere.span}",
-            formats.interval(*(p.general or (None, None)), signs=True),
+            p.general_span,
             formats.p_value(p.elsewhere.p),
             f"{p.macro['won']} / {p.macro['tied']} / {p.macro['lost']}",
             relative(p.macro["ratio_of_means"]),
