@@ -12,12 +12,12 @@ from tiny_models import WORDS
 TRAIN, TEST, DOCUMENTS = 24, 8, 60
 
 
-def small_collection(folder: Path) -> Path:
+def small_collection(folder: Path, seed: int = 7) -> Path:
     """24 training and 8 test queries of three words; document i answers query i, the other 28 are distractors.
 
     A document is 9 words around its query's three, so that BM25 finds most of them and no model finds all.
     """
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
     queries = [" ".join(rng.choice(WORDS, 3, replace=False)) for _ in range(TRAIN + TEST)]
     bodies = [list(rng.choice(WORDS, 9)) for _ in range(DOCUMENTS)]
     for body, query in zip(bodies, queries, strict=False):

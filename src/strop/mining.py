@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from strop import stages
-from strop.artifacts import Store
+from strop.artifacts import Artifact, Store
 from strop.lexical import BM25
 from strop.models.pretrained import Pretrained
 from strop.negatives import denoised, union
@@ -46,7 +46,7 @@ class Mining:
     def rows(self, policy: Negatives, model: Callable[[str], Pretrained] = unnamed) -> list[Group]:
         """Groups with negatives, in the order of the judgments; a union's sources one after the other.
 
-        Queries without enough candidates are left out. Of self-mined ones those from the base, with which they start.
+        Queries without enough candidates are left out. Of self-mined ones those from the base: give the start as it.
         """
         groups = positive_groups(self.train, first_only=True)
         if isinstance(policy, Provided):
@@ -87,18 +87,48 @@ class Mining:
         return stages.run_of(stages.search_lexical(*args, progress=self.progress))
 
 
-def first_part(whole: Training, policy: SelfMined) -> Training:
-    """The part of a self-mined training before its negatives are mined anew."""
-    return replace(whole, until=round(whole.recipe.updates / (policy.refreshes + 1)))
+def miners(policy: Negatives | None) -> frozenset[str]:
+    """The systems whose finished models mine."""
+    match policy:
+        case Mined(miner=str(name)):
+            return frozenset({name})
+        case Provided(otherwise=inner) | Cleaned(of=inner):
+            return miners(inner)
+        case Union(of=sources):
+            return frozenset[str]().union(*map(miners, sources))
+    return frozenset()
 
 
-def refreshed(whole: Training, policy: SelfMined, mining: Mining) -> Training:
-    """The training in parts, each on negatives that the model as it then was ranks in the window; trains all but the
-    last."""
-    part = first_part(whole, policy)
-    for i in range(2, policy.refreshes + 2):
-        model = tuned_model(part(mining.store, mining.progress))
-        rows = mining.mined(policy.window, model, whole.examples.groups)
-        until = round(whole.recipe.updates * i / (policy.refreshes + 1)) if i <= policy.refreshes else None
+def refreshed(whole: Training, policy: Negatives | None, mining: Mining) -> Training:
+    """A self-mined training in parts, each on negatives that the model as it then was ranks in the window; trains all
+    but the last. Any other is one part."""
+    *_, last = _parts(whole, policy, mining, lambda part: part(mining.store, mining.progress))
+    assert last
+    return last
+
+
+def is_made(whole: Training, policy: Negatives | None, mining: Mining) -> bool:
+    """Whether every part of it was made before; trains none."""
+    parts = _parts(whole, policy, mining, lambda part: part.found(mining.store))
+    return all(part is not None and part.found(mining.store) is not None for part in parts)
+
+
+def _parts(
+    whole: Training, policy: Negatives | None, mining: Mining, made: Callable[[Training], Artifact | None]
+) -> Iterator[Training | None]:
+    """Part by part, the next from what was `made` of the one before: None where nothing was."""
+    if not isinstance(policy, SelfMined):
+        yield whole
+        return
+    count = policy.refreshes + 1
+    part = replace(whole, until=round(whole.recipe.updates / count))
+    for i in range(2, count + 1):
+        yield part
+        artifact = made(part)
+        if artifact is None:
+            yield None
+            return
+        rows = mining.mined(policy.window, tuned_model(artifact), whole.examples.groups)
+        until = round(whole.recipe.updates * i / count) if i < count else None
         part = replace(whole, examples=Examples.of(rows, mining.train), until=until, earlier=part)
-    return part
+    yield part

@@ -13,6 +13,7 @@ import torch
 from strop import chunks, encode
 from strop.cells import Cell, cells
 from strop.models.adapters import LoRA
+from strop.models.architecture import Start
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
 from strop.scoring import Representation
@@ -70,8 +71,9 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
         tokens = asked * query + found * document
         return Work(what, asked + found, int(tokens), tokens / encoded)
 
+    hows = [cell.preset.system(cell.system).how for cell in planned]
     work = [encoding("encode for mining", len(queries), len(material.train_documents))]
-    models = sum(cell.trained for cell in planned) + 1
+    models = sum(cell.trained for cell in planned) + len({how for how in hows if isinstance(how, Start)}) + 1
     panels = [(len(c.queries), len(c.documents)) for c in bench.panels.values()]
     tested = tuple(map(sum, zip(*panels, strict=True)))
     work.append(encoding(f"encode for the test, {models} models", models * tested[0], models * tested[1]))

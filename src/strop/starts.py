@@ -6,18 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from strop.artifacts import Stage, Store
+from strop.losses.distillation import KLDivergence
 from strop.models.architecture import Architecture, keep_layers
 from strop.models.pretrained import Pretrained, resolve
 from strop.negatives.from_run import RankWindow
 from strop.negatives.group_files import Examples
 from strop.recipes import DISTILL_KL
-from strop.stages import Progress, silent
-from strop.tuning import Training, tuned_model
+from strop.tuning import Training
 
 START = Stage("start", 1)
 #: What a model cut short learns from: documents the base ranks high for a training query, with the base's scores.
 LESSON_WINDOW = RankWindow(1, 100, count=7)
 LESSON_EPOCHS = 4
+#: Both score by cosine, so both are read at one temperature: at 1 the base would hold all documents for about equal.
+LESSON_LOSS = KLDivergence(temperature=0.05, teacher_temperature=0.05)
 
 
 def converted(store: Store, base: Pretrained, architecture: Architecture) -> Pretrained:
@@ -38,11 +40,11 @@ def shortened(store: Store, base: Pretrained, layers: int) -> Pretrained:
     return resolve(str(store.build(START, layers, {"model": base.identity}, make).path / "model"))
 
 
-def taught(
-    store: Store, base: Pretrained, layers: int, lesson: Examples, size: int, seed: int, progress: Progress = silent
-) -> Pretrained:
-    """The base's first layers after they have learnt its scores on `lesson`, groups with the base as their teacher."""
+def teaching(store: Store, base: Pretrained, layers: int, lesson: Examples, size: int, seed: int) -> Training:
+    """What teaches the base's first layers its scores on `lesson`, groups with the base as their teacher."""
     batching = replace(DISTILL_KL.batching, size=size)
     updates = LESSON_EPOCHS * batching.per_epoch(len(lesson.groups))
-    recipe = replace(DISTILL_KL, batching=batching, updates=updates, precision="bfloat16", token_budget=4096)
-    return tuned_model(Training(shortened(store, base, layers), recipe, lesson, {}, seed)(store, progress))
+    recipe = replace(
+        DISTILL_KL, loss=LESSON_LOSS, batching=batching, updates=updates, precision="bfloat16", token_budget=4096
+    )
+    return Training(shortened(store, base, layers), recipe, lesson, {}, seed)

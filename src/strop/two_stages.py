@@ -38,13 +38,14 @@ def search_two_stages(
         raise InputError(
             "the model has a vector a text, and needs no second stage", where=model, remedy="Leave --prefilter out"
         )
+    first_model = None if prefilter == "bm25" else resolve(prefilter)
     data = load(collection, split)
     queries, documents = {q.id: q.text for q in data.queries.values()}, Contents(data.documents)
     own = {q: d for q in queries if (d := data.own_document(q)) is not None}
-    if prefilter == "bm25":
+    if first_model is None:
         found = stages.search_lexical(store(), BM25(), queries, documents, candidates, own, progress)
     else:
-        found = stages.search_dense(store(), resolve(prefilter), queries, documents, candidates, own, progress)
+        found = stages.search_dense(store(), first_model, queries, documents, candidates, own, progress)
     first = stages.run_of(found)
     second = stages.rescore_late(store(), late, first, queries, documents, depth, own, progress)
     checked = {q: queries[q] for q in sorted(queries)[:CHECKED]}
