@@ -20,6 +20,7 @@ from strop.claims import Claim
 from strop.conduct import MEASURES, conduct
 from strop.lexical import BM25
 from strop.losses.contrastive import InfoNCE
+from strop.models.architecture import Start, Untied
 from strop.negatives.from_run import RankWindow
 from strop.nouns import InputError
 from strop.points import Evidence, Point
@@ -380,3 +381,43 @@ def test_cells_run_seed_by_seed_and_the_untuned_once(study: Study) -> None:
         ("untuned", "base", 42),
         ("untuned", "bm25", 42),
     ]
+
+
+def test_without_budget_a_system_mined_by_another_s_model_trains_neither(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = study.preset("all")
+    full = preset.system("full")
+    assert isinstance(full.how, Tuned)
+    mined = System("mined", "mined", replace(full.how, negatives=Mined(RankWindow(2, 20), miner="full")))
+    scale = replace(study.scale("tiny"), presets={"all": 1})
+    only = replace(preset, systems=(preset.system("base"), mined, full))
+    alone = replace(study, presets=(only,), scales=(scale,), claims=())
+    workbench = Workbench(alone, scale, scale.collection, Store(tmp_path))
+
+    def never(*args: object, **values: object) -> None:
+        raise AssertionError("trained past the budget")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning.train, "train", never)
+        with pytest.raises(InputError, match="nothing is trained yet"):
+            conduct(workbench, "", budget=0.0)
+    conduct(workbench, "")
+    assert len(models(workbench.store)) == 2
+    monkeypatch.setattr(tuning.train, "train", never)
+    assert read_results(conduct(workbench, "", budget=0.0)).record["unfinished"] == []
+
+
+def test_on_the_whole_corpus_each_untuned_system_is_searched_as_what_it_is(study: Study, tmp_path: Path) -> None:
+    systems = (*study.preset("untuned").systems, System("start", "two towers", Start(Untied())))
+    scale = replace(study.scale("tiny"), test_queries=None, test_documents=None, presets={"untuned": 1}, thorough=True)
+    only = replace(study, presets=(Preset("untuned", systems),), scales=(scale,), claims=())
+    rows = read_results(conduct(Workbench(only, scale, scale.collection, Store(tmp_path)), "")).rows
+
+    def values(collection: str) -> dict[tuple[str, str, str], float]:
+        return {(r.system, r.measure, r.item): r.value for r in rows if r.collection == collection}
+
+    whole, panel = values("small, whole corpus"), values("small")
+    assert {system for system, _, _ in whole} == {"base", "bm25", "start"}
+    assert whole == {key: panel[key] for key in whole}, "the panel is the whole here"
+    assert any(whole["start", m, q] != whole["base", m, q] for _, m, q in whole)

@@ -16,11 +16,14 @@ from strop import significance
 from strop.artifacts import Store
 from strop.cells import Cell, Done, cells, run_cells
 from strop.conduct import MEASURES, conduct
+from strop.models.architecture import Start, Tied, Untied
+from strop.models.late_interaction import Late
 from strop.planning import plan
+from strop.recipes import IN_BATCH_FULL
 from strop.report.page import page
 from strop.results import Results, read_results
 from strop.study import ELSEWHERE, Scale, Study, System, Tuned
-from strop.study_transfer import exhibit, weighted
+from strop.study_transfer import _start, exhibit, weighted
 from strop.workbench import Workbench
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -256,3 +259,30 @@ def test_a_claim_elsewhere_is_not_judged_where_there_is_no_elsewhere(workbench: 
     assert {c["claim"]["collection"] for c in found.claims} == {"in domain"}
     assert found.exhibits.get("transfer", {}) == {}
     assert "Elsewhere" not in page(found)
+
+
+def test_a_tuned_system_is_compared_with_the_untouched_one_of_its_own_architecture_and_base() -> None:
+    def tuned(start: Start | None) -> System:
+        return System("tuned", "", Tuned(IN_BATCH_FULL, 1, start=start))
+
+    untouched = {
+        "base": None,
+        "late": Start(Late()),
+        "plain": Start(Late(expansion=False)),
+        "bert": Start(Untied(), base="bert"),
+    }
+    run = {name: System(name, "", how) for name, how in untouched.items()}
+    found = [
+        (None, "base"),
+        (Start(layers=2), "base"),
+        (Start(Tied(similarity="dot")), "base"),
+        (Start(Late()), "late"),
+        (Start(Late(expansion=False)), "plain"),
+        (Start(Late(query_length=16)), "late"),
+        (Start(Untied(similarity="dot"), base="bert"), "bert"),
+        (Start(Untied()), None),
+        (Start(Late(), base="bert"), None),
+    ]
+    for start, name in found:
+        system = _start(tuned(start), run)
+        assert (system.name if system else None) == name, start

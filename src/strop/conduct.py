@@ -87,7 +87,7 @@ def _whole(bench: Workbench, done: Done) -> list[Row]:
         for system in preset.systems
         if not isinstance(system.how, Tuned)
         for row in rows(
-            stages.run_of(bench.retrieve(system.how, bench.material.base, whole)),
+            stages.run_of(bench.ranking(preset, system.name, bench.scale.seeds[0], whole)),
             whole.qrels,
             study=bench.study.name,
             preset=preset.name,

@@ -11,7 +11,7 @@ import numpy as np
 from strop import significance, stages, transfer
 from strop.cells import Done
 from strop.collection.contents import Contents
-from strop.models.architecture import Start
+from strop.models.architecture import Start, Tied
 from strop.significance import Comparison, holm
 from strop.similarity import DOCUMENTS, similarity
 from strop.stages import Vectors
@@ -152,10 +152,16 @@ def _values(
 
 
 def _start(system: System, run: Mapping[str, System]) -> System | None:
-    """The untouched system that it was tuned from, of the same architecture, where that was run."""
+    """The untouched system that it was tuned from, of the same architecture and base, where that was run."""
     assert isinstance(system.how, Tuned)
-    if system.how.start is None or system.how.start.architecture is None:
+    start = system.how.start or Start()
+    if start.base is None and isinstance(start.architecture, Tied | None):
         return next((s for s in run.values() if s.how is None), None)
-    kind = type(system.how.start.architecture)
-    untouched = [s for s in run.values() if isinstance(s.how, Start) and type(s.how.architecture) is kind]
-    return untouched[0] if untouched else next((s for s in run.values() if s.how is None), None)
+    alike = [
+        (s.how != start, s)  # with the very same settings rather than others
+        for s in run.values()
+        if isinstance(s.how, Start)
+        and s.how.base == start.base
+        and isinstance(s.how.architecture, type(start.architecture))
+    ]
+    return min(alike, key=lambda found: found[0])[1] if alike else None
