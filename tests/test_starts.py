@@ -76,7 +76,7 @@ def disagreement(model: Pretrained, base: Pretrained, workbench: Workbench) -> f
 def test_a_model_cut_to_its_first_layers_is_taught_to_score_as_the_base(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starts, "DISTILL_KL", replace(starts.DISTILL_KL, optimizer=AdamW(1e-3)))
+    monkeypatch.setattr(starts, "LESSON_OPTIMIZER", AdamW(1e-3))
     monkeypatch.setattr(starts, "LESSON_EPOCHS", 30)
     study = small_study(tmp_path / "study")
     workbench = bench(replace(study, scales=(replace(study.scales[0], largest_batch=6),)), Store(tmp_path / "store"))

@@ -11,13 +11,14 @@ from strop.models.architecture import Architecture, keep_layers
 from strop.models.pretrained import Pretrained, resolve
 from strop.negatives.from_run import RankWindow
 from strop.negatives.group_files import Examples
+from strop.optimizers import AdamW
 from strop.recipes import DISTILL_KL
 from strop.tuning import Training
 
 START = Stage("start", 1)
 #: What a model cut short learns from: documents the base ranks high for a training query, with the base's scores.
 LESSON_WINDOW = RankWindow(1, 100, count=7)
-LESSON_EPOCHS = 4
+LESSON_EPOCHS, LESSON_OPTIMIZER = 2, AdamW(1e-4)
 #: Both score by cosine, so both are read at one temperature: at 1 the base would hold all documents for about equal.
 LESSON_LOSS = KLDivergence(temperature=0.05, teacher_temperature=0.05)
 
@@ -45,6 +46,12 @@ def teaching(store: Store, base: Pretrained, layers: int, lesson: Examples, size
     batching = replace(DISTILL_KL.batching, size=size)
     updates = LESSON_EPOCHS * batching.per_epoch(len(lesson.groups))
     recipe = replace(
-        DISTILL_KL, loss=LESSON_LOSS, batching=batching, updates=updates, precision="bfloat16", token_budget=4096
+        DISTILL_KL,
+        loss=LESSON_LOSS,
+        optimizer=LESSON_OPTIMIZER,
+        batching=batching,
+        updates=updates,
+        precision="bfloat16",
+        token_budget=4096,
     )
     return Training(shortened(store, base, layers), recipe, lesson, {}, seed)

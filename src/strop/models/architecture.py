@@ -100,9 +100,14 @@ class Start:
     """What a training starts from: the study's base, or `base` by name, in this architecture (None: as it comes), of
     its first `layers` only.
 
-    A model cut to some layers is first taught by the base on training text, so that size is not mixed up with damage.
+    A model cut to some layers is first taught by the study's base on training text, so that size is not mixed up with
+    damage; it cannot be cut from another. Raises ValueError for both.
     """
 
     architecture: Architecture | None = None
     layers: int | None = None
     base: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.layers and self.base:
+            raise ValueError("a start has either layers of the study's base, or another base")

@@ -67,6 +67,7 @@ DESK = Scale(
     seeds=(42, 43, 44),
     presets={"corrected": 3, "one_knob": 1, "as_coded": 1, "as_written": 1},
     batch_share=1 / 8,
+    thorough=True,
     epochs_share=1 / 20,
     other_queries=150,
     other_documents=1000,
