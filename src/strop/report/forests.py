@@ -33,7 +33,7 @@ def forest(cells: Sequence[Cell], palette: Mapping[str, str], description: str) 
     order = [c.label for c in cells if c.difference is not None and c.difference.seen.relative is not None]
     used = {c.label: palette[c.system] for c in cells}
     colour = alt.Color("system:N", scale=alt.Scale(domain=order, range=[used[s] for s in order]), legend=None)
-    y = alt.Y("system:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, grid=True))
+    y = alt.Y("system:N", sort=order, title=None, axis=alt.Axis(labelLimit=240, grid=True))
     x_axis = alt.Axis(labelExpr="datum.value ? format(datum.value, '+.0%') : '0'", tickCount=5, labelOverlap=True)
     own = alt.Chart(alt.InlineData(ours))
     tip = [
