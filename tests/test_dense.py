@@ -96,7 +96,9 @@ def test_half_precision_weights_become_float32() -> None:
 def test_a_chosen_max_length_cuts_is_saved_and_reloaded_by_anyone(tmp_path: Path) -> None:
     encoder = dense(max_length=9)
     assert (encoder.max_length, dense().max_length) == (9, 48)
+    key = encoder.tokenizer_key
     assert max(encoder.tokenize(TEXTS, "document").lengths) == 9
+    assert encoder.tokenizer_key == key  # a tokenizer remembers its last call's truncation
     assert encoder.tokenizer_key != dense().tokenizer_key
     encoder.save(tmp_path)
     assert Dense.load(tmp_path).max_length == 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -108,8 +109,9 @@ class Dense:
     @property
     def tokenizer_key(self) -> str:
         """Equal for two models that turn every text into the same tokens."""
+        rules = json.loads(self._tokenizer.backend_tokenizer.to_str())
         return content_key(
-            self._tokenizer.backend_tokenizer.to_str(),
+            {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")},  # the last call's
             self.max_length,
             dict(self.model.prompts),
             bool(self.transformer.do_lower_case),
