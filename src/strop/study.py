@@ -269,6 +269,14 @@ def find(name_or_path: str) -> Study:
     return study
 
 
+def with_point(name: str) -> str:
+    """The study that comes with strop and has a point of that name. Raises InputError when none has."""
+    for study in studies():
+        if any(point.id == name for point in find(study).points):
+            return study
+    raise InputError(f"no study has a point {name!r}", remedy="'strop study show all' lists them")
+
+
 def studies() -> tuple[str, ...]:
     """The names of the studies that come with strop."""
     folder = Path(__file__).parent / "studies"

@@ -51,20 +51,22 @@ def study_plan(
 @study.command("show")
 def study_show(
     point: Annotated[str, typer.Argument(help="A doubtful point, like T8; 'all' lists them.")],
-    name: Annotated[str, typer.Option("--study", help="A study, or a Python file that defines STUDY.")] = NAME,
+    name: Annotated[
+        str | None, typer.Option("--study", help="A study, or a Python file that defines STUDY; else whichever has it.")
+    ] = None,
     scale: Scale = "quick",
     on: On = None,
     test: Test = None,
 ) -> None:
     """Rerun the demonstration of a doubtful point and print its evidence."""
     from strop import study_commands
-    from strop.study import find
+    from strop.study import find, studies, with_point
     from strop.terminal import evidence, points_table, progress
 
     if point == "all":
-        points_table(find(name).points)
+        points_table([p for study in ([name] if name else studies()) for p in find(study).points])
     else:
-        evidence(*study_commands.show(name, point, scale, on, progress, test or ()))
+        evidence(*study_commands.show(name or with_point(point), point, scale, on, progress, test or ()))
 
 
 @study.command("checkpoints")
