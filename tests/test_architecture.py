@@ -60,6 +60,7 @@ tuning bench_memory
 model_card
 exhibits
 mining starts material
+calibrations
 workbench
 cells
 study_transfer

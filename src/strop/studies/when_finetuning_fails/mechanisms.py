@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from strop import chunks, latency, stages
+from strop.calibrations import ESTIMATORS, calibrations
 from strop.collection.contents import Contents
 from strop.lexical import BM25
 from strop.measures import mean
@@ -18,10 +19,9 @@ from strop.models.encoder import Role, represent_rows
 from strop.models.pretrained import resolve
 from strop.negatives.false_negatives import false_negative_report
 from strop.negatives.from_run import RankWindow
-from strop.negatives.hidden_positives import Calibration, EveryRank, calibrate, hide
-from strop.negatives.positive_relative import PositiveRelative, Scores, run_scores
+from strop.negatives.hidden_positives import EveryRank
+from strop.negatives.positive_relative import Scores, run_scores
 from strop.negatives.tally import FLAGGED, MINED, Tally, rank_of
-from strop.nouns import InputError
 from strop.points import Evidence, Grid, Verdict
 from strop.report import formats
 from strop.studies.when_finetuning_fails import clocks, umap
@@ -42,8 +42,6 @@ TARGETS = {
 TIMED_QUERIES, REPEATS = 200, 5
 #: Figure 5.1 shows 1,000 queries and their positives.
 PAIRS = 1_000
-#: Estimators of false negatives: the miner's own cosine, and BM25 agreeing with it.
-ESTIMATORS = (PositiveRelative(0.95, ("dense",)), PositiveRelative(0.95, ("dense", "BM25")))
 #: Fewer false negatives than this would not be worth a doubt.
 NEGLIGIBLE = 0.01
 
@@ -144,9 +142,9 @@ def false_negatives(bench: Workbench) -> Evidence:
     groups = [g for g in bench.with_negatives(FIXED_RANK).values() if g.negatives]
     lexical = bench.mining.run(Mined(RankWindow(1, 1000), BM25()))
     scores: dict[str, Scores] = {"dense": base_similarity(bench), "BM25": run_scores(lexical)}
-    calibrations = _calibrations(bench, scores)
-    report = false_negative_report(groups, scores, calibrations)
-    told = [e for e, c in zip(report["estimates"], calibrations, strict=True) if c.informs]
+    calibrated = calibrations(bench.mining, FIXED_RANK, "the base", EveryRank(1, 200), scores)
+    report = false_negative_report(groups, scores, calibrated)
+    told = [e for e, c in zip(report["estimates"], calibrated, strict=True) if c.informs]
     bounds = [(e["estimated"]["low"], e["estimated"]["high"]) for e in told]
     verdict: Verdict = "not resolved"
     if any(low is not None and low > 0 for low, _ in bounds):
@@ -154,7 +152,7 @@ def false_negatives(bench: Workbench) -> Evidence:
     elif bounds and all(high is not None and high < NEGLIGIBLE for _, high in bounds):
         verdict = "not shown"
     said = "; ".join(e["reading"] for e in report["estimates"])
-    if not calibrations:
+    if not calibrated:
         shares = (Tally.of(groups, of(groups, scores)).share(FLAGGED, of=MINED).value for of in ESTIMATORS)
         flagged = " and ".join(f"{formats.percent(s)} by {of}" for s, of in zip(shares, ESTIMATORS, strict=True))
         said = f"flagged are {flagged}, which nothing calibrates: no training query has two known positives to hide one"
@@ -225,18 +223,6 @@ def _commonest(ranks: list[int]) -> tuple[int, float]:
     """The rank drawn most often, and its share."""
     values, counts = np.unique(ranks, return_counts=True)
     return int(values[counts.argmax()]), float(counts.max() / len(ranks))
-
-
-def _calibrations(bench: Workbench, scores: dict[str, Scores]) -> list[Calibration]:
-    """On this collection's own training queries with two known positives or more; none where there are none."""
-    train, known = bench.material.train, bench.material.train_documents
-    usable = {q: {d: r for d, r in judged.items() if d in known} for q, judged in train.qrels.items()}
-    try:
-        judged = hide(usable, 0.5, bench.scale.seeds[0])
-    except InputError:
-        return []
-    run = bench.mining.run(FIXED_RANK)
-    return calibrate(f"{train.name}/{train.split}", judged, run, "the base", EveryRank(1, 200), scores, ESTIMATORS)
 
 
 def _vectors(encoder: Dense, texts: list[str], role: Role, unit: bool) -> np.ndarray:
