@@ -13,10 +13,11 @@ from strop.artifacts import content_key, package_sha256
 from strop.cells import Done, cells, run_cells
 from strop.claims import Verdict, judge, judge_figure
 from strop.evaluate import rows
+from strop.lexical import BM25
 from strop.logbook import namespaced
 from strop.nouns import InputError
 from strop.results import Results, Row, write_results
-from strop.study import ELSEWHERE, Tuned
+from strop.study import ELSEWHERE
 from strop.study_exhibits import exhibits
 from strop.study_record import record
 from strop.study_transfer import weighted
@@ -77,7 +78,7 @@ def _measured(bench: Workbench, done: Done) -> list[Row]:
 
 
 def _whole(bench: Workbench, done: Done) -> list[Row]:
-    """The untuned systems on every document and test query, where the scale asks for it."""
+    """The base and BM25 on every document and test query, where the scale asks for it."""
     if not bench.scale.thorough:
         return []
     whole = bench.material.whole
@@ -85,7 +86,7 @@ def _whole(bench: Workbench, done: Done) -> list[Row]:
     return [
         row
         for system in preset.systems
-        if not isinstance(system.how, Tuned)
+        if system.how is None or isinstance(system.how, BM25)
         for row in rows(
             stages.run_of(bench.ranking(preset, system.name, bench.scale.seeds[0], whole)),
             whole.qrels,
