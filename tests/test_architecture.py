@@ -98,6 +98,7 @@ DOORS = {
     "altair": {"report"},
     "vl_convert": {"report"},
     "jinja2": {"report"},
+    "lion_pytorch": {"optimizers"},
     "typer": {"cli", "study_cli"},
     "umap": {"geometry"},
     "accelerate": {"trackers"},

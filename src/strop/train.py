@@ -23,7 +23,7 @@ from strop.losses.protocol import Loss
 from strop.models.adapters import Tuning
 from strop.models.encoder import Encoder, Role, represent_rows
 from strop.nouns import Group, InputError, NonFiniteLossError
-from strop.optimizers import AdamW, WarmupLinear
+from strop.optimizers import Chained, Optimizer, Schedule
 from strop.scoring import Representation, Scoring
 from strop.selection import Selection, looks
 from strop.tokens import Ints, Tokens, cut, padding_share
@@ -44,8 +44,8 @@ class Recipe:
     scoring: Scoring
     loss: Loss
     batching: Batching
-    optimizer: AdamW
-    schedule: WarmupLinear
+    optimizer: Optimizer
+    schedule: Schedule
     updates: int
     clip: float = 1.0
     max_length: int | None = None
@@ -156,6 +156,8 @@ def train(
         rate = recipe.optimizer.learning_rate * recipe.schedule.factor(step, recipe.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate
+        if isinstance(recipe.schedule, Chained) and step in recipe.schedule.starts(recipe.updates):
+            optimizer.state.clear()
         optimizer.step()
         if step + 1 in snapshots:
             checkpoint.save_weights(snapshot(folder, step + 1), module)
