@@ -43,6 +43,7 @@ selection
 checkpoint train
 held_out
 encode index search late_search rerank fuse
+fuse_tuning
 routing
 probe
 monitor trackers
@@ -70,6 +71,7 @@ tune
 report
 watch
 contrasts
+efficiency
 studies
 doctor
 commands
@@ -77,6 +79,7 @@ data_commands two_stages
 explain study_commands
 callback
 bench
+bench_training
 terminal
 study_cli
 cli

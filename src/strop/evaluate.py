@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from strop.measures import GEOMETRIC, MEASURES, evaluate
+from strop.measures import MEASURES, evaluate, per_query
 from strop.nouns import InputError, InputWarning, Qrels
 from strop.results import Row
 from strop.runs import Run, read_run
@@ -43,7 +43,7 @@ def rows(
     """
     return [
         Row(study, preset, system, seed, collection, split, step, query_id, name, value)
-        for name, values in evaluate(run, qrels, _per_query(measures), relevance_level).items()
+        for name, values in evaluate(run, qrels, per_query(measures), relevance_level).items()
         for query_id, value in values.items()
     ]
 
@@ -55,24 +55,13 @@ def compare_runs(
 
     Raises InputError as `measures.measure` does, for GMAP, and when no query is judged.
     """
-    names = _per_query(measures)
+    names = per_query(measures)
     if not any(qrels.values()):
         raise InputError("no query is judged", remedy="Give qrels with at least one judgment")
     ours, theirs = (evaluate(each, qrels, names, relevance_level) for each in (run, against))
     compared = [compare(ours[name], theirs[name]) for name in names]
     corrected = holm([c.p for c in compared])
     return [MeasureComparison(*each) for each in zip(names, compared, corrected, strict=True)]
-
-
-def _per_query(measures: Iterable[str]) -> tuple[str, ...]:
-    """The measures, each once. Raises InputError on one that has no value for a query."""
-    names = tuple(dict.fromkeys(measures))
-    if GEOMETRIC in names:
-        raise InputError(
-            f"{GEOMETRIC} is a geometric mean over queries, and has no value of one query to keep or to pair",
-            remedy="Use AP, or evaluate a single run",
-        )
-    return names
 
 
 def read_judged_run(path: str | Path, judged: Qrels) -> Run:

@@ -120,6 +120,17 @@ def averaged(name: str, values: Mapping[str, float]) -> float:
     return math.exp(mean({query_id: math.log(value) for query_id, value in values.items()}))
 
 
+def per_query(measures: Iterable[str]) -> tuple[str, ...]:
+    """The measures, each once. Raises InputError on one that has no value for a query."""
+    names = tuple(dict.fromkeys(measures))
+    if GEOMETRIC in names:
+        raise InputError(
+            f"{GEOMETRIC} is a geometric mean over queries, and has no value of one query to keep or to pair",
+            remedy="Use AP, or evaluate a single run",
+        )
+    return names
+
+
 def mean(values: Mapping[str, float]) -> float:
     """The mean over queries, summed in trec_eval's order (query ids as strings), so that the last digit is its own.
 
