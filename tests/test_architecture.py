@@ -39,6 +39,7 @@ models
 lexical
 optimizers
 ranks chunks
+forwards
 selection
 checkpoint train
 held_out
@@ -47,7 +48,7 @@ fuse_tuning
 routing
 probe
 monitor trackers
-evaluate
+evaluate ceiling
 latency
 causes
 ratchet
@@ -75,13 +76,13 @@ efficiency
 studies
 doctor
 commands
-data_commands two_stages
+data_commands two_stages fuse_commands
 explain study_commands
 callback
 bench
 bench_training
 terminal
-study_cli
+study_cli ranking_cli
 cli
 __main__
 """
@@ -102,7 +103,7 @@ DOORS = {
     "vl_convert": {"report"},
     "jinja2": {"report"},
     "lion_pytorch": {"optimizers"},
-    "typer": {"cli", "study_cli"},
+    "typer": {"cli", "study_cli", "ranking_cli"},
     "umap": {"geometry"},
     "accelerate": {"trackers"},
 }

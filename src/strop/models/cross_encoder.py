@@ -210,7 +210,7 @@ def _refuse_foreign_code(folder: Path) -> None:
 def _quiet() -> Iterator[None]:
     """Without the library's report of weights it draws at random: we say it ourselves, or refuse."""
     before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
