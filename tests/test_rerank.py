@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -163,19 +164,29 @@ def test_a_logit_that_is_no_number_names_its_query_and_document(tmp_path: Path) 
         rerank(run, table, {"q": "q"}, {d: d for d in "abc"}, 2, tmp_path)
 
 
-#: First-stage runs of rank_llm and NIST's qrels, on a machine that has them.
-ORACLE = Path(os.environ.get("STROP_ORACLES") or Path(__file__).parents[2] / "shared" / "oracles") / "rank_llm_runs"
+@pytest.fixture(scope="module")
+def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """First-stage runs of rank_llm and NIST's qrels, on a machine that has them."""
+    folder = Path(os.environ.get("STROP_ORACLES") or Path(__file__).parents[2] / "shared" / "oracles")
+    archive = folder / "trec_eval_and_runs.tar.xz"
+    if not archive.is_file():
+        pytest.skip(f"no {archive}: set STROP_ORACLES to the folder of trec_eval's test files")
+    target = tmp_path_factory.mktemp("oracle")
+    with tarfile.open(archive) as tar:
+        tar.extractall(target, filter="data")
+    return target / "rank_llm_runs"
 
 
-@pytest.mark.skipif(not ORACLE.is_dir(), reason="the oracle's runs are not on this machine")
 @pytest.mark.parametrize("depth", [10, 100])
-def test_reranking_bm25_by_bm25_s_own_scores_leaves_trec_dl_2019_as_it_was(depth: int, tmp_path: Path) -> None:
-    run, qrels = read_run(ORACLE / "dl19.BM25.trec"), read_qrels(ORACLE / "qrels.dl19-passage.txt")
+def test_reranking_bm25_by_bm25_s_own_scores_leaves_trec_dl_2019_as_it_was(
+    depth: int, oracle: Path, tmp_path: Path
+) -> None:
+    run, qrels = read_run(oracle / "dl19.BM25.trec"), read_qrels(oracle / "qrels.dl19-passage.txt")
     scores = {(q, d): float(s) for q, r in run.items() for d, s in zip(r.doc_ids, r.scores, strict=True)}
     documents = {d: d for r in run.values() for d in r.doc_ids}
     found, cost = rerank(run, Table(scores), {q: q for q in run}, documents, depth, tmp_path)
     assert all(found[q].doc_ids == run[q].doc_ids for q in run)
     assert round(mean(evaluate(found, qrels, ["nDCG@10"])["nDCG@10"]), 4) == 0.5058
     assert cost.pairs == 43 * depth
-    told = json.loads((ORACLE / "expected_trec_eval.json").read_text(encoding="utf-8"))
+    told = json.loads((oracle / "expected_trec_eval.json").read_text(encoding="utf-8"))
     assert told["runs"]["dl19.BM25.trec"]["trec_eval"]["ndcg_cut_10"] == 0.5058

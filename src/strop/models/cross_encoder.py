@@ -186,6 +186,12 @@ def heads(model: Any) -> list[str]:
     return [name for name, child in model.named_children() if name != inner and any(True for _ in child.parameters())]
 
 
+def untrained_in(folder: Path) -> tuple[str, ...]:
+    """`Reranker.untrained` of a saved model, without loading it."""
+    config = folder / "config.json"
+    return tuple(json.loads(config.read_text(encoding="utf-8")).get(_UNTRAINED, ())) if config.is_file() else ()
+
+
 def _names(folder: Path) -> set[str]:
     """The names of all weights in a folder."""
     found: set[str] = set()
