@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from strop.ranking_cli import fuse
 from strop.study_cli import study
 
 BASE = "all-MiniLM-L6-v2"
@@ -32,6 +33,7 @@ app = typer.Typer(
 data = typer.Typer(no_args_is_help=True, help="Look at collections, or write one as a BEIR folder.")
 app.add_typer(data, name="data")
 app.add_typer(study, name="study")
+app.command()(fuse)
 
 
 @data.command("inspect")

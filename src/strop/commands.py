@@ -21,6 +21,7 @@ from strop.measures import MEASURES
 from strop.measures import evaluate as measure
 from strop.model_card import write_card
 from strop.models.architecture import Architecture, Untied
+from strop.models.cross_encoder import FreshHead
 from strop.models.late_interaction import Late
 from strop.models.pretrained import BASE, resolve
 from strop.monitor import affordable
@@ -41,7 +42,7 @@ from strop.tuning import TRAIN, Training
 #: Held-out queries of `train` are watched, and may choose or stop: enough for that, and no more of the user's data.
 WATCHED = HeldOut(share=0.1, most=256)
 #: What a dense model can be turned into before it is tuned.
-ARCHITECTURES: Mapping[str, Architecture] = {"untied": Untied(), "late": Late()}
+ARCHITECTURES: Mapping[str, Architecture] = {"untied": Untied(), "late": Late(), "reranker": FreshHead()}
 #: The usual window: below the likely unjudged positives, above the easy ones.
 WINDOW = RankWindow(low=51, high=200)
 
@@ -194,7 +195,7 @@ def evaluate(
     `qrels` is a TREC qrels file, or a collection whose `split` is judged. Warns of judged queries that a run lacks,
     which score 0; raises InputError when it has none of them.
     """
-    judged = _judgments(qrels, split)
+    judged = judgments(qrels, split)
     first = read_judged_run(run, judged)
     if against is None:
         return measure(first, judged, measures, relevance_level)
@@ -255,7 +256,8 @@ def load(collection: str, split: str) -> Collection:
     return data
 
 
-def _judgments(qrels: str, split: str) -> Qrels:
+def judgments(qrels: str, split: str) -> Qrels:
+    """Those of a TREC qrels file, or of a collection's split. Raises InputError on anything else."""
     path = Path(qrels)
     if path.suffix == ".tsv":
         raise InputError(
