@@ -22,7 +22,7 @@ def test_a_ceiling_is_the_best_of_all_orders_under_every_measure() -> None:
         for depth in (2, 5):
             run = Run({"q": (found, [5.0, 4.0, 3.0, 2.0, 1.0])})
             orders = {f"o{i}": order for i, order in enumerate(permutations(found[:depth]))}
-            every = Run({q: (order, range(depth, 0, -1)) for q, order in orders.items()})
+            every = Run({q: ((*order, *found[depth:]), [5.0, 4.0, 3.0, 2.0, 1.0]) for q, order in orders.items()})
             names = (*EVERY, "IPrec@0.5", "IPrec@1")
             for level in (1, 2):
                 values = evaluate(every, dict.fromkeys(orders, JUDGED), names, level)
@@ -35,8 +35,10 @@ def test_a_ceiling_is_that_worked_by_hand() -> None:
     run = Run({"q": (["x", "a", "d", "b"], [4.0, 3.0, 2.0, 1.0])})
     ideal = 3 + 2 / log2(3) + 2 / log2(4) + 1 / log2(5)
     qrels = {"q": JUDGED, "gone": {"a": 1}}
-    assert ceiling(run, qrels, "nDCG@10", 3) == pytest.approx({"q": (3 + 1 / log2(3)) / ideal, "gone": 0.0})
-    assert ideal_order(run, qrels, 3)["q"].doc_ids == ("d", "a", "x")
+    assert ceiling(run, qrels, "nDCG@10", 3) == pytest.approx(
+        {"q": (3 + 1 / log2(3) + 2 / log2(5)) / ideal, "gone": 0.0}
+    )
+    assert ideal_order(run, qrels, 3)["q"].doc_ids == ("d", "a", "x", "b")
 
 
 def test_a_deeper_pool_never_lowers_a_ceiling_and_no_run_passes_its_own() -> None:

@@ -10,16 +10,17 @@ from strop.runs import Run
 def ideal_order(run: Run, qrels: Qrels, depth: int) -> Run:
     """The first `depth` documents of every query, the highest judged relevance first, unjudged ones last.
 
-    Documents below `depth` are gone: they are no candidates. Equal ones keep the order they had. Raises InputError
-    when `depth` is below 1.
+    Documents below `depth` stay below, in the order they had, as a reranker leaves them; so do equal ones among
+    themselves. Raises InputError when `depth` is below 1.
     """
     if depth < 1:
         raise InputError(f"depth {depth} is below 1", remedy="Give 1 or more")
     ordered = {}
-    for query_id, ranking in run.top(depth).items():
+    for query_id, ranking in run.items():
         judged = qrels.get(query_id, {})
-        best_first = sorted(ranking.doc_ids, key=lambda doc_id: -max(judged.get(doc_id, -1), -1))
-        ordered[query_id] = (best_first, [-float(rank) for rank in range(len(best_first))])
+        best_first = sorted(ranking.doc_ids[:depth], key=lambda doc_id: -max(judged.get(doc_id, -1), -1))
+        documents = (*best_first, *ranking.doc_ids[depth:])
+        ordered[query_id] = (documents, [-float(rank) for rank in range(len(documents))])
     return Run(ordered)
 
 
