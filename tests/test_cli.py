@@ -12,8 +12,10 @@ import typer.main
 from small_collection import TEST, small_collection
 
 from strop import cli, terminal
+from strop.models.cross_encoder import FreshHead
 from strop.nouns import InputError, InputWarning
 from strop.recipes import RECIPES, recipe
+from strop.runs import read_run
 from strop.train import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -26,6 +28,7 @@ OPTIONS = {
     "train": ("examples", "out", "--recipe", "--set", "--model", "--epochs", "--seed", "--stop", "--track", "--as"),
     "search": ("collection", "out", "--model", "--split", "--depth", "--prefilter", "--candidates"),
     "fuse": ("out", "runs", "--method", "--weights", "--tune-on", "--dev-run", "--split", "--measure"),
+    "rerank": ("run", "out", "--model", "--on", "--split", "--depth"),
     "evaluate": ("run", "against", "--qrels", "--split", "--measure", "--level", "--json"),
     "study run": ("name", "--scale", "--preset", "--on", "--test", "--budget"),
     "study plan": ("name", "--scale", "--preset", "--on", "--test"),
@@ -44,6 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     small_collection(folder / "small")
     tiny_models.build(folder)
+    FreshHead(1).convert(folder / "model", folder / "untrained")
     return folder
 
 
@@ -174,9 +178,14 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("rerank test.trec out --model untrained --on small", "classifier is random and was never trained"),
         ("rerank nowhere.trec out --model model", "error: nowhere.trec: cannot be read"),
         ("rerank test.trec out --on small", "Missing option '--model'"),
+        ("train hard.jsonl tuned --recipe rerank-bce --stop dev", "error: a cross-encoder has no geometry to stop by"),
+        ("train hard.jsonl tuned --model model --recipe rerank-bce", "the model makes vectors, the recipe scores by"),
         ("train pairs.jsonl tuned --model model --recipe rerank-bce", "recipe rerank-bce needs negatives"),
         ("search small late.trec --model model --prefilter bm25", "needs no second stage. Leave --prefilter out"),
-        ("train pairs.jsonl tuned --as colbert", "there is no architecture 'colbert'. Choose one of untied, late"),
+        (
+            "train pairs.jsonl tuned --as colbert",
+            "there is no architecture 'colbert'. Choose one of untied, late, reranker",
+        ),
         ("train pairs.jsonl tuned --model model --as late", "the vocabulary lacks the marker"),
         ("train pairs.jsonl tuned --model model --recipe late-full", "the recipe scores by MaxSim"),
         ("study run lora_out_of_domain --on small --test nowhere", "there is no collection 'nowhere'"),
@@ -210,6 +219,7 @@ def test_bad_input_ends_with_code_2_and_one_line(strop: Strop, words: str, said:
         (folder / "pickled" / "config.json").write_text("{}", encoding="utf-8")
         assert strop("mine", "small", "pairs.jsonl", "--from", "none") == 0
         assert strop("search", "small", "test.trec", "--model", "bm25") == 0
+        assert strop("mine", "small", "hard.jsonl", "--from", "bm25", "--window", "2-12") == 0
     before = {p.name for p in folder.iterdir()}
     assert strop(*words.split()) == 2
     assert said in " ".join(strop.err.split())
@@ -237,6 +247,26 @@ def test_the_steps_from_collection_to_comparison_end_with_code_0(strop: Strop, f
     assert strop("evaluate", "runs/tuned.trec", "runs/base.trec", "--qrels", "small") == 0
     assert f"runs/tuned.trec against runs/base.trec, {TEST} judged queries" in strop.out
     assert max(map(len, strop.out.splitlines())) <= 80
+
+
+def test_a_reranker_is_made_trained_and_put_to_work(strop: Strop, folder: Path) -> None:
+    assert strop("mine", "small", "pairs/hard.jsonl", "--from", "bm25", "--window", "2-12", "--count", 2) == 0
+    settings = ("--set", "updates=3", "--set", "batching.size=4", "--recipe", "rerank-bce")
+    assert strop("train", "pairs/hard.jsonl", "pairs/made", "--model", "model", *settings, "--as", "reranker") == 0
+    assert strop("train", "pairs/hard.jsonl", "pairs/again", "--model", "untrained", *settings) == 0
+    assert strop("search", "small", "pairs/bm25.trec", "--model", "bm25", "--depth", 20) == 0
+    given = ("--model", "pairs/made", "--on", "small", "--depth", 5)
+    assert strop("rerank", "pairs/bm25.trec", "pairs/out.trec", *given) == 0
+    assert strop.out.startswith("pairs/out.trec: 40 pairs of ")
+    first, second = read_run(folder / "pairs/bm25.trec"), read_run(folder / "pairs/out.trec")
+    for query_id, ranking in first.items():
+        assert set(second[query_id].doc_ids[:5]) == set(ranking.doc_ids[:5])
+        assert second[query_id].doc_ids[5:] == ranking.doc_ids[5:]
+    assert strop("search", "small", "pairs/none.trec", "--model", "pairs/made") == 2
+    assert "a cross-encoder has no vectors to search with" in " ".join(strop.err.split())
+    (folder / "pairs/other.trec").write_text("q24 Q0 d999 1 1.0 x\n", encoding="utf-8")
+    assert strop("rerank", "pairs/other.trec", "pairs/none.trec", *given) == 2
+    assert "document 'd999', ranked for query 'q24', is not there" in " ".join(strop.err.split())
 
 
 def test_a_comparison_of_thousands_of_queries_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from strop import checkpoint
 from strop.batches import Batching
-from strop.forwards import Texts, forward_of
+from strop.forwards import Texts, count_cut, forward_of
+from strop.held_out import CosineAccuracy
 from strop.losses.contrastive import InfoNCE
 from strop.losses.distillation import MarginMSE
 from strop.losses.pointwise import BinaryCrossEntropy
@@ -185,3 +186,28 @@ def test_a_recipe_of_another_kind_or_in_batch_negatives_are_refused(tmp_path: Pa
     encoder = dense()
     with pytest.raises(InputError, match=r"the model makes vectors, the recipe scores by Joint\(\)"):
         train(encoder, PAIRS, toy_groups(), *texts(reranker()), 0, tmp_path)
+
+
+def test_pairs_that_the_model_s_limit_cuts_are_counted() -> None:
+    scorer = reranker(max_length=12)
+    queries, documents = texts(scorer)
+    rows = [
+        scorer.pair(queries.of(g.query_id), documents.of(d)) for g in toy_groups() for d in (*g.positives, *g.negatives)
+    ]
+    cut = sum(row.cut > 0 for row in rows)
+    assert count_cut(scorer, toy_groups(), queries, documents) == (cut, 40)
+    assert 0 < cut < 40
+
+
+def test_held_out_pairs_are_in_the_right_order_as_often_as_their_scores_say() -> None:
+    scorer = reranker()
+    queries, documents = texts(scorer)
+    groups = toy_groups()
+
+    def score(query: str, document: str) -> float:
+        with torch.inference_mode():
+            return score_pairs(scorer, [scorer.pair(queries.of(query), documents.of(document))], np.arange(1)).item()
+
+    right = [score(g.query_id, g.positives[0]) > score(g.query_id, g.negatives[0]) for g in groups]
+    assert CosineAccuracy(groups, queries, documents)(0, scorer) == {"cosine_accuracy": sum(right) / 20}
+    assert 0 < sum(right) < 20

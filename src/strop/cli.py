@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from strop.ranking_cli import fuse
+from strop.ranking_cli import fuse, rerank
 from strop.study_cli import study
 
 BASE = "all-MiniLM-L6-v2"
@@ -34,6 +34,7 @@ data = typer.Typer(no_args_is_help=True, help="Look at collections, or write one
 app.add_typer(data, name="data")
 app.add_typer(study, name="study")
 app.command()(fuse)
+app.command()(rerank)
 
 
 @data.command("inspect")
@@ -101,7 +102,7 @@ def train(
         str,
         typer.Option(
             help="in-batch-full, in-batch-lora, late-full, late-lora, thesis-full, thesis-lora, "
-            "distill-kl or distill-margin-mse."
+            "rerank-bce, rerank-softmax, distill-kl or distill-margin-mse."
         ),
     ] = "in-batch-full",
     settings: Annotated[
@@ -118,7 +119,7 @@ def train(
     ] = None,
     architecture: Annotated[
         str | None,
-        typer.Option("--as", help="First make it two towers (untied) or a vector a token (late)."),
+        typer.Option("--as", help="First make it two towers (untied), a vector a token (late) or a reranker."),
     ] = None,
 ) -> None:
     """Fine-tune a model. A killed run goes on where it was when the same command is given again.

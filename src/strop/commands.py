@@ -33,6 +33,7 @@ from strop.nouns import Collection, InputError, InputWarning, Qrels
 from strop.probe import of_examples
 from strop.recipes import recipe as named_recipe
 from strop.runs import Run, read_qrels, read_run
+from strop.scoring import Joint
 from strop.selection import STOPS
 from strop.stages import Progress, silent
 from strop.starts import converted
@@ -130,6 +131,8 @@ def train(
         )
     if stop and stop not in STOPS:
         raise InputError(f"there is no rule {stop!r} to stop by", remedy=f"Choose one of {', '.join(STOPS)}")
+    if stop and isinstance(chosen.scoring, Joint):
+        raise InputError("a cross-encoder has no geometry to stop by", remedy="Leave --stop out")
     training, held_out = WATCHED.split(data.groups, seed)
     if "updates" not in (settings or {}):
         chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(training)))

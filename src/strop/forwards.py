@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from strop.batches import Batch
 from strop.models.encoder import Encoder, Role, represent_rows
 from strop.models.pair_scorer import Pair, PairScorer, score_pairs
+from strop.nouns import Group
 from strop.scoring import Representation, Scoring
 from strop.tokens import Ints, Tokens, cut
 
@@ -58,6 +59,19 @@ def forward_of(
         return _Apart(model, [*asked, *found], len(asked), scoring)
     own = (batch.targets | ~batch.mask).nonzero()
     return _Together(model, [model.pair(asked[q], found[d]) for q, d in own.tolist()], own, batch.targets.shape)
+
+
+def count_cut(scorer: PairScorer, groups: Iterable[Group], queries: Texts, documents: Texts) -> tuple[int, int]:
+    """How many pairs of a query and its group's own candidates are longer than the model's limit, and of how many."""
+    nothing = np.empty(0, dtype=np.int32)
+    room = scorer.max_length - len(scorer.pair(nothing, nothing).ids)
+    asked, found = queries.tokens.lengths, documents.tokens.lengths
+    cuts = [
+        int(asked[queries.rows[g.query_id]] + found[documents.rows[d]]) > room
+        for g in groups
+        for d in (*g.positives, *g.negatives)
+    ]
+    return sum(cuts), len(cuts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from strop import checkpoint, train
 from strop.artifacts import Artifact, Stage, Store, content_key
+from strop.forwards import count_cut
 from strop.held_out import CosineAccuracy
 from strop.logbook import Logbook, Sink, namespaced
 from strop.models.adapters import export
@@ -20,7 +22,7 @@ from strop.models.pair_scorer import PairScorer
 from strop.models.pretrained import Pretrained, resolve
 from strop.monitor import Monitor
 from strop.negatives.group_files import Examples
-from strop.nouns import InputError
+from strop.nouns import InputError, InputWarning
 from strop.probe import Look, Probe
 from strop.results import write_json
 from strop.scoring import MaxSim
@@ -77,6 +79,11 @@ class Training:
                 )
             train.check_fit(recipe, encoder)
             queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+            if isinstance(encoder, PairScorer):
+                cut, pairs = count_cut(encoder, examples.groups, queries, documents)
+                if cut:
+                    said = f"{cut:,} of {pairs:,} pairs are longer than the model's {encoder.max_length} tokens: cut"
+                    warnings.warn(said, InputWarning, stacklevel=2)
             logbook = Logbook(folder, self._about(), self.seed, tracker)
             if self.earlier:
                 checkpoint.take_over(self.earlier(store, progress).path, folder)
