@@ -38,7 +38,7 @@ OPTIONS = {
     "explain": ("model", "base", "--on", "--split", "--queries", "--documents"),
     "export": ("source", "out"),
     "doctor": (),
-    "bench": ("name", "--repeats", "--model", "--on"),
+    "bench": ("name", "--repeats", "--model", "--on", "--recipe", "--set"),
 }
 
 
@@ -207,6 +207,12 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("export zzz out", "error: 0 trained models have a key that starts with 'zzz'"),
         ("export small out", "error: small: no training artifact"),
         ("bench best", "error: there is no benchmark 'best'"),
+        ("bench latency --recipe in-batch-full", "error: --recipe and --set belong to bench train"),
+        ("bench train --set updates=3", "error: --recipe and --set belong to bench train"),
+        ("bench train --recipe best", "error: there is no recipe 'best'. Choose one of"),
+        ("bench train --recipe distill-kl --model model", "error: the recipe learns from a teacher's scores"),
+        ("bench train --recipe late-full --model model", "error: model is not scored by MaxSim"),
+        ("bench train --recipe thesis-full --model model --on small", "error: small has 24 training queries"),
         ("bench memory --model nowhere", "error: nowhere: not in the hub's cache"),
         ("doctor now", "Got unexpected extra argument"),
         ("mien small out", "No such command 'mien'"),

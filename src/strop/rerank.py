@@ -25,7 +25,7 @@ BLOCK = 4096
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What reranking took: `pairs` read, their `tokens` without padding, pairs `cut` at the model's limit, and `seconds`
+    """What reranking took: `pairs` read, their `tokens` unpadded, pairs `cut` at the model's limit, and `seconds`
     of tokenizing and scoring, a killed call's finished blocks included."""
 
     pairs: int = 0
