@@ -39,14 +39,16 @@ models
 lexical
 optimizers
 ranks chunks
+forwards
 selection
 checkpoint train
 held_out
 encode index search late_search rerank fuse
+fuse_tuning
 routing
 probe
 monitor trackers
-evaluate
+evaluate ceiling
 latency
 causes
 ratchet
@@ -71,15 +73,17 @@ tune
 report
 watch
 contrasts
+efficiency
 studies
 doctor
 commands
-data_commands two_stages
+data_commands two_stages fuse_commands
 explain study_commands
 callback
 bench
+bench_training
 terminal
-study_cli
+study_cli ranking_cli
 cli
 __main__
 """
@@ -99,7 +103,8 @@ DOORS = {
     "altair": {"report"},
     "vl_convert": {"report"},
     "jinja2": {"report"},
-    "typer": {"cli", "study_cli"},
+    "lion_pytorch": {"optimizers"},
+    "typer": {"cli", "study_cli", "ranking_cli"},
     "umap": {"geometry"},
     "accelerate": {"trackers"},
 }

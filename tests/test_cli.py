@@ -12,8 +12,10 @@ import typer.main
 from small_collection import TEST, small_collection
 
 from strop import cli, terminal
+from strop.models.cross_encoder import FreshHead
 from strop.nouns import InputError, InputWarning
 from strop.recipes import RECIPES, recipe
+from strop.runs import read_run
 from strop.train import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -25,6 +27,8 @@ OPTIONS = {
     "mine": ("collection", "out", "--from", "--window", "--count", "--split", "--seed"),
     "train": ("examples", "out", "--recipe", "--set", "--model", "--epochs", "--seed", "--stop", "--track", "--as"),
     "search": ("collection", "out", "--model", "--split", "--depth", "--prefilter", "--candidates"),
+    "fuse": ("out", "runs", "--method", "--weights", "--tune-on", "--dev-run", "--split", "--measure"),
+    "rerank": ("run", "out", "--model", "--on", "--split", "--depth"),
     "evaluate": ("run", "against", "--qrels", "--split", "--measure", "--level", "--json"),
     "study run": ("name", "--scale", "--preset", "--on", "--test", "--budget"),
     "study plan": ("name", "--scale", "--preset", "--on", "--test"),
@@ -34,7 +38,7 @@ OPTIONS = {
     "explain": ("model", "base", "--on", "--split", "--queries", "--documents"),
     "export": ("source", "out"),
     "doctor": (),
-    "bench": ("name", "--repeats", "--model", "--on"),
+    "bench": ("name", "--repeats", "--model", "--on", "--recipe", "--set"),
 }
 
 
@@ -43,6 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     small_collection(folder / "small")
     tiny_models.build(folder)
+    FreshHead(1).convert(folder / "model", folder / "untrained")
     return folder
 
 
@@ -155,8 +160,32 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("evaluate test.trec --qrels small --measure MRR@10", "error: measure 'MRR@10' is not known"),
         ("evaluate test.trec --qrels small --level 0", "Invalid value for '--level'"),
         ("evaluate pairs.jsonl --qrels small", "error: pairs.jsonl:1: "),
+        ("fuse out test.trec", "error: there is one run only. Give two or more"),
+        ("fuse out test.trec nowhere.trec", "error: nowhere.trec: cannot be read"),
+        ("fuse test.trec test.trec test.trec", "error: test.trec: there is something here already"),
+        ("fuse out test.trec test.trec --method borda", "no method 'borda'. Choose one of rrf, minmax"),
+        ("fuse out test.trec test.trec --weights 1,x", "error: --weights '1,x' are no numbers. Write"),
+        ("fuse out test.trec test.trec --weights 1,2,3", "error: 3 weights for 2 runs"),
+        ("fuse out test.trec test.trec --weights=-1,2", "error: the weights are -1, 2"),
+        ("fuse out test.trec test.trec --method combmnz --weights 1,2", "error: combmnz takes no weights"),
+        ("fuse out test.trec test.trec --tune-on small", "error: 0 dev runs for 2 runs"),
+        ("fuse out test.trec test.trec --weights 1,2 --tune-on small", "error: weights are given and to be tuned"),
+        (
+            "fuse out test.trec test.trec --tune-on small --split test --dev-run test.trec --dev-run test.trec",
+            "error: 8 queries to tune on are among those to fuse (first: 'q24')",
+        ),
+        ("rerank test.trec out --model model --on small", "error: model: the model has no head that scores pairs"),
+        ("rerank test.trec out --model untrained --on small", "classifier is random and was never trained"),
+        ("rerank nowhere.trec out --model model", "error: nowhere.trec: cannot be read"),
+        ("rerank test.trec out --on small", "Missing option '--model'"),
+        ("train hard.jsonl tuned --recipe rerank-bce --stop dev", "error: a cross-encoder has no geometry to stop by"),
+        ("train hard.jsonl tuned --model model --recipe rerank-bce", "the model makes vectors, the recipe scores by"),
+        ("train pairs.jsonl tuned --model model --recipe rerank-bce", "recipe rerank-bce needs negatives"),
         ("search small late.trec --model model --prefilter bm25", "needs no second stage. Leave --prefilter out"),
-        ("train pairs.jsonl tuned --as colbert", "there is no architecture 'colbert'. Choose one of untied, late"),
+        (
+            "train pairs.jsonl tuned --as colbert",
+            "there is no architecture 'colbert'. Choose one of untied, late, reranker",
+        ),
         ("train pairs.jsonl tuned --model model --as late", "the vocabulary lacks the marker"),
         ("train pairs.jsonl tuned --model model --recipe late-full", "the recipe scores by MaxSim"),
         ("study run lora_out_of_domain --on small --test nowhere", "there is no collection 'nowhere'"),
@@ -179,6 +208,12 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("export zzz out", "error: 0 trained models have a key that starts with 'zzz'"),
         ("export small out", "error: small: no training artifact"),
         ("bench best", "error: there is no benchmark 'best'"),
+        ("bench latency --recipe in-batch-full", "error: --recipe and --set belong to bench train"),
+        ("bench train --set updates=3", "error: --recipe and --set belong to bench train"),
+        ("bench train --recipe best", "error: there is no recipe 'best'. Choose one of"),
+        ("bench train --recipe distill-kl --model model", "error: the recipe learns from a teacher's scores"),
+        ("bench train --recipe late-full --model model", "error: model is not scored by MaxSim"),
+        ("bench train --recipe thesis-full --model model --on small", "error: small has 24 training queries"),
         ("bench memory --model nowhere", "error: nowhere: not in the hub's cache"),
         ("doctor now", "Got unexpected extra argument"),
         ("mien small out", "No such command 'mien'"),
@@ -191,6 +226,7 @@ def test_bad_input_ends_with_code_2_and_one_line(strop: Strop, words: str, said:
         (folder / "pickled" / "config.json").write_text("{}", encoding="utf-8")
         assert strop("mine", "small", "pairs.jsonl", "--from", "none") == 0
         assert strop("search", "small", "test.trec", "--model", "bm25") == 0
+        assert strop("mine", "small", "hard.jsonl", "--from", "bm25", "--window", "2-12") == 0
     before = {p.name for p in folder.iterdir()}
     assert strop(*words.split()) == 2
     assert said in " ".join(strop.err.split())
@@ -218,6 +254,26 @@ def test_the_steps_from_collection_to_comparison_end_with_code_0(strop: Strop, f
     assert strop("evaluate", "runs/tuned.trec", "runs/base.trec", "--qrels", "small") == 0
     assert f"runs/tuned.trec against runs/base.trec, {TEST} judged queries" in strop.out
     assert max(map(len, strop.out.splitlines())) <= 80
+
+
+def test_a_reranker_is_made_trained_and_put_to_work(strop: Strop, folder: Path) -> None:
+    assert strop("mine", "small", "pairs/hard.jsonl", "--from", "bm25", "--window", "2-12", "--count", 2) == 0
+    settings = ("--set", "updates=3", "--set", "batching.size=4", "--recipe", "rerank-bce")
+    assert strop("train", "pairs/hard.jsonl", "pairs/made", "--model", "model", *settings, "--as", "reranker") == 0
+    assert strop("train", "pairs/hard.jsonl", "pairs/again", "--model", "untrained", *settings) == 0
+    assert strop("search", "small", "pairs/bm25.trec", "--model", "bm25", "--depth", 20) == 0
+    given = ("--model", "pairs/made", "--on", "small", "--depth", 5)
+    assert strop("rerank", "pairs/bm25.trec", "pairs/out.trec", *given) == 0
+    assert strop.out.startswith("pairs/out.trec: 40 pairs of ")
+    first, second = read_run(folder / "pairs/bm25.trec"), read_run(folder / "pairs/out.trec")
+    for query_id, ranking in first.items():
+        assert set(second[query_id].doc_ids[:5]) == set(ranking.doc_ids[:5])
+        assert second[query_id].doc_ids[5:] == ranking.doc_ids[5:]
+    assert strop("search", "small", "pairs/none.trec", "--model", "pairs/made") == 2
+    assert "a cross-encoder has no vectors to search with" in " ".join(strop.err.split())
+    (folder / "pairs/other.trec").write_text("q24 Q0 d999 1 1.0 x\n", encoding="utf-8")
+    assert strop("rerank", "pairs/other.trec", "pairs/none.trec", *given) == 2
+    assert "document 'd999', ranked for query 'q24', is not there" in " ".join(strop.err.split())
 
 
 def test_a_comparison_of_thousands_of_queries_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,3 +59,10 @@ def test_a_measure_named_twice_is_shown_once_and_does_not_cost_twice() -> None:
 def test_comparing_on_no_judged_query_is_an_input_error() -> None:
     with pytest.raises(InputError, match="no query is judged"):
         compare_runs(BETTER, WORSE, {"q": {}})
+
+
+def test_a_geometric_mean_is_neither_kept_by_query_nor_compared() -> None:
+    with pytest.raises(InputError, match="Use AP"):
+        compare_runs(BETTER, WORSE, QRELS, ["AP", "GMAP"])
+    with pytest.raises(InputError, match="Use AP"):
+        rows(BETTER, QRELS, **LABELS, measures=["GMAP"])  # type: ignore[arg-type]

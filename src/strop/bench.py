@@ -56,7 +56,7 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
     }
     if name != "all" and name not in known:
         raise InputError(f"there is no benchmark {name!r}", remedy=f"Choose all, {', '.join(known)}, latency or memory")
-    _examples(1)  # the embedded collection is extracted once, not by each worker
+    examples_of(1)  # the embedded collection is extracted once, not by each worker
     rows = [["benchmark", "strop", "peer", "ratio [min, max]"]]
     for label in known if name == "all" else [name]:
         what, build, build_peer = known[label]
@@ -160,7 +160,7 @@ def _encode_peer() -> Timed:
 def _train() -> Timed:
     """One epoch of triplets with AdamW, tokenising included."""
     reuse_freed()
-    examples = _examples(BATCH * UPDATES)
+    examples = examples_of(BATCH * UPDATES)
 
     def timed() -> float:
         encoder = Dense.load(resolve(BASE).path)
@@ -187,7 +187,7 @@ def _train_peer() -> Timed:
     from sentence_transformers.sentence_transformer.losses import TripletLoss
     from transformers import TrainerCallback
 
-    examples = _examples(BATCH * UPDATES)
+    examples = examples_of(BATCH * UPDATES)
     columns = {
         "anchor": [examples.queries[g.query_id] for g in examples.groups],
         "positive": [examples.documents[g.positives[0]] for g in examples.groups],
@@ -229,11 +229,11 @@ def _train_peer() -> Timed:
 
 
 def _passages() -> list[str]:
-    return list(_examples(PASSAGES).documents.values())[:PASSAGES]
+    return list(examples_of(PASSAGES).documents.values())[:PASSAGES]
 
 
-def _examples(count: int) -> Examples:
-    """Triplets of the embedded collection with uniform negatives; the same ones every time."""
-    data = door.load("docstrings", "train", store().root / "docstrings")
+def examples_of(count: int, on: str = "docstrings") -> Examples:
+    """Triplets of a collection with uniform negatives; the same ones every time."""
+    data = door.load(on, "train", store().root / "docstrings")
     groups = positive_groups(data, first_only=True)[:count]
     return Examples.of(Uniform()(groups, list(Contents(data.documents, data.reserved)), seed=0), data)

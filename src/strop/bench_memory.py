@@ -17,7 +17,7 @@ from torch import Tensor
 from strop import chunks
 from strop.batches import assemble
 from strop.losses.contrastive import InfoNCE
-from strop.memory import reuse_freed
+from strop.memory import resident, reuse_freed
 from strop.models.adapters import Full, LoRA, Tuning
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
@@ -36,7 +36,7 @@ BATCHES, LARGE = (32, 64, 128), 1024
 #: Tokens of every text, and padded tokens of a chunk (`Recipe.token_budget`).
 LENGTH, BUDGET = 16, 2048
 
-_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_RESET = Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +146,10 @@ def _update(encoder: Dense, optimizer: torch.optim.Optimizer, mode: str, length:
 def _resident_increase(work: Callable[[], None]) -> int:
     """Bytes by which this process's resident memory rose at most while it worked."""
     ctypes.CDLL(None).malloc_trim(0)  # what was freed before would be taken for the work's
-    before = _resident("VmRSS")
+    before = resident("VmRSS")
     _RESET.write_text("5")  # the peak starts anew: proc(5)
     work()
-    return _resident("VmHWM") - before
-
-
-def _resident(field: str) -> int:
-    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
-    return 1024 * int(line.split()[1])
+    return resident("VmHWM") - before
 
 
 def _bytes(tensor: Tensor) -> int:

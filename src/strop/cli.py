@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from strop.ranking_cli import fuse, rerank
 from strop.study_cli import study
 
 BASE = "all-MiniLM-L6-v2"
@@ -20,6 +21,9 @@ Collection = Annotated[
     typer.Argument(help='A folder in BEIR\'s or MS MARCO\'s layout, "irds:ID" of ir_datasets, or "docstrings".'),
 ]
 Split = Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv to use.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="optimizer.learning_rate=1e-5, …")
+]
 Seed = Annotated[int, typer.Option(help="Decides everything drawn by chance.")]
 
 app = typer.Typer(
@@ -32,6 +36,8 @@ app = typer.Typer(
 data = typer.Typer(no_args_is_help=True, help="Look at collections, or write one as a BEIR folder.")
 app.add_typer(data, name="data")
 app.add_typer(study, name="study")
+app.command()(fuse)
+app.command()(rerank)
 
 
 @data.command("inspect")
@@ -99,12 +105,10 @@ def train(
         str,
         typer.Option(
             help="in-batch-full, in-batch-lora, late-full, late-lora, thesis-full, thesis-lora, "
-            "distill-kl or distill-margin-mse."
+            "rerank-bce, rerank-softmax, distill-kl or distill-margin-mse."
         ),
     ] = "in-batch-full",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="optimizer.learning_rate=1e-5, …")
-    ] = None,
+    settings: Settings = None,
     model: Model = BASE,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the examples.")] = 1,
     seed: Seed = 42,
@@ -116,7 +120,7 @@ def train(
     ] = None,
     architecture: Annotated[
         str | None,
-        typer.Option("--as", help="First make it two towers (untied) or a vector a token (late)."),
+        typer.Option("--as", help="First make it two towers (untied), a vector a token (late) or a reranker."),
     ] = None,
 ) -> None:
     """Fine-tune a model. A killed run goes on where it was when the same command is given again.
@@ -124,16 +128,11 @@ def train(
     Watch it from another terminal: strop study report --live latest
     """
     from strop import commands
-    from strop.nouns import InputError
+    from strop.recipes import parsed
     from strop.terminal import progress, training_end
 
-    parsed = {}
-    for setting in settings or []:
-        field, equals, value = setting.partition("=")
-        if not equals:
-            raise InputError(f"--set {setting!r} has no value", remedy="Write --set field=value")
-        parsed[field] = value
-    made = commands.train(examples, out, recipe, parsed, model, epochs, seed, stop, track, progress, architecture)
+    given = parsed(settings or [])
+    made = commands.train(examples, out, recipe, given, model, epochs, seed, stop, track, progress, architecture)
     typer.echo(f"{out} (artifact {made.key}, {made.record['ledger']['trainable']:,} parameters trained)")
     training_end(made, model)
 
@@ -170,13 +169,15 @@ def evaluate(
     against: Annotated[Path | None, typer.Argument(help="A second TREC run to compare it with.")] = None,
     qrels: Annotated[str, typer.Option(help="A TREC qrels file, or a collection.")] = "docstrings",
     split: Split = "test",
-    measure: Annotated[list[str] | None, typer.Option(help="nDCG@10, RR@10, AP, R@100, …; may be repeated.")] = None,
+    measure: Annotated[
+        list[str] | None, typer.Option(help="nDCG@10, RR@10, AP, Rprec, Judged@10, …; repeatable.")
+    ] = None,
     level: Annotated[int, typer.Option(min=1, help="The lowest grade that counts as relevant.")] = 1,
     json_out: Annotated[bool, typer.Option("--json", help="Print the values of every query as JSON.")] = False,
 ) -> None:
     """Measure a run, or compare two with paired tests."""
     from strop import commands
-    from strop.measures import MEASURES, mean
+    from strop.measures import MEASURES, averaged
     from strop.terminal import COMPARED, comparison_rows, console, table
 
     found = commands.evaluate(run, qrels, split, against, measure or MEASURES, level)
@@ -187,7 +188,7 @@ def evaluate(
         typer.echo(json.dumps(found if isinstance(found, dict) else list(map(asdict, found)), indent=1))
     elif isinstance(found, dict):
         queries = len(next(iter(found.values())))
-        rows = [[name, f"{mean(values):.4f}"] for name, values in found.items()]
+        rows = [[name, f"{averaged(name, values):.4f}"] for name, values in found.items()]
         table([["measure", "mean"], *rows], f"{run}, {queries} judged queries")
     else:
         table(comparison_rows(found), f"{run} against {against}, {found[0].comparison.n} judged queries")
@@ -237,14 +238,26 @@ def doctor() -> None:
 def bench(
     name: Annotated[str, typer.Argument(help="encode, train, all (of these two), latency or memory.")] = "all",
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of A B A B.")] = 3,
-    model: Annotated[str, typer.Option(help="Whose latency or memory: a folder or a hub id.")] = BASE,
-    on: Annotated[str, typer.Option(help="The collection whose test queries it answers.")] = "docstrings",
+    model: Annotated[str, typer.Option(help="Whose latency, memory or training: a folder or a hub id.")] = BASE,
+    on: Annotated[str, typer.Option(help="The collection whose queries it answers, or trains on.")] = "docstrings",
+    recipe: Annotated[
+        str | None, typer.Option(help="With train: what this recipe costs with AdamW and with Lion.")
+    ] = None,
+    settings: Settings = None,
 ) -> None:
     """Speed against sentence-transformers on the same work, in turns; a model's latency; or an update's peak memory."""
-    from strop import bench, bench_memory
+    from strop import bench, bench_memory, bench_training
+    from strop.nouns import InputError
+    from strop.recipes import parsed
+    from strop.recipes import recipe as named
     from strop.terminal import progress, table
 
-    if name == "latency":
+    if (recipe or settings) and not (recipe and name == "train"):
+        raise InputError("--recipe and --set belong to bench train", remedy="Write bench train --recipe NAME")
+    if recipe:
+        measured = bench_training.efficiencies(named(recipe, parsed(settings or [])), model, on, repeats, progress)
+        table(measured, f"{recipe} on {on}, {repeats} repeats of {bench_training.TIMED} updates")
+    elif name == "latency":
         table(bench.latencies(model, on, repeats, progress), f"{model} on {on}, {repeats} repeats")
     elif name == "memory":
         points = bench_memory.memory_points(model, progress=progress)

@@ -21,6 +21,7 @@ from strop.measures import MEASURES
 from strop.measures import evaluate as measure
 from strop.model_card import write_card
 from strop.models.architecture import Architecture, Untied
+from strop.models.cross_encoder import FreshHead
 from strop.models.late_interaction import Late
 from strop.models.pretrained import BASE, resolve
 from strop.monitor import affordable
@@ -32,6 +33,7 @@ from strop.nouns import Collection, InputError, InputWarning, Qrels
 from strop.probe import of_examples
 from strop.recipes import recipe as named_recipe
 from strop.runs import Run, read_qrels, read_run
+from strop.scoring import Joint
 from strop.selection import STOPS
 from strop.stages import Progress, silent
 from strop.starts import converted
@@ -41,7 +43,7 @@ from strop.tuning import TRAIN, Training
 #: Held-out queries of `train` are watched, and may choose or stop: enough for that, and no more of the user's data.
 WATCHED = HeldOut(share=0.1, most=256)
 #: What a dense model can be turned into before it is tuned.
-ARCHITECTURES: Mapping[str, Architecture] = {"untied": Untied(), "late": Late()}
+ARCHITECTURES: Mapping[str, Architecture] = {"untied": Untied(), "late": Late(), "reranker": FreshHead()}
 #: The usual window: below the likely unjudged positives, above the easy ones.
 WINDOW = RankWindow(low=51, high=200)
 
@@ -129,6 +131,8 @@ def train(
         )
     if stop and stop not in STOPS:
         raise InputError(f"there is no rule {stop!r} to stop by", remedy=f"Choose one of {', '.join(STOPS)}")
+    if stop and isinstance(chosen.scoring, Joint):
+        raise InputError("a cross-encoder has no geometry to stop by", remedy="Leave --stop out")
     training, held_out = WATCHED.split(data.groups, seed)
     if "updates" not in (settings or {}):
         chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(training)))
@@ -194,7 +198,7 @@ def evaluate(
     `qrels` is a TREC qrels file, or a collection whose `split` is judged. Warns of judged queries that a run lacks,
     which score 0; raises InputError when it has none of them.
     """
-    judged = _judgments(qrels, split)
+    judged = judgments(qrels, split)
     first = read_judged_run(run, judged)
     if against is None:
         return measure(first, judged, measures, relevance_level)
@@ -255,7 +259,8 @@ def load(collection: str, split: str) -> Collection:
     return data
 
 
-def _judgments(qrels: str, split: str) -> Qrels:
+def judgments(qrels: str, split: str) -> Qrels:
+    """Those of a TREC qrels file, or of a collection's split. Raises InputError on anything else."""
     path = Path(qrels)
     if path.suffix == ".tsv":
         raise InputError(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from strop.measures import MEASURES, evaluate
+from strop.measures import MEASURES, evaluate, per_query
 from strop.nouns import InputError, InputWarning, Qrels
 from strop.results import Row
 from strop.runs import Run, read_run
@@ -39,11 +39,11 @@ def rows(
 ) -> list[Row]:
     """One row for each measure and judged query; `item` is the query id.
 
-    Raises InputError as `measures.measure` does.
+    Raises InputError as `measures.measure` does, and for GMAP, which is no mean of rows.
     """
     return [
         Row(study, preset, system, seed, collection, split, step, query_id, name, value)
-        for name, values in evaluate(run, qrels, measures, relevance_level).items()
+        for name, values in evaluate(run, qrels, per_query(measures), relevance_level).items()
         for query_id, value in values.items()
     ]
 
@@ -53,9 +53,9 @@ def compare_runs(
 ) -> list[MeasureComparison]:
     """`run` against `against`, measure by measure, over every judged query; differences are run - against.
 
-    Raises InputError as `measures.measure` does, and when no query is judged.
+    Raises InputError as `measures.measure` does, for GMAP, and when no query is judged.
     """
-    names = tuple(dict.fromkeys(measures))
+    names = per_query(measures)
     if not any(qrels.values()):
         raise InputError("no query is judged", remedy="Give qrels with at least one judgment")
     ours, theirs = (evaluate(each, qrels, names, relevance_level) for each in (run, against))

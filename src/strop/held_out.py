@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from strop import chunks
 from strop.models.encoder import Encoder, Role, represent_rows
+from strop.models.pair_scorer import PairScorer, score_pairs
 from strop.nouns import Group
 from strop.scoring import Cosine, Representation
+from strop.tokens import Ints
 from strop.train import Texts
 
 
@@ -34,7 +36,7 @@ class HeldOut:
 class CosineAccuracy:
     """The share of held-out (query, positive, negative) with cos(q, p) > cos(q, n), in [0, 1]; chance is 0.5.
 
-    Of a model with a vector a token, its own similarity in place of the cosine.
+    Of a model with a vector a token, its own similarity in place of the cosine; of one that reads pairs, its score.
 
     It depends on how hard the negatives are: compare it only between models on the same groups. `name` is its measure.
     Source: sentence-transformers' TripletEvaluator, which the thesis used.
@@ -46,7 +48,9 @@ class CosineAccuracy:
     every: int = 10
     name: str = "cosine_accuracy"
 
-    def __call__(self, step: int, encoder: Encoder) -> Mapping[str, float]:
+    def __call__(self, step: int, encoder: Encoder | PairScorer) -> Mapping[str, float]:
+        if isinstance(encoder, PairScorer):
+            return {self.name: self._right_order(encoder)}
         doc_ids = list(dict.fromkeys(d for g in self.groups for d in (*g.positives, *g.negatives)))
         column = {doc_id: i for i, doc_id in enumerate(doc_ids)}
         asked = _seen(encoder, [self.queries.of(g.query_id) for g in self.groups], "query")
@@ -65,6 +69,19 @@ class CosineAccuracy:
                 )
             )
         }
+
+    def _right_order(self, scorer: PairScorer) -> float:
+        each = [(g.query_id, d) for g in self.groups for d in (*g.positives, *g.negatives)]
+        place = {pair: i for i, pair in enumerate(dict.fromkeys(each))}
+        rows = [scorer.pair(self.queries.of(q), self.documents.of(d)) for q, d in place]
+
+        def represent(positions: Ints) -> Representation:
+            return Representation(score_pairs(scorer, rows, positions).unsqueeze(1))
+
+        lengths = np.array([len(row.ids) for row in rows])
+        scores = chunks.vectors(represent, lengths, budget=2048).vectors[:, 0].float().cpu().numpy()
+        triplets = [(g.query_id, p, n) for g in self.groups for p in g.positives for n in g.negatives]
+        return float(np.mean([scores[place[q, p]] > scores[place[q, n]] for q, p, n in triplets]))
 
 
 def _seen(encoder: Encoder, rows: Sequence[npt.NDArray[np.int32]], role: Role) -> Representation:

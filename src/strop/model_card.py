@@ -6,22 +6,23 @@ import json
 from pathlib import Path
 
 from strop.artifacts import Artifact
+from strop.models.loading import is_cross_encoder
 
 _CARD = """---
 library_name: sentence-transformers
-pipeline_tag: sentence-similarity
+pipeline_tag: {task}
 {hub_base}tags:
 - sentence-transformers
-- feature-extraction
+- {kind}
 - strop
 ---
 
 # {base}, tuned with strop
 
 ```python
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import {loader}
 
-model = SentenceTransformer("PATH")
+model = {loader}("PATH")
 ```
 
 Trained on {groups:,} examples; {trainable:,} of {total:,} parameters.{adapter}
@@ -34,12 +35,17 @@ Libraries: {libraries}. Artifact {key}.
 """
 
 
+_VECTORS = {"task": "sentence-similarity", "kind": "feature-extraction", "loader": "SentenceTransformer"}
+_PAIRS = {"task": "text-ranking", "kind": "cross-encoder", "loader": "CrossEncoder"}
+
+
 def write_card(artifact: Artifact, path: str | Path) -> None:
     """Write the card of a training artifact. Whether it beats its base is not on it: `strop evaluate` says that."""
     record = artifact.record
     base = str(record["base"])
     Path(path).write_text(
         _CARD.format(
+            **(_PAIRS if is_cross_encoder(artifact.path / "model") else _VECTORS),
             base=base,
             hub_base=f"base_model: {base}\n" if "/" in base else "",
             groups=record["groups"],

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from strop.batches import Batching
 from strop.losses.contrastive import InfoNCE
 from strop.losses.distillation import KLDivergence, MarginMSE
+from strop.losses.pointwise import BinaryCrossEntropy
 from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA
 from strop.nouns import InputError
 from strop.optimizers import AdamW, WarmupLinear
-from strop.scoring import Cosine, Euclidean, MaxSim
+from strop.scoring import Cosine, Euclidean, Joint, MaxSim
 from strop.train import Recipe
 
 #: "When Fine-Tuning Fails" as its code ran: Euclidean distance, not squared, on vectors before the Normalize module,
@@ -45,6 +46,11 @@ DISTILL_MARGIN_MSE = replace(DISTILL_KL, loss=MarginMSE(temperature=0.05))
 LATE_FULL = replace(IN_BATCH_FULL, scoring=MaxSim(), loss=InfoNCE(1.0))
 LATE_LORA = replace(IN_BATCH_LORA, scoring=MaxSim(), loss=InfoNCE(1.0))
 
+#: For a cross-encoder: each pair judged on its own, as Kumar et al. (arXiv 2506.18297) train theirs (rate, decay and
+#: batch of 64 pairs are theirs), or a query's candidates against each other, in one softmax.
+RERANK_BCE = replace(THESIS_FULL, scoring=Joint(), loss=BinaryCrossEntropy())
+RERANK_SOFTMAX = replace(RERANK_BCE, loss=InfoNCE(1.0))
+
 RECIPES: Mapping[str, Recipe] = {
     "thesis-full": THESIS_FULL,
     "thesis-lora": THESIS_LORA,
@@ -52,6 +58,8 @@ RECIPES: Mapping[str, Recipe] = {
     "in-batch-lora": IN_BATCH_LORA,
     "late-full": LATE_FULL,
     "late-lora": LATE_LORA,
+    "rerank-bce": RERANK_BCE,
+    "rerank-softmax": RERANK_SOFTMAX,
     "distill-kl": DISTILL_KL,
     "distill-margin-mse": DISTILL_MARGIN_MSE,
 }
@@ -74,6 +82,17 @@ def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
             remedy="Set batching.in_batch=true, or loss.direction=query",
         )
     return value  # type: ignore[no-any-return]
+
+
+def parsed(settings: Iterable[str]) -> dict[str, str]:
+    """`field=value` texts, as `--set` takes them; the last of a field holds. Raises InputError on one without `=`."""
+    found = {}
+    for setting in settings:
+        field, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting!r} has no value", remedy="Write --set field=value")
+        found[field] = value
+    return found
 
 
 def _set(value: Any, path: list[str], text: str, whole: str) -> Any:

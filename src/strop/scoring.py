@@ -110,6 +110,14 @@ class MaxSim:
             return each.masked_fill(~queries.mask[:, :, None], 0).sum(dim=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A cross-encoder's own logit of query and document read together; there are no vectors to compare."""
+
+    def __call__(self, queries: Representation, documents: Representation) -> Tensor:
+        raise InputError("the recipe is for models that read pairs", remedy="Give a cross-encoder, or other scoring")
+
+
 def _unit(vectors: Tensor) -> Tensor:
     return normalize(vectors if vectors.dtype == torch.float64 else vectors.float(), dim=-1)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from strop import encode, late_search, search
-from strop.artifacts import Artifact, Stage, Store
+from strop import encode, late_search, rerank, search
+from strop.artifacts import Artifact, Stage, Store, content_key
 from strop.lexical import BM25
 from strop.models.encoder import Encoder, Role
-from strop.models.loading import is_multi_vector, load
+from strop.models.loading import is_multi_vector, load, load_scorer
 from strop.models.pretrained import Pretrained
 from strop.results import write_json
 from strop.runs import Run, read_run, write_run
@@ -28,6 +28,7 @@ TOKENS = Stage("tokens", 2)
 ENCODE = Stage("encode", 2)
 SEARCH = Stage("search", 1)
 LEXICAL = Stage("lexical", 1)
+RERANK = Stage("rerank", 1)
 
 #: Texts of one shard: about 0.1 GB of text and, at 384 dimensions, 0.3 GB of vectors. Another number makes other keys.
 SHARD = 200_000
@@ -71,8 +72,12 @@ class Vectors:
 
 def texts_key(texts: ById) -> str:
     """SHA-256 over ids and texts in their order, the length of each before it: 64 hex digits."""
+    return _texts_key(texts.items())
+
+
+def _texts_key(texts: Iterable[tuple[str, str]]) -> str:
     digest = hashlib.sha256()
-    for pair in texts.items():
+    for pair in texts:
         for text in pair:
             data = text.encode(errors="surrogatepass")  # a lone surrogate has no UTF-8, but must not stop a run
             digest.update(len(data).to_bytes(8, "little"))
@@ -225,6 +230,40 @@ def search_lexical(
             write_run(bm25.search(documents, queries, depth, exclude, advance), folder / "run.trec", "bm25")
 
     return store.build(LEXICAL, {"bm25": bm25, "depth": depth, "exclude": dict(exclude or {})}, inputs, make)
+
+
+def rerank_run(
+    store: Store,
+    model: Pretrained,
+    candidates: Run,
+    queries: ById,
+    documents: ById,
+    depth: int,
+    progress: Progress = silent,
+) -> Artifact:
+    """Artifact `rerank`: `run.trec`, a query's first `depth` candidates by a cross-encoder; `cost` in the record.
+
+    A killed call goes on at the block it was in. Raises InputError for an id that is not there.
+    """
+    rerank.check_known(candidates, queries, documents)
+    ranked = dict.fromkeys(d for ranking in candidates.top(depth).values() for d in ranking.doc_ids)
+    inputs = {
+        "model": model.identity,
+        "candidates": content_key([[q, ranking.doc_ids] for q, ranking in candidates.items()]),
+        "queries": _texts_key((q, queries[q]) for q in candidates),
+        "documents": _texts_key((d, documents[d]) for d in ranked),
+    }
+
+    def make(folder: Path) -> dict[str, Any]:
+        scorer = load_scorer(model.path)
+        pairs = sum(len(ranking.doc_ids[:depth]) for ranking in candidates.values())
+        with progress(f"rerank {pairs:,} pairs", pairs) as advance:
+            run, cost = rerank.rerank(candidates, scorer, queries, documents, depth, folder, advance)
+        write_run(run, folder / "run.trec", "rerank")
+        rerank.clear(folder)
+        return {"cost": asdict(cost), "max_length": scorer.max_length}
+
+    return store.build(RERANK, {"depth": depth}, inputs, make, resumable=True)
 
 
 def run_of(artifact: Artifact) -> Run:

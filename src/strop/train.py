@@ -6,27 +6,28 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from strop import checkpoint, chunks
 from strop.artifacts import ADDED
 from strop.batches import Batch, Batching
+from strop.forwards import Forward, forward_of
+from strop.forwards import Texts as Texts
 from strop.logbook import Logbook
 from strop.losses.protocol import Loss
 from strop.models.adapters import Tuning
-from strop.models.encoder import Encoder, Role, represent_rows
+from strop.models.encoder import Encoder
+from strop.models.pair_scorer import PairScorer
 from strop.nouns import Group, InputError, NonFiniteLossError
-from strop.optimizers import AdamW, WarmupLinear
-from strop.scoring import Representation, Scoring
+from strop.optimizers import Chained, Optimizer, Schedule
+from strop.scoring import Joint, Representation, Scoring
 from strop.selection import Selection, looks
-from strop.tokens import Ints, Tokens, cut, padding_share
+from strop.tokens import padding_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Recipe:
     scoring: Scoring
     loss: Loss
     batching: Batching
-    optimizer: AdamW
-    schedule: WarmupLinear
+    optimizer: Optimizer
+    schedule: Schedule
     updates: int
     clip: float = 1.0
     max_length: int | None = None
@@ -67,17 +68,6 @@ class Recipe:
             raise InputError(f"dropout is {self.dropout}", remedy="Give a rate from 0 to below 1")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Texts:
-    """Tokens of one role and the row of each id."""
-
-    tokens: Tokens
-    rows: Mapping[str, int]
-
-    def of(self, text_id: str) -> npt.NDArray[np.int32]:
-        return self.tokens.row(self.rows[text_id])
-
-
 class Logged(NamedTuple):
     step: int
     measure: str
@@ -90,11 +80,13 @@ class Observer(Protocol):
     @property
     def every(self) -> int: ...
 
-    def __call__(self, step: int, encoder: Encoder) -> Mapping[str, float]: ...
+    def __call__(self, step: int, encoder: Any) -> Mapping[str, float]:
+        """`encoder` is the model that trains: each observer knows which kind it looks at."""
+        ...
 
 
 def train(
-    encoder: Encoder,
+    encoder: Encoder | PairScorer,
     recipe: Recipe,
     groups: Sequence[Group],
     queries: Texts,
@@ -110,12 +102,15 @@ def train(
 ) -> list[Logged]:
     """Tune `encoder` in place and return what was logged, which `logbook` gets as it comes.
 
+    One that reads pairs scores each query with its group's own candidates, and takes a recipe that scores by `Joint`.
+
     After each number of updates in `snapshots` the trainable weights are left at `snapshot(folder, number)`. `until`
     ends the call after so many updates of the whole schedule, with a checkpoint from which another goes on.
 
     Goes on from the newest checkpoint in `folder`, to weights bit-identical (on CPU) with those of an undisturbed run;
     `checkpoint.clear` the folder once the result is safe. Raises NonFiniteLossError.
     """
+    check_fit(recipe, encoder)
     if recipe.dropout is not None:
         encoder.set_dropout(recipe.dropout)
     recipe.tuning.prepare(encoder, seed)
@@ -137,16 +132,13 @@ def train(
         torch.manual_seed(_step_seed(seed, step))
         module.train()
         batch = recipe.batching.batch(groups, seed, step)
-        texts = [queries.of(q) for q in batch.query_ids] + [documents.of(d) for d in batch.doc_ids]
-        lengths = np.array([len(t) for t in texts])
-        pieces = _pieces(lengths, len(batch.query_ids), encoder.by_role, recipe.token_budget)
+        forward = forward_of(encoder, batch, queries, documents, recipe.scoring)
+        lengths, pieces = forward.lengths, forward.pieces(recipe.token_budget)
         seen = {}
         optimizer.zero_grad()
         with torch.autocast(encoder.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            represent = partial(_represent, encoder, texts, len(batch.query_ids))
-            loss = chunks.gradient(
-                represent, pieces, _loss_of(recipe, batch, encoder.device, seen), recompute=recipe.recompute
-            )
+            loss_of = _loss_of(recipe, batch, forward, encoder.device, seen)
+            loss = chunks.gradient(forward.represent, pieces, loss_of, recompute=recipe.recompute)
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
         if not (np.isfinite(loss) and np.isfinite(norm)):
             raise NonFiniteLossError(
@@ -156,6 +148,8 @@ def train(
         rate = recipe.optimizer.learning_rate * recipe.schedule.factor(step, recipe.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate
+        if isinstance(recipe.schedule, Chained) and step in recipe.schedule.starts(recipe.updates):
+            optimizer.state.clear()
         optimizer.step()
         if step + 1 in snapshots:
             checkpoint.save_weights(snapshot(folder, step + 1), module)
@@ -187,6 +181,19 @@ def train(
     return log
 
 
+def check_fit(recipe: Recipe, model: Encoder | PairScorer) -> None:
+    """Raises InputError when the recipe's scores are of vectors and the model has none, or the other way round, or when
+    a model that reads pairs should read each query with every other's documents."""
+    if isinstance(model, PairScorer) != isinstance(recipe.scoring, Joint):
+        kind = "reads pairs" if isinstance(model, PairScorer) else "makes vectors"
+        raise InputError(
+            f"the model {kind}, the recipe scores by {recipe.scoring}",
+            remedy="Take a rerank-… recipe for a cross-encoder, and another for any other model",
+        )
+    if isinstance(model, PairScorer) and recipe.batching.in_batch:
+        raise InputError("a cross-encoder has no in-batch negatives", remedy="Set batching.in_batch=false")
+
+
 def snapshot(folder: Path, updates: int) -> Path:
     """Where the weights after so many updates are left."""
     return folder / "snapshots" / f"{updates}.safetensors"
@@ -203,28 +210,13 @@ def _selected(
     return rule.stops(log) is not None
 
 
-def _pieces(lengths: Ints, queries: int, by_role: bool, budget: int) -> list[Ints]:
-    """Chunks of positions, the queries' first; of one role each where the roles go different ways."""
-    if not by_role:
-        return cut(lengths, budget)
-    return cut(lengths[:queries], budget) + [queries + piece for piece in cut(lengths[queries:], budget)]
-
-
-def _represent(
-    encoder: Encoder, texts: Sequence[npt.NDArray[np.int32]], queries: int, positions: Ints
-) -> Representation:
-    role: Role = "query" if positions[0] < queries else "document"
-    return represent_rows(encoder, texts, positions, role)
-
-
 def _loss_of(
-    recipe: Recipe, batch: Batch, device: torch.device, seen: dict[str, float]
+    recipe: Recipe, batch: Batch, forward: Forward, device: torch.device, seen: dict[str, float]
 ) -> Callable[[Representation], Tensor]:
-    """What a batch's texts came to, queries first -> loss; notes the loss' own diagnostics in `seen`."""
+    """What a batch's rows came to -> loss; notes the loss' own diagnostics in `seen`."""
 
-    def loss_of(texts: Representation) -> Tensor:
-        n = len(batch.query_ids)
-        scores = recipe.scoring(texts[:n], texts[n:])
+    def loss_of(rows: Representation) -> Tensor:
+        scores = forward.scores(rows)
         wanted = batch.teacher if recipe.loss.taught else batch.targets
         if wanted is None:
             raise ValueError("the loss is taught, and no example has a teacher's scores")
@@ -236,7 +228,7 @@ def _loss_of(
 
 
 def _observe(
-    observers: Sequence[Observer], step: int, encoder: Encoder, log: list[Logged], last: bool = False
+    observers: Sequence[Observer], step: int, encoder: Any, log: list[Logged], last: bool = False
 ) -> dict[str, float]:
     """Everything seen at this step, which joins the log."""
     seen: dict[str, float] = {}
@@ -249,7 +241,7 @@ def _observe(
 
 
 @contextmanager
-def observing(encoder: Encoder) -> Iterator[None]:
+def observing(encoder: Encoder | PairScorer) -> Iterator[None]:
     """Eval mode, no gradients, and a forked random state: whatever happens inside leaves the run as it was."""
     was_training = encoder.module.training
     encoder.module.eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,16 +11,18 @@ from typing import Any
 
 from strop import checkpoint, train
 from strop.artifacts import Artifact, Stage, Store, content_key
+from strop.forwards import count_cut
 from strop.held_out import CosineAccuracy
 from strop.logbook import Logbook, Sink, namespaced
 from strop.models.adapters import export
 from strop.models.dense import parameter_ledger
 from strop.models.encoder import Encoder, Role
-from strop.models.loading import load
+from strop.models.loading import load_any
+from strop.models.pair_scorer import PairScorer
 from strop.models.pretrained import Pretrained, resolve
 from strop.monitor import Monitor
 from strop.negatives.group_files import Examples
-from strop.nouns import InputError
+from strop.nouns import InputError, InputWarning
 from strop.probe import Look, Probe
 from strop.results import write_json
 from strop.scoring import MaxSim
@@ -66,13 +69,21 @@ class Training:
 
         def make(folder: Path) -> dict[str, Any]:
             recipe, examples = self.recipe, self.examples
-            encoder = load(self.base.path, recipe.max_length)
-            if isinstance(encoder.similarity, MaxSim) != isinstance(recipe.scoring, MaxSim):
+            encoder = load_any(self.base.path, recipe.max_length)
+            if not isinstance(encoder, PairScorer) and isinstance(encoder.similarity, MaxSim) != isinstance(
+                recipe.scoring, MaxSim
+            ):
                 raise InputError(
                     f"{self.base.name} is scored by {encoder.similarity}, the recipe scores by {recipe.scoring}",
                     remedy="Take a late-… recipe for a model with a vector a token, and another for any other",
                 )
+            train.check_fit(recipe, encoder)
             queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+            if isinstance(encoder, PairScorer):
+                cut, pairs = count_cut(encoder, examples.groups, queries, documents)
+                if cut:
+                    said = f"{cut:,} of {pairs:,} pairs are longer than the model's {encoder.max_length} tokens: cut"
+                    warnings.warn(said, InputWarning, stacklevel=2)
             logbook = Logbook(folder, self._about(), self.seed, tracker)
             if self.earlier:
                 checkpoint.take_over(self.earlier(store, progress).path, folder)
@@ -107,7 +118,7 @@ class Training:
         trained = self(store, progress)
 
         def make(folder: Path) -> None:
-            encoder = load(self.base.path, self.recipe.max_length)
+            encoder = load_any(self.base.path, self.recipe.max_length)
             self.recipe.tuning.prepare(encoder, self.seed)
             checkpoint.restore_weights(train.snapshot(trained.path, updates), encoder.module)
             export(encoder, folder / "model", self.base.name, self._sentences)
@@ -119,8 +130,8 @@ class Training:
         """Some of its texts, on which a merged adapter must give what the unmerged one gave."""
         return list(self.examples.queries.values())[:8] + list(self.examples.documents.values())[:8]
 
-    def _monitor(self, encoder: Encoder, logbook: Logbook) -> Monitor | None:
-        if self.probe is None:
+    def _monitor(self, encoder: Encoder | PairScorer, logbook: Logbook) -> Monitor | None:
+        if self.probe is None or isinstance(encoder, PairScorer):  # which has no vectors, and so no geometry
             return None
         fixed = self._every if self._chosen_by_the_probe else None
         look = Look.of(self.probe, encoder)
@@ -148,7 +159,7 @@ class Training:
             "batch": self.recipe.batching.size,
         }
 
-    def _observers(self, encoder: Encoder) -> list[CosineAccuracy]:
+    def _observers(self, encoder: Encoder | PairScorer) -> list[CosineAccuracy]:
         return [
             CosineAccuracy(
                 watched.groups,
@@ -189,7 +200,7 @@ def asdict_examples(examples: Examples) -> dict[str, Any]:
     return {"groups": groups, "queries": dict(examples.queries), "documents": dict(examples.documents)}
 
 
-def texts_of(encoder: Encoder, examples: Examples, role: Role) -> Texts:
+def texts_of(encoder: Encoder | PairScorer, examples: Examples, role: Role) -> Texts:
     """The examples' queries or documents as tokens."""
     texts = examples.queries if role == "query" else examples.documents
     return Texts(encoder.tokenize(list(texts.values()), role), {text_id: i for i, text_id in enumerate(texts)})

@@ -1,7 +1,9 @@
-"""Search in two stages as a Python call: a late-interaction model over another's candidates."""
+"""Search in two stages as Python calls: a late-interaction model or a cross-encoder over another's candidates."""
 
 from __future__ import annotations
 
+import shutil
+import warnings
 from pathlib import Path
 
 from strop import late_search, stages
@@ -9,10 +11,12 @@ from strop.collection.contents import Contents
 from strop.commands import free, load, store
 from strop.lexical import BM25
 from strop.measures import mean
-from strop.models.loading import is_multi_vector
+from strop.models.cross_encoder import untrained_in
+from strop.models.loading import is_cross_encoder, is_multi_vector
 from strop.models.pretrained import resolve
-from strop.nouns import InputError
-from strop.runs import write_run
+from strop.nouns import InputError, InputWarning
+from strop.rerank import Cost
+from strop.runs import read_run, write_run
 from strop.stages import Progress, silent
 
 #: Of how many queries a two-stage search is measured against the exact one.
@@ -52,3 +56,45 @@ def search_two_stages(
     exact = stages.run_of(stages.search_dense(store(), late, checked, documents, 10, own, progress))
     write_run(second, out, "late")
     return mean(late_search.recall(first, exact, 10))
+
+
+def rerank(
+    run: str | Path,
+    out: str | Path,
+    model: str,
+    collection: str,
+    split: str = "test",
+    depth: int = 100,
+    progress: Progress = silent,
+) -> Cost:
+    """Write `run`, a TREC run over a collection's queries, with the first `depth` documents of each in the order of a
+    cross-encoder; return what that took, once: later calls find it made.
+
+    Raises InputError for an id that the collection lacks, and for a head that strop drew at random and nothing trained.
+    What others left untrained cannot be known. Warns of pairs that the model's limit cut.
+    """
+    free(out)
+    first = read_run(run)
+    scorer = resolve(model)
+    if not is_cross_encoder(scorer.path):
+        raise InputError(
+            "the model has no head that scores pairs: with a random one scores carry no order",
+            where=model,
+            remedy="Give a cross-encoder, or make one: strop train EXAMPLES OUT --as reranker --recipe rerank-bce",
+        )
+    if untrained := untrained_in(scorer.path):
+        raise InputError(
+            f"{', '.join(untrained)} is random and was never trained: scores carry no order",
+            where=model,
+            remedy="Train it: strop train EXAMPLES OUT --model MODEL --recipe rerank-bce",
+        )
+    data = load(collection, split)
+    queries, documents = {q.id: q.text for q in data.queries.values()}, Contents(data.documents)
+    made = stages.rerank_run(store(), scorer, first, queries, documents, depth, progress)
+    cost = Cost(**made.record["cost"])
+    if cost.cut:
+        limit = made.record["max_length"]
+        said = f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut"
+        warnings.warn(said, InputWarning, stacklevel=2)
+    shutil.copyfile(made.path / "run.trec", out)
+    return cost

@@ -24,7 +24,9 @@ from strop.artifacts import content_key
 from strop.batches import assemble
 from strop.losses.contrastive import InfoNCE
 from strop.losses.distillation import KLDivergence, MarginMSE
+from strop.losses.listwise import RankNet
 from strop.losses.pairwise import PairwiseSoftmax
+from strop.losses.pointwise import BinaryCrossEntropy
 from strop.losses.protocol import Loss
 from strop.losses.triplet import Triplet
 from strop.models.dense import Dense
@@ -40,17 +42,20 @@ UNTAUGHT: dict[str, Loss] = {
     "Triplet": Triplet(),
     "Triplet, narrow": Triplet(margin=0.5),
     "PairwiseSoftmax": PairwiseSoftmax(),
+    "BinaryCrossEntropy": BinaryCrossEntropy(),
 }
-TAUGHT: dict[str, Loss] = {
+COPYING: dict[str, Loss] = {
     "MarginMSE": MarginMSE(),
     "MarginMSE, cosine": MarginMSE(temperature=0.05),
     "KLDivergence": KLDivergence(),
     "KLDivergence, two temperatures": KLDivergence(temperature=0.5, teacher_temperature=2.0),
 }
+TAUGHT = COPYING | {"RankNet": RankNet()}
 LOSSES = UNTAUGHT | TAUGHT
 WITH_CHANCE = {name: loss for name, loss in LOSSES.items() if loss.chance(6) is not None}
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 every_untaught_loss = pytest.mark.parametrize("loss", UNTAUGHT.values(), ids=UNTAUGHT.keys())
+every_copying_loss = pytest.mark.parametrize("loss", COPYING.values(), ids=COPYING.keys())
 every_taught_loss = pytest.mark.parametrize("loss", TAUGHT.values(), ids=TAUGHT.keys())
 
 
@@ -116,7 +121,7 @@ def test_the_loss_falls_as_any_positive_rises_and_rises_with_the_negatives(loss:
     assert loss(torch.where(targets | mask, scores, scores + 3), targets, mask) > before
 
 
-@every_taught_loss
+@every_copying_loss
 def test_a_taught_loss_falls_all_the_way_to_its_teacher_s_scores_and_is_zero_there_whatever_a_row_is_shifted_by(
     loss: Loss,
 ) -> None:
@@ -391,6 +396,70 @@ def test_kl_is_the_plain_sum_over_known_candidates() -> None:
     assert KLDivergence(0.5, 2.0)(scores, teacher, mask).item() == pytest.approx(np.mean(rows), rel=1e-6)
 
 
+def test_binary_cross_entropy_by_hand_is_a_mean_over_positives_and_own_negatives() -> None:
+    batch = assemble([Group("q0", ("p0", "p1"), ("n0",)), Group("q1", ("p2",), ("n1",))], in_batch=False)
+    scores = torch.tensor([[2.0, -1.0, 0.5, 90.0, 90.0], [90.0, 90.0, 90.0, 0.0, -3.0]])
+    right = [1 / (1 + math.exp(-s)) for s in (2.0, -1.0, 0.0)] + [1 - 1 / (1 + math.exp(-s)) for s in (0.5, -3.0)]
+    assert BinaryCrossEntropy()(scores, batch.targets, batch.mask).item() == pytest.approx(-np.mean(np.log(right)))
+    found = BinaryCrossEntropy().diagnostics(scores, batch.targets, batch.mask)
+    assert found["positive_probability"] == pytest.approx(np.mean(right[:3]))
+    assert found["negative_probability"] == pytest.approx(1 - np.mean(right[3:]))
+    assert found["negatives"] == 1.0
+
+
+def test_ranknet_is_a_plain_loop_over_the_pairs_the_teacher_orders() -> None:
+    scores, teacher, mask = lesson(dtype=torch.float64)
+    teacher[0, :3] = 1.0  # ties, which count nowhere
+    pairs = [
+        math.log1p(math.exp(scores[q, low] - scores[q, high]))
+        for q in range(4)
+        for high in range(9)
+        for low in range(9)
+        if not mask[q, high] and not mask[q, low] and teacher[q, high] > teacher[q, low]
+    ]
+    assert len(pairs) > 20
+    assert RankNet()(scores, teacher, mask).item() == pytest.approx(np.mean(pairs), rel=1e-6)
+    with pytest.raises(ValueError, match="no two candidates of a query of this batch unequally"):
+        RankNet()(scores, torch.ones_like(teacher), mask)
+
+
+def test_ranknet_of_positives_and_negatives_is_pairwise_softmax_and_listnet_is_infonce_or_kl() -> None:
+    scores, targets, mask = case()
+    grades = targets.float()
+    assert RankNet()(scores, grades, mask).item() == pytest.approx(PairwiseSoftmax()(scores, targets, mask).item())
+    single, out = targets[1:], mask[1:]
+    surprise = F.cross_entropy(scores[1:].masked_fill(out, -torch.inf), single.float().argmax(1))
+    assert InfoNCE(1.0)(scores[1:], single, out).item() == pytest.approx(surprise.item())
+    teacher = 4 * torch.randn(4, 9, generator=torch.Generator().manual_seed(0))
+    nothing = torch.zeros_like(mask)
+    course = scores.clone().requires_grad_()
+    (listnet,) = torch.autograd.grad(F.cross_entropy(course, teacher.softmax(1)), course)
+    (kl,) = torch.autograd.grad(KLDivergence()(course, teacher, nothing), course)
+    torch.testing.assert_close(kl, listnet)
+
+
+def test_losses_over_pairs_equal_the_cross_encoder_losses_of_sentence_transformers() -> None:
+    from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss, ListNetLoss, RankNetLoss
+    from tiny_rerankers import reranker
+
+    model = reranker().model
+    queries, lists = sentences(3, seed=1, longest=6), [sentences(4, seed=k + 2) for k in range(3)]
+    labels = [torch.tensor(row) for row in ([3.0, 1.0, 0.0, 0.5], [0.0, 2.0, 5.0, 1.0], [1.0, 1.0, 0.0, -2.0])]
+    pairs = [(q, d) for q, documents in zip(queries, lists, strict=True) for d in documents]
+    with torch.no_grad():
+        scores = model(model.preprocess(pairs))["scores"].view(3, 4)
+        teacher, nothing = torch.stack(labels), torch.zeros(3, 4, dtype=torch.bool)
+        ranked = RankNetLoss(model)((queries, lists), labels)
+        assert RankNet()(scores, teacher, nothing).item() == pytest.approx(ranked.item() * math.log(2), rel=1e-5)
+        entropy = -(teacher.softmax(1) * teacher.log_softmax(1)).sum(1).mean().item()
+        listed = ListNetLoss(model)((queries, lists), labels)
+        assert KLDivergence()(scores, teacher, nothing).item() == pytest.approx(listed.item() - entropy, rel=1e-4)
+        wanted = teacher > 1.5
+        columns = [[q for q, _ in pairs], [d for _, d in pairs]]
+        judged = BinaryCrossEntropyLoss(model)(columns, wanted.flatten().float())
+        assert BinaryCrossEntropy()(scores, wanted, nothing).item() == pytest.approx(judged.item(), rel=1e-5)
+
+
 @every_taught_loss
 def test_a_query_with_fewer_than_two_known_candidates_changes_nothing_and_a_batch_of_them_says_so(loss: Loss) -> None:
     scores, teacher, mask = lesson()
@@ -425,7 +494,7 @@ def test_agreement_with_the_teacher_is_its_share_of_pairs_and_a_tie_counts_half(
     assert MarginMSE().diagnostics(-teacher.nan_to_num(), teacher, mask)["pair_agreement"] == 0.0
 
 
-def test_only_the_two_losses_of_a_teacher_are_taught_and_no_value_holds_it() -> None:
+def test_only_the_losses_of_a_teacher_are_taught_and_no_value_holds_it() -> None:
     assert not any(loss.taught for loss in UNTAUGHT.values())
     assert all(loss.taught for loss in TAUGHT.values())
     assert repr(KLDivergence(0.05)) == "KLDivergence(temperature=0.05, teacher_temperature=1.0)"

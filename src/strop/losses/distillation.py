@@ -32,7 +32,7 @@ class MarginMSE:
         _check(temperature=self.temperature)
 
     def __call__(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        student, teacher, known = _lesson(scores, targets, mask)
+        student, teacher, known = lesson(scores, targets, mask)
         counts = known.sum(1)
         residuals = (student / self.temperature - teacher).masked_fill(~known, 0.0)
         means = residuals.sum(1, keepdim=True) / counts.unsqueeze(1)
@@ -40,8 +40,8 @@ class MarginMSE:
         return (2 * squares / (counts - 1)).mean()  # the mean squared difference of two is twice the variance
 
     def diagnostics(self, scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-        """See `_diagnostics`."""
-        return _diagnostics(scores, targets, mask)
+        """See `lesson_diagnostics`."""
+        return lesson_diagnostics(scores, targets, mask)
 
     def chance(self, candidates: int) -> float | None:
         """None: at equal scores it is what the teacher's margins are."""
@@ -65,15 +65,15 @@ class KLDivergence:
         _check(temperature=self.temperature, teacher_temperature=self.teacher_temperature)
 
     def __call__(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        student, teacher, known = _lesson(scores, targets, mask)
+        student, teacher, known = lesson(scores, targets, mask)
         ours = (student / self.temperature).masked_fill(~known, float("-inf")).log_softmax(1)
         theirs = (teacher / self.teacher_temperature).masked_fill(~known, float("-inf")).log_softmax(1)
         gaps = (theirs - ours).masked_fill(~known, 0.0)
         return (theirs.exp() * gaps).sum(1).mean()
 
     def diagnostics(self, scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-        """See `_diagnostics`."""
-        return _diagnostics(scores, targets, mask)
+        """See `lesson_diagnostics`."""
+        return lesson_diagnostics(scores, targets, mask)
 
     def chance(self, candidates: int) -> float | None:
         """None: at equal scores it is log K less the entropy of the teacher."""
@@ -86,7 +86,7 @@ def _check(**temperatures: float) -> None:
             raise InputError(f"{name} is {value}", remedy="Give a number above 0, like 0.05")
 
 
-def _lesson(scores: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def lesson(scores: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Student's and teacher's scores, 0 where not known, and what is known; of queries with two known candidates."""
     known = ~(targets.isnan() | mask)
     rows = known.sum(1) >= 2
@@ -96,7 +96,7 @@ def _lesson(scores: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tens
     return student.masked_fill(~known, 0.0), targets[rows].to(student.dtype).masked_fill(~known, 0.0), known
 
 
-def _diagnostics(scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
+def lesson_diagnostics(scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
     """What the loss sees of a batch.
 
     `taught_candidates`: how many a query has that the teacher scored, on average. `pair_agreement`: the share of pairs
@@ -104,7 +104,7 @@ def _diagnostics(scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, flo
     chance: (1 + Kendall's tau-a) / 2, a mean over queries. `score_spread`, and `teacher_spread`, the same of the
     teacher's scores: see there. Queries with fewer than two known candidates are left out of all.
     """
-    student, teacher, known = _lesson(scores, targets, mask)
+    student, teacher, known = lesson(scores, targets, mask)
     agreed = [_agreement(s[k], t[k]) for s, t, k in zip(student, teacher, known, strict=True)]
     return {
         "taught_candidates": float(known.sum(1).float().mean()),

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 
+from strop.models.cross_encoder import heads
 from strop.models.encoder import Encoder, Role, represent_rows
+from strop.models.pair_scorer import PairScorer, score_pairs
 from strop.nouns import InputError
 
 #: Two forward passes that should be equal may differ by this much, merged against unmerged.
@@ -20,7 +22,7 @@ MERGE_TOLERANCE = 1e-5
 
 
 class Tuning(Protocol):
-    def prepare(self, encoder: Encoder, seed: int) -> None:
+    def prepare(self, encoder: Encoder | PairScorer, seed: int) -> None:
         """Mark what trains, adding parameters where the method has its own; `seed` fixes their start."""
         ...
 
@@ -29,8 +31,9 @@ class Tuning(Protocol):
 class Full:
     """Every weight trains."""
 
-    def prepare(self, encoder: Encoder, seed: int) -> None:
+    def prepare(self, encoder: Encoder | PairScorer, seed: int) -> None:
         encoder.module.requires_grad_(True)
+        _begin(encoder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,19 @@ class LoRA:
         if self.r < 1 or not 0 <= self.dropout < 1:
             raise InputError(f"r is {self.r} and dropout {self.dropout}", remedy="Give r >= 1 and 0 <= dropout < 1")
 
-    def prepare(self, encoder: Encoder, seed: int) -> None:
-        """In every tower. Raises InputError when no module of the model carries a target's name."""
+    def prepare(self, encoder: Encoder | PairScorer, seed: int) -> None:
+        """In every tower. A cross-encoder's head trains whole, and whatever else is random in it: peft would freeze it.
+
+        Raises InputError when no module of the model carries a target's name."""
+        whole = {name for tower in encoder.transformers for name in heads(tower.model)} | _begin(encoder)
         config = LoraConfig(
             r=self.r,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
             target_modules=list(self.targets),
             bias="none",
-            task_type=TaskType.FEATURE_EXTRACTION,
+            task_type=TaskType.SEQ_CLS if whole else TaskType.FEATURE_EXTRACTION,
+            modules_to_save=sorted(whole) or None,
         )
         encoder.module.requires_grad_(False)
         with torch.random.fork_rng(), warnings.catch_warnings():
@@ -75,7 +82,16 @@ class LoRA:
                 ) from error
 
 
-def export(encoder: Encoder, folder: str | Path, base_source: str, probe: list[str]) -> None:
+def _begin(model: Encoder | PairScorer) -> set[str]:
+    """Training begins: what was random in the model, which is so no longer."""
+    if not isinstance(model, PairScorer):
+        return set()
+    random = set(model.untrained)
+    model.mark_trained()
+    return random
+
+
+def export(encoder: Encoder | PairScorer, folder: str | Path, base_source: str, probe: list[str]) -> None:
     """Save the model whole, and its adapter beside it where it has one: `folder/adapter`, or `folder/adapter/0` and on
     for several towers, queries' first.
 
@@ -106,9 +122,14 @@ def _save_adapter(model: PeftModel, folder: Path, base_source: str) -> None:
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty card names a local path
 
 
-def _outputs(encoder: Encoder, texts: list[str]) -> torch.Tensor:
-    """Searchable vectors of the texts as queries and as documents, `(anything, D)`."""
+def _outputs(encoder: Encoder | PairScorer, texts: list[str]) -> torch.Tensor:
+    """Searchable vectors of the texts as queries and as documents, `(anything, D)`; or each one's score."""
     encoder.module.eval()
+    if isinstance(encoder, PairScorer):
+        sides = encoder.tokenize(texts, "query"), encoder.tokenize(texts, "document")
+        pairs = [encoder.pair(sides[0].row(i), sides[1].row(i)) for i in range(len(texts))]
+        with torch.inference_mode():
+            return score_pairs(encoder, pairs, np.arange(len(pairs)))
     roles: tuple[Role, Role] = ("query", "document")
     found = []
     with torch.inference_mode():

@@ -6,20 +6,49 @@ import json
 from pathlib import Path
 from typing import Any
 
+from strop.models.cross_encoder import Reranker
 from strop.models.dense import Dense
 from strop.models.encoder import Encoder
 from strop.models.late_interaction import LateInteraction
+from strop.models.pair_scorer import PairScorer
 from strop.models.two_towers import TwoTowers
+from strop.nouns import InputError
 
 
 def load(folder: str | Path, max_length: int | None = None) -> Encoder:
-    """One tower or two, a vector a text or a token, as the folder's own settings say; else one tower, mean pooling."""
+    """One tower or two, a vector a text or a token, as the folder's own settings say; else one tower, mean pooling.
+
+    Raises InputError for a cross-encoder: without its head it would be another model.
+    """
+    if is_cross_encoder(Path(folder)):
+        raise InputError(
+            "a cross-encoder has no vectors to search with", where=str(folder), remedy="Rerank a run: strop rerank"
+        )
     if is_multi_vector(Path(folder)):
         return LateInteraction.load(folder, max_length)
     kinds = _json(Path(folder) / "modules.json")
     if kinds and kinds[0]["type"].endswith(".Router"):
         return TwoTowers.load(folder, max_length)
     return Dense.load(folder, max_length)
+
+
+def load_scorer(folder: str | Path, max_length: int | None = None) -> PairScorer:
+    """The cross-encoder in a folder. Raises InputError for a model without a classification head."""
+    return Reranker.load(folder, max_length)
+
+
+def load_any(folder: str | Path, max_length: int | None = None) -> Encoder | PairScorer:
+    """What the folder says that it holds."""
+    return load_scorer(folder, max_length) if is_cross_encoder(Path(folder)) else load(folder, max_length)
+
+
+def is_cross_encoder(folder: Path) -> bool:
+    """Whether a model folder says that it reads pairs; one in transformers' own layout, that it classifies."""
+    settings = _json(folder / "config_sentence_transformers.json")
+    if settings and "model_type" in settings:
+        return bool(settings["model_type"] == "CrossEncoder")
+    made = (_json(folder / "config.json") or {}).get("architectures") or [""]
+    return not (folder / "modules.json").is_file() and str(made[0]).endswith("ForSequenceClassification")
 
 
 def is_multi_vector(folder: Path) -> bool:

@@ -1,0 +1,223 @@
+"""Cross-encoder: one transformer reads query and document together, and a head turns them into one logit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import safe_open
+from sentence_transformers import CrossEncoder
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.cross_encoder.modules.logit_score import LogitScore
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification
+from transformers.utils import logging
+
+from strop.models.encoder import Role
+from strop.models.pair_scorer import Ids, Pair
+from strop.models.pair_template import PairTemplate, bare
+from strop.nouns import InputError
+from strop.tokens import Tokens
+
+#: Texts tokenized at once.
+_BLOCK = 10_000
+#: In the transformer's config: modules whose weights strop drew at random and nothing has trained since.
+_UNTRAINED = "strop_untrained"
+
+
+class Reranker:
+    """A `CrossEncoder` of one logit a pair, in float32.
+
+    Raises InputError for another number of labels, for one that reads pairs through a language model's prompt, for a
+    tokenizer that cuts from the left, or for a `max_length` beyond the positions the model has.
+    """
+
+    def __init__(self, model: CrossEncoder, max_length: int | None = None) -> None:
+        if not isinstance(model[0], Transformer) or any(isinstance(m, LogitScore) for m in model):
+            raise InputError(
+                f"the model ({', '.join(type(m).__name__ for m in model)}) does not score pairs by a head of its own",
+                remedy="Give a cross-encoder that ends in a classification head",
+            )
+        if model.num_labels != 1:
+            raise InputError(
+                f"the model gives {model.num_labels} scores a pair", remedy="Give a cross-encoder with one label"
+            )
+        positions = getattr(model[0].model.config, "max_position_embeddings", None)
+        if max_length is not None and positions is not None and max_length > positions:
+            raise InputError(
+                f"max_length {max_length} exceeds the model's {positions} positions",
+                remedy=f"Choose at most {positions}",
+            )
+        self.model = model.float()  # transformers 5 keeps the checkpoint's dtype, which may be half precision
+        if max_length is not None:
+            model.max_seq_length = max_length
+        self.max_length: int = int(model.max_seq_length or positions or 512)
+        self._template = PairTemplate.of(model.tokenizer)
+        if self.max_length < self._template.specials + 2:
+            raise InputError(
+                f"max_length {self.max_length} leaves no room beside {self._template.specials} special tokens",
+                remedy=f"Choose at least {self._template.specials + 2}",
+            )
+
+    @classmethod
+    def load(cls, folder: str | Path, max_length: int | None = None) -> Reranker:
+        """From a cross-encoder's folder, in sentence-transformers' or transformers' layout.
+
+        Raises InputError also for a folder without a classification head: one drawn at random would give scores that
+        carry no order.
+        """
+        _refuse_foreign_code(Path(folder))
+        with _quiet():
+            model = CrossEncoder(str(folder), local_files_only=True)
+        held = _names(Path(folder))
+        missing = [h for h in heads(getattr(model[0], "model", None)) if not any(f".{h}." in f".{n}" for n in held)]
+        if missing:
+            raise InputError(
+                f"the model has no weights for its {' and '.join(missing)}: scores carry no order",
+                where=str(folder),
+                remedy="Give a trained cross-encoder, or give this model a fresh head and train it",
+            )
+        return cls(model, max_length)
+
+    @classmethod
+    def from_base(cls, folder: str | Path, seed: int, max_length: int | None = None) -> Reranker:
+        """A dense or plain transformer with a fresh head of one logit, random from `seed`: its scores carry no order
+        before it is trained, and `untrained` says so, also once it is saved.
+
+        A pooler that the folder lacks is random too. Raises InputError for a folder that has a head of one logit.
+        """
+        _refuse_foreign_code(Path(folder))
+        with _quiet(), torch.random.fork_rng():
+            torch.manual_seed(seed)
+            transformer = Transformer(
+                str(folder),
+                transformer_task="sequence-classification",
+                config_kwargs={"num_labels": 1},
+                model_kwargs={"ignore_mismatched_sizes": True, "local_files_only": True},
+            )
+            _, info = AutoModelForSequenceClassification.from_pretrained(
+                str(folder), num_labels=1, ignore_mismatched_sizes=True, output_loading_info=True
+            )
+        fresh = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+        if not fresh:
+            raise InputError("the model has a head already", where=str(folder), remedy="Load it as it is")
+        setattr(transformer.model.config, _UNTRAINED, sorted({name.rsplit(".", 1)[0] for name in fresh}))
+        return cls(CrossEncoder(modules=[transformer]), max_length)
+
+    @property
+    def module(self) -> nn.Module:
+        return self.model
+
+    @property
+    def transformers(self) -> tuple[Transformer, ...]:
+        return (cast(Transformer, self.model[0]),)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def pad_id(self) -> int:
+        return int(self._tokenizer.pad_token_id)
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        return tuple(getattr(self.transformers[0].model.config, _UNTRAINED, ()))
+
+    def mark_trained(self) -> None:
+        if self.untrained:
+            delattr(self.transformers[0].model.config, _UNTRAINED)
+
+    def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
+        # As the library does, whose prompt goes before the first text of a pair.
+        prompt = self.model.prompts.get(self.model.default_prompt_name or "") if role == "query" else None
+        texts = [(prompt or "") + text for text in texts]
+        parts = (texts[start : start + _BLOCK] for start in range(0, len(texts), _BLOCK))
+        return Tokens.join([Tokens.of(bare(self._tokenizer, part)) for part in parts])
+
+    def pair(self, query: Ids, document: Ids) -> Pair:
+        return self._template(query, document, self.max_length)
+
+    def set_dropout(self, rate: float) -> None:
+        parts: list[Any] = list(self.module.modules())
+        for module in parts:
+            if isinstance(module, nn.Dropout):
+                module.p = rate
+            elif isinstance(getattr(module, "attention_dropout", None), float):
+                module.attention_dropout = rate  # of GTE and ModernBERT, which have no module for it
+
+    def score(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
+        features = {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
+        if self._template.typed:
+            features["token_type_ids"] = types.to(self.device)
+        scores: Tensor = self.model(features)["scores"]
+        return scores.reshape(len(ids))
+
+    def save(self, folder: str | Path) -> None:
+        """In sentence-transformers' layout, safetensors only, for plain `CrossEncoder(folder)`."""
+        self.model.save_pretrained(str(folder), create_model_card=False)
+
+    @property
+    def _tokenizer(self) -> Any:
+        return self.model.tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class FreshHead:
+    """The architecture of a cross-encoder on a dense model's transformer, its head random from `seed`."""
+
+    seed: int = 0
+
+    def convert(self, source: Path, target: Path) -> None:
+        """Unlike other architectures this one adds something random: `Reranker.untrained` says what."""
+        Reranker.from_base(source, self.seed).save(target)
+
+
+def heads(model: Any) -> list[str]:
+    """The names of the modules with weights that stand on a transformer; none where it is a bare one."""
+    inner = getattr(model, "base_model_prefix", "")
+    if not inner or not hasattr(model, inner):
+        return []
+    return [name for name, child in model.named_children() if name != inner and any(True for _ in child.parameters())]
+
+
+def untrained_in(folder: Path) -> tuple[str, ...]:
+    """`Reranker.untrained` of a saved model, without loading it."""
+    config = folder / "config.json"
+    return tuple(json.loads(config.read_text(encoding="utf-8")).get(_UNTRAINED, ())) if config.is_file() else ()
+
+
+def _names(folder: Path) -> set[str]:
+    """The names of all weights in a folder."""
+    found: set[str] = set()
+    for path in folder.rglob("*.safetensors"):
+        with safe_open(path, framework="np") as file:
+            found |= set(file.keys())
+    return found
+
+
+def _refuse_foreign_code(folder: Path) -> None:
+    """GTE's own repositories carry a model type that only their own code knows; transformers has the same as `gte`."""
+    config = folder / "config.json"
+    if config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "new":
+        raise InputError(
+            "the model's type is 'new', which needs code from its hub, and none is run",
+            where=str(config),
+            remedy="Give the same weights as type 'gte': alibaba-nlp-community/gte-multilingual-base",
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's report of weights it draws at random: we say it ourselves, or refuse."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)

@@ -1,0 +1,75 @@
+"""The rows a cross-encoder reads: two texts' tokens under one template, cut to the room there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from strop.models.pair_scorer import Ids, Pair
+from strop.nouns import InputError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairTemplate:
+    """What a tokenizer puts before, between and after the two texts of a pair, and the token types of all five spans.
+
+    `typed`: whether the model is given token types at all.
+    """
+
+    parts: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    types: tuple[int, int, int, int, int]
+    typed: bool
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> PairTemplate:
+        """Read off one pair. Raises InputError where a text becomes other tokens in a pair than alone, or is cut from
+        the left."""
+        if tokenizer.truncation_side != "right":
+            raise InputError("the tokenizer cuts texts from the left", remedy="Set its truncation_side to right")
+        seen = tokenizer("a b", "c")
+        ids = seen["input_ids"]
+        sides = seen.sequence_ids(0)
+        first, second = ([i for i, side in enumerate(sides) if side == k] for k in (0, 1))
+        if [[ids[i] for i in side] for side in (first, second)] != bare(tokenizer, ["a b", "c"]):
+            raise InputError("the tokenizer reads a text in a pair unlike the text alone", remedy="Give another model")
+        spans = (slice(0, first[0]), slice(first[-1] + 1, second[0]), slice(second[-1] + 1, None))
+        parts = tuple(tuple(ids[span]) for span in spans)
+        types = seen.get("token_type_ids") or [0] * len(ids)
+        at = (0, first[0], first[-1] + 1, second[0], len(ids) - 1)
+        return cls(cast(Any, parts), cast(Any, tuple(types[i] for i in at)), "token_type_ids" in seen)
+
+    @property
+    def specials(self) -> int:
+        return sum(map(len, self.parts))
+
+    def __call__(self, query: Ids, document: Ids, max_length: int) -> Pair:
+        """One row of at most `max_length` tokens."""
+        kept = longest_first(len(query), len(document), max_length - self.specials)
+        before, between, after = (np.array(part, dtype=np.int32) for part in self.parts)
+        spans = (before, query[: kept[0]], between, document[: kept[1]], after)
+        types = np.repeat(np.array(self.types, dtype=np.int32), [len(span) for span in spans])
+        return Pair(np.concatenate(spans), types, len(query) + len(document) - sum(kept))
+
+
+def longest_first(query: int, document: int, room: int) -> tuple[int, int]:
+    """How many tokens each side keeps, together at most `room`: the longer loses first, then both in equal parts.
+
+    As the tokenizers library truncates "longest_first": of an odd room the document gets the odd token, unless the
+    query was the longer.
+    """
+    if query + document <= room:
+        return query, document
+    shorter = min(query, document)
+    if 2 * shorter > room:
+        shorter = room // 2
+    return (room - shorter, shorter) if query > document else (shorter, room - shorter)
+
+
+def bare(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids without special tokens, nothing cut off."""
+    settings = {"add_special_tokens": False, "truncation": False, "padding": False, "return_attention_mask": False}
+    found: list[list[int]] = tokenizer(list(texts), verbose=False, **settings)["input_ids"]
+    return found

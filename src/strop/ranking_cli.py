@@ -1,0 +1,62 @@
+"""Commands that make a run of other runs. Rooms are imported inside commands, so that --help is instant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fuse(
+    out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
+    runs: Annotated[list[Path], typer.Argument(help="The TREC runs to fuse: two or more.")],
+    method: Annotated[str, typer.Option(help="rrf, minmax, zscore or combmnz.")] = "rrf",
+    weights: Annotated[str | None, typer.Option(metavar="A,B,…", help="One for each run; equal if left out.")] = None,
+    tune_on: Annotated[
+        str | None, typer.Option(help="Choose weights on these qrels (a TREC file or a collection), with --dev-run.")
+    ] = None,
+    dev_run: Annotated[
+        list[Path] | None, typer.Option(help="A run over the queries to tune on; one for each run, same order.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv to tune on.")] = "dev",
+    measure: Annotated[str, typer.Option(help="What to tune for.")] = "nDCG@10",
+) -> None:
+    """Fuse runs into one, by ranks or by normalised scores.
+
+    Weights are tuned on other queries than those fused, and their gain is printed for queries left out of the choice.
+    """
+    from strop import fuse_commands
+    from strop.nouns import InputError
+
+    try:
+        parsed = tuple(float(weight) for weight in weights.split(",")) if weights else ()
+    except ValueError:
+        raise InputError(f"--weights {weights!r} are no numbers", remedy="Write them like 0.3,0.7") from None
+    found = fuse_commands.fuse(out, runs, method, parsed, tune_on, dev_run or (), split, measure)
+    typer.echo(out)
+    if found is not None:
+        typer.echo(f"{found.measure} on the {found.queries:,} queries tuned on: {found.value:.4f}, which flatters")
+        for path, weight, low, high in zip(runs, found.method.weights, found.low, found.high, strict=True):
+            typer.echo(f"weight {weight:g} [{low:g}, {high:g}] for {path}")
+        interval = f"[{found.gain_low:+.4f}, {found.gain_high:+.4f}]"
+        typer.echo(f"gain over equal weights, on queries left out: {found.gain:+.4f} {interval}")
+
+
+def rerank(
+    run: Annotated[Path, typer.Argument(help="A TREC run.")],
+    out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
+    model: Annotated[str, typer.Option(help="A cross-encoder: a folder or a hub id.")],
+    on: Annotated[str, typer.Option(help="The collection that the run is over.")] = "docstrings",
+    split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv has the run's queries.")] = "test",
+    depth: Annotated[int, typer.Option(min=1, help="Documents a query to put in a new order.")] = 100,
+) -> None:
+    """Put the first documents of a run in a cross-encoder's order; the others keep theirs below them.
+
+    A killed call goes on where it was when the same command is given again.
+    """
+    from strop import two_stages
+    from strop.terminal import progress
+
+    cost = two_stages.rerank(run, out, model, on, split, depth, progress)
+    typer.echo(f"{out}: {cost.pairs:,} pairs of {cost.tokens:,} tokens, scored in {cost.seconds:,.1f} s")
