@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -123,7 +123,7 @@ def with_each_optimizer(recipe: Recipe) -> dict[str, Recipe]:
     }
 
 
-def cost_table(costs: dict[str, Sequence[Cost]]) -> list[list[str]]:
+def cost_table(costs: Mapping[str, Sequence[Cost]]) -> list[list[str]]:
     """Rows, header first: a column for each optimiser, over its repeats medians, and the time with its least and most.
 
     Where there are two, a last column says what the second one saves of the first one's figure.
