@@ -36,8 +36,6 @@ app = typer.Typer(
 data = typer.Typer(no_args_is_help=True, help="Look at collections, or write one as a BEIR folder.")
 app.add_typer(data, name="data")
 app.add_typer(study, name="study")
-app.command()(fuse)
-app.command()(rerank)
 
 
 @data.command("inspect")
@@ -161,6 +159,10 @@ def search(
     else:
         args = (collection, out, model, prefilter, candidates, split, depth, progress)
         typer.echo(f"{out}: {two_stages.search_two_stages(*args):.1%} of the exact ten best are among the candidates")
+
+
+app.command()(fuse)
+app.command()(rerank)
 
 
 @app.command()
