@@ -27,7 +27,7 @@ from strop.models.architecture import Start, Untied
 from strop.models.pretrained import Pretrained
 from strop.negatives.from_run import RankWindow
 from strop.negatives.positive_relative import PositiveRelative
-from strop.nouns import Group
+from strop.nouns import Group, InputError
 from strop.scoring import Cosine
 from strop.stages import silent
 from strop.study import Cleaned, Mined, Negatives, Preset, Provided, SelfMined, System, Tuned, Union
@@ -267,6 +267,8 @@ def test_parts_are_as_many_as_refreshes_and_evenly_spread(bench: Workbench) -> N
     assert [part.until for part in parts] == [3, 7, None], "of 10 updates"
     assert not is_made(replace(whole, seed=1), policy, bench.mining)
     assert refreshed(whole, None, bench.mining) is whole
+    with pytest.raises(InputError, match="2 updates cannot be cut in 3 parts"):
+        refreshed(replace(whole, recipe=replace(whole.recipe, updates=2)), policy, bench.mining)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from strop.cells import Cell, Done, cells, run_cells
 from strop.conduct import MEASURES, conduct
 from strop.models.architecture import Start, Tied, Untied
 from strop.models.late_interaction import Late
+from strop.nouns import InputError
 from strop.planning import plan
 from strop.recipes import IN_BATCH_FULL
 from strop.report.page import page
@@ -210,6 +211,9 @@ def test_with_one_collection_there_is_nothing_to_show(done: Done, workbench: Wor
     assert exhibit(alone, done) == {}
     named = Workbench(workbench.study, scale, workbench.source, workbench.store, others=workbench.others[:1])
     assert list(named.panels) == ["small", "other"], "collections given for a run stand for the scale's"
+    twice = Workbench(workbench.study, scale, workbench.source, workbench.store, others=(workbench.source,))
+    with pytest.raises(InputError, match="two collections are named 'small'. Leave one out"):
+        _ = twice.panels
 
 
 def test_the_report_of_such_a_study_renders(results: Results) -> None:

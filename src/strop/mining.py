@@ -15,7 +15,7 @@ from strop.negatives.group_files import Examples
 from strop.negatives.positive_relative import run_scores
 from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
-from strop.nouns import Collection, Group
+from strop.nouns import Collection, Group, InputError
 from strop.runs import Run
 from strop.stages import ById, Progress
 from strop.study import Cleaned, Mined, Negatives, Provided, SelfMined, Union
@@ -121,6 +121,11 @@ def _parts(
         yield whole
         return
     count = policy.refreshes + 1
+    if whole.recipe.updates < count:
+        raise InputError(
+            f"{whole.recipe.updates} updates cannot be cut in {count} parts to mine anew between",
+            remedy="Train longer, or refresh less often",
+        )
     part = replace(whole, until=round(whole.recipe.updates / count))
     for i in range(2, count + 1):
         yield part

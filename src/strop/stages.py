@@ -22,6 +22,7 @@ from strop.models.loading import is_multi_vector, load, load_scorer
 from strop.models.pretrained import Pretrained
 from strop.results import write_json
 from strop.runs import Run, read_run, write_run
+from strop.scoring import Scoring
 from strop.tokens import Tokens
 
 TOKENS = Stage("tokens", 2)
@@ -145,38 +146,19 @@ def search_dense(
     progress: Progress = silent,
 ) -> Artifact:
     """Artifact `search`: `run.trec`, exact, by inner products or MaxSim. Encodes what is not yet encoded."""
-    if is_multi_vector(model.path):
-        return _search_late(store, model, queries, documents, depth, exclude, progress)
     inputs = {"model": model.identity, "queries": texts_key(queries), "documents": texts_key(documents)}
 
     def make(folder: Path) -> None:
-        found = Vectors.load(_encode(store, model, documents, inputs["documents"], "document", progress))
-        asked = Vectors.load(_encode(store, model, queries, inputs["queries"], "query", progress))
-        with progress(f"search {len(found.ids):,} documents", len(asked.ids)) as advance:
-            run = search.search(asked.matrix, asked.ids, found.matrix, found.ids, depth, exclude, progress=advance)
+        if is_multi_vector(model.path):
+            asked, found, similarity = _token_vectors(store, model, queries, documents, progress)
+            with progress(f"MaxSim over {len(found.ids):,} documents", len(asked.ids)) as advance:
+                run = late_search.search(asked, found, similarity, depth, exclude, progress=advance)
+        else:
+            matrix = Vectors.load(_encode(store, model, documents, inputs["documents"], "document", progress))
+            rows = Vectors.load(_encode(store, model, queries, inputs["queries"], "query", progress))
+            with progress(f"search {len(matrix.ids):,} documents", len(rows.ids)) as advance:
+                run = search.search(rows.matrix, rows.ids, matrix.matrix, matrix.ids, depth, exclude, progress=advance)
         write_run(run, folder / "run.trec", "dense")
-
-    return store.build(SEARCH, {"depth": depth, "exclude": dict(exclude or {})}, inputs, make)
-
-
-def _search_late(
-    store: Store,
-    model: Pretrained,
-    queries: ById,
-    documents: ById,
-    depth: int,
-    exclude: ById | None,
-    progress: Progress,
-) -> Artifact:
-    inputs = {"model": model.identity, "queries": texts_key(queries), "documents": texts_key(documents)}
-
-    def make(folder: Path) -> None:
-        found = late_search.TokenVectors.load(encode_tokens(store, model, documents, "document", progress).path)
-        asked = late_search.TokenVectors.load(encode_tokens(store, model, queries, "query", progress).path)
-        similarity = _encoder(model.path).similarity
-        with progress(f"MaxSim over {len(found.ids):,} documents", len(asked.ids)) as advance:
-            run = late_search.search(asked, found, similarity, depth, exclude, progress=advance)
-        write_run(run, folder / "run.trec", "late")
 
     return store.build(SEARCH, {"depth": depth, "exclude": dict(exclude or {})}, inputs, make)
 
@@ -192,11 +174,18 @@ def rescore_late(
     progress: Progress = silent,
 ) -> Run:
     """MaxSim over each query's candidates only, of a model with a vector a token."""
-    found = late_search.TokenVectors.load(encode_tokens(store, model, documents, "document", progress).path)
-    asked = late_search.TokenVectors.load(encode_tokens(store, model, queries, "query", progress).path)
-    similarity = _encoder(model.path).similarity
+    asked, found, similarity = _token_vectors(store, model, queries, documents, progress)
     with progress(f"MaxSim over candidates of {len(asked.ids):,} queries", len(asked.ids)) as advance:
         return late_search.rescore(candidates, asked, found, similarity, depth, exclude, advance)
+
+
+def _token_vectors(
+    store: Store, model: Pretrained, queries: ById, documents: ById, progress: Progress
+) -> tuple[late_search.TokenVectors, late_search.TokenVectors, Scoring]:
+    """Queries', documents', and what scores them."""
+    found = late_search.TokenVectors.load(encode_tokens(store, model, documents, "document", progress).path)
+    asked = late_search.TokenVectors.load(encode_tokens(store, model, queries, "query", progress).path)
+    return asked, found, _encoder(model.path).similarity
 
 
 def encode_tokens(store: Store, model: Pretrained, texts: ById, role: Role, progress: Progress = silent) -> Artifact:

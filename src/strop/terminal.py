@@ -114,7 +114,7 @@ def training_end(made: Artifact, base: str) -> None:
     if "monitor_share" in record:
         took = f"{record['monitor_seconds']:.1f} s, {100 * record['monitor_share']:.1f} % of the run"
         _say(f"geometry: {record['monitor_looks']} looks in {took}")
-    else:
+    elif record["values"]["recipe"]["scoring"]["type"] != "Joint":  # a reranker has no space to look at
         _say(f"geometry: the run was too short to be watched; 'strop explain MODEL {base}' reads it")
     if record.get("stopped"):
         _say(f"stopped early: {record['stopped']}")

@@ -28,7 +28,7 @@ from strop.negatives.group_files import Examples
 from strop.negatives.positives import positive_groups
 from strop.negatives.taught import teach
 from strop.negatives.triples import TRIPLES
-from strop.nouns import Collection, Group
+from strop.nouns import Collection, Group, InputError
 from strop.probe import DOCUMENTS, QUERIES, Probe, of_collection, of_examples
 from strop.stages import Progress, Vectors, silent
 from strop.study import Mined, Negatives, Preset, Provided, Rates, Scale, SelfMined, Study, Tuned
@@ -64,10 +64,14 @@ class Workbench:
 
     @cached_property
     def panels(self) -> Mapping[str, Collection]:
-        """Every collection that systems are tested on, by name: its own first."""
-        own = self.material.test
-        others = (tested(self.scale, source, self.store.root) for source in self.others)
-        return {own.name: own} | {c.name: c for c in others if c.name != own.name}
+        """Every collection that systems are tested on, by name: its own first. Raises InputError when two share one."""
+        found = {self.material.test.name: self.material.test}
+        for source in self.others:
+            collection = tested(self.scale, source, self.store.root)
+            if collection.name in found:
+                raise InputError(f"two collections are named {collection.name!r}", where=source, remedy="Leave one out")
+            found[collection.name] = collection
+        return found
 
     def ranking(self, preset: Preset, name: str, seed: int, collection: Collection | None = None) -> Artifact:
         """The Run of a system over the test panel, or over another collection's."""
