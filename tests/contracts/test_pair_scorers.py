@@ -12,10 +12,11 @@ import tiny_models
 import torch
 from sentence_transformers import CrossEncoder
 from tiny_models import sentences
-from tiny_rerankers import KINDS, plain, reranker
+from tiny_rerankers import KINDS, TARGETS, plain, reranker
 from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification
 
+from strop.models.adapters import Full, LoRA
 from strop.models.cross_encoder import FreshHead, Reranker, heads
 from strop.models.pair_scorer import Pair, PairScorer, score_pairs
 from strop.models.pair_template import longest_first
@@ -89,6 +90,30 @@ def test_padding_and_company_change_no_score(kind: str) -> None:
     alone = torch.cat([scores(scorer, [pair]) for pair in ALL])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(together, scores(scorer, ALL[::-1]).flip(0), rtol=1e-5, atol=1e-5)
+
+
+@every_kind
+@pytest.mark.parametrize("adapted", [False, True])
+def test_under_autocast_the_logit_is_resolved_in_float32_and_gradients_reach_the_head(kind: str, adapted: bool) -> None:
+    scorer = reranker(kind)
+    tuning = LoRA(r=1, targets=TARGETS[kind]) if adapted else Full()
+    tuning.prepare(scorer, seed=0)
+    scorer.module.eval()
+    names = list(scorer.module.state_dict())
+    plain_scores = scores(scorer, ALL)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = score_pairs(scorer, rows(scorer, ALL), np.arange(len(ALL)))
+    assert half.dtype == torch.float32
+    distinct = [len(set(logits.tolist())) for logits in (half, half.bfloat16(), plain_scores)]
+    assert distinct[1] < distinct[0] == distinct[2], "bfloat16 would tie some"
+    torch.testing.assert_close(half.detach(), plain_scores, rtol=0, atol=0.1)
+    assert not torch.equal(half, plain_scores), "the transformer itself is in bfloat16"
+    half.sum().backward()
+    head = {n: p.grad for n, p in scorer.module.named_parameters() if "classifier" in n and p.requires_grad}
+    assert head
+    assert all(grad is not None and grad.abs().sum() > 0 for grad in head.values())
+    assert list(scorer.module.state_dict()) == names
+    assert torch.equal(scores(scorer, ALL), plain_scores), "no hook is left"
 
 
 def test_bert_reads_token_types() -> None:

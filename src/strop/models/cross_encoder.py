@@ -31,7 +31,7 @@ _UNTRAINED = "strop_untrained"
 
 
 class Reranker:
-    """A `CrossEncoder` of one logit a pair, in float32.
+    """A `CrossEncoder` of one logit a pair, in float32; under autocast the logit itself still is.
 
     Raises InputError for another number of labels, for one that reads pairs through a language model's prompt, for a
     tokenizer that cuts from the left, or for a `max_length` beyond the positions the model has.
@@ -155,12 +155,41 @@ class Reranker:
         features = {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
         if self._template.typed:
             features["token_type_ids"] = types.to(self.device)
-        scores: Tensor = self.model(features)["scores"]
+        with self._head_in_float32():
+            scores: Tensor = self.model(features)["scores"]
         return scores.reshape(len(ids))
 
     def save(self, folder: str | Path) -> None:
         """In sentence-transformers' layout, safetensors only, for plain `CrossEncoder(folder)`."""
         self.model.save_pretrained(str(folder), create_model_card=False)
+
+    @contextmanager
+    def _head_in_float32(self) -> Iterator[None]:
+        """Whatever the autocast, the one logit comes in float32: of 8 bits of precision, many pairs would tie."""
+        device = self.device.type
+        if not torch.is_autocast_enabled(device):
+            yield
+            return
+
+        def again(linear: nn.Module, given: tuple[Tensor, ...], _: Tensor) -> Tensor:
+            assert isinstance(linear, nn.Linear)
+            with torch.autocast(device, enabled=False):
+                return nn.functional.linear(given[0].float(), linear.weight, linear.bias)
+
+        hooks = [linear.register_forward_hook(again) for linear in self._last_linears()]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _last_linears(self) -> list[nn.Linear]:
+        """The layer that gives the logit; with adapters, its trained copy and the one that the copy was made of."""
+        return [
+            module
+            for name, module in self.model.named_modules()
+            if isinstance(module, nn.Linear) and module.out_features == 1 and ".lora_" not in name
+        ]
 
     @property
     def _tokenizer(self) -> Any:
