@@ -16,8 +16,11 @@ from tiny_models import WORDS, sentences
 from tiny_rerankers import KINDS, reranker
 from torch import Tensor, nn
 
+from strop import stages
+from strop.artifacts import Store
 from strop.measures import evaluate, mean
 from strop.models.pair_scorer import Ids, Pair
+from strop.models.pretrained import resolve
 from strop.nouns import InputError
 from strop.rerank import Cost, clear, rerank
 from strop.runs import Run, read_qrels, read_run
@@ -80,6 +83,36 @@ def test_the_first_documents_are_in_the_order_of_the_library_s_scores(kind: str,
     assert (cost.pairs, cost.tokens) == (120, tokens)
     assert cost.seconds > 0
     assert any(found[q].doc_ids != run[q].doc_ids for q in run)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_bfloat16_the_logits_are_near_and_no_two_documents_tie(kind: str, tmp_path: Path) -> None:
+    run = first_stage()
+    whole, half = (tmp_path / name for name in ("whole", "half"))
+    whole.mkdir()
+    half.mkdir()
+    exact, _ = rerank(run, reranker(kind), QUERIES, DOCUMENTS, 20, whole)
+    found, cost = rerank(run, reranker(kind), QUERIES, DOCUMENTS, 20, half, precision="bfloat16")
+    assert cost.pairs == 120
+    for query_id, ranking in found.items():
+        logits = dict(zip(ranking.doc_ids, ranking.scores.tolist(), strict=True))
+        theirs = dict(zip(exact[query_id].doc_ids, exact[query_id].scores.tolist(), strict=True))
+        assert logits == pytest.approx(theirs, abs=0.1)
+        assert logits != theirs
+        assert len(set(logits.values())) == 20
+
+
+def test_a_precision_other_than_the_default_has_a_key_of_its_own(tmp_path: Path) -> None:
+    reranker().save(tmp_path / "model")
+    model, store = resolve(str(tmp_path / "model")), Store(tmp_path / "home")
+    run = first_stage(5)
+    made = [
+        stages.rerank_run(store, model, run, QUERIES, DOCUMENTS, 5),
+        stages.rerank_run(store, model, run, QUERIES, DOCUMENTS, 5, precision="bfloat16"),
+    ]
+    assert made[0].record["values"] == {"depth": 5}, "what was made before keeps its key"
+    assert made[1].record["values"] == {"depth": 5, "precision": "bfloat16"}
+    assert made[0].key != made[1].key
 
 
 def test_below_the_depth_the_first_order_is_kept_and_equal_scores_go_by_the_one_rule(tmp_path: Path) -> None:

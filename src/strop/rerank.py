@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,9 @@ from strop.tokens import cut
 
 #: Pairs of one block, whole queries: what is lost when killed, and what is sorted by length together.
 BLOCK = 4096
+
+#: Of the forward pass; logits are float32 either way.
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,10 @@ def rerank(
     folder: Path,
     progress: Callable[[int], None] | None = None,
     block: int = BLOCK,
+    precision: Precision = "float32",
 ) -> tuple[Run, Cost]:
     """The first `depth` documents of every query by the scorer's logits, equal ones by the run's one rule; the others
-    below them, in the order they had. And what it took.
+    below them, in the order they had. And what it took. `precision` is the forward pass's, by autocast.
 
     Each block of queries is written to `folder` once it is scored, and one that is there already is read: a killed call
     goes on. The folder is for these very inputs. `progress` is told how many pairs were done. Raises InputError, before
@@ -62,7 +67,9 @@ def rerank(
     cost = Cost()
     for number, query_ids in enumerate(_blocks(run, depth, block)):
         path = folder / f"block-{number:06}.json"
-        logits, took = _read(path, query_ids) or _score(path, run, query_ids, scorer, queries, documents, depth)
+        logits, took = _read(path, query_ids) or _score(
+            path, run, query_ids, scorer, queries, documents, depth, precision
+        )
         cost += took
         if progress:
             progress(took.pairs)
@@ -114,6 +121,7 @@ def _score(
     queries: Mapping[str, str],
     documents: Mapping[str, str],
     depth: int,
+    precision: Precision,
 ) -> tuple[dict[str, list[float]], Cost]:
     """Logits of each query's first documents, and their cost; both are written to `path`, whole or not at all."""
     started = time.perf_counter()
@@ -124,7 +132,8 @@ def _score(
     pairs = [scorer.pair(asked.row(i), found.row(row[d])) for i, doc_ids in enumerate(own.values()) for d in doc_ids]
     lengths = np.array([len(pair.ids) for pair in pairs], dtype=np.int64)
     logits = np.empty(len(pairs), dtype=np.float32)
-    with torch.inference_mode():
+    half = torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    with torch.inference_mode(), half:
         for chunk in cut(lengths, BUDGET.get(scorer.device.type, BUDGET["cpu"])):
             logits[chunk] = score_pairs(scorer, pairs, chunk).float().cpu().numpy()
     took = time.perf_counter() - started

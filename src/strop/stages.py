@@ -229,6 +229,7 @@ def rerank_run(
     documents: ById,
     depth: int,
     progress: Progress = silent,
+    precision: rerank.Precision = "float32",
 ) -> Artifact:
     """Artifact `rerank`: `run.trec`, a query's first `depth` candidates by a cross-encoder; `cost` in the record.
 
@@ -247,12 +248,14 @@ def rerank_run(
         scorer = load_scorer(model.path)
         pairs = sum(len(ranking.doc_ids[:depth]) for ranking in candidates.values())
         with progress(f"rerank {pairs:,} pairs", pairs) as advance:
-            run, cost = rerank.rerank(candidates, scorer, queries, documents, depth, folder, advance)
+            given = (candidates, scorer, queries, documents, depth, folder)
+            run, cost = rerank.rerank(*given, advance, precision=precision)
         write_run(run, folder / "run.trec", "rerank")
         rerank.clear(folder)
         return {"cost": asdict(cost), "max_length": scorer.max_length}
 
-    return store.build(RERANK, {"depth": depth}, inputs, make, resumable=True)
+    values = {"depth": depth} | ({"precision": precision} if precision != "float32" else {})
+    return store.build(RERANK, values, inputs, make, resumable=True)
 
 
 def run_of(artifact: Artifact) -> Run:
