@@ -6,6 +6,7 @@ import warnings
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny_models
 import typer.main
@@ -15,7 +16,7 @@ from strop import cli, terminal
 from strop.models.cross_encoder import FreshHead
 from strop.nouns import InputError, InputWarning
 from strop.recipes import RECIPES, recipe
-from strop.runs import read_run
+from strop.runs import Run, read_run, write_run
 from strop.train import Recipe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -29,7 +30,17 @@ OPTIONS = {
     "search": ("collection", "out", "--model", "--split", "--depth", "--prefilter", "--candidates"),
     "fuse": ("out", "runs", "--method", "--weights", "--tune-on", "--dev-run", "--split", "--measure"),
     "rerank": ("run", "out", "--model", "--on", "--split", "--depth"),
-    "evaluate": ("run", "against", "--qrels", "--split", "--measure", "--level", "--json"),
+    "evaluate": (
+        "run",
+        "against",
+        "--qrels",
+        "--split",
+        "--measure",
+        "--level",
+        "--candidates",
+        "--depth",
+        "--json",
+    ),
     "study run": ("name", "--scale", "--preset", "--on", "--test", "--budget"),
     "study plan": ("name", "--scale", "--preset", "--on", "--test"),
     "study show": ("point", "--study", "--scale", "--on", "--test"),
@@ -160,6 +171,13 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("evaluate test.trec --qrels small --measure MRR@10", "error: measure 'MRR@10' is not known"),
         ("evaluate test.trec --qrels small --level 0", "Invalid value for '--level'"),
         ("evaluate pairs.jsonl --qrels small", "error: pairs.jsonl:1: "),
+        ("evaluate test.trec --qrels small --depth 10", "error: --depth is that of the candidates. Give --candidates"),
+        (
+            "evaluate test.trec test.trec --qrels small --candidates test.trec",
+            "error: --candidates belongs to a single",
+        ),
+        ("evaluate test.trec --qrels small --candidates nowhere.trec", "error: nowhere.trec: cannot be read"),
+        ("evaluate test.trec --qrels small --candidates test.trec --depth 0", "Invalid value for '--depth'"),
         ("fuse out test.trec", "error: there is one run only. Give two or more"),
         ("fuse out test.trec nowhere.trec", "error: nowhere.trec: cannot be read"),
         ("fuse test.trec test.trec test.trec", "error: test.trec: there is something here already"),
@@ -307,6 +325,26 @@ def test_evaluate_gives_the_values_of_every_query_as_json(strop: Strop) -> None:
     assert strop("evaluate", "json.trec", "json.trec", "--qrels", "small", "--measure", "RR@10", "--json") == 0
     compared = json.loads(strop.out)
     assert [(c["measure"], c["comparison"]["tied"]) for c in compared] == [("RR@10", TEST)]
+
+
+def test_evaluate_shows_what_any_order_of_the_candidates_reaches(strop: Strop, folder: Path) -> None:
+    assert strop("search", "small", "first.trec", "--model", "bm25", "--depth", 20) == 0
+    turned = {
+        q: (r.doc_ids[4::-1] + r.doc_ids[5:], -np.arange(len(r.doc_ids))) for q, r in read_run("first.trec").items()
+    }
+    write_run(Run(turned), "turned.trec", "x")
+    words = ("evaluate", "turned.trec", "--qrels", "small", "--candidates", "first.trec")
+    assert strop(*words, "--depth", 5) == 0
+    assert max(map(len, strop.out.splitlines())) <= 80
+    assert f"{TEST} judged queries, depth 5\n" in strop.out
+    assert "Judged@10 is " in strop.out
+    assert strop(*words, "--measure", "RR@10", "--json") == 0
+    found = json.loads(strop.out)
+    assert found["depth"].startswith("depth 100, 8 of 8 queries have fewer")
+    assert [m["measure"] for m in found["measures"]] == ["RR@10"]
+    assert all(v <= found["measures"][0]["ceiling"][q] for q, v in found["measures"][0]["values"].items())
+    assert strop(*words, "--depth", 3) == 2
+    assert "there is no ceiling of it. Give the run that was reordered" in " ".join(strop.err.split())
 
 
 def test_queries_that_a_run_lacks_are_warned_of_in_one_line(strop: Strop, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from strop.ranking_cli import fuse, rerank
+from strop.ranking_cli import evaluate, fuse, rerank
 from strop.study_cli import study
 
 BASE = "all-MiniLM-L6-v2"
@@ -163,38 +163,7 @@ def search(
 
 app.command()(fuse)
 app.command()(rerank)
-
-
-@app.command()
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="A TREC run.")],
-    against: Annotated[Path | None, typer.Argument(help="A second TREC run to compare it with.")] = None,
-    qrels: Annotated[str, typer.Option(help="A TREC qrels file, or a collection.")] = "docstrings",
-    split: Split = "test",
-    measure: Annotated[
-        list[str] | None, typer.Option(help="nDCG@10, RR@10, AP, Rprec, Judged@10, …; repeatable.")
-    ] = None,
-    level: Annotated[int, typer.Option(min=1, help="The lowest grade that counts as relevant.")] = 1,
-    json_out: Annotated[bool, typer.Option("--json", help="Print the values of every query as JSON.")] = False,
-) -> None:
-    """Measure a run, or compare two with paired tests."""
-    from strop import commands
-    from strop.measures import MEASURES, averaged
-    from strop.terminal import COMPARED, comparison_rows, console, table
-
-    found = commands.evaluate(run, qrels, split, against, measure or MEASURES, level)
-    if json_out:
-        import json
-        from dataclasses import asdict
-
-        typer.echo(json.dumps(found if isinstance(found, dict) else list(map(asdict, found)), indent=1))
-    elif isinstance(found, dict):
-        queries = len(next(iter(found.values())))
-        rows = [[name, f"{averaged(name, values):.4f}"] for name, values in found.items()]
-        table([["measure", "mean"], *rows], f"{run}, {queries} judged queries")
-    else:
-        table(comparison_rows(found), f"{run} against {against}, {found[0].comparison.n} judged queries")
-        console.print(COMPARED)
+app.command()(evaluate)
 
 
 @app.command()

@@ -1,17 +1,23 @@
-"""Runs and judgments -> rows of results, and two runs -> a comparison measure by measure."""
+"""Runs and judgments -> rows of results; two runs -> a comparison, or a reordering beside its ceiling."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from strop.measures import MEASURES, evaluate, per_query
+import numpy as np
+
+from strop.ceiling import ceiling, depth_note
+from strop.measures import GEOMETRIC, MEASURES, evaluate, per_query
 from strop.nouns import InputError, InputWarning, Qrels
 from strop.results import Row
-from strop.runs import Run, read_run
-from strop.significance import Comparison, compare, holm
+from strop.runs import Ranking, Run, read_run
+from strop.significance import Comparison, compare, holm, minimum_detectable_effect
+
+#: Beside every value of a reordering: unjudged documents count as not relevant.
+JUDGED = "Judged@10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,31 @@ class MeasureComparison:
     measure: str
     comparison: Comparison
     holm_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reordered:
+    """A run of another's first documents under one measure, query by query: its `values`, those of the `first` run, and
+    the `ceiling`, the most that any order of these documents reaches.
+
+    `detectable` is the smallest mean difference of the two runs that so many queries resolve with power .8, given how
+    their differences spread; None where nothing differs, for one query, and for a measure without values of a query.
+    """
+
+    measure: str
+    values: Mapping[str, float]
+    first: Mapping[str, float]
+    ceiling: Mapping[str, float]
+    detectable: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reordering:
+    """`depth` as `ceiling.depth_note` says it, over the judged queries; `judged`: Judged@10 of the run by query."""
+
+    depth: str
+    judged: Mapping[str, float]
+    measures: tuple[Reordered, ...]
 
 
 def rows(
@@ -62,6 +93,52 @@ def compare_runs(
     compared = [compare(ours[name], theirs[name]) for name in names]
     corrected = holm([c.p for c in compared])
     return [MeasureComparison(*each) for each in zip(names, compared, corrected, strict=True)]
+
+
+def reordering(
+    run: Run, first: Run, qrels: Qrels, depth: int, measures: Iterable[str] = MEASURES, relevance_level: int = 1
+) -> Reordering:
+    """`run`, which puts the first `depth` documents of `first` in another order, beside what any order could reach.
+
+    Raises InputError when `first` lacks a judged query of the run, or the run is no reordering: then the ceiling would
+    be none. And as `measures.measure` and `ceiling.ideal_order` do.
+    """
+    run, first = (Run({q: each[q] for q in qrels if q in each}) for each in (run, first))
+    for query_id, ranking in run.items():
+        _check_reordered(query_id, ranking, first, depth)
+    names = tuple(dict.fromkeys(measures))
+    ours, theirs = (evaluate(each, qrels, names, relevance_level) for each in (run, first))
+    shown = [
+        Reordered(
+            name, ours[name], theirs[name],
+            ceiling(first, qrels, name, depth, relevance_level),
+            None if name == GEOMETRIC else _detectable(ours[name], theirs[name]),
+        )
+        for name in names
+    ]  # fmt: skip
+    return Reordering(depth_note(first, depth), evaluate(run, qrels, [JUDGED])[JUDGED], tuple(shown))
+
+
+def _check_reordered(query_id: str, ranking: Ranking, first: Run, depth: int) -> None:
+    if query_id not in first:
+        raise InputError(
+            f"query {query_id!r} of the run is not among the candidates'", remedy="Give the run that was reordered"
+        )
+    candidates = first[query_id].doc_ids
+    known, below = set(candidates[:depth]), candidates[depth:]
+    for rank, doc_id in enumerate(ranking.doc_ids, start=1):
+        if doc_id not in known if rank <= depth else doc_id not in below[rank - depth - 1 : rank - depth]:
+            place = f"the candidates' first {depth:,}" if rank <= depth else f"where the candidates have rank {rank:,}"
+            raise InputError(
+                f"document {doc_id!r}, rank {rank:,} of query {query_id!r}, is not {place}: there is no ceiling of it",
+                remedy="Give the run that was reordered, and the --depth it was reordered to",
+            )
+
+
+def _detectable(ours: Mapping[str, float], theirs: Mapping[str, float]) -> float | None:
+    differences = np.array([value - theirs[query_id] for query_id, value in ours.items()])
+    sd = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
+    return minimum_detectable_effect(sd, len(differences)) if sd else None
 
 
 def read_judged_run(path: str | Path, judged: Qrels) -> Run:

@@ -1,4 +1,4 @@
-"""Commands that make a run of other runs. Rooms are imported inside commands, so that --help is instant."""
+"""Commands that read runs: fuse, rerank, evaluate. Rooms are imported inside commands, so that --help is instant."""
 
 from __future__ import annotations
 
@@ -60,3 +60,51 @@ def rerank(
 
     cost = two_stages.rerank(run, out, model, on, split, depth, progress)
     typer.echo(f"{out}: {cost.pairs:,} pairs of {cost.tokens:,} tokens, scored in {cost.seconds:,.1f} s")
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A TREC run.")],
+    against: Annotated[Path | None, typer.Argument(help="A second TREC run to compare it with.")] = None,
+    qrels: Annotated[str, typer.Option(help="A TREC qrels file, or a collection.")] = "docstrings",
+    split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv to use.")] = "test",
+    measure: Annotated[
+        list[str] | None, typer.Option(help="nDCG@10, RR@10, AP, Rprec, Judged@10, …; repeatable.")
+    ] = None,
+    level: Annotated[int, typer.Option(min=1, help="The lowest grade that counts as relevant.")] = 1,
+    candidates: Annotated[
+        Path | None, typer.Option(help="The TREC run whose first documents it reorders: show what any order reaches.")
+    ] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="How many of them a query: 100 if left out.")] = None,
+    json_out: Annotated[bool, typer.Option("--json", help="Print the values of every query as JSON.")] = False,
+) -> None:
+    """Measure a run, alone or beside the ceiling of its candidates, or compare two with paired tests."""
+    import json
+    from dataclasses import asdict
+
+    from strop import commands, two_stages
+    from strop.measures import MEASURES, averaged
+    from strop.nouns import InputError
+    from strop.terminal import COMPARED, comparison_rows, console, reordering_table, table
+
+    if depth is not None and candidates is None:
+        raise InputError("--depth is that of the candidates", remedy="Give --candidates RUN too, or leave it out")
+    if candidates is not None and against is not None:
+        raise InputError("--candidates belongs to a single run", remedy="Leave the second run or --candidates out")
+    if candidates is not None:
+        args = (run, qrels, candidates, depth or 100, split, measure or MEASURES, level)
+        reordered = two_stages.evaluate_reordered(*args)
+        if json_out:
+            typer.echo(json.dumps(asdict(reordered), indent=1))
+        else:
+            reordering_table(reordered, f"{run} of {candidates}")
+        return
+    found = commands.evaluate(run, qrels, split, against, measure or MEASURES, level)
+    if json_out:
+        typer.echo(json.dumps(found if isinstance(found, dict) else list(map(asdict, found)), indent=1))
+    elif isinstance(found, dict):
+        queries = len(next(iter(found.values())))
+        rows = [[name, f"{averaged(name, values):.4f}"] for name, values in found.items()]
+        table([["measure", "mean"], *rows], f"{run}, {queries} judged queries")
+    else:
+        table(comparison_rows(found), f"{run} against {against}, {found[0].comparison.n} judged queries")
+        console.print(COMPARED)

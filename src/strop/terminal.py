@@ -18,8 +18,9 @@ from strop.alarms import alarms
 from strop.artifacts import Artifact
 from strop.checkpoints import Compared
 from strop.doctor import Finding
-from strop.evaluate import MeasureComparison
+from strop.evaluate import JUDGED, MeasureComparison, Reordering
 from strop.logbook import ROWS, read_logbook
+from strop.measures import averaged, mean
 from strop.planning import Plan
 from strop.points import Evidence, Point
 from strop.report.doubts import counted, doubts
@@ -106,6 +107,18 @@ def comparison_rows(compared: Sequence[MeasureComparison]) -> list[list[str]]:
             ]
         )
     return rows
+
+
+def reordering_table(found: Reordering, runs: str) -> None:
+    """Each measure of a reordered run beside its candidates' and their ceiling; below it how far to trust them."""
+    rows = [["measure", "mean", "candidates", "ceiling", "can see"]]
+    for each in found.measures:
+        means = (averaged(each.measure, values) for values in (each.values, each.first, each.ceiling))
+        seen = "–" if each.detectable is None else f"{each.detectable:.4f}"
+        rows.append([each.measure, *(f"{value:.4f}" for value in means), seen])
+    table(rows, f"{runs}, {len(found.judged)} judged queries, {found.depth}")
+    _say(f"{JUDGED} is {mean(found.judged):.4f}: documents without a judgment count as not relevant.")
+    _say("Ceiling: the best order of the candidates. Can see: the least difference from them resolved with power .8.")
 
 
 def training_end(made: Artifact, base: str) -> None:

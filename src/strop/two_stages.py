@@ -1,16 +1,19 @@
-"""Search in two stages as Python calls: a late-interaction model or a cross-encoder over another's candidates."""
+"""Search in two stages as Python calls: a late-interaction model or a cross-encoder over another's candidates, and what
+that could reach."""
 
 from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 from strop import late_search, stages
 from strop.collection.contents import Contents
-from strop.commands import free, load, store
+from strop.commands import free, judgments, load, store
+from strop.evaluate import Reordering, read_judged_run, reordering
 from strop.lexical import BM25
-from strop.measures import mean
+from strop.measures import MEASURES, mean
 from strop.models.cross_encoder import untrained_in
 from strop.models.loading import is_cross_encoder, is_multi_vector
 from strop.models.pretrained import resolve
@@ -98,3 +101,20 @@ def rerank(
         warnings.warn(said, InputWarning, stacklevel=2)
     shutil.copyfile(made.path / "run.trec", out)
     return cost
+
+
+def evaluate_reordered(
+    run: str | Path,
+    qrels: str,
+    candidates: str | Path,
+    depth: int = 100,
+    split: str = "test",
+    measures: Iterable[str] = MEASURES,
+    relevance_level: int = 1,
+) -> Reordering:
+    """A TREC run that reorders the first `depth` documents of the run `candidates`, beside the most that any order of
+    them reaches. Runs and `qrels` as `commands.evaluate` reads them; raises InputError as `evaluate.reordering` does.
+    """
+    judged = judgments(qrels, split)
+    made, first = (read_judged_run(path, judged) for path in (run, candidates))
+    return reordering(made, first, judged, depth, measures, relevance_level)
