@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "strop"
 #: From the top of the house down. A file imports only from rooms above its own; rooms on one line know each other.
 ROOMS = """
 nouns
-memory
+memory progress
 runs
 results logbook
 alarms choice
@@ -43,7 +43,7 @@ forwards
 selection
 checkpoint train
 held_out
-encode index search late_search rerank fuse
+encode index search late_search rescoring rerank fuse
 fuse_tuning
 routing
 probe

@@ -192,7 +192,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
             "fuse out test.trec test.trec --tune-on small --split test --dev-run test.trec --dev-run test.trec",
             "error: 8 queries to tune on are among those to fuse (first: 'q24')",
         ),
-        ("rerank test.trec out --model model --on small", "error: model: the model has no head that scores pairs"),
+        ("rerank test.trec out --model nowhere --on small", "error: nowhere: not in the hub's cache"),
         ("rerank test.trec out --model untrained --on small", "classifier is random and was never trained"),
         ("rerank nowhere.trec out --model model", "error: nowhere.trec: cannot be read"),
         ("rerank test.trec out --on small", "Missing option '--model'"),

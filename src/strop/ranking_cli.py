@@ -46,14 +46,15 @@ def fuse(
 def rerank(
     run: Annotated[Path, typer.Argument(help="A TREC run.")],
     out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
-    model: Annotated[str, typer.Option(help="A cross-encoder: a folder or a hub id.")],
+    model: Annotated[str, typer.Option(help="Whose order: a folder or a hub id.")],
     on: Annotated[str, typer.Option(help="The collection that the run is over.")] = "docstrings",
     split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv has the run's queries.")] = "test",
     depth: Annotated[int, typer.Option(min=1, help="Documents a query to put in a new order.")] = 100,
 ) -> None:
-    """Put the first documents of a run in a cross-encoder's order; the others keep theirs below them.
+    """Put the first documents of a run in a model's order; the others keep theirs below them.
 
-    A killed call goes on where it was when the same command is given again.
+    A cross-encoder reads pairs; another model goes by its own similarity. A killed call goes on where it was when the
+    same command is given again.
     """
     from strop import two_stages
     from strop.terminal import progress

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from strop.encode import BUDGET
 from strop.models.pair_scorer import PairScorer, score_pairs
 from strop.nouns import InputError
+from strop.rescoring import reordered
 from strop.runs import Run
 from strop.tokens import cut
 
@@ -63,7 +63,7 @@ def rerank(
     """
     check_known(run, queries, documents)
     scorer.module.eval()
-    scored: dict[str, tuple[Sequence[str], npt.NDArray[np.float32]]] = {}
+    scored: dict[str, list[float]] = {}
     cost = Cost()
     for number, query_ids in enumerate(_blocks(run, depth, block)):
         path = folder / f"block-{number:06}.json"
@@ -73,9 +73,8 @@ def rerank(
         cost += took
         if progress:
             progress(took.pairs)
-        for query_id in query_ids:
-            scored[query_id] = run[query_id].doc_ids, _above(logits[query_id], len(run[query_id].doc_ids))
-    return Run(scored), cost
+        scored |= logits
+    return reordered(run, depth, lambda query_id, _: np.array(scored[query_id], dtype=np.float32)), cost
 
 
 def check_known(run: Run, queries: Mapping[str, str], documents: Mapping[str, str]) -> None:
@@ -152,14 +151,3 @@ def _read(path: Path, query_ids: Sequence[str]) -> tuple[dict[str, list[float]],
         return None
     held = json.loads(path.read_text(encoding="utf-8"))
     return (held["scores"], Cost(**held["cost"])) if list(held["scores"]) == list(query_ids) else None
-
-
-def _above(logits: Sequence[float], count: int) -> npt.NDArray[np.float32]:
-    """The logits, and below the least of them strictly falling scores for the rest of `count` documents."""
-    first = np.array(logits, dtype=np.float32)
-    if not np.isfinite(first).all() or len(first) == count:
-        return np.pad(first, (0, count - len(first)))  # a Run refuses what is not finite, and names the document
-    least = float(first.min())
-    # A step that float32 resolves at the far end too.
-    step = max(1.0, 4 * float(np.spacing(np.float32(abs(least) + count))))
-    return np.concatenate([first, (least - step * np.arange(1, count - len(first) + 1)).astype(np.float32)])

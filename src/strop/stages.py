@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from strop import encode, late_search, rerank, search
+from strop import encode, late_search, rerank, rescoring, search
 from strop.artifacts import Artifact, Stage, Store, content_key
 from strop.lexical import BM25
 from strop.models.encoder import Encoder, Role
-from strop.models.loading import is_multi_vector, load, load_scorer
+from strop.models.loading import is_cross_encoder, is_multi_vector, load, load_scorer
 from strop.models.pretrained import Pretrained
+from strop.nouns import InputError
+from strop.progress import Counted
+from strop.progress import Progress as Progress
+from strop.progress import silent as silent
 from strop.results import write_json
 from strop.runs import Run, read_run, write_run
 from strop.scoring import Scoring
@@ -36,17 +40,6 @@ SHARD = 200_000
 
 #: Texts by id: what a stage needs of a collection. Read in its order and never copied whole, so it may be lazy.
 ById = Mapping[str, str]
-
-
-class Progress(Protocol):
-    """`with progress("encode documents", 2000) as advance: advance(64)`."""
-
-    def __call__(self, what: str, total: int) -> AbstractContextManager[Callable[[int], None]]: ...
-
-
-@contextmanager
-def silent(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    yield lambda done: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +66,8 @@ class Vectors:
 
 def texts_key(texts: ById) -> str:
     """SHA-256 over ids and texts in their order, the length of each before it: 64 hex digits."""
-    return _texts_key(texts.items())
-
-
-def _texts_key(texts: Iterable[tuple[str, str]]) -> str:
     digest = hashlib.sha256()
-    for pair in texts:
+    for pair in texts.items():
         for text in pair:
             data = text.encode(errors="surrogatepass")  # a lone surrogate has no UTF-8, but must not stop a run
             digest.update(len(data).to_bytes(8, "little"))
@@ -112,28 +101,13 @@ def _encode(store: Store, model: Pretrained, texts: ById, key: str, role: Role, 
         shards = []
         with progress(what, len(texts)) as advance:
             for part in _parts(texts, SHARD):
-                counted = _Counted(advance)
+                counted = Counted(advance)
                 shards.append(_encode(store, model, part, texts_key(part), role, counted))
                 advance(len(part) - counted.done)  # what was there already
         write_json([shard.key for shard in shards], folder / "shards.json")
         return {"texts": len(texts), "tokens": sum(shard.record["tokens"] for shard in shards)}
 
     return store.build(ENCODE, role, {"model": model.identity, "texts": key}, make)
-
-
-class _Counted:
-    """Progress of a part of something: goes on to the whole's `advance`, and is counted."""
-
-    def __init__(self, advance: Callable[[int], None]) -> None:
-        self.done = 0
-        self._advance = advance
-
-    def __call__(self, what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        return nullcontext(self._count)
-
-    def _count(self, done: int) -> None:
-        self.done += done
-        self._advance(done)
 
 
 def search_dense(
@@ -231,23 +205,32 @@ def rerank_run(
     progress: Progress = silent,
     precision: rerank.Precision = "float32",
 ) -> Artifact:
-    """Artifact `rerank`: `run.trec`, a query's first `depth` candidates by a cross-encoder; `cost` in the record.
+    """Artifact `rerank`: `run.trec`, a query's first `depth` candidates by a cross-encoder, or by the similarity of
+    any other model, for which their documents alone are encoded; `cost` in the record.
 
-    A killed call goes on at the block it was in. Raises InputError for an id that is not there.
+    A killed call goes on at the block, or the encoding, it was in. Raises InputError for an id that is not there, and
+    for a precision of a model that reads no pairs.
     """
     rerank.check_known(candidates, queries, documents)
-    ranked = dict.fromkeys(d for ranking in candidates.top(depth).values() for d in ranking.doc_ids)
+    reads_pairs = is_cross_encoder(model.path)
+    if not reads_pairs and precision != "float32":
+        raise InputError("the model makes vectors, in float32", remedy="Leave the precision as it is")
+    ranked = [d for ranking in candidates.top(depth).values() for d in ranking.doc_ids]
+    asked, found = rescoring.Part(queries, list(candidates)), rescoring.Part(documents, ranked)
     inputs = {
         "model": model.identity,
         "candidates": content_key([[q, ranking.doc_ids] for q, ranking in candidates.items()]),
-        "queries": _texts_key((q, queries[q]) for q in candidates),
-        "documents": _texts_key((d, documents[d]) for d in ranked),
+        "queries": texts_key(asked),
+        "documents": texts_key(found),
     }
 
     def make(folder: Path) -> dict[str, Any]:
+        if not reads_pairs:
+            run, cost = _by_similarity(store, model, candidates, asked, found, depth, progress)
+            write_run(run, folder / "run.trec", "rerank")
+            return {"cost": asdict(cost), "max_length": _encoder(model.path).max_length}
         scorer = load_scorer(model.path)
-        pairs = sum(len(ranking.doc_ids[:depth]) for ranking in candidates.values())
-        with progress(f"rerank {pairs:,} pairs", pairs) as advance:
+        with progress(f"rerank {len(ranked):,} pairs", len(ranked)) as advance:
             given = (candidates, scorer, queries, documents, depth, folder)
             run, cost = rerank.rerank(*given, advance, precision=precision)
         write_run(run, folder / "run.trec", "rerank")
@@ -256,6 +239,28 @@ def rerank_run(
 
     values = {"depth": depth} | ({"precision": precision} if precision != "float32" else {})
     return store.build(RERANK, values, inputs, make, resumable=True)
+
+
+def _by_similarity(
+    store: Store, model: Pretrained, run: Run, queries: ById, documents: ById, depth: int, progress: Progress
+) -> tuple[Run, rerank.Cost]:
+    """Vectors that were there already cost what they cost then. A pair is cut where its document is."""
+    late = is_multi_vector(model.path)
+    texts: tuple[tuple[ById, Role], ...] = ((queries, "query"), (documents, "document"))
+    made = [(encode_tokens if late else encode_texts)(store, model, part, role, progress) for part, role in texts]
+    started = time.perf_counter()
+    if late:
+        asked, found = (late_search.TokenVectors.load(artifact.path) for artifact in made)
+        ordered = rescoring.by_tokens(run, depth, asked, found, _encoder(model.path).similarity)
+    else:
+        rows, matrix = map(Vectors.load, made)
+        ordered = rescoring.by_vectors(run, depth, rows.ids, rows.matrix, matrix.ids, matrix.matrix)
+    seconds = time.perf_counter() - started + sum(artifact.record["wall_seconds"] for artifact in made)
+    encoder, tokens = _encoder(model.path), sum(artifact.record["tokens"] for artifact in made)
+    long = [count > encoder.max_length for count in encoder.token_counts(list(documents.values()))]
+    cut = {doc_id for doc_id, is_long in zip(documents, long, strict=True) if is_long}
+    pairs = [doc_id in cut for ranking in run.top(depth).values() for doc_id in ranking.doc_ids]
+    return ordered, rerank.Cost(len(pairs), tokens, sum(pairs), seconds)
 
 
 def run_of(artifact: Artifact) -> Run:

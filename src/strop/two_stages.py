@@ -1,5 +1,4 @@
-"""Search in two stages as Python calls: a late-interaction model or a cross-encoder over another's candidates, and what
-that could reach."""
+"""Search in two stages as Python calls: a model of any kind over another's candidates, and what that could reach."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from strop.evaluate import Reordering, read_judged_run, reordering
 from strop.lexical import BM25
 from strop.measures import MEASURES, mean
 from strop.models.cross_encoder import untrained_in
-from strop.models.loading import is_cross_encoder, is_multi_vector
+from strop.models.loading import is_multi_vector
 from strop.models.pretrained import resolve
 from strop.nouns import InputError, InputWarning
 from strop.rerank import Cost
@@ -70,8 +69,8 @@ def rerank(
     depth: int = 100,
     progress: Progress = silent,
 ) -> Cost:
-    """Write `run`, a TREC run over a collection's queries, with the first `depth` documents of each in the order of a
-    cross-encoder; return what that took, once: later calls find it made.
+    """Write `run`, a TREC run over a collection's queries, with the first `depth` documents of each in a model's order;
+    return what that took, once: later calls find it made. A model that reads no pairs goes by its own similarity.
 
     Raises InputError for an id that the collection lacks, and for a head that strop drew at random and nothing trained.
     What others left untrained cannot be known. Warns of pairs that the model's limit cut.
@@ -79,12 +78,6 @@ def rerank(
     free(out)
     first = read_run(run)
     scorer = resolve(model)
-    if not is_cross_encoder(scorer.path):
-        raise InputError(
-            "the model has no head that scores pairs: with a random one scores carry no order",
-            where=model,
-            remedy="Give a cross-encoder, or make one: strop train EXAMPLES OUT --as reranker --recipe rerank-bce",
-        )
     if untrained := untrained_in(scorer.path):
         raise InputError(
             f"{', '.join(untrained)} is random and was never trained: scores carry no order",
