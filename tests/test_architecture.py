@@ -54,6 +54,7 @@ causes
 ratchet
 recipes
 points
+systems
 study
 stages
 similarity
@@ -61,7 +62,8 @@ diagnose
 tuning bench_memory
 model_card
 exhibits
-mining starts material
+mining starts material rankings cross_fit
+training_data
 calibrations
 workbench
 cells
@@ -77,13 +79,13 @@ efficiency
 studies
 doctor
 commands
-data_commands two_stages fuse_commands
+data_commands two_stages fuse_commands teach_commands
 explain study_commands
 callback
 bench
 bench_training
 terminal
-study_cli ranking_cli
+study_cli ranking_cli teach_cli
 cli
 __main__
 """
@@ -104,7 +106,7 @@ DOORS = {
     "vl_convert": {"report"},
     "jinja2": {"report"},
     "lion_pytorch": {"optimizers"},
-    "typer": {"cli", "study_cli", "ranking_cli"},
+    "typer": {"cli", "study_cli", "ranking_cli", "teach_cli"},
     "umap": {"geometry"},
     "accelerate": {"trackers"},
 }

@@ -91,14 +91,24 @@ def test_a_teacher_s_bound_keeps_only_what_it_rejects_and_not_what_it_never_saw(
     flags = TeacherBound(0.1)([group("q1", "a", "b", "c", "unseen")], {"teacher": teacher})
     assert flags == [(True, False, False, True)]
     with pytest.raises(InputError, match="no scores of 'teacher'"):
-        TeacherBound()([], {"dense": teacher})
+        TeacherBound(0.1)([], {"dense": teacher})
+
+
+def test_a_probability_is_bounded_by_its_logit() -> None:
+    bound = TeacherBound.of_probability(0.1)
+    assert bound.bound == pytest.approx(-2.1972246)
+    logits = {"a": -2.19, "b": -2.20, "c": 0.0}
+    assert bound([group("q1", *logits)], {"teacher": lambda q, d: logits[d]}) == [(True, False, True)]
+    for probability in (0.0, 1.0, float("nan")):
+        with pytest.raises(InputError, match="the probability is"):
+            TeacherBound.of_probability(probability)
 
 
 def test_denoising_says_so_when_nothing_is_left_or_nothing_is_wanted() -> None:
     with pytest.raises(InputError, match=r"none of 2 mined negatives is left: teacher at 0\.1 or above flags them all"):
-        denoise([group("q1", "a", "b")], TeacherBound(), {"teacher": lambda q, d: 1.0})
+        denoise([group("q1", "a", "b")], TeacherBound(0.1), {"teacher": lambda q, d: 1.0})
     with pytest.raises(InputError, match="0 negatives are to be kept"):
-        denoise([group("q1", "a")], TeacherBound(), {"teacher": lambda q, d: 0.0}, keep=0)
+        denoise([group("q1", "a")], TeacherBound(0.1), {"teacher": lambda q, d: 0.0}, keep=0)
 
 
 def test_the_report_counts_rows_documents_and_ranks_of_each_source_and_the_doubling_of_the_union() -> None:

@@ -11,6 +11,7 @@ import typer
 
 from strop.ranking_cli import evaluate, fuse, rerank
 from strop.study_cli import study
+from strop.teach_cli import teach
 
 BASE = "all-MiniLM-L6-v2"
 Model = Annotated[
@@ -133,6 +134,9 @@ def train(
     made = commands.train(examples, out, recipe, given, model, epochs, seed, stop, track, progress, architecture)
     typer.echo(f"{out} (artifact {made.key}, {made.record['ledger']['trainable']:,} parameters trained)")
     training_end(made, model)
+
+
+app.command()(teach)
 
 
 @app.command()

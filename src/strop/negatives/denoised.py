@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -22,11 +23,21 @@ class TeacherBound:
 
     What the teacher did not score is flagged too: only what it rejects is known to be no answer. Raises InputError
     when the source is not given. Source: RocketQA, arXiv 2010.08191, section 3.2.2, which keeps negatives that its
-    cross-encoder gives a probability below 0.1.
+    cross-encoder gives a probability below 0.1: `of_probability(0.1)` for a reranker's logits.
     """
 
-    bound: float = 0.1
+    bound: float
     source: str = "teacher"
+
+    @classmethod
+    def of_probability(cls, probability: float, source: str = "teacher") -> TeacherBound:
+        """For scores that are logits, as of a reranker trained with binary cross-entropy: log(p / (1 - p)).
+
+        0.1 is a logit of -2.197. Raises InputError unless `probability` is between 0 and 1.
+        """
+        if not 0 < probability < 1:
+            raise InputError(f"the probability is {probability:g}", remedy="Give one above 0 and below 1, such as 0.1")
+        return cls(math.log(probability / (1 - probability)), source)
 
     def __str__(self) -> str:
         return f"{self.source} at {self.bound:g} or above"

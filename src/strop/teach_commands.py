@@ -1,0 +1,130 @@
+"""A teacher's scores for mined examples, as a Python call: examples in, taught examples out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from strop import cross_fit
+from strop.commands import ARCHITECTURES, free, store
+from strop.losses.pointwise import BinaryCrossEntropy
+from strop.models.cross_encoder import untrained_in
+from strop.models.loading import is_cross_encoder
+from strop.models.pretrained import BASE, Pretrained, resolve
+from strop.negatives.denoised import TeacherBound, denoise
+from strop.negatives.group_files import Examples, read_examples, write_examples
+from strop.negatives.positive_relative import run_scores
+from strop.negatives.taught import teach as taught
+from strop.nouns import Group, InputError, InputWarning
+from strop.recipes import recipe as named_recipe
+from strop.runs import Run
+from strop.scoring import Joint
+from strop.stages import Progress, silent
+from strop.starts import converted
+from strop.train import Recipe
+from strop.tuning import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What a teacher made of examples.
+
+    `folds`: queries of each, none when the model scored them as it was. `right`: the share of `pairs` (a positive and
+    a negative of its example, before any was dropped) in which the positive scores higher, in [0, 1]. `dropped` of the
+    `pairs` negatives, and `emptied` examples that lost all theirs and are not among the `examples` written.
+    """
+
+    examples: int
+    folds: tuple[int, ...]
+    pairs: int
+    right: float
+    dropped: int = 0
+    emptied: int = 0
+
+
+def teach(
+    examples: str | Path,
+    out: str | Path,
+    model: str = BASE,
+    recipe: str = "rerank-bce",
+    settings: Mapping[str, str] | None = None,
+    epochs: int = 1,
+    folds: int = 2,
+    seed: int = 42,
+    drop_above: float | None = None,
+    progress: Progress = silent,
+) -> Taught:
+    """Write `examples` with a reranker's `scores`, logits of each positive and negative; scores they had are replaced.
+
+    A trained cross-encoder scores them as it is. Any other `model` gets a fresh head, as `train` with the architecture
+    "reranker" does, and is trained by `recipe` once for each fold, on the other folds, so that no query is scored by a
+    model trained on it. Updates follow from `epochs`, unless `settings` sets `updates` (of all examples; a fold's share
+    of them is done). With `drop_above`, negatives to which the teacher gives that probability or more are dropped.
+
+    All that can be refused is refused before anything is trained, but for a `drop_above` that leaves no negative.
+    Raises InputError.
+    """
+    free(out)
+    data = read_examples(examples)
+    if lacking := sum(not g.negatives for g in data.groups):
+        raise InputError(
+            f"{lacking:,} of {len(data.groups):,} examples have no negatives for a teacher to score",
+            where=str(examples),
+            remedy="Mine them with 'strop mine'",
+        )
+    bound = None if drop_above is None else TeacherBound.of_probability(drop_above)
+    start = resolve(model)
+    made: tuple[frozenset[str], ...] = ()
+    if is_cross_encoder(start.path) and not untrained_in(start.path):
+        run = _as_it_is(start, data, settings, progress)
+    else:
+        chosen = _reranker(recipe, settings, bound)
+        if "updates" not in (settings or {}):
+            chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(data.groups)))
+        made = cross_fit.folds(data.groups, folds, seed)
+        if not untrained_in(start.path):
+            start = converted(store(), start, ARCHITECTURES["reranker"])
+        training, own = Training(start, chosen, data, {}, seed), cross_fit.own_candidates(data.groups)
+        run = cross_fit.cross_fitted(training, own, data.queries, data.documents, made, store(), progress)
+    groups = taught(data.groups, run)
+    pairs, right = _order(groups)
+    found = Taught(len(groups), tuple(map(len, made)), pairs, right)
+    if bound is not None:
+        most = max(len(g.negatives) for g in groups)
+        left = denoise(groups, bound, {bound.source: run_scores(run)}, keep=most)
+        groups = list(left.groups)
+        found = replace(found, examples=len(groups), dropped=left.flagged, emptied=left.emptied)
+    write_examples(replace(data, groups=tuple(groups)), out)
+    return found
+
+
+def _as_it_is(model: Pretrained, data: Examples, settings: Mapping[str, str] | None, progress: Progress) -> Run:
+    if settings:
+        raise InputError(
+            f"{model.title} is a trained cross-encoder and scores as it is: settings of a training do nothing",
+            remedy="Leave them out, or give a model to train",
+        )
+    said = f"if {model.title} was trained on these queries, its scores only repeat their labels: that cannot be known"
+    warnings.warn(said, InputWarning, stacklevel=3)
+    own = cross_fit.own_candidates(data.groups)
+    return cross_fit.scores(store(), model, own, data.queries, data.documents, progress)
+
+
+def _reranker(name: str, settings: Mapping[str, str] | None, bound: TeacherBound | None) -> Recipe:
+    chosen = named_recipe(name, settings)
+    if not isinstance(chosen.scoring, Joint):
+        raise InputError(f"recipe {name} is not a reranker's", remedy="Choose rerank-bce or rerank-softmax")
+    if bound is not None and not isinstance(chosen.loss, BinaryCrossEntropy):
+        raise InputError(
+            f"with recipe {name} scores are no logits of a probability, and none can be dropped by one",
+            remedy="Choose rerank-bce, or keep every negative",
+        )
+    return chosen
+
+
+def _order(groups: Sequence[Group]) -> tuple[int, float]:
+    """Pairs of a positive and a negative, and the share of them in which the positive scores higher."""
+    right = [g.teacher[p] > g.teacher[n] for g in groups for p in g.positives for n in g.negatives]
+    return len(right), sum(right) / len(right)
