@@ -43,7 +43,7 @@ forwards
 selection
 checkpoint train
 held_out
-encode index search late_search rescoring rerank fuse
+encode index search late_search rescoring passages rerank fuse
 fuse_tuning
 routing
 probe
@@ -67,7 +67,7 @@ training_data
 calibrations
 workbench
 cells
-study_transfer
+study_transfer study_reranking
 study_record study_exhibits
 conduct checkpoints
 planning

@@ -30,7 +30,7 @@ OPTIONS = {
     "teach": ("examples", "out", "--model", "--recipe", "--set", "--epochs", "--folds", "--seed", "--drop-above"),
     "search": ("collection", "out", "--model", "--split", "--depth", "--prefilter", "--candidates"),
     "fuse": ("out", "runs", "--method", "--weights", "--tune-on", "--dev-run", "--split", "--measure"),
-    "rerank": ("run", "out", "--model", "--on", "--split", "--depth"),
+    "rerank": ("run", "out", "--model", "--on", "--split", "--depth", "--windows", "--max-length"),
     "evaluate": (
         "run",
         "against",
@@ -42,9 +42,9 @@ OPTIONS = {
         "--depth",
         "--json",
     ),
-    "study run": ("name", "--scale", "--preset", "--on", "--test", "--budget"),
-    "study plan": ("name", "--scale", "--preset", "--on", "--test"),
-    "study show": ("point", "--study", "--scale", "--on", "--test"),
+    "study run": ("name", "--scale", "--preset", "--on", "--test", "--candidates", "--budget"),
+    "study plan": ("name", "--scale", "--preset", "--on", "--test", "--candidates"),
+    "study show": ("point", "--study", "--scale", "--on", "--test", "--candidates"),
     "study checkpoints": ("name", "--scale", "--on"),
     "study report": ("results", "out", "--live"),
     "explain": ("model", "base", "--on", "--split", "--queries", "--documents"),
@@ -206,6 +206,9 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
             "error: 8 queries to tune on are among those to fuse (first: 'q24')",
         ),
         ("rerank test.trec out --model nowhere --on small", "error: nowhere: not in the hub's cache"),
+        ("rerank test.trec out --model model --on small --windows max", "the model reads no pairs, in windows or"),
+        ("rerank test.trec out --model model --on small --windows sum", "error: windows are not pooled by 'sum'"),
+        ("rerank test.trec out --model model --on small --max-length 9", "error: --max-length is that of windows"),
         ("rerank test.trec out --model untrained --on small", "classifier is random and was never trained"),
         ("rerank nowhere.trec out --model model", "error: nowhere.trec: cannot be read"),
         ("rerank test.trec out --on small", "Missing option '--model'"),
@@ -220,6 +223,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("train pairs.jsonl tuned --model model --as late", "the vocabulary lacks the marker"),
         ("train pairs.jsonl tuned --model model --recipe late-full", "the recipe scores by MaxSim"),
         ("study run lora_out_of_domain --on small --test nowhere", "there is no collection 'nowhere'"),
+        ("study run lora_out_of_domain --on small --candidates no.trec", "there is no such run"),
         ("study run nowhere", "error: there is no study 'nowhere'. Choose lora_out_of_domain or when_finetuning_fails"),
         ("study run nowhere.py", "error: nowhere.py: there is no such study file"),
         ("study run --scale huge", "error: study when_finetuning_fails has no scale 'huge'. Choose quick"),
@@ -296,6 +300,9 @@ def test_a_reranker_is_made_trained_and_put_to_work(strop: Strop, folder: Path) 
     given = ("--model", "pairs/made", "--on", "small", "--depth", 5)
     assert strop("rerank", "pairs/bm25.trec", "pairs/out.trec", *given) == 0
     assert strop.out.startswith("pairs/out.trec: 40 pairs of ")
+    assert strop("rerank", "pairs/bm25.trec", "pairs/cut.trec", *given, "--windows", "max", "--max-length", 999) == 2
+    assert "max_length 999 exceeds the model's 64 positions" in " ".join(strop.err.split())
+    assert strop("rerank", "pairs/bm25.trec", "pairs/cut.trec", *given, "--windows", "max", "--max-length", 12) == 0
     first, second = read_run(folder / "pairs/bm25.trec"), read_run(folder / "pairs/out.trec")
     for query_id, ranking in first.items():
         assert set(second[query_id].doc_ids[:5]) == set(ranking.doc_ids[:5])

@@ -28,7 +28,8 @@ from strop.report.page import page
 from strop.results import read_results
 from strop.scoring import Cosine
 from strop.stages import Progress, silent
-from strop.study import Mined, Preset, Scale, Study, System, Tuned
+from strop.study import Preset, Scale, Study
+from strop.systems import Mined, System, Tuned
 from strop.workbench import Workbench
 
 SEEDS = (42, 43)

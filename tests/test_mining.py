@@ -30,10 +30,11 @@ from strop.negatives.positive_relative import PositiveRelative
 from strop.nouns import Group, InputError
 from strop.scoring import Cosine
 from strop.stages import silent
-from strop.study import Cleaned, Mined, Negatives, Preset, Provided, SelfMined, System, Tuned, Union
+from strop.study import Preset
+from strop.systems import Cleaned, Mined, Negatives, Provided, SelfMined, System, Tuned, Union
 from strop.train import Recipe
 from strop.tuning import Training, tuned_model
-from strop.workbench import Workbench
+from strop.workbench import Others, Workbench
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPE: Recipe = replace(
@@ -110,7 +111,9 @@ def test_a_union_doubles_the_rows_and_an_epoch_sees_each_of_them_once(bench: Wor
     by_query: dict[str, list[Group]] = {}
     for group in groups:
         by_query.setdefault(group.query_id, []).append(group)
-    lexical, dense = ({g.query_id: g for g in bench.mining.rows(p, miner_of(bench))} for p in (BY_BM25, BY_MODEL))
+    lexical, dense = (
+        {g.query_id: g for g in bench.data.mining.rows(p, Others(bench, PRESET))} for p in (BY_BM25, BY_MODEL)
+    )
     assert by_query == {q: [lexical[q], dense[q]] for q in by_query}
     assert len(groups) == 2 * 20
     assert bench.job(PRESET, "union", 42).recipe.updates == 40 // 4
@@ -123,7 +126,9 @@ def test_a_union_doubles_the_rows_and_an_epoch_sees_each_of_them_once(bench: Wor
 
 def test_with_counts_a_union_is_one_row_a_query_with_so_many_of_each(bench: Workbench) -> None:
     groups = bench.examples(PRESET, KINDS["quota"]).groups
-    lexical, dense = ({g.query_id: g for g in bench.mining.rows(p, miner_of(bench))} for p in (BY_BM25, BY_MODEL))
+    lexical, dense = (
+        {g.query_id: g for g in bench.data.mining.rows(p, Others(bench, PRESET))} for p in (BY_BM25, BY_MODEL)
+    )
     assert len({g.query_id for g in groups}) == len(groups) == 20
     for group in groups:
         first = lexical[group.query_id].negatives
@@ -132,13 +137,13 @@ def test_with_counts_a_union_is_one_row_a_query_with_so_many_of_each(bench: Work
 
 def test_of_a_window_the_first_negatives_that_are_not_flagged_are_kept(bench: Workbench) -> None:
     share, window = 0.4, RankWindow(1, 20, count=8)
-    cleaned = bench.mining.rows(Cleaned(Mined(window, BM25()), PositiveRelative(share, ("dense", "bm25")), keep=2))
-    mined = {g.query_id: g for g in bench.mining.rows(Mined(window, BM25()))}
+    cleaned = bench.data.mining.rows(Cleaned(Mined(window, BM25()), PositiveRelative(share, ("dense", "bm25")), keep=2))
+    mined = {g.query_id: g for g in bench.data.mining.rows(Mined(window, BM25()))}
     documents, queries = dict(bench.material.train_documents), bench.material.train_queries
     plain = SentenceTransformer(str(bench.material.base.path), device="cpu")
     dense = cosines(plain.encode(list(queries.values())), plain.encode(list(documents.values())))
     row, column = ({key: i for i, key in enumerate(keys)} for keys in (queries, documents))
-    lexical = bench.mining.run(Mined(RankWindow(1, 1000), BM25()))
+    lexical = bench.data.mining.run(Mined(RankWindow(1, 1000), BM25()))
     flagged = 0
     for group in cleaned:
         (positive,), q = group.positives, group.query_id
@@ -163,7 +168,7 @@ def trained(bench: Workbench) -> Artifact:
 def test_self_mined_negatives_are_the_start_s_and_then_the_trained_model_s(bench: Workbench, trained: Artifact) -> None:
     job = bench.job(PRESET, "self", 42)
     assert job.earlier
-    start, half_way = bench.start(Start(Untied())), tuned_model(job.earlier(bench.store))
+    start, half_way = bench.start(Start(Untied()), 42), tuned_model(job.earlier(bench.store))
     base_s, start_s, half_way_s = (ranked(bench, model) for model in (bench.material.base, start, half_way))
     assert are_of(job.earlier.examples.groups, start_s)
     assert not are_of(job.earlier.examples.groups, base_s)
@@ -260,15 +265,15 @@ def test_whether_a_system_is_done_is_answered_without_training(
 def test_parts_are_as_many_as_refreshes_and_evenly_spread(bench: Workbench) -> None:
     policy = SelfMined(TOP, refreshes=2)
     whole = replace(bench._job(PRESET, KINDS["twice"], 42))
-    last = refreshed(whole, policy, bench.mining)
+    last = refreshed(whole, policy, bench.data.mining)
     parts: list[Training] = [last]
     while parts[0].earlier:
         parts.insert(0, parts[0].earlier)
     assert [part.until for part in parts] == [3, 7, None], "of 10 updates"
-    assert not is_made(replace(whole, seed=1), policy, bench.mining)
-    assert refreshed(whole, None, bench.mining) is whole
+    assert not is_made(replace(whole, seed=1), policy, bench.data.mining)
+    assert refreshed(whole, None, bench.data.mining) is whole
     with pytest.raises(InputError, match="2 updates cannot be cut in 3 parts"):
-        refreshed(replace(whole, recipe=replace(whole.recipe, updates=2)), policy, bench.mining)
+        refreshed(replace(whole, recipe=replace(whole.recipe, updates=2)), policy, bench.data.mining)
 
 
 @pytest.mark.parametrize(
@@ -289,8 +294,4 @@ def test_the_miners_of_a_policy_are_the_systems_it_names(policy: Negatives | Non
 
 def test_a_watched_kind_cannot_be_mined_by_a_system_that_it_would_have_to_wait_for(bench: Workbench) -> None:
     with pytest.raises(ValueError, match="negatives mined by 'miner' belong to a preset's system"):
-        bench.with_negatives(BY_MODEL)
-
-
-def miner_of(bench: Workbench) -> Callable[[str], Pretrained]:
-    return lambda name: bench.model(PRESET, name, 42)
+        bench.data.with_negatives(BY_MODEL)

@@ -22,7 +22,7 @@ from strop.negatives.from_run import RankWindow
 from strop.nouns import InputError
 from strop.optimizers import AdamW
 from strop.runs import read_run
-from strop.study import Mined
+from strop.systems import Mined
 from strop.workbench import Workbench
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -81,15 +81,15 @@ def test_a_model_cut_to_its_first_layers_is_taught_to_score_as_the_base(
     study = small_study(tmp_path / "study")
     workbench = bench(replace(study, scales=(replace(study.scales[0], largest_batch=6),)), Store(tmp_path / "store"))
     base = workbench.material.base
-    cut, taught = starts.shortened(workbench.store, base, 1), workbench.start(Start(layers=1))
+    cut, taught = starts.shortened(workbench.store, base, 1), workbench.start(Start(layers=1), 42)
     assert len(SentenceTransformer(str(taught.path), device="cpu")[0].model.encoder.layer) == 1  # type: ignore[union-attr]
     job = workbench.teaching(1)
     assert job.recipe.updates == starts.LESSON_EPOCHS * (24 // 6)
-    ranks = {q: set(of.doc_ids) for q, of in workbench.mining.run(Mined(starts.LESSON_WINDOW)).items()}
+    ranks = {q: set(of.doc_ids) for q, of in workbench.data.mining.run(Mined(starts.LESSON_WINDOW)).items()}
     assert all(len(g.negatives) == 7 and set(g.negatives) <= ranks[g.query_id] for g in job.examples.groups)
     before, after = (disagreement(model, base, workbench) for model in (cut, taught))
     assert after < 0.8 * before
-    towers = SentenceTransformer(str(workbench.start(Start(Untied(), layers=1)).path), device="cpu")[0].sub_modules
+    towers = SentenceTransformer(str(workbench.start(Start(Untied(), layers=1), 42).path), device="cpu")[0].sub_modules
     for name in ("query", "document"):
         assert len(towers[name][0].model.encoder.layer) == 1  # type: ignore[index,union-attr]
 

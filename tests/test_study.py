@@ -8,7 +8,8 @@ from strop.lexical import BM25
 from strop.negatives.from_run import RankWindow
 from strop.nouns import InputError
 from strop.recipes import IN_BATCH_FULL, THESIS_FULL
-from strop.study import Mined, Preset, Study, System, Tuned, find, studies
+from strop.study import Preset, Study, find, studies
+from strop.systems import Mined, System, Tuned
 
 BASE = System("base", "base", None)
 EFFECT = Claim("x", "a paper", "3", "effect", "", "below", "full", "base", "c", "RR@10")

@@ -23,8 +23,9 @@ from strop.planning import plan
 from strop.recipes import IN_BATCH_FULL
 from strop.report.page import page
 from strop.results import Results, read_results
-from strop.study import ELSEWHERE, Scale, Study, System, Tuned
+from strop.study import ELSEWHERE, Scale, Study
 from strop.study_transfer import _start, exhibit, weighted
+from strop.systems import System, Tuned
 from strop.workbench import Workbench
 
 pytestmark = pytest.mark.usefixtures("one_thread")

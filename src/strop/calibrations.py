@@ -8,7 +8,7 @@ from strop.mining import Mining
 from strop.negatives.hidden_positives import Calibration, EveryRank, calibrate, hide
 from strop.negatives.positive_relative import PositiveRelative, Scores
 from strop.nouns import InputError
-from strop.study import Mined
+from strop.systems import Mined
 
 #: The base's scores alone, and those BM25 agrees with: of these, what both flag.
 ESTIMATORS = (PositiveRelative(0.95, ("dense",)), PositiveRelative(0.95, ("dense", "BM25")))

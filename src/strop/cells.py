@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from strop.artifacts import Artifact
-from strop.study import Preset, Scale, Study, Tuned
+from strop.study import Preset, Scale, Study
+from strop.systems import Tuned
 from strop.workbench import Workbench
 
 
@@ -21,7 +22,9 @@ class Cell:
 
     @property
     def trained(self) -> bool:
-        return isinstance(self.preset.system(self.system).how, Tuned)
+        """Whether a training ends with it; one that is taken after an earlier epoch is shown with the last."""
+        how = self.preset.system(self.system).how
+        return isinstance(how, Tuned) and how.after in (None, how.epochs)
 
     def __str__(self) -> str:
         return f"{self.preset.name}/{self.system}, seed {self.seed}"
@@ -35,7 +38,7 @@ def cells(study: Study, scale: Scale, presets: Sequence[str] = ()) -> tuple[Cell
         for seed in scale.seeds[: scale.presets.get(name, 1)]:
             for system in preset.systems:
                 wanted = not scale.systems or system.name in scale.systems
-                if wanted and (isinstance(system.how, Tuned) or seed == scale.seeds[0]):
+                if wanted and (preset.trained(system.name) or seed == scale.seeds[0]):
                     planned.append(Cell(preset, system.name, seed))
     return tuple(planned)
 
@@ -67,7 +70,7 @@ class Done:
 def run_cells(bench: Workbench, planned: Sequence[Cell], budget: float | None = None) -> Done:
     """Every cell that is not there yet, in order, until the next would pass `budget` seconds.
 
-    A training is expected to take as long as the longest so far; what is not tuned always runs. A budget of 0 therefore
+    What needs a training is expected to take as long as the longest so far; all else always runs. A budget of 0 so
     only collects what is there. A preset of which no training is there has no runs: its untuned systems tell nothing.
     """
     runs: dict[Cell, Artifact] = {}
@@ -79,14 +82,14 @@ def run_cells(bench: Workbench, planned: Sequence[Cell], budget: float | None = 
     for cell in planned:
         begun = time.perf_counter()
         late = budget is not None and begun - started + longest > budget
-        if late and cell.trained and not bench.is_done(cell.preset, cell.system, cell.seed):
+        if late and not bench.is_ready(cell.preset, cell.system, cell.seed):
             unfinished.append(cell)
             continue
         if cell.trained:
             trained[cell] = bench.training(cell.preset, cell.system, cell.seed)
         runs[cell] = bench.ranking(cell.preset, cell.system, cell.seed)
         elsewhere[cell] = {c.name: bench.ranking(cell.preset, cell.system, cell.seed, c) for c in others}
-        if cell.trained:
+        if cell.preset.trained(cell.system):
             longest = max(longest, time.perf_counter() - begun)
     told = {c.preset for c in trained} | ({c.preset for c in planned} - {c.preset for c in unfinished})
     shown = {c: run for c, run in runs.items() if c.preset in told}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from strop import rankings
 from strop.collection import door
 from strop.collection.contents import Contents
 from strop.collection.panel import panel
@@ -14,7 +15,8 @@ from strop.held_out import HeldOut
 from strop.models.pretrained import Pretrained, resolve
 from strop.negatives.group_files import Examples
 from strop.negatives.triples import read_triples
-from strop.nouns import Collection, Group
+from strop.nouns import Collection, Group, InputError
+from strop.runs import Run
 from strop.stages import Progress
 from strop.study import Scale, Study
 
@@ -57,11 +59,38 @@ def read(study: Study, scale: Scale, source: str, cache: Path, progress: Progres
     return Material(test, train, resolve(scale.base or study.base), whole)
 
 
-def tested(scale: Scale, source: str, cache: Path) -> Collection:
-    """The panel of another collection's test split, or of its only one. Raises InputError on bad data."""
-    splits = door.splits(source)
-    split = "test" if "test" in splits else splits[-1]
-    return _panel(_load(scale, source, split, cache), scale.other_queries, scale.other_documents, scale.seeds[0])
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A collection to test on; where `candidates` were given it is whole, and only these are ranked."""
+
+    collection: Collection
+    candidates: Run | None = None
+
+
+def panels(own: Collection, scale: Scale, others: Sequence[str], candidates: Run, cache: Path) -> dict[str, Panel]:
+    """By name, the study's own first: of each other collection its test split, or its only one.
+
+    Raises InputError on bad data, when two collections share a name, and for candidates of no collection's queries.
+    """
+    found = {own.name: Panel(own)}
+    for source in others:
+        splits = door.splits(source)
+        whole = door.load(source, "test" if "test" in splits else splits[-1], cache / "docstrings")
+        if whole.name in found:
+            raise InputError(f"two collections are named {whole.name!r}", where=source, remedy="Leave one out")
+        if given := rankings.of_collection(candidates, whole, scale.rerank_depth):
+            found[whole.name] = Panel(*given)
+        else:
+            short = whole if scale.cut_chars is None else cut(whole, scale.cut_chars)
+            short = _panel(short, scale.other_queries, scale.other_documents, scale.seeds[0])
+            found[whole.name] = Panel(short)
+    known = {query_id for panel in found.values() for query_id in panel.candidates or ()}
+    if unknown := [query_id for query_id in candidates if query_id not in known]:
+        raise InputError(
+            f"{len(unknown):,} queries with candidates (first: {unknown[0]!r}) are in no collection that is tested on",
+            remedy="Give their collection with --test",
+        )
+    return found
 
 
 def triples(path: Path, share: float, count: int, seed: int) -> tuple[Examples, Examples]:

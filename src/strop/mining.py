@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from strop import stages
 from strop.artifacts import Artifact, Store
+from strop.cross_fit import own_candidates
 from strop.lexical import BM25
 from strop.models.pretrained import Pretrained
 from strop.negatives import denoised, union
@@ -15,16 +17,37 @@ from strop.negatives.group_files import Examples
 from strop.negatives.positive_relative import run_scores
 from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
+from strop.negatives.taught import teach
 from strop.nouns import Collection, Group, InputError
 from strop.runs import Run
 from strop.stages import ById, Progress
-from strop.study import Cleaned, Mined, Negatives, Provided, SelfMined, Union
+from strop.systems import Cleaned, Mined, Negatives, Provided, SelfMined, Taught, Union
 from strop.tuning import Training, tuned_model
 
 
-def unnamed(name: str) -> Pretrained:
-    """For policies that name no system as their miner."""
-    raise ValueError(f"negatives mined by {name!r} belong to a preset's system")
+class Sources(Protocol):
+    """The systems of a preset that mine or teach, by name."""
+
+    def miner(self, name: str) -> Pretrained:
+        """The finished model."""
+        ...
+
+    def teacher(self, name: str, candidates: Run) -> Run:
+        """A reranker's scores of training queries' candidates, by models that were not trained on these queries."""
+        ...
+
+
+class Nobody:
+    """For policies that name no system."""
+
+    def miner(self, name: str) -> Pretrained:
+        raise ValueError(f"negatives mined by {name!r} belong to a preset's system")
+
+    def teacher(self, name: str, candidates: Run) -> Run:
+        raise ValueError(f"the teacher {name!r} belongs to a preset's system")
+
+
+NOBODY = Nobody()
 
 
 #: As deep as an estimator looks for the positive whose score it compares with.
@@ -43,40 +66,48 @@ class Mining:
     store: Store
     progress: Progress
 
-    def rows(self, policy: Negatives, model: Callable[[str], Pretrained] = unnamed) -> list[Group]:
+    def rows(self, policy: Negatives, sources: Sources = NOBODY) -> list[Group]:
         """Groups with negatives, in the order of the judgments; a union's sources one after the other.
 
         Queries without enough candidates are left out. Of self-mined ones those from the base: give the start as it.
         """
         groups = positive_groups(self.train, first_only=True)
-        if isinstance(policy, Provided):
-            return self.rows(policy.otherwise, model)
-        if isinstance(policy, Uniform):
-            return policy(groups, list(self.documents), self.seed)
-        if isinstance(policy, Union):
-            parts = [self.rows(source, model) for source in policy.of]
-            return union.quota(parts, policy.counts) if policy.counts else union.rows(parts)
-        if isinstance(policy, SelfMined):
-            return self.mined(policy.window, self.base)
-        if isinstance(policy, Cleaned):
-            return self._cleaned(policy, model)
-        return policy.window(groups, self.run(policy, model), self.seed)
+        match policy:
+            case Provided():
+                return self.rows(policy.otherwise, sources)
+            case Uniform():
+                return policy(groups, list(self.documents), self.seed)
+            case Union():
+                parts = [self.rows(source, sources) for source in policy.of]
+                return union.quota(parts, policy.counts) if policy.counts else union.rows(parts)
+            case SelfMined():
+                return self.mined(policy.window, self.base)
+            case Cleaned():
+                return self._cleaned(policy, sources)
+            case Taught():
+                mined = self.rows(policy.of, sources)
+                return teach(mined, sources.teacher(policy.teacher, own_candidates(mined)))
+        return policy.window(groups, self.run(policy, sources), self.seed)
 
     def mined(self, window: RankWindow, model: Pretrained, among: Sequence[Group] | None = None) -> list[Group]:
         """Groups (those `among`, or all) with negatives from a window of what a model finds."""
         groups = among or positive_groups(self.train, first_only=True)
         return window(groups, self._run(model, window.high), self.seed)
 
-    def run(self, policy: Mined, model: Callable[[str], Pretrained] = unnamed) -> Run:
+    def run(self, policy: Mined, sources: Sources = NOBODY) -> Run:
         """What the miner finds for the training queries among the training documents."""
         if isinstance(policy.miner, BM25):
             return self._lexical(policy.miner, policy.window.high)
-        return self._run(model(policy.miner) if policy.miner else self.base, policy.window.high)
+        return self._run(sources.miner(policy.miner) if policy.miner else self.base, policy.window.high)
 
-    def _cleaned(self, policy: Cleaned, model: Callable[[str], Pretrained]) -> list[Group]:
-        dense, lexical = self._run(self.base, _JUDGED_DEPTH), self._lexical(BM25(), _JUDGED_DEPTH)
-        scores = {"dense": run_scores(dense), "bm25": run_scores(lexical)}
-        return list(denoised.denoise(self.rows(policy.of, model), policy.estimator, scores, policy.keep).groups)
+    def _cleaned(self, policy: Cleaned, sources: Sources) -> list[Group]:
+        mined = self.rows(policy.of, sources)
+        if policy.teacher:
+            scores = {"teacher": run_scores(sources.teacher(policy.teacher, own_candidates(mined)))}
+        else:
+            dense, lexical = self._run(self.base, _JUDGED_DEPTH), self._lexical(BM25(), _JUDGED_DEPTH)
+            scores = {"dense": run_scores(dense), "bm25": run_scores(lexical)}
+        return list(denoised.denoise(mined, policy.estimator, scores, policy.keep).groups)
 
     def _run(self, model: Pretrained, depth: int) -> Run:
         args = (self.store, model, self.queries, self.documents, depth)
@@ -87,12 +118,17 @@ class Mining:
         return stages.run_of(stages.search_lexical(*args, progress=self.progress))
 
 
+def teachers(policy: Negatives | None) -> frozenset[str]:
+    """The systems whose scores it needs."""
+    return frozenset({policy.teacher} - {""}) if isinstance(policy, Cleaned | Taught) else frozenset()
+
+
 def miners(policy: Negatives | None) -> frozenset[str]:
     """The systems whose finished models mine."""
     match policy:
         case Mined(miner=str(name)):
             return frozenset({name})
-        case Provided(otherwise=inner) | Cleaned(of=inner):
+        case Provided(otherwise=inner) | Cleaned(of=inner) | Taught(of=inner):
             return miners(inner)
         case Union(of=sources):
             return frozenset[str]().union(*map(miners, sources))

@@ -18,7 +18,7 @@ from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
 from strop.scoring import Representation
 from strop.significance import minimum_detectable_effect
-from strop.study import Rates, Tuned
+from strop.systems import Cleaned, Mined, Negatives, Provided, Rates, Reranked, SelfMined, Taught, Tuned, Union
 from strop.tokens import cut
 from strop.workbench import Workbench
 
@@ -73,13 +73,21 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
 
     hows = [cell.preset.system(cell.system).how for cell in planned]
     work = [encoding("encode for mining", len(queries), len(material.train_documents))]
-    models = sum(cell.trained for cell in planned) + len({how for how in hows if isinstance(how, Start)}) + 1
+    reads = [cell for cell in planned if _reads_pairs(cell)]
+    models = sum(cell.trained and cell not in reads for cell in planned) + len(
+        {h for h in hows if isinstance(h, Start)}
+    )
+    models += 1
     panels = [(len(c.queries), len(c.documents)) for c in bench.panels.values()]
     tested = tuple(map(sum, zip(*panels, strict=True)))
     work.append(encoding(f"encode for the test, {models} models", models * tested[0], models * tested[1]))
     pairs = len(queries) * len(material.train_documents) + models * sum(asked * found for asked, found in panels)
     seconds = 2 * encoder.dimension * pairs / _product_rate(encoder.dimension)
     work.append(Work(f"search exactly, {models + 1} times", len(queries) + models * tested[0], 0, seconds))
+    if reads:
+        pairs = len(reads) * scale.rerank_depth * tested[0]
+        tokens = pairs * (query + document)
+        work.append(Work(f"rerank, {len(reads)} times", pairs, int(tokens), tokens / encoded))
     if scale.thorough:
         work.append(encoding("encode the whole corpus", len(material.whole.queries), len(material.whole.documents)))
     groups = round(0.8 * len(queries))
@@ -88,8 +96,9 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
         texts = tokens = seconds = 0.0
         for how in _trainings(mine):
             triples = max(1, how.epochs * scale.epochs_share) * how.share * groups
-            texts += triples * (3 if how.negatives else 2)
-            size = triples * (query + document * (2 if how.negatives else 1))
+            found = 1 + _negatives(how.negatives)
+            texts += triples * (2 * found if how.reranks else 1 + found)
+            size = triples * (query * (found if how.reranks else 1) + document * found)
             tokens += size
             seconds += size / trained[isinstance(how.recipe.tuning, LoRA)]
         work.append(Work(f"train {preset.name}", int(texts), int(tokens), seconds))
@@ -108,11 +117,34 @@ def _trainings(planned: Iterable[Cell]) -> list[Tuned]:
     grids: Mapping[Rates, Tuned] = {}
     for cell in planned:
         how = cell.preset.system(cell.system).how
-        if isinstance(how, Tuned):
+        if isinstance(how, Tuned) and cell.trained:
             found.append(how)
             if how.rates:
                 grids = {**grids, how.rates: how}
-    return found + [how for rates, how in grids.items() for _ in rates.values[1:]]
+    tried = [(how, len(rates.settings(how.recipe.optimizer))) for rates, how in grids.items()]
+    return found + [how for how, settings in tried for _ in range(settings - 1)]
+
+
+def _reads_pairs(cell: Cell) -> bool:
+    """Whether its ranking is a reranker's: every one reads each query's candidates once."""
+    system = cell.preset.system(cell.system)
+    return isinstance(system.how, Reranked) or (isinstance(system.how, Tuned) and system.how.reranks)
+
+
+def _negatives(policy: Negatives | None) -> int:
+    """How many a group has."""
+    match policy:
+        case None:
+            return 0
+        case Mined(window=window) | SelfMined(window=window):
+            return window.count
+        case Taught(of=inner) | Provided(otherwise=inner):
+            return _negatives(inner)
+        case Cleaned(keep=keep):
+            return keep
+        case Union(of=parts, counts=counts):
+            return sum(counts) if counts else 1
+    return 1
 
 
 def _encoding_rate(encoder: Dense, texts: list[str]) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from strop.artifacts import Stage, Store
 from strop.losses.distillation import KLDivergence
 from strop.models.architecture import Architecture, keep_layers
+from strop.models.cross_encoder import FreshHead
 from strop.models.pretrained import Pretrained, resolve
 from strop.negatives.from_run import RankWindow
 from strop.negatives.group_files import Examples
@@ -30,6 +31,11 @@ def converted(store: Store, base: Pretrained, architecture: Architecture) -> Pre
         architecture.convert(base.path, folder / "model")
 
     return resolve(str(store.build(START, architecture, {"model": base.identity}, make).path / "model"))
+
+
+def seeded(architecture: Architecture, seed: int) -> Architecture:
+    """The architecture, with what it draws at random drawn from `seed`."""
+    return replace(architecture, seed=seed) if isinstance(architecture, FreshHead) else architecture
 
 
 def shortened(store: Store, base: Pretrained, layers: int) -> Pretrained:

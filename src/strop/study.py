@@ -6,118 +6,17 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from strop.claims import Claim
-from strop.lexical import BM25
-from strop.models.architecture import Start
-from strop.negatives.from_run import RankWindow
-from strop.negatives.positive_relative import PositiveRelative
-from strop.negatives.sampled import Uniform
 from strop.nouns import InputError
 from strop.points import Point
-from strop.train import Recipe
+from strop.systems import Negatives, System, Tuned
 
 #: Where a claim is about the mean over all collections but the one that was trained on.
 ELSEWHERE = "out of domain"
-
-
-@dataclass(frozen=True, slots=True)
-class Mined:
-    """Negatives from a window of ranks of what a miner finds among the training documents: BM25, the base (None), or
-    the finished model of another system of the preset, by name, at the first seed."""
-
-    window: RankWindow
-    miner: BM25 | str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Provided:
-    """The triples that come with the collection; where none come, `otherwise`, which is what they are made of."""
-
-    otherwise: Mined
-
-
-@dataclass(frozen=True, slots=True)
-class SelfMined:
-    """Negatives from the trainee's own ranks: of the start at first, then anew from the model at each of `refreshes`
-    evenly spread updates, with the same optimiser and schedule going on."""
-
-    window: RankWindow
-    refreshes: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Union:
-    """Every query once with the negatives of each source, so many times the rows; or, with `counts`, one row a query
-    with so many of each."""
-
-    of: tuple[Mined, ...]
-    counts: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Cleaned:
-    """The first `keep` negatives of a window that the estimator does not flag as false; `of` draws more than that.
-
-    The estimator's sources are `dense` (the base) and `bm25`.
-    """
-
-    of: Mined
-    estimator: PositiveRelative
-    keep: int = 1
-
-
-Negatives: TypeAlias = Uniform | Mined | Provided | SelfMined | Union | Cleaned
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Learning rates to choose from: the system `on` is trained with each at the first seed, and the rate whose model
-    ranks the held-out queries best (RR@10 over the training documents) serves every system that names the same."""
-
-    values: tuple[float, ...]
-    on: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """A fine-tuned system: a recipe, how many epochs it sees, and its negatives (None: only the batch's own).
-
-    The recipe's `updates` are set from the epochs and the number of training groups, of which only `share` are used;
-    its learning rate from `rates`, where there are some. `start` is what it is tuned from (None: the base). Raises
-    ValueError when a recipe that needs negatives has none, or `share` is outside (0, 1].
-    """
-
-    recipe: Recipe
-    epochs: int
-    negatives: Negatives | None = None
-    share: float = 1.0
-    rates: Rates | None = None
-    start: Start | None = None
-
-    def __post_init__(self) -> None:
-        if self.negatives is None and not self.recipe.batching.in_batch:
-            raise ValueError("the recipe takes no negatives from its batch, and `negatives` names no others")
-        if not 0 < self.share <= 1:
-            raise ValueError(f"share is {self.share}, not a share of the training groups")
-
-
-@dataclass(frozen=True, slots=True)
-class System:
-    """One row of the study's table. `how` is BM25, the untouched base model (None), the base in another architecture or
-    size, or a tuned one.
-
-    `point` names the doubtful point a knob's system stands for: it differs from the system `centre` by that alone.
-    """
-
-    name: str
-    label: str
-    how: BM25 | Start | Tuned | None
-    note: str = ""
-    point: str = ""
-    centre: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +27,9 @@ class Scale:
     `presets` are those to run, in this order, each with as many of the `seeds`; `systems`, where given, the only ones.
     `others` are further collections, on whose panels of `other_queries` and `other_documents` every system is tested
     too; `base` stands in for the study's. A preset's batches shrink alike until the largest is `largest_batch`, or all
-    by `batch_share`; its epochs by `epochs_share`. A `thorough` run sets the base and BM25 on the whole corpus beside
-    the panel and reruns slow demonstrations. `deviations` says, a sentence each, how this differs from the paper's own
+    by `batch_share`; its epochs by `epochs_share`. Rerankers reorder `rerank_depth` candidates. A `thorough` run sets
+    the base and BM25 on the whole corpus beside the panel and reruns slow demonstrations. `deviations` says, a sentence
+    each, how this differs from the paper's own
     scale.
     """
 
@@ -154,6 +54,7 @@ class Scale:
     other_documents: int | None = None
     batch_share: float | None = None
     epochs_share: float = 1.0
+    rerank_depth: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +62,15 @@ class Preset:
     """One reading of the paper, as systems in the order to show them.
 
     Every system sees the same queries and positives. `watched` are the kinds of negatives by name: held-out queries
-    get each, and every tuned system is watched on all of them. Raises ValueError when two systems share a name, or
-    a system's centre is none of them.
+    get each, and every tuned system is watched on all of them. Rerankers reorder what the system `candidates` finds.
+    Raises ValueError when two systems share a name, a system's centre or part is none of them or itself, or there is a
+    reranker and nothing for it to reorder.
     """
 
     name: str
     systems: tuple[System, ...]
     watched: tuple[tuple[str, Negatives], ...] = ()
+    candidates: str = ""
 
     def __post_init__(self) -> None:
         names = [s.name for s in self.systems]
@@ -175,10 +78,31 @@ class Preset:
             raise ValueError(f"preset {self.name}: two systems share a name")
         for centre in {s.centre for s in self.systems} - {"", *names}:
             raise ValueError(f"preset {self.name}: no system is the centre {centre!r}")
+        if not self.candidates and any(isinstance(s.how, Tuned) and s.how.reranks for s in self.systems):
+            raise ValueError(f"preset {self.name}: no system finds the candidates of its rerankers")
+        parts = {name: self.parts(name) for name in names}
+        for part in {part for of in parts.values() for part in of} - {*names}:
+            raise ValueError(f"preset {self.name}: no system is the part {part!r}")
+        try:
+            TopologicalSorter(parts).prepare()
+        except CycleError as error:
+            raise ValueError(f"preset {self.name}: systems are made of each other: {error.args[1]}") from None
 
     def system(self, name: str) -> System:
         """Raises KeyError when there is none."""
         return {s.name: s for s in self.systems}[name]
+
+    def parts(self, name: str) -> tuple[str, ...]:
+        """The systems whose rankings a system's ranking needs."""
+        system = self.system(name)
+        if isinstance(system.how, Tuned) and system.how.reranks:
+            return (self.candidates,)
+        return system.parts
+
+    def trained(self, name: str) -> tuple[str, ...]:
+        """The tuned systems whose models a system's ranking needs: itself, or those it is made of."""
+        own = (name,) if isinstance(self.system(name).how, Tuned) else ()
+        return tuple(dict.fromkeys((*own, *(t for part in self.parts(name) for t in self.trained(part)))))
 
 
 _Named = TypeVar("_Named", Preset, Scale)

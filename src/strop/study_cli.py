@@ -13,6 +13,10 @@ On = Annotated[str | None, typer.Option(help="Another collection than the scale'
 Test = Annotated[
     list[str] | None, typer.Option("--test", help="A collection to test on too, beside the one trained on; repeatable.")
 ]
+Candidates = Annotated[
+    list[str] | None,
+    typer.Option(help="A TREC run over a --test collection: only its documents are ranked there; repeatable."),
+]
 NAME = "when_finetuning_fails"
 Study = Annotated[str, typer.Argument(help="A study that comes with strop, or a Python file that defines STUDY.")]
 
@@ -26,26 +30,32 @@ def study_run(
     preset: Presets = None,
     on: On = None,
     test: Test = None,
+    candidates: Candidates = None,
     budget: Annotated[float | None, typer.Option(min=0, help="Minutes; stops in the planned order, resumes.")] = None,
 ) -> None:
     """Run a study end to end, or answer from the artifacts; ends with a table and an HTML report."""
     from strop import study_commands
     from strop.terminal import console, progress, study_table
 
-    folder = study_commands.run(name, scale, preset or (), on, budget, progress, test or ())
+    folder = study_commands.run(name, scale, preset or (), on, budget, progress, test or (), candidates or ())
     study_table(folder)
     console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
 
 
 @study.command("plan")
 def study_plan(
-    name: Study = NAME, scale: Scale = "quick", preset: Presets = None, on: On = None, test: Test = None
+    name: Study = NAME,
+    scale: Scale = "quick",
+    preset: Presets = None,
+    on: On = None,
+    test: Test = None,
+    candidates: Candidates = None,
 ) -> None:
     """What a study would cost on this machine, and the smallest effect it could see."""
     from strop import study_commands
     from strop.terminal import plan_table
 
-    plan_table(study_commands.plan(name, scale, preset or (), on, test or ()))
+    plan_table(study_commands.plan(name, scale, preset or (), on, test or (), candidates or ()))
 
 
 @study.command("show")
@@ -57,6 +67,7 @@ def study_show(
     scale: Scale = "quick",
     on: On = None,
     test: Test = None,
+    candidates: Candidates = None,
 ) -> None:
     """Rerun the demonstration of a doubtful point and print its evidence."""
     from strop import study_commands
@@ -66,7 +77,9 @@ def study_show(
     if point == "all":
         points_table([p for study in ([name] if name else studies()) for p in find(study).points])
     else:
-        evidence(*study_commands.show(name or with_point(point), point, scale, on, progress, test or ()))
+        evidence(
+            *study_commands.show(name or with_point(point), point, scale, on, progress, test or (), candidates or ())
+        )
 
 
 @study.command("checkpoints")

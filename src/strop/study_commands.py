@@ -28,11 +28,13 @@ def workbench(
     collection: str | None = None,
     progress: Progress = silent,
     others: Sequence[str] = (),
+    candidates: Sequence[str] = (),
 ) -> Workbench:
-    """The study's artifacts at a scale, over its own collection or another, tested on `others` too."""
+    """The study's artifacts at a scale, over its own collection or another, tested on `others` too; of those whose
+    queries have `candidates` in TREC runs, only these are ranked."""
     study = find(name)
     chosen = study.scale(scale)
-    return Workbench(study, chosen, collection or chosen.collection, store(), progress, others)
+    return Workbench(study, chosen, collection or chosen.collection, store(), progress, others, candidates)
 
 
 def run(
@@ -43,16 +45,18 @@ def run(
     budget: float | None = None,
     progress: Progress = silent,
     others: Sequence[str] = (),
+    candidates: Sequence[str] = (),
 ) -> Path:
     """Run a study, or answer from the artifacts, and return its Results folder with `report.html` in it.
 
     `presets` (default: the scale's own), in the order given; `others` are collections to test on beside the one that
-    is trained on (default: the scale's own); `budget` in minutes: stops before the training that would
-    pass it, and the same call goes on from there.
+    is trained on (default: the scale's own), `candidates` TREC runs over some of these, which then are only
+    reranked; `budget` in minutes: stops before the training that would pass it, and the same call goes on from there.
     """
-    bench = workbench(name, scale, collection, progress, others)
+    bench = workbench(name, scale, collection, progress, others, candidates)
     given = [word for preset in presets for word in ("--preset", preset)] + (["--on", collection] if collection else [])
     given += [word for other in others for word in ("--test", other)]
+    given += [word for run in candidates for word in ("--candidates", run)]
     command = shlex.join(["strop", "study", "run", name, "--scale", scale, *given])
     folder = conduct(bench, command, presets, None if budget is None else 60 * budget)
     if not (folder / "report.html").is_file():
@@ -66,9 +70,11 @@ def plan(
     presets: Sequence[str] = (),
     collection: str | None = None,
     others: Sequence[str] = (),
+    candidates: Sequence[str] = (),
 ) -> Plan:
     """What the study costs here from scratch, and the smallest effect it can see."""
-    return planning.plan(workbench(name, scale, collection, others=others), presets)
+    bench = workbench(name, scale, collection, others=others, candidates=candidates)
+    return planning.plan(bench, presets)
 
 
 def show(
@@ -78,12 +84,13 @@ def show(
     collection: str | None = None,
     progress: Progress = silent,
     others: Sequence[str] = (),
+    candidates: Sequence[str] = (),
 ) -> tuple[Point, Evidence | None]:
     """A doubtful point of a study, and the evidence that its demonstration gives here and now (None: a test shows it).
 
     Trains the systems that it compares, unless that was done before.
     """
-    bench = workbench(name, scale, collection, progress, others)
+    bench = workbench(name, scale, collection, progress, others, candidates)
     chosen = bench.study.point(point)
     return chosen, chosen.demonstrate(bench) if chosen.demonstrate else None
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from strop import exhibits as plain
-from strop import stages, study_transfer
+from strop import stages, study_reranking, study_transfer
 from strop.artifacts import Stage, content_key
-from strop.cells import Done
+from strop.cells import Cell, Done
 from strop.collection.audit import audit
 from strop.diagnose import Readings, exhibit, readings
 from strop.geometry.catalogue import LIVE
@@ -25,7 +25,7 @@ from strop.points import Point
 from strop.probe import LEAST_DOCUMENTS, LEAST_QUERIES
 from strop.results import Row, write_json
 from strop.stages import Vectors
-from strop.study import Provided
+from strop.systems import Provided, Tuned
 from strop.tuning import tuned_model
 from strop.workbench import Workbench
 
@@ -52,6 +52,7 @@ def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, .
         "audit": audit([material.test], encoder.token_counts, encoder.max_length),
         "geometry": _geometry(bench, done),
         "transfer": study_transfer.exhibit(bench, done),
+        "reranking": study_reranking.exhibit(bench, done),
         "points": [about for about, _ in points],
         **{name: value for _, evidence in points if evidence for name, value in evidence["exhibits"].items()},
     }, tuple(Row(**row) for _, evidence in points if evidence for row in evidence["rows"])
@@ -61,9 +62,9 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, Any]:
     """Each kind of negatives: how hard it is for the base, beside uniform ones of the same queries."""
     kinds = {policy: f"{name}, {p.name}" for p in reversed(done.presets) for name, policy in p.watched}
     mined = {
-        policy: list(bench.with_negatives(policy).values())
+        policy: list(bench.data.with_negatives(policy).values())
         for policy in (Uniform(), *reversed(kinds))
-        if not (isinstance(policy, Provided) and bench.triples)
+        if not (isinstance(policy, Provided) and bench.data.triples)
     }
     embedded = _embedded(bench, {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)})
     uniform = hardness(mined[Uniform()], embedded.cosine)
@@ -85,7 +86,7 @@ def _geometry(bench: Workbench, done: Done) -> dict[str, Any]:
     models = {
         f"{cell.preset.system(cell.system).label}, {cell.preset.name.replace('_', ' ')}": tuned_model(trained)
         for cell, trained in done.trained.items()
-        if cell.seed == bench.scale.seeds[0]
+        if cell.seed == bench.scale.seeds[0] and not _reranks(cell)
     }
     samples = {base.name: bench.sample(base)}
     seen = {}
@@ -100,6 +101,12 @@ def _geometry(bench: Workbench, done: Done) -> dict[str, Any]:
         kept = bench.store.build(GEOMETRY, _HALVES, inputs, make)
         seen[name] = Readings(**json.loads((kept.path / "readings.json").read_text(encoding="utf-8")))
     return exhibit(samples, base.name, seen)
+
+
+def _reranks(cell: Cell) -> bool:
+    """Whether its model reads pairs, and so has no vectors to look at."""
+    how = cell.preset.system(cell.system).how
+    return isinstance(how, Tuned) and how.reranks
 
 
 def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:

@@ -11,7 +11,7 @@ from typing import Any
 from strop.artifacts import Artifact, canonical
 from strop.cells import Cell, Done
 from strop.lexical import BM25
-from strop.study import Tuned
+from strop.systems import Rates, Tuned
 from strop.workbench import Workbench
 
 VERSIONS = ("strop", "torch", "transformers", "sentence-transformers", "peft", "bm25s", "ir_measures", "numpy")
@@ -40,7 +40,7 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
         "systems": {
             name: {"label": systems[name].label, "note": systems[name].note}
             | ({"values": canonical(how)} if isinstance(how := systems[name].how, BM25) else {})
-            | ({"random_weights": True} if study.random_weights else {})
+            | ({"random_weights": True} if study.random_weights or systems[name].random_weights else {})
             for name in dict.fromkeys(names)
         },
         "trained": {
@@ -93,5 +93,13 @@ def _training(bench: Workbench, cell: Cell, artifact: Artifact) -> dict[str, Any
         "sum_learning_rates": sum(rates),
         "learning_rate": recipe["optimizer"]["learning_rate"],
         "wall_seconds": artifact.record["wall_seconds"],
-        **({"rates": {f"{r:g}": bench.held_out_value(cell.preset, grid, r) for r in grid.values}} if grid else {}),
+        **({"rates": _held_out(bench, cell, grid)} if grid else {}),
+    }
+
+
+def _held_out(bench: Workbench, cell: Cell, grid: Rates) -> dict[str, float]:
+    """What the held-out queries said to each setting of a grid."""
+    return {
+        f"{setting.learning_rate:g}" + (f", decay {setting.weight_decay:g}" if grid.decays else ""): value
+        for setting, value in bench.held_out_values(cell.preset, grid).items()
     }

@@ -15,7 +15,8 @@ from strop.models.architecture import Start, Tied
 from strop.significance import Comparison, holm
 from strop.similarity import DOCUMENTS, similarity
 from strop.stages import Vectors
-from strop.study import ELSEWHERE, Preset, System, Tuned
+from strop.study import ELSEWHERE, Preset
+from strop.systems import System, Tuned
 from strop.workbench import Workbench
 
 
@@ -68,7 +69,7 @@ def _systems(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str,
 
 def _comparisons(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
     run = {system.name: system for system in _run(done, preset)}
-    own = [("tuned", s, start) for s in run.values() if isinstance(s.how, Tuned) and (start := _start(s, run))]
+    own = [("tuned", s, start) for s in run.values() if isinstance(s.how, Tuned) and (start := _start(s, run, preset.candidates))]
     claimed = [
         ("claim", run[c.system], run[c.against])
         for c in bench.study.claims
@@ -125,9 +126,9 @@ def weighted(values: Mapping[str, list[dict[str, float]]]) -> list[dict[str, flo
 
 
 def _run(done: Done, preset: Preset) -> list[System]:
-    """Systems of a preset of which at least one seed is there."""
+    """Systems of a preset of which at least one seed is there; those of random weights are no result."""
     names = {cell.system for cell in done.runs if cell.preset == preset}
-    return [system for system in preset.systems if system.name in names]
+    return [system for system in preset.systems if system.name in names and not system.random_weights]
 
 
 def _finished(done: Done, preset: Preset, system: System) -> tuple[int, ...]:
@@ -138,7 +139,7 @@ def _finished(done: Done, preset: Preset, system: System) -> tuple[int, ...]:
 def _seeds(done: Done, preset: Preset, a: System, b: System) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The seeds to compare two systems over: of tuned ones those that both have; what is not tuned has one."""
     of_a, of_b = (_finished(done, preset, system) for system in (a, b))
-    if isinstance(a.how, Tuned) and isinstance(b.how, Tuned):
+    if preset.trained(a.name) and preset.trained(b.name):
         of_a = of_b = tuple(seed for seed in of_a if seed in of_b)
     return of_a, of_b
 
@@ -151,9 +152,12 @@ def _values(
     return {name: bench.values(preset, system.name, measure, panel, seeds) for name, panel in bench.panels.items()}
 
 
-def _start(system: System, run: Mapping[str, System]) -> System | None:
-    """The untouched system that it was tuned from, of the same architecture and base, where that was run."""
+def _start(system: System, run: Mapping[str, System], candidates: str = "") -> System | None:
+    """The untouched system that it was tuned from, of the same architecture and base, where that was run; of a
+    reranker, what finds its `candidates`."""
     assert isinstance(system.how, Tuned)
+    if system.how.reranks:
+        return run.get(candidates)
     start = system.how.start or Start()
     if start.base is None and isinstance(start.architecture, Tied | None):
         return next((s for s in run.values() if s.how is None), None)

@@ -29,6 +29,8 @@ from strop.scoring import Joint, Representation, Scoring
 from strop.selection import Selection, looks
 from strop.tokens import padding_share
 
+Precision = Literal["float32", "bfloat16"]
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -51,7 +53,7 @@ class Recipe:
     clip: float = 1.0
     max_length: int | None = None
     token_budget: int = 2048
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     dropout: float | None = None
     selection: Selection | None = None
     recompute: bool = field(default=False, metadata=ADDED)

@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from pathlib import Path
 
-import numpy as np
-
-from strop import stages, starts
+from strop import cross_fit, rankings, stages, starts
 from strop.artifacts import Artifact, Store
 from strop.batches import Batching
-from strop.collection.contents import Contents
-from strop.collection.panel import shuffled
 from strop.diagnose import sample_of
 from strop.geometry.sample import Sample
 from strop.lexical import BM25
-from strop.material import HELD_OUT, Material, read, tested, triples
+from strop.material import Material, Panel, panels, read
 from strop.measures import evaluate, mean
-from strop.mining import Mining, is_made, miners, refreshed
+from strop.mining import is_made, miners, refreshed, teachers
 from strop.models.architecture import Start
 from strop.models.loading import is_multi_vector
 from strop.models.pretrained import Pretrained, resolve
 from strop.monitor import affordable
 from strop.negatives.group_files import Examples
-from strop.negatives.positives import positive_groups
-from strop.negatives.taught import teach
-from strop.negatives.triples import TRIPLES
-from strop.nouns import Collection, Group, InputError
+from strop.nouns import Collection
+from strop.optimizers import Optimizer
 from strop.probe import DOCUMENTS, QUERIES, Probe, of_collection, of_examples
+from strop.rankings import read_candidates
+from strop.runs import Run
+from strop.scoring import Joint
 from strop.stages import Progress, Vectors, silent
-from strop.study import Mined, Negatives, Preset, Provided, Rates, Scale, SelfMined, Study, Tuned
+from strop.study import Preset, Scale, Study
+from strop.systems import Fused, How, Rates, Reranked, Tuned, WithPositive
+from strop.train import Precision
+from strop.training_data import TrainingData
 from strop.tuning import Training, tuned_model
 
-#: Learning rates are chosen by how the held-out queries rank at most so many training documents.
-RATE_DOCUMENTS = 10_000
 #: Queries a batch while a model cut short is taught, where the scale sets no limit.
 LESSON_BATCH = 32
 
@@ -54,37 +51,58 @@ class Workbench:
         store: Store,
         progress: Progress = silent,
         others: Sequence[str] = (),
+        candidates: Sequence[str] = (),
     ) -> None:
         self.study, self.scale, self.source, self.store, self.progress = study, scale, source, store, progress
         self.others = tuple(others) or scale.others
+        self.candidates = read_candidates(candidates)
 
     @cached_property
     def material(self) -> Material:
         return read(self.study, self.scale, self.source, self.store.root, self.progress)
 
     @cached_property
+    def data(self) -> TrainingData:
+        return TrainingData(self.scale, self.source, self.material, self.store, self.progress)
+
+    @property
     def panels(self) -> Mapping[str, Collection]:
-        """Every collection that systems are tested on, by name: its own first. Raises InputError when two share one."""
-        found = {self.material.test.name: self.material.test}
-        for source in self.others:
-            collection = tested(self.scale, source, self.store.root)
-            if collection.name in found:
-                raise InputError(f"two collections are named {collection.name!r}", where=source, remedy="Leave one out")
-            found[collection.name] = collection
-        return found
+        """Every collection that systems are tested on, by name: its own first. Raises InputError when two share a name,
+        and for candidates of other queries."""
+        return {name: panel.collection for name, panel in self._tested.items()}
+
+    @cached_property
+    def _tested(self) -> Mapping[str, Panel]:
+        return panels(self.material.test, self.scale, self.others, self.candidates, self.store.root)
 
     def ranking(self, preset: Preset, name: str, seed: int, collection: Collection | None = None) -> Artifact:
         """The Run of a system over the test panel, or over another collection's."""
-        return self.retrieve(preset.system(name).how, self.model(preset, name, seed), collection or self.material.test)
+        among, how, depth = collection or self.material.test, preset.system(name).how, self.scale.rerank_depth
 
-    def retrieve(self, how: BM25 | Start | Tuned | None, model: Pretrained, collection: Collection) -> Artifact:
-        queries = {q.id: q.text for q in collection.queries.values()}
-        documents, own = Contents(collection.documents), _own(collection)
-        if isinstance(how, BM25):
-            found = stages.search_lexical(self.store, how, queries, documents, self.scale.depth, own, self.progress)
-        else:
-            found = stages.search_dense(self.store, model, queries, documents, self.scale.depth, own, self.progress)
-        return found
+        def part(system: str) -> Artifact:
+            return self.ranking(preset, system, seed, among)
+
+        def reordered(first: Artifact, by: str, depth: int) -> Artifact:
+            model, precision = self.model(preset, by, seed), _precision(preset.system(by).how)
+            return rankings.reordered(self.store, model, first, among, depth, precision, self.progress)
+
+        match how:
+            case Fused():
+                return rankings.fused(self.store, [part(system) for system in how.of], how.method)
+            case WithPositive():
+                return rankings.with_positive(self.store, part(how.of), among, how.negatives)
+            case Reranked():
+                return reordered(part(how.first), how.by, how.depth)
+            case Tuned(reranks=True):
+                return reordered(part(preset.candidates), name, depth)
+        if (panel := self._tested.get(among.name)) and panel.candidates:
+            first = rankings.given(self.store, panel.candidates, among)
+            return first if isinstance(how, BM25) else reordered(first, name, depth)
+        return self.retrieve(how if isinstance(how, BM25) else None, self.model(preset, name, seed), among)
+
+    def retrieve(self, how: BM25 | None, model: Pretrained, collection: Collection) -> Artifact:
+        """What BM25, or else the model finds in a collection."""
+        return rankings.searched(self.store, how, model, collection, self.scale.depth, self.progress)
 
     @cached_property
     def probe(self) -> Probe:
@@ -94,8 +112,7 @@ class Workbench:
 
     def sample(self, model: Pretrained) -> Sample:
         """How a model sees the probe, by the vectors it searches the test panel with."""
-        test = self.material.test
-        queries, documents = {q.id: q.text for q in test.queries.values()}, Contents(test.documents)
+        queries, documents = rankings.texts(self.material.test)
         if is_multi_vector(model.path):
             return sample_of(self.store, model, self.probe, self.progress)
         asked = Vectors.load(stages.encode_texts(self.store, model, queries, "query", self.progress))
@@ -113,7 +130,7 @@ class Workbench:
         """Per-query values of a system on the test panel or another collection's, a mapping a seed."""
         tested = collection or self.material.test
         if not seeds:
-            seeds = self.seeds(preset) if isinstance(preset.system(name).how, Tuned) else self.scale.seeds[:1]
+            seeds = self.seeds(preset) if preset.trained(name) else self.scale.seeds[:1]
         runs = [stages.run_of(self.ranking(preset, name, seed, tested)) for seed in seeds]
         return [evaluate(run, tested.qrels, (measure,))[measure] for run in runs]
 
@@ -123,27 +140,26 @@ class Workbench:
     def model(self, preset: Preset, name: str, seed: int) -> Pretrained:
         """The tuned model, or for a system that is not tuned what it is made of: the base in its architecture."""
         how = preset.system(name).how
-        if isinstance(how, Tuned):
+        if not isinstance(how, Tuned):
+            return self.start(how if isinstance(how, Start) else None, seed)
+        if how.after is None:
             return tuned_model(self.training(preset, name, seed))
-        return self.start(how if isinstance(how, Start) else None)
+        job = self.job(preset, name, seed)
+        return tuned_model(job.snapshot(self.store, job.snapshot_steps[how.after - 1], self.progress))
 
-    def start(self, start: Start | None) -> Pretrained:
-        """What a training starts from."""
+    def start(self, start: Start | None, seed: int) -> Pretrained:
+        """What a training starts from; `seed` draws what is random in it."""
         base = resolve(start.base) if start and start.base else self.material.base
         if start and start.layers:
             base = tuned_model(self.teaching(start.layers)(self.store, self.progress))
-        return starts.converted(self.store, base, start.architecture) if start and start.architecture else base
+        if start is None or start.architecture is None:
+            return base
+        return starts.converted(self.store, base, starts.seeded(start.architecture, seed))
 
     def teaching(self, layers: int) -> Training:
         """What teaches the base's first layers."""
         size, seed = self.scale.largest_batch or LESSON_BATCH, self.scale.seeds[0]
-        return starts.teaching(self.store, self.material.base, layers, self.lesson(), size, seed)
-
-    def lesson(self) -> Examples:
-        """Training queries with documents the base ranks high and its scores of them."""
-        shared, window = self.material, starts.LESSON_WINDOW
-        groups = self.mining.mined(window, shared.base)
-        return Examples.of(teach(groups, self.mining.run(Mined(window))), shared.train)
+        return starts.teaching(self.store, self.material.base, layers, self.data.lesson(), size, seed)
 
     def training(self, preset: Preset, name: str, seed: int) -> Artifact:
         return self.job(preset, name, seed)(self.store, self.progress)
@@ -153,65 +169,91 @@ class Workbench:
         how = preset.system(name).how
         assert isinstance(how, Tuned)
         if how.rates:
-            how = _at_rate(how, self.rate(preset, how.rates))
-        return refreshed(self._job(preset, how, seed), how.negatives, self.mining)
+            how = _set(how, self.setting(preset, how.rates))
+        return refreshed(self._job(preset, how, seed), how.negatives, self.data.mining)
+
+    def is_ready(self, preset: Preset, name: str, seed: int) -> bool:
+        """Whether a system's ranking needs no more training: of no system that it is made of."""
+        return all(self.is_done(preset, tuned, seed) for tuned in preset.trained(name))
 
     def is_done(self, preset: Preset, name: str, seed: int) -> bool:
-        """Whether a tuned system needs no more training: neither its own nor of what mines or starts it."""
+        """Whether a tuned system needs no more training: neither its own nor of what mines, teaches or starts it."""
         how = preset.system(name).how
         assert isinstance(how, Tuned)
-        if not self._is_ready(preset, how):
+        if not self._is_fed(preset, how):
             return False
         if how.rates:
             on = preset.system(how.rates.on).how
-            if not (isinstance(on, Tuned) and self._is_ready(preset, on)):
+            if not (isinstance(on, Tuned) and self._is_fed(preset, on)):
                 return False
-            jobs = [self._rate_job(preset, how.rates, rate) for rate in how.rates.values]
+            jobs = [self._on(preset, how.rates, setting) for setting in self._settings(preset, how.rates)]
             if not all(job.found(self.store) for job in jobs):
                 return False
-            how = _at_rate(how, self.rate(preset, how.rates))
-        return is_made(self._job(preset, how, seed), how.negatives, self.mining)
+            how = _set(how, self.setting(preset, how.rates))
+        return is_made(self._job(preset, how, seed), how.negatives, self.data.mining)
 
-    def _is_ready(self, preset: Preset, how: Tuned) -> bool:
+    def folds(self, preset: Preset, name: str) -> tuple[Training, ...]:
+        """The trainings of a reranker that a teacher is cross-fitted from, at the first seed."""
+        return cross_fit.trainings(self.job(preset, name, self.scale.seeds[0]), self.data.folds)
+
+    def _is_fed(self, preset: Preset, how: Tuned) -> bool:
         """Whether asking for what trains it would train nothing else first."""
         if how.start and how.start.layers and self.teaching(how.start.layers).found(self.store) is None:
             return False
-        return all(self.is_done(preset, miner, self.scale.seeds[0]) for miner in miners(how.negatives))
+        first = self.scale.seeds[0]
+        if not all(self.is_done(preset, miner, first) for miner in miners(how.negatives)):
+            return False
+        return all(
+            self.is_done(preset, name, first) and all(fold.found(self.store) for fold in self.folds(preset, name))
+            for name in teachers(how.negatives)
+        )
 
     @cache  # noqa: B019  a workbench lives as long as its study runs
-    def rate(self, preset: Preset, rates: Rates) -> float:
-        """The learning rate whose model ranks the held-out queries best; the lower of equals."""
-        return max(sorted(rates.values), key=lambda rate: self.held_out_value(preset, rates, rate))
+    def setting(self, preset: Preset, rates: Rates) -> Optimizer:
+        """The optimiser whose model ranks the held-out queries best; of equals the lower rate and decay."""
+        values = self.held_out_values(preset, rates)
+        return max(values, key=lambda setting: values[setting])
 
-    def held_out_value(self, preset: Preset, rates: Rates, rate: float) -> float:
-        """RR@10 over held-out queries and training documents of the system the rates are chosen on, tuned at `rate`."""
-        tuned = self._rate_job(preset, rates, rate)(self.store, self.progress)
-        data, queries = self.material.train, sorted({g.query_id for g in self.groups(preset)[1]})
-        needed = {d for q in queries for d in data.qrels[q]}
-        pool = shuffled((d for d in self.material.train_documents if d not in needed), "held-out documents")
-        kept = needed.union(pool[:RATE_DOCUMENTS]) & self.material.train_documents.keys()
-        documents = {d: data.documents[d].contents for d in sorted(kept)}
-        texts = {q: data.queries[q].text for q in queries}
-        found = stages.search_dense(self.store, tuned_model(tuned), texts, documents, 10, None, self.progress)
-        judged = {q: {d: r for d, r in data.qrels[q].items() if d in documents} for q in queries}
-        return mean(evaluate(stages.run_of(found), judged, ("RR@10",))["RR@10"])
+    def held_out_values(self, preset: Preset, rates: Rates) -> Mapping[Optimizer, float]:
+        """RR@10 over held-out queries and training documents of the system the rates are chosen on, at each setting."""
+        return {s: self._held_out_value(preset, self._on(preset, rates, s)) for s in self._settings(preset, rates)}
 
-    def _rate_job(self, preset: Preset, rates: Rates, rate: float) -> Training:
+    def _held_out_value(self, preset: Preset, job: Training) -> float:
+        held_out, model = self.data.held_out(preset), tuned_model(job(self.store, self.progress))
+        if isinstance(job.recipe.scoring, Joint):
+            first = self.retrieve(BM25(), model, held_out)
+            depth, precision = self.scale.rerank_depth, job.recipe.precision
+            found = rankings.reordered(self.store, model, first, held_out, depth, precision, self.progress)
+        else:
+            found = rankings.searched(self.store, None, model, held_out, 10, self.progress)
+        return mean(evaluate(stages.run_of(found), held_out.qrels, ("RR@10",))["RR@10"])
+
+    def _settings(self, preset: Preset, rates: Rates) -> tuple[Optimizer, ...]:
         how = preset.system(rates.on).how
         assert isinstance(how, Tuned)
-        return self._job(preset, _at_rate(how, rate), self.scale.seeds[0])
+        return rates.settings(how.recipe.optimizer)
+
+    def _on(self, preset: Preset, rates: Rates, setting: Optimizer) -> Training:
+        how = preset.system(rates.on).how
+        assert isinstance(how, Tuned)
+        return self._job(preset, _set(how, setting), self.scale.seeds[0])
 
     def _job(self, preset: Preset, how: Tuned, seed: int) -> Training:
         training = self.examples(preset, how)
-        watched = {name: self.watched(preset, policy) for name, policy in preset.watched}
+        watched = {name: self.data.watched(preset, policy) for name, policy in preset.watched}
         batching = self._batching(preset, how)
         epochs = max(1, round(how.epochs * self.scale.epochs_share))
         updates = epochs * batching.per_epoch(len(training.groups))
         recipe = replace(how.recipe, updates=updates, batching=batching)
         probe = None
-        if watched and (share := affordable(recipe, training.groups)):
+        if watched and not how.reranks and (share := affordable(recipe, training.groups)):
             probe = held_out_probe(training, watched, share)
-        return Training(self.start(how.start), recipe, training, watched, seed, probe)
+        snapshots = how.epochs if how.after else 0
+        return Training(self.start(how.start, seed), recipe, training, watched, seed, probe, snapshots)
+
+    def examples(self, preset: Preset, how: Tuned) -> Examples:
+        """What a system is trained on."""
+        return self.data.examples(preset, how, Others(self, preset), self.start(how.start, self.scale.seeds[0]))
 
     def _batching(self, preset: Preset, how: Tuned) -> Batching:
         """The batch at this scale: every system's shrinks by the factor of the preset's largest."""
@@ -220,64 +262,23 @@ class Workbench:
         share, size = self.scale.batch_share, how.recipe.batching.size
         return replace(how.recipe.batching, size=max(1, round(size * share if share else size / shrink)))
 
-    def examples(self, preset: Preset, how: Tuned) -> Examples:
-        """What a system is trained on: the preset's training groups with its own negatives, `share` of them."""
-        seed = self.scale.seeds[0]
-        if isinstance(how.negatives, Provided) and self.triples:
-            return triples(self.triples, how.share, self.scale.train_queries or 0, seed)[0]
-        groups = self.groups(preset)[0]
-        if how.share < 1:
-            order = np.random.default_rng(seed).permutation(len(groups))
-            groups = tuple(groups[i] for i in sorted(order[: int(how.share * len(groups))]))
-        if how.negatives is not None:
-            own = self.rows(preset, how)
-            groups = tuple(row for g in groups for row in own.get(g.query_id, ()))
-        return Examples.of(groups, self.material.train)
 
-    def watched(self, preset: Preset, policy: Negatives) -> Examples:
-        """The held-out groups with this kind of negatives."""
-        if isinstance(policy, Provided) and self.triples:
-            return triples(self.triples, 1.0, self.scale.train_queries or 0, self.scale.seeds[0])[1]
-        own = self.with_negatives(policy)
-        return Examples.of([own[g.query_id] for g in self.groups(preset)[1]], self.material.train)
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The systems of a preset at the first seed, as sources of negatives and of a teacher's scores."""
 
-    @property
-    def triples(self) -> Path | None:
-        """The file of triples that comes with the collection, if one does."""
-        path = Path(self.source) / TRIPLES
-        return path if path.is_file() else None
+    bench: Workbench
+    preset: Preset
 
-    @cache  # noqa: B019
-    def groups(self, preset: Preset) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
-        """Training and held-out groups, without negatives: the queries for which every watched kind has some."""
-        groups = positive_groups(self.material.train, first_only=True)
-        for _, policy in preset.watched:
-            if not (isinstance(policy, Provided) and self.triples):
-                own = self.with_negatives(policy)
-                groups = [g for g in groups if g.query_id in own]
-        training, held_out = HELD_OUT.split(groups, self.scale.seeds[0])
-        return tuple(training), tuple(held_out)
+    def miner(self, name: str) -> Pretrained:
+        return self.bench.model(self.preset, name, self.bench.scale.seeds[0])
 
-    @cache  # noqa: B019
-    def with_negatives(self, policy: Negatives) -> Mapping[str, Group]:
-        """Query id -> its group with negatives, mined over training documents only."""
-        return {g.query_id: g for g in self.mining.rows(policy)}
-
-    def rows(self, preset: Preset, how: Tuned) -> Mapping[str, list[Group]]:
-        """Query id -> its groups with a system's negatives: of a union one for each source."""
-        assert how.negatives is not None
-        seed, found, mining = self.scale.seeds[0], dict[str, list[Group]](), self.mining
-        if isinstance(how.negatives, SelfMined):
-            mining = replace(mining, base=self.start(how.start))
-        for group in mining.rows(how.negatives, lambda name: self.model(preset, name, seed)):
-            found.setdefault(group.query_id, []).append(group)
-        return found
-
-    @cached_property
-    def mining(self) -> Mining:
-        shared = self.material
-        args = (shared.train, shared.train_queries, shared.train_documents, shared.base)
-        return Mining(*args, self.scale.seeds[0], self.store, self.progress)
+    def teacher(self, name: str, candidates: Run) -> Run:
+        bench, data = self.bench, self.bench.data
+        job = bench.job(self.preset, name, bench.scale.seeds[0])
+        queries, documents = data.material.train_queries, data.material.train_documents
+        args = (job, candidates, queries, documents, data.folds, bench.store, bench.progress, job.recipe.precision)
+        return cross_fit.cross_fitted(*args)
 
 
 def held_out_probe(training: Examples, watched: Mapping[str, Examples], share: float) -> Probe | None:
@@ -287,11 +288,10 @@ def held_out_probe(training: Examples, watched: Mapping[str, Examples], share: f
     return of_examples(both, held_out.groups, share)
 
 
-def _at_rate(how: Tuned, rate: float) -> Tuned:
-    return replace(how, recipe=replace(how.recipe, optimizer=replace(how.recipe.optimizer, learning_rate=rate)))
+def _set(how: Tuned, optimizer: Optimizer) -> Tuned:
+    return replace(how, recipe=replace(how.recipe, optimizer=optimizer))
 
 
-def _own(collection: Collection) -> dict[str, str]:
-    """The document that is the query itself, where there is one."""
-    pairs = ((q, collection.own_document(q)) for q in collection.queries)
-    return {q: d for q, d in pairs if d is not None}
+def _precision(how: How) -> Precision:
+    """What a system's pairs are read in: what it was trained in."""
+    return how.recipe.precision if isinstance(how, Tuned) and how.reranks else "float32"

@@ -23,7 +23,8 @@ from strop.results import read_results
 from strop.studies.lora_out_of_domain import sources
 from strop.studies.lora_out_of_domain.points import POINTS
 from strop.studies.lora_out_of_domain.presets import AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
-from strop.study import ELSEWHERE, Preset, Study, System, Tuned, find
+from strop.study import ELSEWHERE, Preset, Study, find
+from strop.systems import System, Tuned
 from strop.workbench import Workbench
 
 pytestmark = pytest.mark.usefixtures("one_thread")

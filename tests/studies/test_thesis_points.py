@@ -24,7 +24,8 @@ from strop.stages import Vectors
 from strop.studies.when_finetuning_fails import defects, effects, mechanisms
 from strop.studies.when_finetuning_fails.points import POINTS
 from strop.studies.when_finetuning_fails.presets import AS_CODED, CORRECTED, ONE_KNOB
-from strop.study import Preset, Scale, System, Tuned, find
+from strop.study import Preset, Scale, find
+from strop.systems import System, Tuned
 from strop.workbench import Workbench
 
 ROOT = Path(__file__).parents[2]
@@ -252,7 +253,7 @@ def test_accuracies_are_read_of_kept_weights_on_both_kinds(hard: float, verdict:
     plain.study.published_loss = {"lora_hard": ((500, 4.11), (1000, 3.27))}
     plain.training = lambda *_: SimpleNamespace(path=tmp_path)
     plain.seeds = lambda _: (42,)
-    plain.watched = lambda *_: SimpleNamespace(groups=range(128))
+    plain.data = SimpleNamespace(watched=lambda *_: SimpleNamespace(groups=range(128)))
     shown = effects.accuracies(plain)
     rows: Mapping[str, tuple[str, ...]] = {row[0]: row[1:] for row in shown.tables[0].rows}
     assert rows["untouched"] == ("0.950", f"{hard - 0.1:.3f}")

@@ -49,7 +49,10 @@ def endings_table(results: Results, preset: str, measures: Mapping[str, Logged])
 
 
 def rates_table(record: Mapping[str, Any]) -> Table | None:
-    """Every learning rate that was tried, a row each; systems that chose from the same trials share them."""
+    """Every setting that was tried, a row each; systems that chose from the same trials share them.
+
+    A setting is a learning rate, `2e-05`, or one with a weight decay, `2e-05, decay 0.01`.
+    """
     shared: dict[tuple[str, str], list[tuple[str, Mapping[str, Any]]]] = {}
     for preset, systems in (record.get("trained") or {}).items():
         for system, about in systems.items():
@@ -58,16 +61,24 @@ def rates_table(record: Mapping[str, Any]) -> Table | None:
                 shared.setdefault((preset, trials), []).append((system, about))
     rows = []
     for (preset, _), alike in shared.items():
-        chosen, heading = alike[0][1].get("learning_rate"), " · ".join(label(record, s) for s, _ in alike)
-        for rate, value in sorted(alike[0][1]["rates"].items(), key=lambda pair: float(pair[0])):
-            word = "chosen" if chosen is not None and abs(float(rate) / chosen - 1) < 1e-9 else ""
-            rows.append((heading, title(preset), formats.scientific(float(rate)), formats.fixed(value, 4), word))
+        first, heading = alike[0][1], " · ".join(label(record, s) for s, _ in alike)
+        for setting, value in sorted(first["rates"].items(), key=lambda pair: _numbers(pair[0])):
+            rate, *decay = _numbers(setting)
+            same = abs(rate / first["learning_rate"] - 1) < 1e-9 if first.get("learning_rate") else False
+            same &= not decay or decay == [first["values"]["optimizer"]["weight_decay"]]
+            said = formats.scientific(rate) + (f", decay {decay[0]:g}" if decay else "")
+            rows.append((heading, title(preset), said, formats.fixed(value, 4), "chosen" if same else ""))
     if not rows:
         return None
     columns = ("Systems", "Reading", "Learning rate", "Held-out RR@10", "Choice")
     return Table(
         "Learning rates tried, an equal grid for each method", columns, tuple(rows), (False, False, True, True, False)
     )
+
+
+def _numbers(setting: str) -> list[float]:
+    """The rate, and the decay where it was a part of the grid."""
+    return [float(part) for part in setting.split(", decay ")]
 
 
 def values_tables(record: Mapping[str, Any]) -> tuple[Table, ...]:

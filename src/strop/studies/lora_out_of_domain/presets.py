@@ -19,7 +19,8 @@ from strop.negatives.from_run import RankWindow
 from strop.negatives.positive_relative import PositiveRelative
 from strop.optimizers import AdamW, WarmupLinear
 from strop.scoring import Cosine, Dot, MaxSim
-from strop.study import Cleaned, Mined, Negatives, Preset, Provided, Rates, SelfMined, System, Tuned, Union
+from strop.study import Preset
+from strop.systems import Cleaned, Mined, Negatives, Provided, Rates, SelfMined, System, Tuned, Union
 from strop.train import Recipe
 
 #: The paper's batch: 16 a GPU on 8 GPUs, gathered.

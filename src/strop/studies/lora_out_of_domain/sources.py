@@ -13,7 +13,7 @@ from strop.negatives.source_report import Source, source_report, table
 from strop.negatives.union import named
 from strop.points import Evidence, Grid
 from strop.studies.lora_out_of_domain.scripts import hidden_negatives
-from strop.study import Mined
+from strop.systems import Mined
 from strop.workbench import Workbench
 
 WINDOW = RankWindow(1, 100)
@@ -24,15 +24,15 @@ def negatives(bench: Workbench) -> Evidence:
     """L6. What "w/o Neg" trains on by the loader's fallback; and every mined source here, with its false negatives."""
     deep = RankWindow(1, 1000)
     scores: dict[str, Scores] = {
-        "dense": run_scores(bench.mining.run(Mined(deep))),
-        "BM25": run_scores(bench.mining.run(Mined(deep, BM25()))),
+        "dense": run_scores(bench.data.mining.run(Mined(deep))),
+        "BM25": run_scores(bench.data.mining.run(Mined(deep, BM25()))),
     }
     every = EveryRank(WINDOW.low, WINDOW.high)
     sources = [
         Source(
             name,
-            named(bench.mining.rows(Mined(WINDOW, miner)), name),
-            calibrations(bench.mining, Mined(replace(WINDOW, high=200), miner), name, every, scores),
+            named(bench.data.mining.rows(Mined(WINDOW, miner)), name),
+            calibrations(bench.data.mining, Mined(replace(WINDOW, high=200), miner), name, every, scores),
         )
         for name, miner in MINERS.items()
     ]

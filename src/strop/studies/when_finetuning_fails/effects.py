@@ -21,7 +21,7 @@ from strop.points import Evidence, Grid
 from strop.report import formats
 from strop.runs import Ranking, Run
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK, ONE_KNOB, TRIPLES
-from strop.study import Mined, Tuned
+from strop.systems import Mined, Tuned
 from strop.workbench import Workbench
 
 KNOB = "one_knob"
@@ -79,7 +79,7 @@ def random_negatives(bench: Workbench) -> Evidence:
     """T7. What "random" negatives are drawn from, how near they lie, and what that does to the tuned model."""
     similarity = base_similarity(bench)
     measured: dict[str, Hardness] = {
-        name: hardness(list(bench.with_negatives(policy).values()), similarity)
+        name: hardness(list(bench.data.with_negatives(policy).values()), similarity)
         for name, policy in (("BM25's top 1,000", TRIPLES), ("uniform", Uniform()), ("ranks 50–200", FIXED_RANK))
     }
     reading = harder(measured["BM25's top 1,000"], measured["uniform"], ("BM25's top 1,000 as", "uniform"))
@@ -100,8 +100,8 @@ def random_negatives(bench: Workbench) -> Evidence:
 
 def window_bounds(bench: Workbench) -> Evidence:
     """T10. The text's window holds 150 ranks, the code's 151, and the one fixed rank moves with the size."""
-    text = bench.with_negatives(Mined(RankWindow(51, 200, one_fixed_rank=True)))
-    code = bench.with_negatives(FIXED_RANK)
+    text = bench.data.with_negatives(Mined(RankWindow(51, 200, one_fixed_rank=True)))
+    code = bench.data.with_negatives(FIXED_RANK)
     both = [q for q in code if q in text]
     moved = sum(text[q].negatives != code[q].negatives for q in both)
     rows = tuple(
@@ -130,8 +130,8 @@ def learning_rates(bench: Workbench) -> Evidence:
         assert isinstance(system.how, Tuned)
         assert system.how.rates is not None
         rates = system.how.rates
-        values = {rate: bench.held_out_value(preset, rates, rate) for rate in sorted(rates.values)}
-        chosen[system.label] = bench.rate(preset, rates)
+        values = {s.learning_rate: value for s, value in bench.held_out_values(preset, rates).items()}
+        chosen[system.label] = bench.setting(preset, rates).learning_rate
         grid.append((system.label, f"{chosen[system.label]:g}", *(formats.fixed(v) for v in values.values())))
     full = FULL_RATE(bench)
     return _with(
@@ -151,7 +151,7 @@ def accuracies(bench: Workbench) -> Evidence:
     """T19. Shown when the choice of negatives moves a model's accuracy by more than models differ on the same ones."""
     preset = bench.study.preset("as_coded")
     table = {"untouched": _accuracy(bench, TUNED[0], first=True)} | {n: _accuracy(bench, n) for n in TUNED}
-    number = len(bench.watched(preset, preset.watched[0][1]).groups)
+    number = len(bench.data.watched(preset, preset.watched[0][1]).groups)
     spread = max(_range([row[kind] for row in table.values()]) for kind in (0, 1))
     swap = float(np.mean([abs(random - hard) for random, hard in table.values()]))
     by_random, by_hard = (_ordered({n: table[n][kind] for n in TUNED}) for kind in (0, 1))

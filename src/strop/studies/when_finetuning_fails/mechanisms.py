@@ -27,7 +27,7 @@ from strop.report import formats
 from strop.studies.when_finetuning_fails import clocks, umap
 from strop.studies.when_finetuning_fails.effects import OWN_RANK, TUNED, base_similarity
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK
-from strop.study import Mined, Tuned
+from strop.systems import Mined, Tuned
 from strop.train import observing
 from strop.workbench import Workbench
 
@@ -139,10 +139,10 @@ def one_rank(bench: Workbench) -> Evidence:
 
 def false_negatives(bench: Workbench) -> Evidence:
     """T11. Shown when an estimator that finds hidden positives here puts the share of false negatives above zero."""
-    groups = [g for g in bench.with_negatives(FIXED_RANK).values() if g.negatives]
-    lexical = bench.mining.run(Mined(RankWindow(1, 1000), BM25()))
+    groups = [g for g in bench.data.with_negatives(FIXED_RANK).values() if g.negatives]
+    lexical = bench.data.mining.run(Mined(RankWindow(1, 1000), BM25()))
     scores: dict[str, Scores] = {"dense": base_similarity(bench), "BM25": run_scores(lexical)}
-    calibrated = calibrations(bench.mining, FIXED_RANK, "the base", EveryRank(1, 200), scores)
+    calibrated = calibrations(bench.data.mining, FIXED_RANK, "the base", EveryRank(1, 200), scores)
     report = false_negative_report(groups, scores, calibrated)
     told = [e for e, c in zip(report["estimates"], calibrated, strict=True) if c.informs]
     bounds = [(e["estimated"]["low"], e["estimated"]["high"]) for e in told]
@@ -215,7 +215,7 @@ def _targeted(module: str, targets: tuple[str, ...]) -> bool:
 
 
 def _ranks(bench: Workbench, policy: Mined) -> list[int]:
-    ranks = [rank_of(source) for group in bench.with_negatives(policy).values() for source in group.sources]
+    ranks = [rank_of(source) for group in bench.data.with_negatives(policy).values() for source in group.sources]
     return [rank for rank in ranks if rank is not None]
 
 

@@ -16,7 +16,8 @@ from strop.optimizers import AdamW, WarmupLinear
 from strop.recipes import THESIS_FULL, THESIS_LORA
 from strop.scoring import Cosine, Euclidean
 from strop.selection import Best
-from strop.study import Mined, Preset, Provided, Rates, System, Tuned
+from strop.study import Preset
+from strop.systems import Mined, Provided, Rates, System, Tuned
 from strop.train import Recipe
 
 #: The negatives of the official triples were drawn from BM25's top 1,000 (T7).
