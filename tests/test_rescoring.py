@@ -128,6 +128,6 @@ def test_what_a_model_without_pairs_cannot_do_and_unknown_ids_are_said_before_an
         stages.rerank_run(store, model, Run({query_id: ([doc_id, "d999"], [2, 1])}), asked, found, 1)
     with pytest.raises(InputError, match="query 'q999' of the run is not there"):
         stages.rerank_run(store, model, Run({"q999": ([doc_id], [2])}), asked, found, 1)
-    with pytest.raises(InputError, match="the model makes vectors, in float32"):
+    with pytest.raises(InputError, match="reads no pairs, in windows or bfloat16"):
         stages.rerank_run(store, model, Run({query_id: ([doc_id], [2])}), asked, found, 1, precision="bfloat16")
     assert not (tmp_path / "home").exists()

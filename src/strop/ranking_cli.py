@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -50,6 +50,11 @@ def rerank(
     on: Annotated[str, typer.Option(help="The collection that the run is over.")] = "docstrings",
     split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv has the run's queries.")] = "test",
     depth: Annotated[int, typer.Option(min=1, help="Documents a query to put in a new order.")] = 100,
+    windows: Annotated[
+        str | None,
+        typer.Option(metavar="max|mean|first", help="Read long documents in windows, and pool their scores so."),
+    ] = None,
+    max_length: Annotated[int | None, typer.Option(min=1, help="Tokens of a window and its query.")] = None,
 ) -> None:
     """Put the first documents of a run in a model's order; the others keep theirs below them.
 
@@ -57,9 +62,14 @@ def rerank(
     same command is given again.
     """
     from strop import two_stages
+    from strop.nouns import InputError
+    from strop.passages import Windows
     from strop.terminal import progress
 
-    cost = two_stages.rerank(run, out, model, on, split, depth, progress)
+    if max_length is not None and windows is None:
+        raise InputError("--max-length is that of windows", remedy="Give --windows too; `first` is plain truncation")
+    cut = Windows(cast(Any, windows), max_length=max_length) if windows else None
+    cost = two_stages.rerank(run, out, model, on, split, depth, progress, cut)
     typer.echo(f"{out}: {cost.pairs:,} pairs of {cost.tokens:,} tokens, scored in {cost.seconds:,.1f} s")
 
 

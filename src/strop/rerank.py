@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from strop.encode import BUDGET
-from strop.models.pair_scorer import PairScorer, score_pairs
+from strop.models.pair_scorer import Ids, Pair, PairScorer, score_pairs
 from strop.nouns import InputError
+from strop.passages import Windows
 from strop.rescoring import reordered
 from strop.runs import Run
 from strop.tokens import cut
@@ -25,12 +27,15 @@ BLOCK = 4096
 
 #: Of the forward pass; logits are float32 either way.
 Precision = Literal["float32", "bfloat16"]
+#: A query's tokens and a document's -> the rows to score, and whether some tokens are in none of them.
+_Reader = Callable[[Ids, Ids], tuple[list[Pair], bool]]
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What reranking took: `pairs` read, their `tokens` unpadded, pairs `cut` at the model's limit, and `seconds`
-    of tokenizing and scoring, a killed call's finished blocks included."""
+    """What reranking took: `pairs` of a query and a document, the `tokens` read unpadded, in every window, pairs `cut`
+    so that some of their tokens were never read, and `seconds` of tokenizing and scoring, a killed call's finished
+    blocks included."""
 
     pairs: int = 0
     tokens: int = 0
@@ -53,22 +58,25 @@ def rerank(
     progress: Callable[[int], None] | None = None,
     block: int = BLOCK,
     precision: Precision = "float32",
+    windows: Windows | None = None,
 ) -> tuple[Run, Cost]:
     """The first `depth` documents of every query by the scorer's logits, equal ones by the run's one rule; the others
-    below them, in the order they had. And what it took. `precision` is the forward pass's, by autocast.
+    below them, in the order they had. And what it took. `precision` is the forward pass's, by autocast; `windows` says
+    how documents that are too long are read: without it they are cut.
 
     Each block of queries is written to `folder` once it is scored, and one that is there already is read: a killed call
     goes on. The folder is for these very inputs. `progress` is told how many pairs were done. Raises InputError, before
-    anything is scored, for a query or a document that is not there.
+    anything is scored, for a query or a document that is not there, and for windows that the model cannot read.
     """
     check_known(run, queries, documents)
+    reader = _reader(scorer, windows)
     scorer.module.eval()
     scored: dict[str, list[float]] = {}
     cost = Cost()
     for number, query_ids in enumerate(_blocks(run, depth, block)):
         path = folder / f"block-{number:06}.json"
         logits, took = _read(path, query_ids) or _score(
-            path, run, query_ids, scorer, queries, documents, depth, precision
+            path, run, query_ids, scorer, queries, documents, depth, precision, reader, windows
         )
         cost += took
         if progress:
@@ -112,6 +120,24 @@ def _blocks(run: Run, depth: int, size: int) -> Iterator[list[str]]:
         yield waiting
 
 
+def _reader(scorer: PairScorer, windows: Windows | None) -> _Reader:
+    if windows is None:
+
+        def whole(query: Ids, document: Ids) -> tuple[list[Pair], bool]:
+            pair = scorer.pair(query, document)
+            return [pair], pair.cut > 0
+
+        return whole
+    nothing = np.empty(0, dtype=np.int32)
+    room = windows.room(scorer.max_length, len(scorer.pair(nothing, nothing).ids))
+
+    def each(query: Ids, document: Ids) -> tuple[list[Pair], bool]:
+        parts, lost = windows(query, document, room)
+        return [scorer.pair(*part) for part in parts], lost
+
+    return each
+
+
 def _score(
     path: Path,
     run: Run,
@@ -121,6 +147,8 @@ def _score(
     documents: Mapping[str, str],
     depth: int,
     precision: Precision,
+    reader: _Reader,
+    windows: Windows | None,
 ) -> tuple[dict[str, list[float]], Cost]:
     """Logits of each query's first documents, and their cost; both are written to `path`, whole or not at all."""
     started = time.perf_counter()
@@ -128,21 +156,29 @@ def _score(
     row = {d: i for i, d in enumerate(dict.fromkeys(d for doc_ids in own.values() for d in doc_ids))}
     asked = scorer.tokenize([queries[q] for q in query_ids], "query")
     found = scorer.tokenize([documents[d] for d in row], "document")
-    pairs = [scorer.pair(asked.row(i), found.row(row[d])) for i, doc_ids in enumerate(own.values()) for d in doc_ids]
-    lengths = np.array([len(pair.ids) for pair in pairs], dtype=np.int64)
-    logits = np.empty(len(pairs), dtype=np.float32)
-    half = torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    with torch.inference_mode(), half:
-        for chunk in cut(lengths, BUDGET.get(scorer.device.type, BUDGET["cpu"])):
-            logits[chunk] = score_pairs(scorer, pairs, chunk).float().cpu().numpy()
-    took = time.perf_counter() - started
-    cost = Cost(len(pairs), int(lengths.sum()), sum(pair.cut > 0 for pair in pairs), took)
+    read = [reader(asked.row(i), found.row(row[d])) for i, doc_ids in enumerate(own.values()) for d in doc_ids]
+    pairs = [pair for parts, _ in read for pair in parts]
+    logits, tokens = _logits(scorer, pairs, precision)
+    if windows is not None:
+        logits = windows.pooled(logits, np.array([len(parts) for parts, _ in read], dtype=np.int64))
+    cost = Cost(len(read), tokens, sum(lost for _, lost in read), time.perf_counter() - started)
     values = iter(logits.tolist())
     scores = {query_id: [next(values) for _ in doc_ids] for query_id, doc_ids in own.items()}
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps({"scores": scores, "cost": asdict(cost)}), encoding="utf-8")
     os.replace(partial, path)
     return scores, cost
+
+
+def _logits(scorer: PairScorer, pairs: Sequence[Pair], precision: Precision) -> tuple[npt.NDArray[np.float32], int]:
+    """Of every pair, and the tokens of all."""
+    lengths = np.array([len(pair.ids) for pair in pairs], dtype=np.int64)
+    logits = np.empty(len(pairs), dtype=np.float32)
+    half = torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    with torch.inference_mode(), half:
+        for chunk in cut(lengths, BUDGET.get(scorer.device.type, BUDGET["cpu"])):
+            logits[chunk] = score_pairs(scorer, pairs, chunk).float().cpu().numpy()
+    return logits, int(lengths.sum())
 
 
 def _read(path: Path, query_ids: Sequence[str]) -> tuple[dict[str, list[float]], Cost] | None:

@@ -21,6 +21,7 @@ from strop.models.encoder import Encoder, Role
 from strop.models.loading import is_cross_encoder, is_multi_vector, load, load_scorer
 from strop.models.pretrained import Pretrained
 from strop.nouns import InputError
+from strop.passages import Windows
 from strop.progress import Counted
 from strop.progress import Progress as Progress
 from strop.progress import silent as silent
@@ -204,17 +205,18 @@ def rerank_run(
     depth: int,
     progress: Progress = silent,
     precision: rerank.Precision = "float32",
+    windows: Windows | None = None,
 ) -> Artifact:
     """Artifact `rerank`: `run.trec`, a query's first `depth` candidates by a cross-encoder, or by the similarity of
     any other model, for which their documents alone are encoded; `cost` in the record.
 
     A killed call goes on at the block, or the encoding, it was in. Raises InputError for an id that is not there, and
-    for a precision of a model that reads no pairs.
+    for a precision or windows of a model that reads no pairs.
     """
     rerank.check_known(candidates, queries, documents)
     reads_pairs = is_cross_encoder(model.path)
-    if not reads_pairs and precision != "float32":
-        raise InputError("the model makes vectors, in float32", remedy="Leave the precision as it is")
+    if not reads_pairs and (precision != "float32" or windows):
+        raise InputError("the model reads no pairs, in windows or bfloat16", remedy="Leave both out")
     ranked = [d for ranking in candidates.top(depth).values() for d in ranking.doc_ids]
     asked, found = rescoring.Part(queries, list(candidates)), rescoring.Part(documents, ranked)
     inputs = {
@@ -229,16 +231,16 @@ def rerank_run(
             run, cost = _by_similarity(store, model, candidates, asked, found, depth, progress)
             write_run(run, folder / "run.trec", "rerank")
             return {"cost": asdict(cost), "max_length": _encoder(model.path).max_length}
-        scorer = load_scorer(model.path)
+        scorer = load_scorer(model.path, windows.max_length if windows else None)
         with progress(f"rerank {len(ranked):,} pairs", len(ranked)) as advance:
             given = (candidates, scorer, queries, documents, depth, folder)
-            run, cost = rerank.rerank(*given, advance, precision=precision)
+            run, cost = rerank.rerank(*given, advance, precision=precision, windows=windows)
         write_run(run, folder / "run.trec", "rerank")
         rerank.clear(folder)
         return {"cost": asdict(cost), "max_length": scorer.max_length}
 
-    values = {"depth": depth} | ({"precision": precision} if precision != "float32" else {})
-    return store.build(RERANK, values, inputs, make, resumable=True)
+    added = ({"precision": precision} if precision != "float32" else {}) | ({"windows": windows} if windows else {})
+    return store.build(RERANK, {"depth": depth} | added, inputs, make, resumable=True)
 
 
 def _by_similarity(

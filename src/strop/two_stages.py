@@ -17,6 +17,7 @@ from strop.models.cross_encoder import untrained_in
 from strop.models.loading import is_multi_vector
 from strop.models.pretrained import resolve
 from strop.nouns import InputError, InputWarning
+from strop.passages import Windows
 from strop.rerank import Cost
 from strop.runs import read_run, write_run
 from strop.stages import Progress, silent
@@ -68,12 +69,15 @@ def rerank(
     split: str = "test",
     depth: int = 100,
     progress: Progress = silent,
+    windows: Windows | None = None,
 ) -> Cost:
     """Write `run`, a TREC run over a collection's queries, with the first `depth` documents of each in a model's order;
     return what that took, once: later calls find it made. A model that reads no pairs goes by its own similarity.
+    `windows` says how a cross-encoder reads documents that are too long: without it they are cut.
 
-    Raises InputError for an id that the collection lacks, and for a head that strop drew at random and nothing trained.
-    What others left untrained cannot be known. Warns of pairs that the model's limit cut.
+    Raises InputError for an id that the collection lacks, for windows of a model that reads no pairs, and for a head
+    that strop drew at random and nothing trained. What others left untrained cannot be known. Warns of pairs that the
+    model's limit cut.
     """
     free(out)
     first = read_run(run)
@@ -86,7 +90,7 @@ def rerank(
         )
     data = load(collection, split)
     queries, documents = {q.id: q.text for q in data.queries.values()}, Contents(data.documents)
-    made = stages.rerank_run(store(), scorer, first, queries, documents, depth, progress)
+    made = stages.rerank_run(store(), scorer, first, queries, documents, depth, progress, windows=windows)
     cost = Cost(**made.record["cost"])
     if cost.cut:
         limit = made.record["max_length"]
