@@ -8,17 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny_models
 
 from strop import stages
 from strop.artifacts import Artifact, Store
 from strop.batches import Batching
-from strop.cross_fit import cross_fitted, folds, own_candidates, trainings
+from strop.cross_fit import cross_fitted, folds, own_candidates, scores, trainings
 from strop.models.cross_encoder import FreshHead
 from strop.models.pretrained import Pretrained, resolve
 from strop.negatives.group_files import Examples
 from strop.nouns import Group, InputError
+from strop.optimizers import AdamW
 from strop.recipes import RERANK_BCE
 from strop.runs import Run
 from strop.tuning import Training, tuned_model
@@ -196,3 +198,22 @@ def test_a_query_s_own_candidates_are_those_of_all_its_groups_once() -> None:
         [group("a", "1", negatives=("3", "4")), group("a", "2", negatives=("4", "5")), group("b", "1")]
     )
     assert {q: set(ranking.doc_ids) for q, ranking in run.items()} == {"a": {"1", "2", "3", "4", "5"}, "b": {"1"}}
+
+
+def test_a_teacher_knows_by_heart_what_it_was_trained_on_and_not_what_it_was_kept_from(
+    base: Pretrained, tmp_path: Path
+) -> None:
+    rng, store = np.random.default_rng(0), Store(tmp_path)  # nothing tells a positive from a negative
+    count = 24
+    queries = {f"q{i}": " ".join(rng.choice(WORDS, 2)) for i in range(count)}
+    documents = {f"{kind}{i}": " ".join(rng.choice(WORDS, 3)) for i in range(count) for kind in "pn"}
+    groups = tuple(group(f"q{i}", f"p{i}", negatives=(f"n{i}",)) for i in range(count))
+    recipe = replace(RERANK_BCE, updates=80, batching=Batching(12), optimizer=AdamW(3e-3), dropout=0.0)
+    whole = Training(base, recipe, Examples(groups, queries, documents), {}, seed=0)
+
+    def right(run: Run) -> float:
+        return float(np.mean([run[g.query_id].doc_ids[0] == g.positives[0] for g in groups]))
+
+    own = own_candidates(groups)
+    assert right(scores(store, tuned_model(whole(store)), own, queries, documents)) > 0.9
+    assert right(cross_fitted(whole, own, queries, documents, folds(groups, 2, 0), store)) < 0.75

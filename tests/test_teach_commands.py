@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from strop.nouns import InputError, InputWarning
 from strop.runs import Run
 from strop.teach_commands import teach
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+#: A random teacher of a dozen examples is seldom better than chance for sure; one test looks at that.
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:the teacher's positives")]
 WORDS = tiny_models.WORDS
 SETTINGS = {"updates": "4", "batching.size": "4", "token_budget": "256"}
 
@@ -73,13 +75,13 @@ def scored(monkeypatch: pytest.MonkeyPatch, logits: dict[str, float]) -> None:
 @pytest.mark.parametrize("start", ["model", "fresh"])
 def test_a_model_is_cross_fitted_and_a_recipe_of_a_teacher_trains_on_what_it_writes(folder: Path, start: str) -> None:
     found = teach("mined.jsonl", "taught.jsonl", start, settings=SETTINGS, folds=3)
-    assert (found.examples, found.folds, found.pairs, found.dropped, found.emptied) == (12, (4, 4, 4), 24, 0, 0)
+    assert (found.examples, found.folds, found.negatives, found.dropped, found.emptied) == (12, (4, 4, 4), 24, 0, 0)
     before, after = read_examples("mined.jsonl"), read_examples("taught.jsonl")
     for mined, taught in zip(before.groups, after.groups, strict=True):
         assert replace(taught, teacher={}) == mined
         assert set(taught.teacher) == {*taught.positives, *taught.negatives}
     right = [g.teacher[g.positives[0]] > g.teacher[n] for g in after.groups for n in g.negatives]
-    assert found.right == sum(right) / 24
+    assert found.right == pytest.approx(sum(right) / 24)
     records = [json.loads(p.read_text(encoding="utf-8")) for p in Path("home/train").glob("*/record.json")]
     assert [(r["groups"], r["values"]["recipe"]["updates"]) for r in records] == [(8, round(4 * 8 / 12))] * 3
     made = commands.train("taught.jsonl", "student", "distill-kl", SETTINGS, model="model")
@@ -115,12 +117,24 @@ def test_negatives_that_the_teacher_holds_for_relevant_are_dropped_and_counted(
     scored(monkeypatch, others | {WORDS[20]: near, WORDS[25]: near, WORDS[26]: 3.0, WORDS[30]: below})
     found = teach("mined.jsonl", "left.jsonl", "model", drop_above=0.1)
     # Example i has words i + 20 and i + 21: 0 loses its first, 4 its second, 5 both, 6 its first.
-    assert (found.examples, found.pairs, found.dropped, found.emptied) == (11, 24, 5, 1)
-    assert found.right == 22 / 24, "before any was dropped: a logit of 3 is above the positives' 0 in 2 pairs"
+    assert (found.examples, found.negatives, found.dropped, found.emptied) == (11, 24, 5, 1)
+    assert found.right == pytest.approx(22 / 24), "before any was dropped; two negatives have a logit of 3"
     left = {g.query_id: g for g in read_examples("left.jsonl").groups}
     assert set(left) == {f"q{i}" for i in range(12)} - {"q5"}
     assert {q: len(g.negatives) for q, g in left.items() if len(g.negatives) == 1} == {"q0": 1, "q4": 1, "q6": 1}
     assert all(set(g.teacher) == {*g.positives, *g.negatives} for g in left.values())
+
+
+def test_a_teacher_that_may_be_no_better_than_chance_is_said_to_be(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(monkeypatch, {WORDS[i]: 1.0 if i % 4 else -1.0 for i in range(20, 33)})
+    with pytest.warns(InputWarning, match=r"positives score above 25\.0% of their negatives, which may be chance"):
+        assert teach("mined.jsonl", "chance.jsonl", "model").right == 0.25
+    scored(monkeypatch, {WORDS[i]: -1.0 for i in range(20, 33)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert teach("mined.jsonl", "sure.jsonl", "model").right == 1
 
 
 def test_a_bound_that_leaves_no_negative_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from strop.collection.near_duplicates import components
 from strop.models.pretrained import Pretrained
 from strop.negatives.group_files import Examples
 from strop.nouns import Group, InputError
+from strop.rerank import Precision
 from strop.runs import Ranking, Run
 from strop.stages import ById, Progress, silent
 from strop.tuning import Training, tuned_model
@@ -89,7 +89,7 @@ def cross_fitted(
     folds: Sequence[Fold],
     store: Store,
     progress: Progress = silent,
-    precision: Literal["float32", "bfloat16"] = "bfloat16",
+    precision: Precision = "bfloat16",
 ) -> Run:
     """All candidates of the folds' queries, scored by the reranker that was trained on the other folds.
 
@@ -124,7 +124,7 @@ def scores(
     queries: ById,
     documents: ById,
     progress: Progress = silent,
-    precision: Literal["float32", "bfloat16"] = "bfloat16",
+    precision: Precision = "bfloat16",
 ) -> Run:
     """Every candidate scored by one model: below no depth does a document keep a made-up score."""
     deepest = max(len(ranking.doc_ids) for ranking in candidates.values())

@@ -41,9 +41,9 @@ def teach(
     if found.folds:
         sizes = " and ".join(f"{size:,}" for size in found.folds)
         typer.echo(f"each scored by a model trained without it: folds of {sizes} queries")
-    typer.echo(f"the positive scores above its negative in {found.right:.1%} of {found.pairs:,} pairs")
+    typer.echo(f"a positive scores above {found.right:.1%} of its negatives on average; chance is 50%")
     if drop_above is not None:
         typer.echo(
-            f"{found.dropped:,} of {found.pairs:,} negatives dropped, at a probability of {drop_above:g} or more; "
+            f"{found.dropped:,} of {found.negatives:,} negatives dropped, at a probability of {drop_above:g} or more; "
             f"{found.emptied:,} examples lost all of theirs and are left out"
         )

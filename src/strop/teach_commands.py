@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from strop import cross_fit
 from strop.commands import ARCHITECTURES, free, store
 from strop.losses.pointwise import BinaryCrossEntropy
@@ -31,14 +33,15 @@ from strop.tuning import Training
 class Taught:
     """What a teacher made of examples.
 
-    `folds`: queries of each, none when the model scored them as it was. `right`: the share of `pairs` (a positive and
-    a negative of its example, before any was dropped) in which the positive scores higher, in [0, 1]. `dropped` of the
-    `pairs` negatives, and `emptied` examples that lost all theirs and are not among the `examples` written.
+    `folds`: queries of each, none when the model scored them as it was. `negatives`: all that were mined. `right`: the
+    share of its negatives that an example's positive scores above, its mean over the examples before any was dropped,
+    in [0, 1]; 0.5 is chance. `dropped` negatives, and `emptied` examples that lost all theirs and are not among the
+    `examples` written.
     """
 
     examples: int
     folds: tuple[int, ...]
-    pairs: int
+    negatives: int
     right: float
     dropped: int = 0
     emptied: int = 0
@@ -64,7 +67,7 @@ def teach(
     of them is done). With `drop_above`, negatives to which the teacher gives that probability or more are dropped.
 
     All that can be refused is refused before anything is trained, but for a `drop_above` that leaves no negative.
-    Raises InputError.
+    Raises InputError. Warns of a teacher that may be no better than chance: what it drops, it drops at random.
     """
     free(out)
     data = read_examples(examples)
@@ -89,8 +92,8 @@ def teach(
         training, own = Training(start, chosen, data, {}, seed), cross_fit.own_candidates(data.groups)
         run = cross_fit.cross_fitted(training, own, data.queries, data.documents, made, store(), progress)
     groups = taught(data.groups, run)
-    pairs, right = _order(groups)
-    found = Taught(len(groups), tuple(map(len, made)), pairs, right)
+    mined = sum(len(g.negatives) for g in groups)
+    found = Taught(len(groups), tuple(map(len, made)), mined, _right(groups))
     if bound is not None:
         most = max(len(g.negatives) for g in groups)
         left = denoise(groups, bound, {bound.source: run_scores(run)}, keep=most)
@@ -124,7 +127,12 @@ def _reranker(name: str, settings: Mapping[str, str] | None, bound: TeacherBound
     return chosen
 
 
-def _order(groups: Sequence[Group]) -> tuple[int, float]:
-    """Pairs of a positive and a negative, and the share of them in which the positive scores higher."""
-    right = [g.teacher[p] > g.teacher[n] for g in groups for p in g.positives for n in g.negatives]
-    return len(right), sum(right) / len(right)
+def _right(groups: Sequence[Group]) -> float:
+    """The mean share of its negatives that a group's positive scores above; warns where chance may have done that."""
+    each = [g.teacher[p] > np.array([g.teacher[n] for n in g.negatives]) for g in groups for p in g.positives]
+    shares = np.array([above.mean() for above in each])
+    right, low = float(shares.mean()), float(shares.mean() - 1.645 * shares.std() / np.sqrt(len(shares)))
+    if low <= 0.5:
+        said = f"the teacher's positives score above {right:.1%} of their negatives, which may be chance"
+        warnings.warn(f"{said}: train it for more epochs, or on more examples", InputWarning, stacklevel=3)
+    return right
