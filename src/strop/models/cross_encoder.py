@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,7 @@ class Reranker:
         fresh = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
         if not fresh:
             raise InputError("the model has a head already", where=str(folder), remedy="Load it as it is")
-        setattr(transformer.model.config, _UNTRAINED, sorted({name.rsplit(".", 1)[0] for name in fresh}))
+        note_untrained(transformer.model.config, {name.rsplit(".", 1)[0] for name in fresh})
         return cls(CrossEncoder(modules=[transformer]), max_length)
 
     @property
@@ -205,6 +205,11 @@ class FreshHead:
     def convert(self, source: Path, target: Path) -> None:
         """Unlike other architectures this one adds something random: `Reranker.untrained` says what."""
         Reranker.from_base(source, self.seed).save(target)
+
+
+def note_untrained(config: Any, modules: Iterable[str]) -> None:
+    """In a transformer's config, saved with it: these modules are random."""
+    setattr(config, _UNTRAINED, sorted(modules))
 
 
 def heads(model: Any) -> list[str]:
