@@ -27,6 +27,7 @@ from strop.report.doubts import counted, doubts
 from strop.report.geometry import detailed_rows
 from strop.report.judged import Ruling, judged
 from strop.report.matrix import terminal_table
+from strop.report.reranking import section as reranking_section
 from strop.report.summary import summarise
 from strop.report.verdict import findings, lead
 from strop.results import read_results
@@ -183,6 +184,7 @@ def study_table(folder: Path) -> None:
         table(terminal_table(summary), f"{about}\n{read}")
     else:
         _say(f"{about}: random weights show machinery and cost, and get no quality number")
+    reranking_tables(results.exhibits.get("reranking") or {})
     for name, collection in record["collections"].items():
         for oddity in collection["warnings"]:
             console.print(f"[yellow]warning[/] {escape(name)}: {escape(oddity)}")
@@ -198,6 +200,16 @@ def study_table(folder: Path) -> None:
         _say(f"claim {claim.id}: {_words(claim.rulings)}")
     if points := doubts(results):
         _say(f"{len(points)} doubtful points: {counted(points)}")
+
+
+def reranking_tables(exhibit: Mapping[str, Any]) -> None:
+    """What rerankers made of the same candidates, a table a collection of the first reading."""
+    if (shown := reranking_section(exhibit)) is None:
+        return
+    _say(shown.lead)
+    for each in shown.readings[0].collections:
+        table(each.brief, each.name)
+        _say(each.about)
 
 
 def _say(text: str) -> None:

@@ -87,6 +87,19 @@ def test_the_papers_tables_stand_beside_ours_in_every_reading() -> None:
     assert row[1:6] == ("3.10", "0.78", f"{ended.loss:.3f}", *(f"{a:.3f}" for a in ended.accuracies.values()))
 
 
+def test_a_printed_table_of_what_is_no_measure_of_ours_is_shown_as_it_is() -> None:
+    results = synthetic.results(queries=20)
+    table = {
+        "MiniLM AdamW 1": {"nDCG@10, printed": 0.7008, "nDCG@10, evaluated": 0.69},
+        "ms-marco-MiniLM-L6-v2": {"nDCG@10, printed": 0.743},
+    }
+    results = replace(results, record={**results.record, "tables": {"2, and the authors' own evaluation": table}})
+    (shown,) = printed_tables(results, summarise(results), logs(results))
+    assert shown.caption == "Table 2, and the authors' own evaluation, as printed"
+    assert shown.columns == ("System", "nDCG@10, printed", "nDCG@10, evaluated")
+    assert shown.rows == (("MiniLM AdamW 1", "0.7008", "0.6900"), ("ms-marco-MiniLM-L6-v2", "0.7430", "–"))
+
+
 def test_clocks_are_compared_repeat_by_repeat_with_the_first_condition() -> None:
     totals = {"base": (2.0, 4.0), "slow": (3.0, 4.4)}
     rows = tuple(

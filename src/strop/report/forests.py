@@ -83,11 +83,6 @@ def knob_forest(knobs: Sequence[Knob], measure: str, centre: str, description: s
         }
         for place, k in enumerate(knobs)
     ]
-    own = alt.Chart(alt.InlineData(shown))
-    y = alt.Y("place:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
-    x_axis = alt.Axis(labelExpr="datum.value ? format(datum.value, '+.2f') : '0'", tickCount=5, labelOverlap=True)
-    title = f"difference in {measure} to {centre}"
-    colour = alt.Color("verdict:N", scale=alt.Scale(domain=list(TONES), range=list(TONES.values())), legend=None)
     tip = [
         alt.Tooltip("knob:N", title="knob"),
         alt.Tooltip("difference:Q", format="+.3f"),
@@ -96,6 +91,31 @@ def knob_forest(knobs: Sequence[Knob], measure: str, centre: str, description: s
         alt.Tooltip("verdict:N", title="verdict"),
         alt.Tooltip("share:N", title="of the centre's loss"),
     ]
+    return _lines(shown, f"difference in {measure} to {centre}", tip, "share", description)
+
+
+def pair_forest(pairs: Sequence[Mapping[str, Any]], description: str) -> Spec:
+    """The difference of each pair with its interval; above each line the pair's `name` and its difference as `text`.
+
+    A pair has `name`, `text`, `span`, `p`, `verdict`, and the numbers `difference`, `low` and `high`.
+    """
+    shown = [
+        {"place": place, **pair, **{key: round(pair[key], 5) for key in ("difference", "low", "high")}}
+        for place, pair in enumerate(pairs)
+    ]
+    titles = {"name": "pair", "text": "difference", "span": "95 %", "p": "p (Holm)", "verdict": "verdict"}
+    tip = [alt.Tooltip(f"{key}:N", title=title) for key, title in titles.items()]
+    return _lines(shown, "difference, first minus second", tip, "text", description)
+
+
+def _lines(
+    shown: Sequence[Mapping[str, Any]], title: str, tip: Sequence[alt.Tooltip], right: str, description: str
+) -> Spec:
+    """A line for each difference, in colour where it is resolved; above it its name, and `right` at the other end."""
+    own = alt.Chart(alt.InlineData(list(shown)))
+    y = alt.Y("place:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
+    x_axis = alt.Axis(labelExpr="datum.value ? format(datum.value, '+.3~f') : '0'", tickCount=5, labelOverlap=True)
+    colour = alt.Color("verdict:N", scale=alt.Scale(domain=list(TONES), range=list(TONES.values())), legend=None)
     words: dict[str, Any] = {"fontSize": 12, "color": INK, "opacity": 0.9, "baseline": "middle", "dy": -9}
     layers: list[Any] = [
         alt.Chart(alt.InlineData([{"zero": 0}])).mark_rule(color=INK, opacity=0.6).encode(x="zero:Q"),
@@ -103,7 +123,7 @@ def knob_forest(knobs: Sequence[Knob], measure: str, centre: str, description: s
             x=alt.X("low:Q", title=title, axis=x_axis), x2="high:Q", y=y, color=colour, tooltip=tip
         ),
         own.mark_circle(size=100, opacity=1, yOffset=9).encode(x="difference:Q", y=y, color=colour, tooltip=tip),
-        own.mark_text(align="left", **words).encode(x=alt.value(0), y=y, text="name:N"),
-        own.mark_text(align="right", **words).encode(x=alt.value("width"), y=y, text="share:N"),
+        own.mark_text(align="left", limit=alt.expr("width - 110"), **words).encode(x=alt.value(0), y=y, text="name:N"),
+        own.mark_text(align="right", **words).encode(x=alt.value("width"), y=y, text=f"{right}:N"),
     ]
     return finish(alt.layer(*layers), 40 * max(1, len(shown)), description)

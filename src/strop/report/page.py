@@ -23,6 +23,7 @@ Reads, besides what `summary` reads of rows and record (a key that is missing le
               checkpoints     as `checkpoints.compare` makes it
               projection      as `geometry.panels.exhibit` makes it
               transfer        as `study_transfer.exhibit` makes it
+              reranking       as `study_reranking.exhibit` makes it
               audit           nested plain values; `readings` and `warnings` are lists of sentences
     rows      clock rows: measure `clock/STAGE/s`, the condition as system, the repeat as item
 
@@ -35,7 +36,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from strop.report import checkpoints, doubts, geometry, knobs, projection, settings, tables, transfer, verdict
+from strop.report import (
+    checkpoints,
+    doubts,
+    geometry,
+    knobs,
+    projection,
+    reranking,
+    settings,
+    tables,
+    transfer,
+    verdict,
+)
 from strop.report.document import document, write
 from strop.report.explain import explain_page
 from strop.report.gallery import Gallery
@@ -50,6 +62,7 @@ from strop.results import Results, read_results
 SECTIONS = (
     ("verdict", "Verdict", ()),
     ("systems", "Systems", ("matrix",)),
+    ("reranking", "Reranking", ("reranking",)),
     ("transfer", "Elsewhere", ("transfer",)),
     ("printed", "The paper’s tables", ("printed", "clocks")),
     ("knobs", "Knobs", ("knobs",)),
@@ -84,6 +97,7 @@ def page(results: Results) -> str:
     pictures = projection.section(exhibits.get("projection") or {}, record)
     shown = geometry.section(exhibits.get("geometry") or {})
     elsewhere = transfer.section(exhibits.get("transfer") or {}, record)
+    reranked = reranking.section(exhibits.get("reranking") or {})
     points = doubts.doubts(results)
     around = knobs.centres(results, summary)
     context: dict[str, Any] = {
@@ -118,6 +132,7 @@ def page(results: Results) -> str:
         "negatives_mined": gallery.negatives(),
         "geometry": shown,
         "transfer": elsewhere,
+        "reranking": reranked,
         "checkpoints": checkpoints.section(exhibits.get("checkpoints") or {}),
         "picture_colours": (),
         "projection": pictures,
@@ -126,7 +141,7 @@ def page(results: Results) -> str:
         "presets": settings.presets_table(record),
         "facts": settings.facts(record),
     }  # fmt: skip
-    for drawn in (elsewhere, pictures):
+    for drawn in (elsewhere, reranked, pictures):
         if drawn:
             gallery.specs |= drawn.specs
     context["sections"] = [(id, name) for id, name, needed in SECTIONS if not needed or any(context[n] for n in needed)]
