@@ -9,6 +9,7 @@ from strop.report.doubts import counted, doubts
 from strop.report.gallery import Gallery
 from strop.report.judged import judged
 from strop.report.knobs import centres, knobs_table
+from strop.report.page import page
 from strop.report.printed import clocks_table, printed_tables
 from strop.report.settings import ledger
 from strop.report.summary import summarise
@@ -98,6 +99,8 @@ def test_a_printed_table_of_what_is_no_measure_of_ours_is_shown_as_it_is() -> No
     assert shown.caption == "Table 2, and the authors' own evaluation, as printed"
     assert shown.columns == ("System", "nDCG@10, printed", "nDCG@10, evaluated")
     assert shown.rows == (("MiniLM AdamW 1", "0.7008", "0.6900"), ("ms-marco-MiniLM-L6-v2", "0.7430", "–"))
+    assert "Our final loss" not in page(results), "there is none to explain"
+    assert "Our final loss" in page(synthetic.results(queries=20))
 
 
 def test_clocks_are_compared_repeat_by_repeat_with_the_first_condition() -> None:
