@@ -69,7 +69,7 @@ def test_what_a_study_lacks_is_said_with_what_it_has() -> None:
         found.scale("huge")
     with pytest.raises(InputError, match=r"no preset 'as_dreamt'\. Choose corrected"):
         found.preset("as_dreamt")
-    with pytest.raises(InputError, match=r"no study 'dreams'\. Choose lora_out_of_domain or when"):
+    with pytest.raises(InputError, match=r"no study 'dreams'\. Choose lion_vs_adamw or lora"):
         find("dreams")
 
 

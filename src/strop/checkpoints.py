@@ -22,8 +22,9 @@ from strop.prediction import Checkpoint, predictors
 from strop.probe import Probe
 from strop.results import Results, Row, read_results, write_results
 from strop.rule_scores import rule_table
+from strop.training_data import held_out_probe
 from strop.tuning import Training, tuned_model
-from strop.workbench import Workbench, held_out_probe
+from strop.workbench import Workbench
 
 SNAPSHOTS = 5
 #: Half of a whole probe: 128 held-out queries and 512 training documents.

@@ -62,7 +62,7 @@ def _measured(bench: Workbench, done: Done) -> list[Row]:
     return [
         row
         for cell, artifact in done.runs.items()
-        if not cell.preset.system(cell.system).random_weights
+        if not bench.scale.is_random(cell.preset.system(cell.system))
         for name, found in {own: artifact, **done.elsewhere[cell]}.items()
         for row in rows(
             stages.run_of(found),

@@ -107,6 +107,15 @@ class WarmupLinear:
 
 
 @dataclass(frozen=True, slots=True)
+class Constant:
+    """The whole learning rate at every update: no schedule, or one that was bound to another optimiser."""
+
+    def factor(self, step: int, total: int) -> float:
+        """1 at every step."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Cosine:
     """Up from zero over the first `warmup` share of all updates, then down along half a cosine, to zero at the last.
 
@@ -140,7 +149,7 @@ class Chained:
     Raises InputError when `rounds` is below 1.
     """
 
-    schedule: WarmupLinear | Cosine
+    schedule: Constant | WarmupLinear | Cosine
     rounds: int = 3
 
     def __post_init__(self) -> None:
@@ -158,7 +167,7 @@ class Chained:
         return self.schedule.factor(step - begin, end - begin)
 
 
-Schedule = WarmupLinear | Cosine | Chained
+Schedule = Constant | WarmupLinear | Cosine | Chained
 
 
 def _groups(parameters: Parameters, decay: float) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
 
     hows = [cell.preset.system(cell.system).how for cell in planned]
     work = [encoding("encode for mining", len(queries), len(material.train_documents))]
-    reads = [cell for cell in planned if _reads_pairs(cell)]
+    reads = [cell for cell in planned if _reads_pairs(cell) and not _is_random(bench, cell)]
     models = sum(cell.trained and cell not in reads for cell in planned) + len(
         {h for h in hows if isinstance(h, Start)}
     )
@@ -85,14 +85,16 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
     seconds = 2 * encoder.dimension * pairs / _product_rate(encoder.dimension)
     work.append(Work(f"search exactly, {models + 1} times", len(queries) + models * tested[0], 0, seconds))
     if reads:
-        pairs = len(reads) * scale.rerank_depth * tested[0]
+        given = [len(c.queries) * min(bench.depth(c), scale.rerank_depth) for c in bench.panels.values()]
+        pairs = len(reads) * sum(given)
         tokens = pairs * (query + document)
-        work.append(Work(f"rerank, {len(reads)} times", pairs, int(tokens), tokens / encoded))
+        seconds = tokens / _encoding_rate(encoder, documents, bfloat16=True)
+        work.append(Work(f"rerank, {len(reads)} times", pairs, int(tokens), seconds))
     if scale.thorough:
         work.append(encoding("encode the whole corpus", len(material.whole.queries), len(material.whole.documents)))
     groups = round(0.8 * len(queries))
     for preset in dict.fromkeys(cell.preset for cell in planned):
-        mine = [cell for cell in planned if cell.preset == preset]
+        mine = [cell for cell in planned if cell.preset == preset and not _is_random(bench, cell)]
         texts = tokens = seconds = 0.0
         for how in _trainings(mine):
             triples = max(1, how.epochs * scale.epochs_share) * how.share * groups
@@ -131,6 +133,11 @@ def _reads_pairs(cell: Cell) -> bool:
     return isinstance(system.how, Reranked) or (isinstance(system.how, Tuned) and system.how.reranks)
 
 
+def _is_random(bench: Workbench, cell: Cell) -> bool:
+    """Whether a tiny model of random weights stands in: it costs next to nothing."""
+    return bench.scale.is_random(cell.preset.system(cell.system))
+
+
 def _negatives(policy: Negatives | None) -> int:
     """How many a group has."""
     match policy:
@@ -142,18 +149,19 @@ def _negatives(policy: Negatives | None) -> int:
             return _negatives(inner)
         case Cleaned(keep=keep):
             return keep
-        case Union(of=parts, counts=counts):
+        case Union(counts=counts):
             return sum(counts) if counts else 1
     return 1
 
 
-def _encoding_rate(encoder: Dense, texts: list[str]) -> float:
+def _encoding_rate(encoder: Dense, texts: list[str], bfloat16: bool = False) -> float:
     """Tokens tokenized and encoded a second, after a warm-up."""
     out = np.empty((len(texts), encoder.dimension), dtype=np.float32)
-    encode.encode(encoder, encoder.tokenize(texts, "document"), "document", out)
-    started = time.perf_counter()
-    tokens = encoder.tokenize(texts, "document")
-    encode.encode(encoder, tokens, "document", out)
+    with torch.autocast(encoder.device.type, torch.bfloat16, enabled=bfloat16):
+        encode.encode(encoder, encoder.tokenize(texts, "document"), "document", out)
+        started = time.perf_counter()
+        tokens = encoder.tokenize(texts, "document")
+        encode.encode(encoder, tokens, "document", out)
     return int(tokens.offsets[-1]) / (time.perf_counter() - started)
 
 

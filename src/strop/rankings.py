@@ -13,6 +13,7 @@ from strop.fuse import Fusion
 from strop.lexical import BM25
 from strop.models.pretrained import Pretrained
 from strop.nouns import Collection, InputError
+from strop.passages import Windows
 from strop.rerank import check_known
 from strop.runs import Run, read_run, write_run
 from strop.stages import Progress
@@ -83,11 +84,12 @@ def reordered(
     depth: int,
     precision: Precision,
     progress: Progress,
+    windows: Windows | None = None,
 ) -> Artifact:
     """A ranking's first `depth` documents in the order of a model, whatever its kind."""
     queries, documents = texts(collection)
     run = stages.run_of(first)
-    return stages.rerank_run(store, model, run, queries, documents, depth, progress, precision=precision)
+    return stages.rerank_run(store, model, run, queries, documents, depth, progress, precision, windows)
 
 
 def fused(store: Store, parts: Sequence[Artifact], method: Fusion) -> Artifact:
@@ -104,7 +106,7 @@ def with_positive(store: Store, part: Artifact, collection: Collection, negative
     documents that are not judged relevant, in the ranking's order, the positive last where it has none."""
 
     def make(folder: Path) -> None:
-        write_run(_with_positive(stages.run_of(part), collection, negatives), folder / "run.trec", "with positive")
+        write_run(_with_positive(stages.run_of(part), collection, negatives), folder / "run.trec", "with_positive")
 
     return store.build(WITH_POSITIVE, negatives, {"run": part.key, "collection": collection.fingerprint}, make)
 

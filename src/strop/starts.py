@@ -10,6 +10,7 @@ from strop.losses.distillation import KLDivergence
 from strop.models.architecture import Architecture, keep_layers
 from strop.models.cross_encoder import FreshHead
 from strop.models.pretrained import Pretrained, resolve
+from strop.models.random_weights import RandomWeights
 from strop.negatives.from_run import RankWindow
 from strop.negatives.group_files import Examples
 from strop.optimizers import AdamW
@@ -35,7 +36,7 @@ def converted(store: Store, base: Pretrained, architecture: Architecture) -> Pre
 
 def seeded(architecture: Architecture, seed: int) -> Architecture:
     """The architecture, with what it draws at random drawn from `seed`."""
-    return replace(architecture, seed=seed) if isinstance(architecture, FreshHead) else architecture
+    return replace(architecture, seed=seed) if isinstance(architecture, FreshHead | RandomWeights) else architecture
 
 
 def shortened(store: Store, base: Pretrained, layers: int) -> Pretrained:

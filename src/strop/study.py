@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from strop.claims import Claim
+from strop.models.architecture import Architecture
 from strop.nouns import InputError
 from strop.points import Point
 from strop.systems import Negatives, System, Tuned
@@ -27,10 +28,10 @@ class Scale:
     `presets` are those to run, in this order, each with as many of the `seeds`; `systems`, where given, the only ones.
     `others` are further collections, on whose panels of `other_queries` and `other_documents` every system is tested
     too; `base` stands in for the study's. A preset's batches shrink alike until the largest is `largest_batch`, or all
-    by `batch_share`; its epochs by `epochs_share`. Rerankers reorder `rerank_depth` candidates. A `thorough` run sets
-    the base and BM25 on the whole corpus beside the panel and reruns slow demonstrations. `deviations` says, a sentence
-    each, how this differs from the paper's own
-    scale.
+    by `batch_share`; its epochs by `epochs_share`. Rerankers reorder `rerank_depth` candidates. `stand_ins` are models
+    that are not at hand, by name, each with an architecture of random weights in its place: machinery and cost, and no
+    quality number. A `thorough` run sets the base and BM25 on the whole corpus beside the panel and reruns slow
+    demonstrations. `deviations` says, a sentence each, how this differs from the paper's own scale.
     """
 
     name: str
@@ -55,6 +56,12 @@ class Scale:
     batch_share: float | None = None
     epochs_share: float = 1.0
     rerank_depth: int = 100
+    stand_ins: Mapping[str, Architecture] = field(default_factory=dict)
+
+    def is_random(self, system: System) -> bool:
+        """Whether it is tuned from random weights at this scale: then it gets no quality number."""
+        start = system.how.start if isinstance(system.how, Tuned) else None
+        return start is not None and start.base in self.stand_ins
 
 
 @dataclass(frozen=True, slots=True)

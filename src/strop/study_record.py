@@ -40,7 +40,7 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
         "systems": {
             name: {"label": systems[name].label, "note": systems[name].note}
             | ({"values": canonical(how)} if isinstance(how := systems[name].how, BM25) else {})
-            | ({"random_weights": True} if study.random_weights or systems[name].random_weights else {})
+            | ({"random_weights": True} if study.random_weights or scale.is_random(systems[name]) else {})
             for name in dict.fromkeys(names)
         },
         "trained": {

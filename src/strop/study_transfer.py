@@ -60,7 +60,7 @@ def _similarity(bench: Workbench) -> dict[str, Any]:
 
 
 def _systems(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
-    for system in _run(done, preset):
+    for system in _shown(bench, done, preset):
         values = _values(bench, preset, system, _finished(done, preset, system))
         means = {name: float(np.mean([np.mean(list(v.values())) for v in of])) for name, of in values.items()}
         seeds = len(next(iter(values.values())))
@@ -68,8 +68,9 @@ def _systems(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str,
 
 
 def _comparisons(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
-    run = {system.name: system for system in _run(done, preset)}
-    own = [("tuned", s, start) for s in run.values() if isinstance(s.how, Tuned) and (start := _start(s, run, preset.candidates))]
+    run = {system.name: system for system in _shown(bench, done, preset)}
+    tuned = [s for s in run.values() if isinstance(s.how, Tuned)]
+    own = [("tuned", s, start) for s in tuned if (start := _start(s, run, preset.candidates))]
     claimed = [
         ("claim", run[c.system], run[c.against])
         for c in bench.study.claims
@@ -125,10 +126,10 @@ def weighted(values: Mapping[str, list[dict[str, float]]]) -> list[dict[str, flo
     ]
 
 
-def _run(done: Done, preset: Preset) -> list[System]:
+def _shown(bench: Workbench, done: Done, preset: Preset) -> list[System]:
     """Systems of a preset of which at least one seed is there; those of random weights are no result."""
     names = {cell.system for cell in done.runs if cell.preset == preset}
-    return [system for system in preset.systems if system.name in names and not system.random_weights]
+    return [system for system in preset.systems if system.name in names and not bench.scale.is_random(system)]
 
 
 def _finished(done: Done, preset: Preset, system: System) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from strop.negatives.denoised import Estimator
 from strop.negatives.from_run import RankWindow
 from strop.negatives.sampled import Uniform
 from strop.optimizers import Optimizer
+from strop.passages import Windows
 from strop.scoring import Joint
 from strop.train import Recipe
 
@@ -137,11 +138,13 @@ class Fused:
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """The first `depth` documents of the system `first` in the order of the model of the system `by`."""
+    """The first `depth` documents of the system `first` in the order of the model of the system `by`, which reads long
+    ones in `windows` (None: their beginning)."""
 
     first: str
     by: str
     depth: int
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,6 @@ class System:
     size, a tuned one, or a ranking made of other systems' rankings.
 
     `point` names the doubtful point a knob's system stands for: it differs from the system `centre` by that alone.
-    `random_weights`: it shows machinery and cost, and no quality number of it is shown.
     """
 
     name: str
@@ -171,7 +173,6 @@ class System:
     note: str = ""
     point: str = ""
     centre: str = ""
-    random_weights: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from strop.negatives.positives import positive_groups
 from strop.negatives.taught import teach
 from strop.negatives.triples import TRIPLES
 from strop.nouns import Collection, Group
+from strop.probe import Probe, of_examples
 from strop.stages import Progress
 from strop.study import Preset, Scale
 from strop.systems import Mined, Negatives, Provided, SelfMined, Tuned
@@ -114,3 +115,10 @@ class TrainingData:
         shared, window = self.material, starts.LESSON_WINDOW
         groups = self.mining.mined(window, shared.base)
         return Examples.of(teach(groups, self.mining.run(Mined(window))), shared.train)
+
+
+def held_out_probe(training: Examples, watched: Mapping[str, Examples], share: float) -> Probe | None:
+    """A probe of held-out queries among training documents: no test text is in it."""
+    held_out = next(iter(watched.values()))
+    both = replace(held_out, documents={**training.documents, **held_out.documents})
+    return of_examples(both, held_out.groups, share)

@@ -22,7 +22,8 @@ from strop.monitor import affordable
 from strop.negatives.group_files import Examples
 from strop.nouns import Collection
 from strop.optimizers import Optimizer
-from strop.probe import DOCUMENTS, QUERIES, Probe, of_collection, of_examples
+from strop.passages import Windows
+from strop.probe import DOCUMENTS, QUERIES, Probe, of_collection
 from strop.rankings import read_candidates
 from strop.runs import Run
 from strop.scoring import Joint
@@ -30,7 +31,7 @@ from strop.stages import Progress, Vectors, silent
 from strop.study import Preset, Scale, Study
 from strop.systems import Fused, How, Rates, Reranked, Tuned, WithPositive
 from strop.train import Precision
-from strop.training_data import TrainingData
+from strop.training_data import TrainingData, held_out_probe
 from strop.tuning import Training, tuned_model
 
 #: Queries a batch while a model cut short is taught, where the scale sets no limit.
@@ -82,9 +83,9 @@ class Workbench:
         def part(system: str) -> Artifact:
             return self.ranking(preset, system, seed, among)
 
-        def reordered(first: Artifact, by: str, depth: int) -> Artifact:
+        def reordered(first: Artifact, by: str, depth: int, windows: Windows | None = None) -> Artifact:
             model, precision = self.model(preset, by, seed), _precision(preset.system(by).how)
-            return rankings.reordered(self.store, model, first, among, depth, precision, self.progress)
+            return rankings.reordered(self.store, model, first, among, depth, precision, self.progress, windows)
 
         match how:
             case Fused():
@@ -92,13 +93,18 @@ class Workbench:
             case WithPositive():
                 return rankings.with_positive(self.store, part(how.of), among, how.negatives)
             case Reranked():
-                return reordered(part(how.first), how.by, how.depth)
+                return reordered(part(how.first), how.by, how.depth, how.windows)
             case Tuned(reranks=True):
                 return reordered(part(preset.candidates), name, depth)
         if (panel := self._tested.get(among.name)) and panel.candidates:
             first = rankings.given(self.store, panel.candidates, among)
             return first if isinstance(how, BM25) else reordered(first, name, depth)
         return self.retrieve(how if isinstance(how, BM25) else None, self.model(preset, name, seed), among)
+
+    def depth(self, collection: Collection) -> int:
+        """How many documents of a query a first stage finds at most."""
+        panel = self._tested[collection.name]
+        return self.scale.depth if panel.candidates is None else self.scale.rerank_depth
 
     def retrieve(self, how: BM25 | None, model: Pretrained, collection: Collection) -> Artifact:
         """What BM25, or else the model finds in a collection."""
@@ -149,12 +155,12 @@ class Workbench:
 
     def start(self, start: Start | None, seed: int) -> Pretrained:
         """What a training starts from; `seed` draws what is random in it."""
-        base = resolve(start.base) if start and start.base else self.material.base
-        if start and start.layers:
+        start = start or Start()
+        architecture = self.scale.stand_ins.get(start.base or "", start.architecture)
+        base = resolve(start.base) if start.base and start.base not in self.scale.stand_ins else self.material.base
+        if start.layers:
             base = tuned_model(self.teaching(start.layers)(self.store, self.progress))
-        if start is None or start.architecture is None:
-            return base
-        return starts.converted(self.store, base, starts.seeded(start.architecture, seed))
+        return starts.converted(self.store, base, starts.seeded(architecture, seed)) if architecture else base
 
     def teaching(self, layers: int) -> Training:
         """What teaches the base's first layers."""
@@ -279,13 +285,6 @@ class Others:
         queries, documents = data.material.train_queries, data.material.train_documents
         args = (job, candidates, queries, documents, data.folds, bench.store, bench.progress, job.recipe.precision)
         return cross_fit.cross_fitted(*args)
-
-
-def held_out_probe(training: Examples, watched: Mapping[str, Examples], share: float) -> Probe | None:
-    """A probe of held-out queries among training documents: no test text is in it."""
-    held_out = next(iter(watched.values()))
-    both = replace(held_out, documents={**training.documents, **held_out.documents})
-    return of_examples(both, held_out.groups, share)
 
 
 def _set(how: Tuned, optimizer: Optimizer) -> Tuned:

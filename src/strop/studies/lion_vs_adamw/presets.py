@@ -1,0 +1,255 @@
+"""The paper's cross-encoders under three readings, and around them pipelines, teachers, and one knob at a time.
+
+Groups of a query with its candidates make a batch; the paper's pairs are groups with one negative. Desk scale shrinks
+batches alike and puts random weights in the place of GTE and ModernBERT. What is last is left out first by a budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from strop.batches import Batching
+from strop.fuse import ReciprocalRank
+from strop.lexical import BM25
+from strop.losses.contrastive import InfoNCE
+from strop.losses.distillation import KLDivergence, MarginMSE
+from strop.losses.listwise import RankNet
+from strop.losses.pointwise import BinaryCrossEntropy
+from strop.models.adapters import Full
+from strop.models.architecture import Start
+from strop.models.cross_encoder import FreshHead
+from strop.negatives.denoised import TeacherBound
+from strop.negatives.from_run import RankWindow
+from strop.optimizers import AdamW, Chained, Constant, Cosine, Lion, Schedule, WarmupLinear
+from strop.passages import Windows
+from strop.scoring import Cosine as CosineSimilarity
+from strop.scoring import Joint
+from strop.study import Preset
+from strop.systems import Cleaned, Fused, Mined, Negatives, Rates, Reranked, System, Taught, Tuned, WithPositive
+from strop.train import Recipe
+
+EPOCHS = 3
+MODELS = {
+    "minilm": ("MiniLM", None),
+    "gte": ("GTE", "alibaba-nlp-community/gte-multilingual-base"),
+    "modernbert": ("ModernBERT", "answerdotai/ModernBERT-base"),
+}
+OPTIMIZERS = {"adamw": "AdamW", "lion": "Lion"}
+#: 64 pairs, one right and one wrong of each of 32 queries; the wrong ones are BM25's, as MS MARCO's triplets have them.
+PAIRS = 32
+ONE = Mined(RankWindow(1, 100), BM25())
+THREE = replace(ONE, window=RankWindow(1, 100, count=3))
+EIGHT = replace(ONE, window=RankWindow(1, 100, count=8))
+
+_BM25 = System("bm25", "BM25", BM25(), note="the first stage: rerankers reorder what it finds")
+_BASE = System("base", "base, dense", None, note="the untouched bi-encoder")
+_RECIPE = Recipe(
+    tuning=Full(),
+    scoring=Joint(),
+    loss=BinaryCrossEntropy(),
+    batching=Batching(PAIRS),
+    optimizer=AdamW(2e-5),
+    schedule=Constant(),
+    updates=100,
+    max_length=512,  # for MiniLM all there is; no passage of MS MARCO needs more, whatever the model could read (O13)
+    token_budget=4096,
+    precision="bfloat16",
+)
+
+
+def _start(model: str) -> Start:
+    return Start(FreshHead(), base=MODELS[model][1])
+
+
+def _epochs(model: str, optimizer: str, how: Tuned) -> tuple[System, ...]:
+    """One training, its weights taken after each epoch."""
+    label = f"{MODELS[model][0]}, {OPTIMIZERS[optimizer]}"
+    return tuple(
+        System(f"{model}_{optimizer}_{epoch}", f"{label}, epoch {epoch}", replace(how, after=epoch))
+        for epoch in (EPOCHS, *range(1, EPOCHS))
+    )
+
+
+def _grid(recipes: dict[tuple[str, str], Tuned]) -> tuple[System, ...]:
+    return (_BM25, _BASE, *(s for (model, optimizer), how in recipes.items() for s in _epochs(model, optimizer, how)))
+
+
+def _tuned(model: str, optimizer: AdamW | Lion, schedule: Schedule, pairs: int, negatives: Mined) -> Tuned:
+    recipe = replace(_RECIPE, optimizer=optimizer, schedule=schedule, batching=Batching(pairs))
+    return Tuned(recipe, EPOCHS, negatives, start=_start(model))
+
+
+#: The text: 64 pairs, one learning rate for both, but ModernBERT's Lion a tenth; a cosine for ModernBERT alone.
+AS_WRITTEN = Preset(
+    "as_written",
+    _grid(
+        {
+            (model, name): _tuned(model, optimizer, Cosine() if model == "modernbert" else Constant(), PAIRS, ONE)
+            for model in MODELS
+            for name, optimizer in (
+                ("adamw", AdamW(2e-5)),
+                ("lion", Lion(2e-6 if model == "modernbert" else 2e-5)),
+            )
+        }
+    ),
+    (("BM25", ONE),),
+    candidates="bm25",
+)
+
+#: The code: batches as the checkpoints' steps imply them; MiniLM's and GTE's Lion three trainings of an epoch in a
+#: chain; ModernBERT's AdamW with a schedule that was bound to the other optimiser, and Lion's cosine cut at a third.
+_CODED: dict[tuple[str, str], tuple[AdamW | Lion, Schedule, int]] = {
+    ("minilm", "adamw"): (AdamW(2e-5), WarmupLinear(0.1), 256),
+    ("minilm", "lion"): (Lion(2e-5), Chained(WarmupLinear(0.1), EPOCHS), 128),
+    ("gte", "adamw"): (AdamW(2e-5), WarmupLinear(0.1), 64),
+    ("gte", "lion"): (Lion(2e-5), Chained(WarmupLinear(0.1), EPOCHS), 96),
+    ("modernbert", "adamw"): (AdamW(2e-5), Constant(), 96),
+    ("modernbert", "lion"): (Lion(2e-6), Cosine(stretch=93_750 / 31_092), 96),
+}
+AS_CODED = Preset(
+    "as_coded",
+    _grid({key: _tuned(key[0], *values, ONE) for key, values in _CODED.items()}),
+    (("BM25", ONE),),
+    candidates="bm25",
+)
+
+#: Ours: one batch, one schedule that ends at zero, and for each optimiser its own best of one grid on held-out queries.
+_RATES, _DECAYS = (6e-6, 2e-5, 6e-5, 2e-4), (0.01, 1.0)
+RATES = {name: Rates(_RATES, on=f"minilm_{name}_{EPOCHS}", decays=_DECAYS) for name in OPTIMIZERS}
+_START: dict[str, AdamW | Lion] = {"adamw": AdamW(6e-5), "lion": Lion(2e-5)}
+
+
+def _corrected(model: str, optimizer: str) -> Tuned:
+    how = _tuned(model, _START[optimizer], WarmupLinear(0.1), PAIRS, THREE)
+    return replace(how, rates=RATES[optimizer]) if model == "minilm" else how
+
+
+CORRECTED = Preset(
+    "corrected",
+    _grid({(model, optimizer): _corrected(model, optimizer) for model in MODELS for optimizer in OPTIMIZERS}),
+    (("BM25", THREE),),
+    candidates="bm25",
+)
+
+#: The tuned reranker that everything below is about, and the bi-encoder tuned on the same queries.
+RERANKER = "minilm_adamw_3"
+_RERANKER, _LION = CORRECTED.system(RERANKER), CORRECTED.system("minilm_lion_3")
+_DENSE_RECIPE = replace(
+    _RECIPE,
+    scoring=CosineSimilarity(),
+    loss=InfoNCE(0.05),
+    batching=Batching(PAIRS, in_batch=True),
+    schedule=WarmupLinear(0.1),
+    max_length=256,
+)
+_DENSE_RATES = Rates((6e-6, 2e-5, 6e-5), on="dense")
+_DENSE = System("dense", "dense, tuned", Tuned(_DENSE_RECIPE, EPOCHS, rates=_DENSE_RATES), note="in-batch negatives")
+_DEEP, _SHALLOW = 100, 20
+
+
+def _then(first: str, by: str, label: str, depth: int = _DEEP, **more: Any) -> System:
+    return System(f"{first}_then_{by}", label, Reranked(first, by, depth), **more)
+
+
+#: First stages x rerankers, base and tuned; a middle stage; and one model over three sets of candidates (O2).
+PIPELINE = Preset(
+    "pipeline",
+    (
+        _BM25,
+        _BASE,
+        _RERANKER,
+        _DENSE,
+        System("hybrid", "BM25 + base, fused", Fused(("bm25", "base"), ReciprocalRank())),
+        System("hybrid_dense", "BM25 + dense tuned, fused", Fused(("bm25", "dense"), ReciprocalRank())),
+        _then("bm25", "base", "BM25, then base"),
+        _then("bm25", "dense", "BM25, then dense tuned"),
+        _then("base", RERANKER, "base, then reranker"),
+        _then("dense", RERANKER, "dense tuned, then reranker"),
+        _then("hybrid", RERANKER, "fused, then reranker"),
+        _then("hybrid", "base", "fused, then base"),
+        _then("hybrid_then_base", RERANKER, "fused, then base, then reranker on its first 20", _SHALLOW, point="O2"),
+        System("own", "one positive and nine of BM25", WithPositive("bm25"), note="candidates that hold the answer"),
+        _then("own", RERANKER, "one positive and nine of BM25, then reranker", 10, point="O2"),
+    ),
+    (("BM25", THREE),),
+    candidates="bm25",
+)
+
+
+def _student(name: str, label: str, negatives: Negatives, **changes: Any) -> System:
+    how = Tuned(replace(_DENSE_RECIPE, **changes), EPOCHS, negatives, rates=_DENSE_RATES)
+    return System(name, label, how, point="teacher", centre="dense_hard" if name != "dense_hard" else "")
+
+
+#: What a reranker that never scores a query it was trained on adds to a bi-encoder.
+TEACHER = Preset(
+    "teacher",
+    (
+        _BM25,
+        _BASE,
+        _RERANKER,
+        _DENSE,
+        _student("dense_hard", "dense, BM25's negatives", THREE),
+        _student(
+            "dense_denoised",
+            "dense, BM25's negatives that the teacher rejects",
+            Cleaned(EIGHT, TeacherBound.of_probability(0.1), keep=3, teacher=RERANKER),
+        ),
+        _student("dense_kl", "dense, taught its order (KL)", Taught(THREE, RERANKER),
+                 loss=KLDivergence(temperature=0.05), batching=Batching(PAIRS)),
+        _student("dense_margin", "dense, taught its margins (MSE)", Taught(THREE, RERANKER),
+                 loss=MarginMSE(temperature=0.05), batching=Batching(PAIRS)),
+    ),
+    (("BM25", THREE),),
+    candidates="bm25",
+)  # fmt: skip
+
+
+def _knob(name: str, label: str, point: str, centre: System = _RERANKER, **changes: Any) -> System:
+    """The centre but for one thing: a field of its recipe, or its negatives."""
+    assert isinstance(centre.how, Tuned)
+    own = {key: value for key, value in changes.items() if key == "negatives"}
+    recipe = replace(centre.how.recipe, **{key: value for key, value in changes.items() if key not in own})
+    return System(name, label, replace(centre.how, recipe=recipe, **own), point=point, centre=centre.name)
+
+
+ONE_KNOB = Preset(
+    "one_knob",
+    (
+        _BM25,
+        _BASE,
+        _RERANKER,
+        _LION,
+        _knob("constant", "never annealed", "O6", schedule=Constant()),
+        _knob("cosine", "whole cosine", "O7", schedule=Cosine()),
+        _knob("cosine_cut", "cosine cut at a third", "O7", schedule=Cosine(stretch=93_750 / 31_092)),
+        _knob("batch_quarter", "a quarter of the batch", "O8", batching=Batching(PAIRS // 4)),
+        _knob("chained", "Lion, three trainings in a chain", "O8", _LION, schedule=Chained(WarmupLinear(0.1), EPOCHS)),
+        _knob("one_negative", "one negative, the paper's pairs", "pairs", negatives=ONE),
+        _knob("softmax", "softmax over the candidates", "loss", loss=InfoNCE(1.0)),
+        _knob("ranknet", "RankNet", "loss", loss=RankNet()),
+    ),
+    (("BM25", THREE),),
+    candidates="bm25",
+)
+
+
+def _read(name: str, label: str, windows: Windows) -> System:
+    return System(name, label, Reranked("bm25", RERANKER, _SHALLOW, windows), point="O13")
+
+
+#: How much of a document is read, and how: from 64 tokens a pair to 512, and windows of 128 in place of a cut.
+LONG_INPUTS = Preset(
+    "long_inputs",
+    (
+        _BM25,
+        _BASE,
+        _RERANKER,
+        *(_read(f"read_{n}", f"first {n} tokens", Windows("first", max_length=n)) for n in (64, 128, 256, 512)),
+        _read("windows_max", "best of windows of 128", Windows("max", 1.0, 128)),
+        _read("windows_mean", "mean of windows of 128", Windows("mean", 1.0, 128)),
+    ),
+    (("BM25", THREE),),
+    candidates="bm25",
+)
