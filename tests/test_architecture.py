@@ -59,7 +59,7 @@ study
 stages
 similarity
 diagnose
-tuning bench_memory
+tuning bench_memory bench_lengths
 model_card
 exhibits
 mining starts material rankings cross_fit

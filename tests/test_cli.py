@@ -50,7 +50,7 @@ OPTIONS = {
     "explain": ("model", "base", "--on", "--split", "--queries", "--documents"),
     "export": ("source", "out"),
     "doctor": (),
-    "bench": ("name", "--repeats", "--model", "--on", "--recipe", "--set"),
+    "bench": ("name", "--repeats", "--model", "--on", "--recipe", "--as", "--set"),
 }
 
 
@@ -249,6 +249,9 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("bench train --recipe distill-kl --model model", "error: the recipe learns from a teacher's scores"),
         ("bench train --recipe late-full --model model", "error: model is not scored by MaxSim"),
         ("bench train --recipe thesis-full --model model --on small", "error: small has 24 training queries"),
+        ("bench lengths --model nowhere", "error: nowhere: not in the hub's cache"),
+        ("bench train --as gte", "error: --as 'gte' is nothing to measure. Give --recipe and one of bert, gte, modern"),
+        ("bench train --recipe rerank-bce --as t5", "error: --as 't5' is nothing to measure"),
         ("bench memory --model nowhere", "error: nowhere: not in the hub's cache"),
         ("doctor now", "Got unexpected extra argument"),
         ("mien small out", "No such command 'mien'"),

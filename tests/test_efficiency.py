@@ -16,7 +16,11 @@ from torch import nn
 from strop import bench_training, efficiency, memory
 from strop.efficiency import Busy, Cost, busy, cost, cost_table, with_each_optimizer
 from strop.models.adapters import LoRA
+from strop.models.cross_encoder import FreshHead
+from strop.models.random_weights import RandomWeights
+from strop.nouns import InputError
 from strop.optimizers import AdamW, Lion
+from strop.recipes import recipe as recipe_named
 from strop.stages import silent
 from strop.train import Logged, Recipe, train
 
@@ -161,3 +165,32 @@ def test_the_benchmark_measures_a_recipe_in_processes_of_their_own(
     assert float(found["tokens/s"][0].replace(",", "")) > 0
     if memory.STATUS.exists():
         assert 100 < float(found["peak resident, MiB"][1].replace(",", "")) < 5000
+
+
+@pytest.mark.parametrize("start", ["a head of its own", "a fresh head", "random weights"])
+def test_the_benchmark_measures_a_recipe_of_pairs_from_whatever_can_read_them(
+    start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STROP_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(bench_training, "TIMED", 1)
+    model, small = tiny_models.build(tmp_path), str(small_collection(tmp_path / "small"))
+    if start == "a head of its own":
+        FreshHead().convert(model, tmp_path / "reranker")
+        model = tmp_path / "reranker"
+    pairs = recipe_named("rerank-bce", {"batching.size": "4"})
+    weights = RandomWeights("modernbert") if start == "random weights" else None
+    rows = bench_training.efficiencies(pairs, str(model), small, 1, silent, weights)
+    found = {row[0]: row[1:] for row in rows}
+    held, counted = found["state held, MiB"], found["state counted, MiB"]
+    assert held == counted
+    assert float(held[0]) > float(held[1]) > 0, "Lion keeps one moment of AdamW's two"
+
+
+def test_the_benchmark_refuses_what_the_recipe_does_not_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STROP_HOME", str(tmp_path / "home"))
+    model = tiny_models.build(tmp_path)
+    FreshHead().convert(model, tmp_path / "reranker")
+    with pytest.raises(InputError, match="the model reads pairs, the recipe scores by"):
+        bench_training.efficiencies(RECIPE, str(tmp_path / "reranker"), "nowhere", 1, silent)
+    with pytest.raises(InputError, match="random weights are of cross-encoders"):
+        bench_training.efficiencies(RECIPE, str(model), "nowhere", 1, silent, RandomWeights("bert"))

@@ -55,7 +55,9 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
         "train": (f"train {UPDATES} updates of {BATCH} triplets", _train, _train_peer),
     }
     if name != "all" and name not in known:
-        raise InputError(f"there is no benchmark {name!r}", remedy=f"Choose all, {', '.join(known)}, latency or memory")
+        raise InputError(
+            f"there is no benchmark {name!r}", remedy=f"Choose all, {', '.join(known)}, latency, memory or lengths"
+        )
     examples_of(1)  # the embedded collection is extracted once, not by each worker
     rows = [["benchmark", "strop", "peer", "ratio [min, max]"]]
     for label in known if name == "all" else [name]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -211,17 +211,22 @@ def doctor() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="encode, train, all (of these two), latency or memory.")] = "all",
+    name: Annotated[str, typer.Argument(help="encode, train, all (of these two), latency, memory or lengths.")] = "all",
     repeats: Annotated[int, typer.Option(min=1, help="Rounds of A B A B.")] = 3,
     model: Annotated[str, typer.Option(help="Whose latency, memory or training: a folder or a hub id.")] = BASE,
     on: Annotated[str, typer.Option(help="The collection whose queries it answers, or trains on.")] = "docstrings",
     recipe: Annotated[
         str | None, typer.Option(help="With train: what this recipe costs with AdamW and with Lion.")
     ] = None,
+    architecture: Annotated[
+        str | None, typer.Option("--as", metavar="bert|gte|modernbert", help="Of real size, with random weights.")
+    ] = None,
     settings: Settings = None,
 ) -> None:
-    """Speed against sentence-transformers on the same work, in turns; a model's latency; or an update's peak memory."""
-    from strop import bench, bench_memory, bench_training
+    """Speed against sentence-transformers on the same work, in turns; a model's latency; an update's peak memory; or
+    what reading pairs costs by their length."""
+    from strop import bench, bench_lengths, bench_memory, bench_training
+    from strop.models.random_weights import POSITIONS, RandomWeights
     from strop.nouns import InputError
     from strop.recipes import parsed
     from strop.recipes import recipe as named
@@ -229,14 +234,24 @@ def bench(
 
     if (recipe or settings) and not (recipe and name == "train"):
         raise InputError("--recipe and --set belong to bench train", remedy="Write bench train --recipe NAME")
+    if architecture is not None and (architecture not in POSITIONS or not recipe):
+        known = ", ".join(POSITIONS)
+        raise InputError(f"--as {architecture!r} is nothing to measure", remedy=f"Give --recipe and one of {known}")
     if recipe:
-        measured = bench_training.efficiencies(named(recipe, parsed(settings or [])), model, on, repeats, progress)
+        weights = RandomWeights(cast(Any, architecture), "base") if architecture else None
+        chosen = named(recipe, parsed(settings or []))
+        measured = bench_training.efficiencies(chosen, model, on, repeats, progress, weights)
         table(measured, f"{recipe} on {on}, {repeats} repeats of {bench_training.TIMED} updates")
     elif name == "latency":
         table(bench.latencies(model, on, repeats, progress), f"{model} on {on}, {repeats} repeats")
     elif name == "memory":
         points = bench_memory.memory_points(model, progress=progress)
         table(bench_memory.memory_table(points), f"one update of {model}, {bench_memory.LENGTH} tokens a text")
+    elif name == "lengths":
+        seconds, most = bench_lengths.estimate(repeats)
+        typer.echo(f"about {seconds / 60:.0f} minutes of forwards, at most {most / 2**30:.0f} GiB", err=True)
+        lengths = bench_lengths.length_points(model, repeats, progress=progress)
+        table(bench_lengths.length_table(lengths), f"a forward of one pair, {repeats} times, float32, random weights")
     else:
         table(bench.benchmarks(name, repeats, progress), "strop against sentence-transformers")
 

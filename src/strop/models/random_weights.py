@@ -31,7 +31,13 @@ _BASE: dict[Kind, tuple[int, int, int, int, int]] = {
     "modernbert": (22, 768, 12, 1152, 50_368),
 }
 _TINY = (2, 64, 2, 128, 0)
+#: Tokens of a pair at most.
 POSITIONS: dict[Kind, int] = {"bert": 512, "gte": 8192, "modernbert": 8192}
+
+
+def shape(kind: Kind, size: Size = "base") -> tuple[int, int, int, int, int]:
+    """Layers, width, heads, inner width, rows of the vocabulary: 0 where they are the tokenizer's alone."""
+    return _BASE[kind] if size == "base" else _TINY
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class RandomWeights:
 
     def config(self, tokenizer: Any) -> PretrainedConfig:
         """Of one logit, special tokens as the tokenizer has them."""
-        layers, width, heads, inner, rows = _BASE[self.kind] if self.size == "base" else _TINY
+        layers, width, heads, inner, rows = shape(self.kind, self.size)
         start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
         marks = {"bos_token_id": start, "cls_token_id": start, "eos_token_id": end, "sep_token_id": end}
         config: PretrainedConfig = _CONFIGS[self.kind](
