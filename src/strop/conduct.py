@@ -62,7 +62,7 @@ def _measured(bench: Workbench, done: Done) -> list[Row]:
     return [
         row
         for cell, artifact in done.runs.items()
-        if not bench.scale.is_random(cell.preset.system(cell.system))
+        if not cell.preset.is_random(cell.system, bench.scale)
         for name, found in {own: artifact, **done.elsewhere[cell]}.items()
         for row in rows(
             stages.run_of(found),

@@ -135,7 +135,7 @@ def _reads_pairs(cell: Cell) -> bool:
 
 def _is_random(bench: Workbench, cell: Cell) -> bool:
     """Whether a tiny model of random weights stands in: it costs next to nothing."""
-    return bench.scale.is_random(cell.preset.system(cell.system))
+    return cell.preset.is_random(cell.system, bench.scale)
 
 
 def _negatives(policy: Negatives | None) -> int:

@@ -58,11 +58,6 @@ class Scale:
     rerank_depth: int = 100
     stand_ins: Mapping[str, Architecture] = field(default_factory=dict)
 
-    def is_random(self, system: System) -> bool:
-        """Whether it is tuned from random weights at this scale: then it gets no quality number."""
-        start = system.how.start if isinstance(system.how, Tuned) else None
-        return start is not None and start.base in self.stand_ins
-
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -110,6 +105,12 @@ class Preset:
         """The tuned systems whose models a system's ranking needs: itself, or those it is made of."""
         own = (name,) if isinstance(self.system(name).how, Tuned) else ()
         return tuple(dict.fromkeys((*own, *(t for part in self.parts(name) for t in self.trained(part)))))
+
+    def is_random(self, name: str, scale: Scale) -> bool:
+        """Whether a stand-in of random weights has a say in a system's ranking: then it gets no quality number."""
+        hows = [self.system(tuned).how for tuned in self.trained(name)]
+        starts = [how.start for how in hows if isinstance(how, Tuned) and how.start]
+        return any(start.base in scale.stand_ins for start in starts)
 
 
 _Named = TypeVar("_Named", Preset, Scale)

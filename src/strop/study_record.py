@@ -26,6 +26,7 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
     planned = unfinished + Counter(c.preset.name for c in done.trained)
     first = {c: a for c, a in done.trained.items() if c.seed == scale.seeds[0]}
     systems = {s.name: s for preset in reversed(presets) for s in reversed(preset.systems)}
+    random = {s.name for preset in presets for s in preset.systems if preset.is_random(s.name, scale)}
     names = [s.name for preset in presets for s in preset.systems if (preset.name, s.name) in run]
     return {
         "study": study.name,
@@ -40,7 +41,7 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
         "systems": {
             name: {"label": systems[name].label, "note": systems[name].note}
             | ({"values": canonical(how)} if isinstance(how := systems[name].how, BM25) else {})
-            | ({"random_weights": True} if study.random_weights or scale.is_random(systems[name]) else {})
+            | ({"random_weights": True} if study.random_weights or name in random else {})
             for name in dict.fromkeys(names)
         },
         "trained": {

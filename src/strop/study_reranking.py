@@ -65,8 +65,7 @@ class Tested:
     def random(self, system: str) -> bool:
         """Whether random weights had a say in its ranking: then no quality number of it is shown."""
         own = self.bench.study.random_weights and bool(self.preset.trained(system))
-        parts = self.preset.parts(system)
-        return own or self.bench.scale.is_random(self.preset.system(system)) or any(self.random(part) for part in parts)
+        return own or self.preset.is_random(system, self.bench.scale)
 
     def runs(self, system: str) -> tuple[Run, ...]:
         """Its rankings, one a seed; of a part of others that was not asked for, the first seed's."""
