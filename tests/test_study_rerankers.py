@@ -233,7 +233,8 @@ def test_a_study_of_rerankers_has_rows_of_all_but_the_stand_ins(bench: Workbench
     assert "early" not in done.record["trained"]["all"], "it is no training of its own"
     reranking: dict[str, Any] = done.exhibits["reranking"]
     assert {row["system"] for row in reranking["rows"] if row["random"]} == {"stood_in"}
-    assert [c["system"] for c in reranking["comparisons"]] == ["one", "one"]
+    own = [(c["system"], c["against"]) for c in reranking["comparisons"] if c["collection"] == "small"]
+    assert own == [("one", "bm25"), ("chain", "middle"), ("chain", "one"), ("middle", "both"), ("middle", "base")]
     assert [c["claim"]["id"] for c in done.claims] == ["small"]
     planned = cells(bench.study, bench.scale)
     assert len(planned) == sum(2 if bench.study.presets[0].trained(n) else 1 for n in names)

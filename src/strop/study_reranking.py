@@ -16,7 +16,7 @@ from strop.nouns import Collection
 from strop.runs import Run
 from strop.significance import Values, holm, minimum_detectable_effect, queries_needed
 from strop.study import Preset
-from strop.systems import Reranked, Tuned
+from strop.systems import Reranked, Tuned, WithPositive
 from strop.workbench import Workbench
 
 JUDGED = "Judged@10"
@@ -90,8 +90,9 @@ def exhibit(bench: Workbench, done: Done) -> dict[str, Any]:
     """Plain values: `measure`, `panels`, `rows`, `comparisons`, `candidates` and `stages`. Empty where no preset
     reorders candidates.
 
-    A comparison is one that a claim of the paper makes, on every collection, over the seeds that both have; its p is by
-    Holm over those of a preset and collection. What random weights had a say in has no values.
+    A comparison is one that a claim of the paper makes, or of a pipeline with each of its two systems alone; on every
+    collection, over the seeds that both have; its p is by Holm over those of a preset and collection. What random
+    weights had a say in has no values.
     """
     tested = [_tested(bench, done, p, c) for p in done.presets if p.candidates for c in bench.panels.values()]
     if not tested:
@@ -204,9 +205,10 @@ def _rows(of: Tested) -> Iterator[dict[str, Any]]:
 
 
 def _comparisons(of: Tested) -> list[dict[str, Any]]:
-    claimed = dict.fromkeys((c.system, c.against, c.measure) for c in of.bench.study.claims if c.kind == "effect")
+    claimed = [(c.system, c.against, c.measure) for c in of.bench.study.claims if c.kind == "effect"]
+    apart = [(s, part, of.measure) for s in of.values for part in _alone(of, s)]
     rows = []
-    for a, b, measure in claimed:
+    for a, b, measure in dict.fromkeys((*claimed, *apart)):
         if not {a, b} <= of.values.keys():
             continue
         seeds = [tuple(of.values[system]) for system in (a, b)]
@@ -232,6 +234,15 @@ def _comparisons(of: Tested) -> list[dict[str, Any]]:
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p"] = p
     return rows
+
+
+def _alone(of: Tested, system: str) -> tuple[str, ...]:
+    """What a pipeline is compared with: its first stage alone, and its last stage's model without that first stage. Not
+    where its candidates hold the answer: these are another question."""
+    how = of.preset.system(system).how
+    if not isinstance(how, Reranked) or isinstance(of.preset.system(how.first).how, WithPositive):
+        return ()
+    return how.first, how.by
 
 
 def _candidates(of: Tested) -> Iterator[dict[str, Any]]:

@@ -129,7 +129,7 @@ def weighted(values: Mapping[str, list[dict[str, float]]]) -> list[dict[str, flo
 def _shown(bench: Workbench, done: Done, preset: Preset) -> list[System]:
     """Systems of a preset of which at least one seed is there; those of random weights are no result."""
     names = {cell.system for cell in done.runs if cell.preset == preset}
-    return [system for system in preset.systems if system.name in names and not preset.is_random(system.name, bench.scale)]
+    return [s for s in preset.systems if s.name in names and not preset.is_random(s.name, bench.scale)]
 
 
 def _finished(done: Done, preset: Preset, system: System) -> tuple[int, ...]:

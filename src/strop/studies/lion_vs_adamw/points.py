@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from strop.points import Point
-from strop.studies.lion_vs_adamw import arithmetic, scripts
+from strop.studies.lion_vs_adamw import arithmetic, effects, scripts
 
 POINTS = (
     Point(
@@ -17,7 +17,7 @@ POINTS = (
         "O2",
         "mechanism",
         "MRR@10 is of about ten passages a query that hold the answer, not of what a first stage finds.",
-        scripts.own_passages,
+        effects.candidate_sets,
     ),
     Point(
         "O3",
@@ -32,7 +32,7 @@ POINTS = (
         "mechanism",
         "Optimisers are compared at learning rates and decays that were not chosen for each: equal for two models, a "
         "tenth for the third.",
-        scripts.unequal_rates,
+        effects.own_rates,
     ),
     Point("O6", "defect", "The schedule of one optimiser was bound to another's object: AdamW never annealed.",
           scripts.scheduler_of_another),
@@ -56,7 +56,7 @@ POINTS = (
         "O13",
         "mechanism",
         "That long inputs help is said of models that differ in size, on passages that are short.",
-        scripts.size_not_length,
+        effects.lengths,
     ),
     Point("O14", "defect", "Held-out rows share their queries with training rows.", scripts.split_by_rows),
 )  # fmt: skip
