@@ -31,14 +31,16 @@ class Cell:
 
 
 def cells(study: Study, scale: Scale, presets: Sequence[str] = ()) -> tuple[Cell, ...]:
-    """In the order to run: preset by preset, each seed of all its systems before the next seed."""
+    """In the order to run: preset by preset, each seed of all its systems before the next seed; of what is not trained,
+    and of what random weights have a say in, the first seed alone."""
     planned = []
     for name in presets or scale.presets:
         preset = study.preset(name)
         for seed in scale.seeds[: scale.presets.get(name, 1)]:
             for system in preset.systems:
                 wanted = not scale.systems or system.name in scale.systems
-                if wanted and (preset.trained(system.name) or seed == scale.seeds[0]):
+                seeded = preset.trained(system.name) and not preset.is_random(system.name, scale)
+                if wanted and (seeded or seed == scale.seeds[0]):
                     planned.append(Cell(preset, system.name, seed))
     return tuple(planned)
 

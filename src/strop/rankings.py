@@ -37,22 +37,18 @@ def read_candidates(paths: Sequence[str]) -> Run:
 
 def of_collection(candidates: Run, collection: Collection, depth: int) -> tuple[Collection, Run] | None:
     """The collection with the candidates of its queries as its only documents, and these, `depth` at most; None
-    where no query has any.
+    where no query has any. Its warnings tell of judged queries without candidates, which score 0.
 
-    Raises InputError when some of its judged queries have none, or a candidate is no document of it.
+    Raises InputError when a candidate is no document of it.
     """
     own = Run({q: ranking for q, ranking in candidates.items() if q in collection.queries}).top(depth)
     if not len(own):
         return None
-    if lacking := [q for q in collection.qrels if q not in own]:
-        raise InputError(
-            f"{len(lacking)} of {len(collection.qrels)} judged queries (first: {lacking[0]!r}) have no candidates",
-            where=collection.name,
-            remedy="Give the runs of all of them",
-        )
     check_known(own, *texts(collection))
     ranked = {d: collection.documents[d] for d in dict.fromkeys(d for of in own.values() for d in of.doc_ids)}
-    return replace(collection, documents=ranked), own
+    lacking = sum(q not in own for q in collection.qrels)
+    said = (f"{lacking:,} of {len(collection.qrels):,} judged queries have no candidates and score 0",) * (lacking > 0)
+    return replace(collection, documents=ranked, warnings=collection.warnings + said), own
 
 
 def given(store: Store, run: Run, collection: Collection) -> Artifact:
