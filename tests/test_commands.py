@@ -88,6 +88,25 @@ def test_positives_that_get_no_negative_are_counted(folder: Path) -> None:
         assert commands.mine("small", "short.jsonl", "short.trec", RankWindow(3, 4)) == 23
 
 
+def test_a_copy_of_the_positive_under_another_id_is_no_negative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_collection(tmp_path / "copied")
+    corpus = tmp_path / "copied" / "corpus.jsonl"
+    lines = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
+    data = load("copied", "train")
+    query, positive = next((q, d) for q, judged in data.qrels.items() for d in judged if d not in data.reserved)
+    text = next(line for line in lines if line["_id"] == positive)
+    corpus.write_text("\n".join(map(json.dumps, [*lines, text | {"_id": "copy"}])) + "\n", encoding="utf-8")
+    ranked = {q: (["copy", "d50", "d51"], [3.0, 2.0, 1.0]) for q in data.queries}
+    write_run(Run(ranked), "given.trec", "mine")
+    with pytest.warns(InputWarning, match="negatives are left out: they read as the positive does"):
+        commands.mine("copied", "out.jsonl", "given.trec", RankWindow(1, 3, count=2))
+    read = [g for g in read_examples("out.jsonl").groups if g.query_id == query and g.positives == (positive,)]
+    assert all("copy" not in g.negatives for g in read)
+
+
 def test_uniform_negatives_and_pairs_need_no_ranking(folder: Path) -> None:
     commands.mine("small", "uniform.jsonl", "uniform", RankWindow(count=3))
     groups = read_examples("uniform.jsonl").groups

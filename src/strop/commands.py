@@ -27,7 +27,7 @@ from strop.models.pretrained import BASE, resolve
 from strop.monitor import affordable
 from strop.negatives.from_run import RankWindow
 from strop.negatives.group_files import Examples, read_examples, write_examples
-from strop.negatives.positives import positive_groups
+from strop.negatives.positives import positive_groups, without_copies
 from strop.negatives.sampled import Uniform
 from strop.nouns import Collection, InputError, InputWarning, Qrels
 from strop.probe import of_examples
@@ -88,6 +88,11 @@ def mine(
         if len(groups) < positives:
             short = f"{positives - len(groups):,} of {positives:,} positives are left out: too few candidates"
             warnings.warn(f"{short} at ranks {window.low} to {window.high}", InputWarning, stacklevel=2)
+    whole = sum(len(g.negatives) for g in groups)
+    groups = without_copies(groups, data)
+    if copies := whole - sum(len(g.negatives) for g in groups):
+        said = f"{copies:,} of {whole:,} negatives are left out: they read as the positive does"
+        warnings.warn(said, InputWarning, stacklevel=2)
     write_examples(Examples.of(groups, data), out)
     return len(groups)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from strop.nouns import Collection, Group, InputError
 
 
@@ -22,3 +25,20 @@ def positive_groups(collection: Collection, first_only: bool = False) -> list[Gr
             remedy="Give a training split with judgments above 0",
         )
     return groups
+
+
+def without_copies(groups: Sequence[Group], collection: Collection) -> list[Group]:
+    """The groups without negatives that read as their positive does: the same text under another id is no negative.
+
+    Groups with no other negative are left out.
+    """
+    kept = []
+    for group in groups:
+        texts = {collection.documents[d].contents for d in group.positives}
+        good = [i for i, d in enumerate(group.negatives) if collection.documents[d].contents not in texts]
+        if len(good) == len(group.negatives):
+            kept.append(group)
+        elif good:
+            sources = tuple(group.sources[i] for i in good) if group.sources else ()
+            kept.append(replace(group, negatives=tuple(group.negatives[i] for i in good), sources=sources))
+    return kept
