@@ -2,8 +2,8 @@
 
     python tools/keep_results.py RESULTS OUT
 
-OUT gets record.json, claims.json, the exhibits `points`, `negatives`, `geometry`, `checkpoints` and `transfer`, and
-systems.csv: every system of every reading on the primary measure, its difference to the baseline and, for a knob, to
+OUT gets record.json, claims.json, the exhibits `points`, `negatives`, `geometry`, `checkpoints`, `transfer` and
+`reranking`, and systems.csv: every system of every reading on the primary measure, its difference to the baseline and, for a knob, to
 its centre, with 95 % intervals.
 """
 
@@ -19,7 +19,7 @@ from strop.report.summary import per_query
 from strop.results import Results, read_results
 from strop.significance import compare
 
-EXHIBITS = ("points", "negatives", "geometry", "checkpoints", "transfer")
+EXHIBITS = ("points", "negatives", "geometry", "checkpoints", "transfer", "reranking")
 COLUMNS = ("preset", "collection", "system", "against", "measure", "queries", "seeds", "mean", "difference", "low",
            "high", "p")  # fmt: skip
 
