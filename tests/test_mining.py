@@ -22,7 +22,7 @@ from strop.artifacts import Artifact, Store
 from strop.batches import Batching
 from strop.lexical import BM25
 from strop.losses.contrastive import InfoNCE
-from strop.mining import is_made, miners, refreshed
+from strop.mining import is_made, refreshed
 from strop.models.architecture import Start, Untied
 from strop.models.pretrained import Pretrained
 from strop.negatives.from_run import RankWindow
@@ -31,7 +31,7 @@ from strop.nouns import Group, InputError
 from strop.scoring import Cosine
 from strop.stages import silent
 from strop.study import Preset
-from strop.systems import Cleaned, Mined, Negatives, Provided, SelfMined, System, Tuned, Union
+from strop.systems import Cleaned, Mined, Negatives, Provided, SelfMined, System, Tuned, Union, miners
 from strop.train import Recipe
 from strop.tuning import Training, tuned_model
 from strop.workbench import Others, Workbench

@@ -153,8 +153,14 @@ def test_given_candidates_are_all_that_is_ranked_and_their_documents_all_that_is
 ) -> None:
     other = bench.panels["other"]
     handed = orders(read_candidates([str(given)]))
-    assert set(other.documents) == {d for ids in handed.values() for d in ids}
+    ranked_ones = {d for ids in handed.values() for d in ids}
+    extra = set(other.documents) - ranked_ones
+    assert ranked_ones <= set(other.documents)
+    assert len(extra) <= len(other.queries), "a positive of each query, for the own passages"
+    assert extra <= {d for judged in other.qrels.values() for d in judged}
     assert orders(ranked(bench, "bm25", other)) == handed
+    own = orders(ranked(bench, "own", other))
+    assert all(sum(other.qrels[q].get(d, 0) > 0 for d in ids) == 1 for q, ids in own.items())
     for system in ("base", "one"):
         mine = orders(ranked(bench, system, other))
         assert {q: sorted(ids) for q, ids in mine.items()} == {q: sorted(ids) for q, ids in handed.items()}
@@ -255,6 +261,11 @@ def test_presets_that_cannot_be_run_are_refused() -> None:
         Preset("p", (bm25, System("x", "x", Fused(("bm25", "dense"), ReciprocalRank()))))
     with pytest.raises(ValueError, match="made of each other"):
         Preset("p", (System("a", "a", Reranked("b", "b", 3)), System("b", "b", Reranked("a", "a", 3))))
+    with pytest.raises(ValueError, match="'bm25' has no model to rerank by"):
+        Preset("p", (bm25, System("x", "x", Reranked("bm25", "bm25", 3))))
+    unmined = replace(_tuned(preset(), "one"), rates=None, negatives=Taught(MINED, "x"))
+    with pytest.raises(ValueError, match="made of each other"):
+        Preset("p", (bm25, System("x", "x", unmined)), candidates="bm25")
     with pytest.raises(ValueError, match="after 3 of 2 epochs"):
         replace(_tuned(preset(), "one"), after=3)
 

@@ -91,7 +91,8 @@ def bench(*panels: Collection, claims: Sequence[Claim] = (LION,), preset: Preset
     study = Study("s", "t", "p", "b", "base", "nDCG@10", (preset,), (scale,), tuple(claims), {}, {}, {})
     material = SimpleNamespace(test=panels[0])
     named = {c.name: c for c in panels}
-    return cast(Workbench, SimpleNamespace(study=study, scale=scale, material=material, panels=named))
+    searched = {"study": study, "scale": scale, "material": material, "panels": named, "is_given": lambda _: False}
+    return cast(Workbench, SimpleNamespace(**searched))
 
 
 def done(folder: Path, preset: Preset = PRESET, elsewhere: Sequence[str] = (), left_out: Sequence[Cell] = ()) -> Done:
@@ -191,7 +192,7 @@ def test_claimed_pairs_are_compared_over_the_seeds_both_have_with_holm_over_a_co
     ]
     for row, c, p in zip(found, seen, holm([c.p for c in seen]), strict=False):
         assert (row["difference"], row["low"], row["high"], row["p"]) == (c.difference, c.low, c.high, p)
-        assert row["detectable"] == minimum_detectable_effect(cast(float, c.sd), 3)
+        assert row["detectable"] == minimum_detectable_effect(cast(float, c.sd), 3, alpha=0.05 / 2)
 
 
 def test_a_model_given_several_candidates_stands_side_by_side_with_itself(made: dict[str, Any]) -> None:

@@ -119,6 +119,7 @@ def _training_rows(bench: Workbench, done: Done) -> list[Row]:
         )
         for cell, artifact in done.trained.items()
         for step, measure, value in json.loads((artifact.path / "log.json").read_text(encoding="utf-8"))
+        if not (measure.startswith("cosine_accuracy") and cell.preset.is_random(cell.system, bench.scale))
     ]
 
 

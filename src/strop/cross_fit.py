@@ -16,9 +16,9 @@ from strop.collection.near_duplicates import components
 from strop.models.pretrained import Pretrained
 from strop.negatives.group_files import Examples
 from strop.nouns import Group, InputError
-from strop.rerank import Precision
 from strop.runs import Ranking, Run
 from strop.stages import ById, Progress, silent
+from strop.train import Precision
 from strop.tuning import Training, tuned_model
 
 #: With more of the queries in one fold, the model that scores them would have learned from too few.

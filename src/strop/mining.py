@@ -118,23 +118,6 @@ class Mining:
         return stages.run_of(stages.search_lexical(*args, progress=self.progress))
 
 
-def teachers(policy: Negatives | None) -> frozenset[str]:
-    """The systems whose scores it needs."""
-    return frozenset({policy.teacher} - {""}) if isinstance(policy, Cleaned | Taught) else frozenset()
-
-
-def miners(policy: Negatives | None) -> frozenset[str]:
-    """The systems whose finished models mine."""
-    match policy:
-        case Mined(miner=str(name)):
-            return frozenset({name})
-        case Provided(otherwise=inner) | Cleaned(of=inner) | Taught(of=inner):
-            return miners(inner)
-        case Union(of=sources):
-            return frozenset[str]().union(*map(miners, sources))
-    return frozenset()
-
-
 def refreshed(whole: Training, policy: Negatives | None, mining: Mining) -> Training:
     """A self-mined training in parts, each on negatives that the model as it then was ranks in the window; trains all
     but the last. Any other is one part."""

@@ -74,10 +74,8 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
     hows = [cell.preset.system(cell.system).how for cell in planned]
     work = [encoding("encode for mining", len(queries), len(material.train_documents))]
     reads = [cell for cell in planned if _reads_pairs(cell) and not _is_random(bench, cell)]
-    models = sum(cell.trained and cell not in reads for cell in planned) + len(
-        {h for h in hows if isinstance(h, Start)}
-    )
-    models += 1
+    dense = [how for how in hows if isinstance(how, Tuned) and not how.reranks]
+    models = 1 + len(dense) + len({how for how in hows if isinstance(how, Start)})
     panels = [(len(c.queries), len(c.documents)) for c in bench.panels.values()]
     tested = tuple(map(sum, zip(*panels, strict=True)))
     work.append(encoding(f"encode for the test, {models} models", models * tested[0], models * tested[1]))
@@ -85,8 +83,8 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
     seconds = 2 * encoder.dimension * pairs / _product_rate(encoder.dimension)
     work.append(Work(f"search exactly, {models + 1} times", len(queries) + models * tested[0], 0, seconds))
     if reads:
-        given = [len(c.queries) * min(bench.depth(c), scale.rerank_depth) for c in bench.panels.values()]
-        pairs = len(reads) * sum(given)
+        deep = {True: scale.rerank_depth, False: min(scale.depth, scale.rerank_depth)}
+        pairs = len(reads) * sum(len(c.queries) * deep[bench.is_given(c)] for c in bench.panels.values())
         tokens = pairs * (query + document)
         seconds = tokens / _encoding_rate(encoder, documents, bfloat16=True)
         work.append(Work(f"rerank, {len(reads)} times", pairs, int(tokens), seconds))

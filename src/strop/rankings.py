@@ -36,19 +36,24 @@ def read_candidates(paths: Sequence[str]) -> Run:
 
 
 def of_collection(candidates: Run, collection: Collection, depth: int) -> tuple[Collection, Run] | None:
-    """The collection with the candidates of its queries as its only documents, and these, `depth` at most; None
-    where no query has any. Its warnings tell of judged queries without candidates, which score 0.
+    """The candidates of a collection's queries, `depth` at most, and the collection with no documents but these and a
+    positive of each query; None where no query has any, or most of the documents are another collection's.
 
-    Raises InputError when a candidate is no document of it.
+    Its warnings tell of judged queries without candidates, which score 0. Raises InputError when a candidate is no
+    document of it.
     """
     own = Run({q: ranking for q, ranking in candidates.items() if q in collection.queries}).top(depth)
-    if not len(own):
+    ranked = dict.fromkeys(d for of in own.values() for d in of.doc_ids)
+    if 2 * sum(d in collection.documents for d in ranked) <= len(ranked):
         return None
     check_known(own, *texts(collection))
-    ranked = {d: collection.documents[d] for d in dict.fromkeys(d for of in own.values() for d in of.doc_ids)}
+    positives = [positive for q in own if (positive := _positive(collection, q))]
     lacking = sum(q not in own for q in collection.qrels)
     said = (f"{lacking:,} of {len(collection.qrels):,} judged queries have no candidates and score 0",) * (lacking > 0)
-    return replace(collection, documents=ranked, warnings=collection.warnings + said), own
+    documents = {d: collection.documents[d] for d in dict.fromkeys((*ranked, *positives))}
+    key = content_key(collection.fingerprint, [[q, of.doc_ids, of.scores.tolist()] for q, of in own.items()])
+    warnings = collection.warnings + said
+    return replace(collection, documents=documents, fingerprint=key, warnings=warnings), own
 
 
 def given(store: Store, run: Run, collection: Collection) -> Artifact:
@@ -98,7 +103,7 @@ def fused(store: Store, parts: Sequence[Artifact], method: Fusion) -> Artifact:
 
 
 def with_positive(store: Store, part: Artifact, collection: Collection, negatives: int) -> Artifact:
-    """Artifact `with_positive`: `run.trec`, of every query its positive of the highest grade and the ranking's first
+    """Artifact `with_positive`: `run.trec`, of every query of a ranking its positive of the highest grade and the first
     documents that are not judged relevant, in the ranking's order, the positive last where it has none."""
 
     def make(folder: Path) -> None:
@@ -109,16 +114,20 @@ def with_positive(store: Store, part: Artifact, collection: Collection, negative
 
 def _with_positive(run: Run, collection: Collection, negatives: int) -> Run:
     kept = {}
-    for query_id, judged in collection.qrels.items():
-        relevant = {d: grade for d, grade in judged.items() if grade > 0}
-        ranked = run[query_id].doc_ids if query_id in run else ()
-        if relevant:
-            positive = min(relevant, key=lambda d: (-relevant[d], d))
-            others = [d for d in ranked if d not in relevant][:negatives]
-            own = [d for d in ranked if d == positive or d in others]
+    for query_id, ranking in run.items():
+        if positive := _positive(collection, query_id):
+            judged = collection.qrels[query_id]
+            others = [d for d in ranking.doc_ids if judged.get(d, 0) <= 0][:negatives]
+            own = [d for d in ranking.doc_ids if d == positive or d in others]
             own += [] if positive in own else [positive]
             kept[query_id] = tuple(own), [-float(i) for i in range(len(own))]
     return Run(kept)
+
+
+def _positive(collection: Collection, query_id: str) -> str | None:
+    """A query's document of the highest grade above 0, the first by id; None where there is none."""
+    relevant = {d: g for d, g in collection.qrels.get(query_id, {}).items() if g > 0 and d in collection.documents}
+    return min(relevant, key=lambda d: (-relevant[d], d), default=None)
 
 
 def texts(collection: Collection) -> tuple[Mapping[str, str], Mapping[str, str]]:

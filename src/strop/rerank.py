@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +20,12 @@ from strop.passages import Windows
 from strop.rescoring import reordered
 from strop.runs import Run
 from strop.tokens import cut
+from strop.train import Precision
 
 #: Pairs of one block, whole queries: what is lost when killed, and what is sorted by length together.
 BLOCK = 4096
 
 #: Of the forward pass; logits are float32 either way.
-Precision = Literal["float32", "bfloat16"]
 #: A query's tokens and a document's -> the rows to score, and whether some tokens are in none of them.
 _Reader = Callable[[Ids, Ids], tuple[list[Pair], bool]]
 

@@ -29,6 +29,7 @@ from strop.results import write_json
 from strop.runs import Run, read_run, write_run
 from strop.scoring import Scoring
 from strop.tokens import Tokens
+from strop.train import Precision
 
 TOKENS = Stage("tokens", 2)
 ENCODE = Stage("encode", 2)
@@ -204,7 +205,7 @@ def rerank_run(
     documents: ById,
     depth: int,
     progress: Progress = silent,
-    precision: rerank.Precision = "float32",
+    precision: Precision = "float32",
     windows: Windows | None = None,
 ) -> Artifact:
     """Artifact `rerank`: `run.trec`, a query's first `depth` candidates by a cross-encoder, or by the similarity of

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from strop.claims import Claim
-from strop.models.architecture import Architecture
+from strop.models.architecture import Architecture, Start
 from strop.nouns import InputError
 from strop.points import Point
-from strop.systems import Negatives, System, Tuned
+from strop.systems import Negatives, Reranked, System, Tuned, miners, teachers
 
 #: Where a claim is about the mean over all collections but the one that was trained on.
 ELSEWHERE = "out of domain"
@@ -65,8 +65,9 @@ class Preset:
 
     Every system sees the same queries and positives. `watched` are the kinds of negatives by name: held-out queries
     get each, and every tuned system is watched on all of them. Rerankers reorder what the system `candidates` finds.
-    Raises ValueError when two systems share a name, a system's centre or part is none of them or itself, or there is a
-    reranker and nothing for it to reorder.
+    Raises ValueError when two systems share a name, a system names none of them (as its centre, part, miner, teacher
+    or where its rate is chosen) or itself over any number of steps, a model is asked of a system without one, or there
+    is a reranker and nothing for it to reorder.
     """
 
     name: str
@@ -82,13 +83,16 @@ class Preset:
             raise ValueError(f"preset {self.name}: no system is the centre {centre!r}")
         if not self.candidates and any(isinstance(s.how, Tuned) and s.how.reranks for s in self.systems):
             raise ValueError(f"preset {self.name}: no system finds the candidates of its rerankers")
-        parts = {name: self.parts(name) for name in names}
-        for part in {part for of in parts.values() for part in of} - {*names}:
+        needs = {name: self.needs(name) for name in names}
+        for part in {part for of in needs.values() for part in of} - {*names}:
             raise ValueError(f"preset {self.name}: no system is the part {part!r}")
         try:
-            TopologicalSorter(parts).prepare()
+            TopologicalSorter(needs).prepare()
         except CycleError as error:
             raise ValueError(f"preset {self.name}: systems are made of each other: {error.args[1]}") from None
+        for by in {s.how.by for s in self.systems if isinstance(s.how, Reranked)}:
+            if not isinstance(self.system(by).how, Tuned | Start | None):
+                raise ValueError(f"preset {self.name}: {by!r} has no model to rerank by")
 
     def system(self, name: str) -> System:
         """Raises KeyError when there is none."""
@@ -101,16 +105,26 @@ class Preset:
             return (self.candidates,)
         return system.parts
 
+    def needs(self, name: str) -> tuple[str, ...]:
+        """The systems that a system needs in any way: its parts, and of a tuned one what mines, teaches or chooses its
+        rate."""
+        how = self.system(name).how
+        if not isinstance(how, Tuned):
+            return self.parts(name)
+        chosen = {how.rates.on} - {name} if how.rates else set()
+        return (*self.parts(name), *sorted(miners(how.negatives) | teachers(how.negatives) | chosen))
+
     def trained(self, name: str) -> tuple[str, ...]:
         """The tuned systems whose models a system's ranking needs: itself, or those it is made of."""
         own = (name,) if isinstance(self.system(name).how, Tuned) else ()
         return tuple(dict.fromkeys((*own, *(t for part in self.parts(name) for t in self.trained(part)))))
 
     def is_random(self, name: str, scale: Scale) -> bool:
-        """Whether a stand-in of random weights has a say in a system's ranking: then it gets no quality number."""
-        hows = [self.system(tuned).how for tuned in self.trained(name)]
-        starts = [how.start for how in hows if isinstance(how, Tuned) and how.start]
-        return any(start.base in scale.stand_ins for start in starts)
+        """Whether a stand-in of random weights has a say in a system: then it gets no quality number."""
+        how = self.system(name).how
+        start = how if isinstance(how, Start) else how.start if isinstance(how, Tuned) else None
+        own = start is not None and start.base in scale.stand_ins
+        return own or any(self.is_random(part, scale) for part in self.needs(name))
 
 
 _Named = TypeVar("_Named", Preset, Scale)

@@ -22,8 +22,9 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
     study, scale, material = bench.study, bench.scale, bench.material
     presets = done.presets
     run = {(cell.preset.name, cell.system) for cell in done.runs}
-    unfinished = Counter(c.preset.name for c in done.unfinished)
+    unfinished = Counter(c.preset.name for c in done.unfinished if c.trained)
     planned = unfinished + Counter(c.preset.name for c in done.trained)
+    unranked = Counter(c.preset.name for c in done.unfinished if not c.trained)
     first = {c: a for c, a in done.trained.items() if c.seed == scale.seeds[0]}
     systems = {s.name: s for preset in reversed(presets) for s in reversed(preset.systems)}
     random = {s.name for preset in presets for s in preset.systems if preset.is_random(s.name, scale)}
@@ -47,7 +48,8 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
         "trained": {
             p.name: {c.system: _training(bench, c, a) for c, a in first.items() if c.preset == p} for p in presets
         },
-        "unfinished": [f"{name}: {left} of {planned[name]} trainings" for name, left in unfinished.items()],
+        "unfinished": [f"{name}: {left} of {planned[name]} trainings" for name, left in unfinished.items()]
+        + [f"{name}: {left} rankings of what others train" for name, left in unranked.items()],
         "contrasts": [
             {"point": s.point, "preset": p.name, "system": s.name, "centre": s.centre, "label": s.label}
             for p in presets
@@ -72,6 +74,11 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
             {"name": f"{c}{what}", "key": a.key, "wall_seconds": a.record["wall_seconds"]}
             for found, what in ((done.runs, ""), (done.trained, ": training"))
             for c, a in found.items()
+        ]
+        + [
+            {"name": f"{c}, {name}", "key": a.key, "wall_seconds": a.record["wall_seconds"]}
+            for c, of in done.elsewhere.items()
+            for name, a in of.items()
         ],
         "presets": {choice: dict(said) for choice, said in study.choices.items()},
         "commands": {
@@ -87,7 +94,7 @@ def _training(bench: Workbench, cell: Cell, artifact: Artifact) -> dict[str, Any
     recipe = artifact.record["values"]["recipe"]
     how = cell.preset.system(cell.system).how
     assert isinstance(how, Tuned)
-    grid = how.rates
+    grid = None if cell.preset.is_random(cell.system, bench.scale) else how.rates
     return {
         "values": recipe,
         "updates": len(rates),

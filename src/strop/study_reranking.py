@@ -60,6 +60,8 @@ class Tested:
         return self.bench.study.primary_measure
 
     def label(self, system: str) -> str:
+        if system == self.preset.candidates and self.bench.is_given(self.collection):
+            return "candidates as given"
         return self.preset.system(system).label
 
     def random(self, system: str) -> bool:
@@ -227,12 +229,14 @@ def _comparisons(of: Tested) -> list[dict[str, Any]]:
                 "seeds": max(map(len, seeds)),
                 **{key: getattr(c, key) for key in ("mean_a", "mean_b", "difference", "low", "high", "p", "sd")},
                 **{key: getattr(c, key) for key in ("won", "tied", "lost")},
-                "detectable": minimum_detectable_effect(c.sd, c.n) if c.sd else None,
-                "needed": queries_needed(c.difference, c.sd) if c.sd and c.difference else None,
             }
         )
+    alpha = significance.ALPHA / max(1, len(rows))  # what Holm asks of the first of them
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        sd, queries, difference = row["sd"], row["queries"], row["difference"]
         row["p"] = p
+        row["detectable"] = minimum_detectable_effect(sd, queries, alpha) if sd else None
+        row["needed"] = queries_needed(difference, sd, alpha) if sd and difference else None
     return rows
 
 

@@ -23,8 +23,9 @@ from strop.workbench import Workbench
 def exhibit(bench: Workbench, done: Done) -> dict[str, Any]:
     """Plain values: `trained_on`, `collections`, `similarity`, `systems` and `comparisons`. Empty with one collection.
 
-    A comparison is of a tuned system with what it was tuned from, or one that a claim of the paper makes; it is made
-    over the seeds that both have whole. `p` is by Holm over all comparisons of a preset and kind.
+    A comparison is of a tuned system with what it was tuned from, of a reranker with the candidates it reorders, or one
+    that a claim of the paper makes; it is made over the seeds that both have whole. `p` is by Holm over all comparisons
+    of a preset and kind.
     """
     own = bench.material.test.name
     if len(bench.panels) == 1 or bench.study.random_weights:
@@ -69,15 +70,20 @@ def _systems(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str,
 
 def _comparisons(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
     run = {system.name: system for system in _shown(bench, done, preset)}
-    tuned = [s for s in run.values() if isinstance(s.how, Tuned)]
-    own = [("tuned", s, start) for s in tuned if (start := _start(s, run, preset.candidates))]
+    tuned = [s for s in run.values() if isinstance(s.how, Tuned) and not s.how.reranks]
+    own = [("tuned", s, start) for s in tuned if (start := _start(s, run))]
+    reranked = [
+        ("reranked", s, run[preset.candidates])
+        for s in run.values()
+        if isinstance(s.how, Tuned) and s.how.reranks and preset.candidates in run
+    ]
     claimed = [
         ("claim", run[c.system], run[c.against])
         for c in bench.study.claims
         if c.collection == ELSEWHERE and {c.system, c.against} <= run.keys()
     ]
     knobs = [("knob", s, run[s.centre]) for s in run.values() if s.centre in run]
-    for pairs in (own, claimed, knobs):
+    for pairs in (own, reranked, claimed, knobs):
         rows = [_comparison(bench, done, preset, *pair) for pair in pairs if all(_seeds(done, preset, *pair[1:]))]
         for place in ("own", "elsewhere"):
             for row, p in zip(rows, holm([row[place]["p"] for row in rows]), strict=True):
@@ -153,12 +159,9 @@ def _values(
     return {name: bench.values(preset, system.name, measure, panel, seeds) for name, panel in bench.panels.items()}
 
 
-def _start(system: System, run: Mapping[str, System], candidates: str = "") -> System | None:
-    """The untouched system that it was tuned from, of the same architecture and base, where that was run; of a
-    reranker, what finds its `candidates`."""
+def _start(system: System, run: Mapping[str, System]) -> System | None:
+    """The untouched system that it was tuned from, of the same architecture and base, where that was run."""
     assert isinstance(system.how, Tuned)
-    if system.how.reranks:
-        return run.get(candidates)
     start = system.how.start or Start()
     if start.base is None and isinstance(start.architecture, Tied | None):
         return next((s for s in run.values() if s.how is None), None)

@@ -77,6 +77,23 @@ class Taught:
 Negatives: TypeAlias = Uniform | Mined | Provided | SelfMined | Union | Cleaned | Taught
 
 
+def teachers(policy: Negatives | None) -> frozenset[str]:
+    """The systems whose scores it needs."""
+    return frozenset({policy.teacher} - {""}) if isinstance(policy, Cleaned | Taught) else frozenset()
+
+
+def miners(policy: Negatives | None) -> frozenset[str]:
+    """The systems whose finished models mine."""
+    match policy:
+        case Mined(miner=str(name)):
+            return frozenset({name})
+        case Provided(otherwise=inner) | Cleaned(of=inner) | Taught(of=inner):
+            return miners(inner)
+        case Union(of=sources):
+            return frozenset[str]().union(*map(miners, sources))
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Learning rates to choose from, each with every one of the weight `decays` (none: the recipe's own).
@@ -149,8 +166,8 @@ class Reranked:
 
 @dataclass(frozen=True, slots=True)
 class WithPositive:
-    """A query's first judged positive and a system's first `negatives` documents that are not judged relevant: the
-    candidates that a data set brings with each query, of which one is known to be right."""
+    """A query's positive of the highest grade and a system's first `negatives` documents that are not judged relevant:
+    the candidates that a data set brings with each query, of which one is known to be right."""
 
     of: str
     negatives: int = 9

@@ -84,20 +84,17 @@ class TrainingData:
         """Training queries in two parts that share no relevant document, for a teacher that knows none it scores."""
         return cross_fit.folds(positive_groups(self.material.train, first_only=True), FOLDS, self.seed)
 
+    @cache  # noqa: B019
     def held_out(self, preset: Preset) -> Collection:
         """The held-out queries over training documents, the relevant ones among them: what choices are made on."""
         data, queries = self.material.train, sorted({g.query_id for g in self.groups(preset)[1]})
         needed = {d for q in queries for d in data.qrels[q]}
         pool = shuffled((d for d in self.material.train_documents if d not in needed), "held-out documents")
         kept = sorted(needed.union(pool[:HELD_OUT_DOCUMENTS]) & self.material.train_documents.keys())
-        judged = {q: {d: r for d, r in data.qrels[q].items() if d in kept} for q in queries}
-        return replace(
-            data,
-            split="held out",
-            documents={d: data.documents[d] for d in kept},
-            queries={q: data.queries[q] for q in queries},
-            qrels=judged,
-        )
+        documents = {d: data.documents[d] for d in kept}
+        judged = {q: {d: r for d, r in data.qrels[q].items() if d in documents} for q in queries}
+        texts = {q: data.queries[q] for q in queries}
+        return replace(data, split="held out", documents=documents, queries=texts, qrels=judged)
 
     @cache  # noqa: B019
     def with_negatives(self, policy: Negatives) -> Mapping[str, Group]:

@@ -14,7 +14,7 @@ from strop.geometry.sample import Sample
 from strop.lexical import BM25
 from strop.material import Material, Panel, panels, read
 from strop.measures import evaluate, mean
-from strop.mining import is_made, miners, refreshed, teachers
+from strop.mining import is_made, refreshed
 from strop.models.architecture import Start
 from strop.models.loading import is_multi_vector
 from strop.models.pretrained import Pretrained, resolve
@@ -29,7 +29,7 @@ from strop.runs import Run
 from strop.scoring import Joint
 from strop.stages import Progress, Vectors, silent
 from strop.study import Preset, Scale, Study
-from strop.systems import Fused, How, Rates, Reranked, Tuned, WithPositive
+from strop.systems import Fused, How, Rates, Reranked, Tuned, WithPositive, miners, teachers
 from strop.train import Precision
 from strop.training_data import TrainingData, held_out_probe
 from strop.tuning import Training, tuned_model
@@ -101,10 +101,10 @@ class Workbench:
             return first if isinstance(how, BM25) else reordered(first, name, depth)
         return self.retrieve(how if isinstance(how, BM25) else None, self.model(preset, name, seed), among)
 
-    def depth(self, collection: Collection) -> int:
-        """How many documents of a query a first stage finds at most."""
-        panel = self._tested[collection.name]
-        return self.scale.depth if panel.candidates is None else self.scale.rerank_depth
+    def is_given(self, collection: Collection) -> bool:
+        """Whether a panel's candidates were given, and nothing is searched."""
+        panel = self._tested.get(collection.name)
+        return panel is not None and panel.candidates is not None
 
     def retrieve(self, how: BM25 | None, model: Pretrained, collection: Collection) -> Artifact:
         """What BM25, or else the model finds in a collection."""
@@ -171,10 +171,11 @@ class Workbench:
         return self.job(preset, name, seed)(self.store, self.progress)
 
     def job(self, preset: Preset, name: str, seed: int) -> Training:
-        """What trains a tuned system, at its chosen learning rate: choosing it may train others first."""
+        """What trains a tuned system, at its chosen learning rate: choosing it may train others first. Random weights
+        choose none."""
         how = preset.system(name).how
         assert isinstance(how, Tuned)
-        if how.rates:
+        if how.rates and not preset.is_random(name, self.scale):
             how = _set(how, self.setting(preset, how.rates))
         return refreshed(self._job(preset, how, seed), how.negatives, self.data.mining)
 
@@ -188,7 +189,7 @@ class Workbench:
         assert isinstance(how, Tuned)
         if not self._is_fed(preset, how):
             return False
-        if how.rates:
+        if how.rates and not preset.is_random(name, self.scale):
             on = preset.system(how.rates.on).how
             if not (isinstance(on, Tuned) and self._is_fed(preset, on)):
                 return False

@@ -98,7 +98,9 @@ def test_systems_stand_under_the_depth_the_ceiling_and_what_is_judged(made: Sect
 def test_the_same_model_on_several_candidates_and_what_ranking_took(made: Section) -> None:
     found = made.readings[0].collections[1]
     assert found.candidates is not None
-    assert found.candidates.rows[1][:5] == ("MiniLM, Lion", "own passages, depth 10", "0.700", "0.930", "1.000")
+    assert found.candidates.rows[1][:5] == (
+        "MiniLM, Lion, own passages", "own passages, depth 10", "0.700", "0.930", "1.000"
+    )  # fmt: skip
     assert found.costs is not None
     assert found.costs.rows[0][1:] == ("searches", "17.2 s", "–", "–", "–", "390.0")
     assert found.costs.rows[1][1:] == ("reranks", "17.2 s", "4,300", "387,000", "3", "390.0")

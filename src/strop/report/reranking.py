@@ -127,7 +127,7 @@ def _forest(panel: Panel, number: int, specs: dict[str, charts.Spec]) -> Figure 
         caption += " One seed each: no interval knows how much another training would differ."
     name = f"reranking-{number}"
     specs[name] = forests.pair_forest(rows, text)
-    return Figure(name, f"The paper’s pairs on {panel.about['collection']}", text, caption)
+    return Figure(name, f"Pairs on {panel.about['collection']}", text, caption)
 
 
 def _said(preset: str) -> str:

@@ -131,7 +131,7 @@ def pairs(panel: Panel) -> Table | None:
         "Can see", "Queries needed",
     )  # fmt: skip
     numeric = tuple(i not in (0, 5) for i in range(len(columns)))
-    caption = f"The paper’s pairs on {panel.about['collection']}, {panel.measure}"
+    caption = f"Pairs on {panel.about['collection']}, {panel.measure}"
     return Table(caption, columns, tuple(rows), numeric)
 
 
@@ -141,7 +141,7 @@ def candidates(panel: Panel) -> Table | None:
         return None
     rows = tuple(
         (
-            panel.label(row["by"]),
+            row["label"],
             f"{row['first_label']}, {row['depth_note']}",
             formats.fixed(row["first_value"]),
             formats.fixed(row["value"]),
@@ -150,7 +150,7 @@ def candidates(panel: Panel) -> Table | None:
         )
         for row in panel.candidates
     )
-    columns = ("Model", "Candidates", "As they came", "Reranked", "Ceiling", "Judged of its ten")
+    columns = ("System", "Candidates", "As they came", "Reranked", "Ceiling", "Judged of its ten")
     caption = f"The same model on several sets of candidates, {panel.measure} on {panel.about['collection']}"
     return Table(caption, columns, rows, (False, False, True, True, True, True))
 

@@ -13,6 +13,7 @@ from strop.significance import ALPHA, holm
 #: kind of a comparison -> what a group of them is called, in the order to show.
 KINDS = {
     "tuned": "Tuned systems, from their start",
+    "reranked": "Rerankers, from the candidates they reorder",
     "claim": "The paper’s pairs",
     "knob": "One change at a time",
 }

@@ -46,10 +46,11 @@ def candidate_sets(bench: Workbench | None) -> Evidence:
 def own_rates(bench: Workbench | None) -> Evidence:
     """O5. The rates as recorded; and what held-out queries say of each optimiser's grid, where it was run."""
     found = scripts.unequal_rates(bench)
-    if bench is None or not _ready(bench, CORRECTED, [rates.on for rates in RATES.values()]):
+    grids = {name: RATES["minilm", name] for name in OPTIMIZERS}
+    if bench is None or not _ready(bench, CORRECTED, [rates.on for rates in grids.values()]):
         return found
     rows, chosen = [], []
-    for name, rates in RATES.items():
+    for name, rates in grids.items():
         values, best = bench.held_out_values(CORRECTED, rates), bench.setting(CORRECTED, rates)
         chosen.append(f"{best.learning_rate:g} with decay {best.weight_decay:g} for {OPTIMIZERS[name]}")
         rows += [
@@ -69,11 +70,13 @@ def lengths(bench: Workbench | None) -> Evidence:
     """O13. Size and length cannot be told apart in the paper; and one model at several lengths, where it was run."""
     found = scripts.size_not_length(bench)
     read = [system for system in LONG_INPUTS.systems if system.point]
-    if bench is None or not _ready(bench, LONG_INPUTS, [system.name for system in read]):
+    whole = bench is not None and any(map(bench.is_given, bench.panels.values()))
+    if bench is None or not whole or not _ready(bench, LONG_INPUTS, [system.name for system in read]):
         return found
     rows = [
         (name, system.label, formats.fixed(_means(bench, LONG_INPUTS, system.name, name, ("nDCG@10",))["nDCG@10"]))
-        for name in bench.panels
+        for name, panel in bench.panels.items()
+        if bench.is_given(panel)  # others' documents are cut before they are read
         for system in read
     ]
     grid = Grid("One model, more and less of each document", ("collection", "read", "nDCG@10"), tuple(rows))

@@ -116,13 +116,13 @@ AS_CODED = Preset(
 
 #: Ours: one batch, one schedule that ends at zero, and for each optimiser its own best of one grid on held-out queries.
 _RATES, _DECAYS = (6e-6, 2e-5, 6e-5, 2e-4), (0.01, 1.0)
-RATES = {name: Rates(_RATES, on=f"minilm_{name}_{EPOCHS}", decays=_DECAYS) for name in OPTIMIZERS}
+RATES = {(m, o): Rates(_RATES, on=f"{m}_{o}_{EPOCHS}", decays=_DECAYS) for m in MODELS for o in OPTIMIZERS}
 _START: dict[str, AdamW | Lion] = {"adamw": AdamW(6e-5), "lion": Lion(2e-5)}
 
 
 def _corrected(model: str, optimizer: str) -> Tuned:
     how = _tuned(model, _START[optimizer], WarmupLinear(0.1), PAIRS, THREE)
-    return replace(how, rates=RATES[optimizer]) if model == "minilm" else how
+    return replace(how, rates=RATES[model, optimizer])
 
 
 CORRECTED = Preset(
@@ -177,9 +177,12 @@ PIPELINE = Preset(
 )
 
 
-def _student(name: str, label: str, negatives: Negatives, **changes: Any) -> System:
+def _student(name: str, label: str, negatives: Negatives, centre: str = "", **changes: Any) -> System:
     how = Tuned(replace(_DENSE_RECIPE, **changes), EPOCHS, negatives, rates=_DENSE_RATES)
-    return System(name, label, how, point="teacher", centre="dense_hard" if name != "dense_hard" else "")
+    return System(name, label, how, point="teacher" if centre else "", centre=centre)
+
+
+_APART = Batching(PAIRS)
 
 
 #: What a reranker that never scores a query it was trained on adds to a bi-encoder.
@@ -195,11 +198,13 @@ TEACHER = Preset(
             "dense_denoised",
             "dense, BM25's negatives that the teacher rejects",
             Cleaned(EIGHT, TeacherBound.of_probability(0.1), keep=3, teacher=RERANKER),
+            "dense_hard",
         ),
-        _student("dense_kl", "dense, taught its order (KL)", Taught(THREE, RERANKER),
-                 loss=KLDivergence(temperature=0.05), batching=Batching(PAIRS)),
-        _student("dense_margin", "dense, taught its margins (MSE)", Taught(THREE, RERANKER),
-                 loss=MarginMSE(temperature=0.05), batching=Batching(PAIRS)),
+        _student("dense_apart", "dense, BM25's negatives alone", THREE, batching=_APART),
+        _student("dense_kl", "dense, taught its order (KL)", Taught(THREE, RERANKER), "dense_apart",
+                 loss=KLDivergence(temperature=0.05), batching=_APART),
+        _student("dense_margin", "dense, taught its margins (MSE)", Taught(THREE, RERANKER), "dense_apart",
+                 loss=MarginMSE(temperature=0.05), batching=_APART),
     ),
     (("BM25", THREE),),
     candidates="bm25",

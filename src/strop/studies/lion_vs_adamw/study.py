@@ -33,7 +33,7 @@ _SHARED = (
     "MiniLM is all-MiniLM-L6-v2 with a fresh head, a bi-encoder that has seen MS MARCO, not MiniLM-L12-H384-uncased",
     "GTE and ModernBERT are tiny and random: machinery, no quality",
     "documents that are trained on and searched cut to 240 characters; given candidates are whole",
-    "batches half the paper's as corrected, 16 queries; others shrink alike",
+    "the largest batch of a reading is 16 queries, its others shrink alike",
     "bfloat16 autocast over float32 weights, in training and in reranking",
 )
 QUICK = Scale(
