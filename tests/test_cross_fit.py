@@ -85,6 +85,15 @@ def test_queries_that_cannot_be_kept_apart_are_refused_with_the_share_that_hangs
         folds(joined, 1, seed=0)
 
 
+def test_texts_connect_queries_too() -> None:
+    groups = [group("a", "1"), group("b", "2"), group("c", "3"), group("d", "4")]
+    queries = {"a": "one", "b": "one", "c": "two", "d": "three"}
+    documents = {"1": "x", "2": "y", "3": "z", "4": "y"}
+    made = folds(groups, 2, 0, queries, documents)
+    assert {"a", "b", "d"} in made, "a and b ask the same, and what answers b answers d"
+    assert {"c"} in made
+
+
 def test_a_fold_s_training_has_the_others_groups_and_texts_alone_for_as_many_epochs(base: Pretrained) -> None:
     whole = replace(training(base, snapshots=2), held_out={"mined": examples(), "one": Examples(
         (group("q09", "d9", negatives=("d39",)), group("new", "d0", negatives=("d38",))),

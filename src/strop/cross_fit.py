@@ -27,29 +27,32 @@ MOST = 0.8
 Fold = AbstractSet[str]
 
 
-def folds(groups: Sequence[Group], count: int, seed: int) -> tuple[frozenset[str], ...]:
+def folds(
+    groups: Sequence[Group], count: int, seed: int, queries: ById | None = None, documents: ById | None = None
+) -> tuple[frozenset[str], ...]:
     """The groups' query ids in `count` folds; queries with a relevant document in common are in the same one.
 
-    Positives and `relevant` connect queries, over any number of steps; the largest connected part goes first into the
+    So are those that read alike, or whose relevant documents do, by the texts in `queries` and `documents`. Positives
+    and `relevant` connect queries, over any number of steps; the largest connected part goes first into the
     smallest fold, parts of one size in an order drawn from `seed`. Raises InputError for fewer than 2 folds, for fewer
     queries or parts than folds, and when one part holds more than `MOST` of the queries.
     """
-    queries = sorted({g.query_id for g in groups})
+    asked = sorted({g.query_id for g in groups})
     if count < 2:
         raise InputError(f"{count} folds leave nothing to train on", remedy="Make 2 or more")
-    if len(queries) < count:
-        raise InputError(f"{len(queries)} queries cannot make {count} folds", remedy="Give more queries or fewer folds")
-    parts = _parts(queries, groups)
-    share = max(map(len, parts)) / len(queries)
+    if len(asked) < count:
+        raise InputError(f"{len(asked)} queries cannot make {count} folds", remedy="Give more queries or fewer folds")
+    parts = _parts(asked, groups, queries or {}, documents or {})
+    share = max(map(len, parts)) / len(asked)
     if share > MOST:
         raise InputError(
-            f"{share:.0%} of the {len(queries):,} queries are connected by relevant documents that they share: no model"
+            f"{share:.0%} of the {len(asked):,} queries are connected by relevant documents that they share: no model"
             " could be trained apart from them",
             remedy="Give queries that share fewer relevant documents, or a teacher trained on other queries",
         )
     if len(parts) < count:
         raise InputError(
-            f"the {len(queries):,} queries fall into {len(parts)} parts that share no relevant document, fewer than"
+            f"the {len(asked):,} queries fall into {len(parts)} parts that share no relevant document, fewer than"
             f" {count} folds",
             remedy=f"Make {len(parts)} folds, or give more queries",
         )
@@ -152,13 +155,18 @@ class _Within:
         return self._progress(f"{self._where}: {what}", total)
 
 
-def _parts(queries: Sequence[str], groups: Sequence[Group]) -> list[list[str]]:
+def _parts(asked: Sequence[str], groups: Sequence[Group], queries: ById, documents: ById) -> list[list[str]]:
     """The queries in connected parts, each in order, the parts by their first query."""
-    place = {query_id: i for i, query_id in enumerate(queries)}
-    first: dict[str, int] = {}
-    links = [(first.setdefault(d, place[g.query_id]), place[g.query_id]) for g in groups for d in sorted(_relevant(g))]
+    place = {query_id: i for i, query_id in enumerate(asked)}
+    first: dict[tuple[str, str], int] = {}
+    links = []
+    for group in groups:
+        own = place[group.query_id]
+        shared = [("query", queries.get(group.query_id, group.query_id))]
+        shared += [("document", documents.get(d, d)) for d in sorted(_relevant(group))]
+        links += [(first.setdefault(what, own), own) for what in shared]
     parts: defaultdict[int, list[str]] = defaultdict(list)
-    for query_id, part in zip(queries, components(len(queries), links), strict=True):
+    for query_id, part in zip(asked, components(len(asked), links), strict=True):
         parts[part].append(query_id)
     return list(parts.values())
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def teach(
         chosen = _reranker(recipe, settings, bound)
         if "updates" not in (settings or {}):
             chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(data.groups)))
-        made = cross_fit.folds(data.groups, folds, seed)
+        made = cross_fit.folds(data.groups, folds, seed, data.queries, data.documents)
         if not untrained_in(start.path):
             start = converted(store(), start, ARCHITECTURES["reranker"])
         training, own = Training(start, chosen, data, {}, seed), cross_fit.own_candidates(data.groups)
@@ -128,9 +129,12 @@ def _reranker(name: str, settings: Mapping[str, str] | None, bound: TeacherBound
 
 
 def _right(groups: Sequence[Group]) -> float:
-    """The mean share of its negatives that a group's positive scores above; warns where chance may have done that."""
-    each = [g.teacher[p] > np.array([g.teacher[n] for n in g.negatives]) for g in groups for p in g.positives]
-    shares = np.array([above.mean() for above in each])
+    """The mean share of its negatives that a query's positives score above; warns where chance may have done that."""
+    found: dict[str, list[float]] = {}
+    for g in groups:
+        below = np.array([g.teacher[n] for n in g.negatives])
+        found.setdefault(g.query_id, []).extend(float((g.teacher[p] > below).mean()) for p in g.positives)
+    shares = np.array([fmean(of) for of in found.values()])
     right, low = float(shares.mean()), float(shares.mean() - 1.645 * shares.std() / np.sqrt(len(shares)))
     if low <= 0.5:
         said = f"the teacher's positives score above {right:.1%} of their negatives, which may be chance"

@@ -82,7 +82,8 @@ class TrainingData:
     @cached_property
     def folds(self) -> tuple[frozenset[str], ...]:
         """Training queries in two parts that share no relevant document, for a teacher that knows none it scores."""
-        return cross_fit.folds(positive_groups(self.material.train, first_only=True), FOLDS, self.seed)
+        groups, material = positive_groups(self.material.train, first_only=True), self.material
+        return cross_fit.folds(groups, FOLDS, self.seed, material.train_queries, material.train_documents)
 
     @cache  # noqa: B019
     def held_out(self, preset: Preset) -> Collection:
