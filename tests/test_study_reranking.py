@@ -26,9 +26,9 @@ from strop.recipes import recipe
 from strop.report.reranking import section
 from strop.results import write_json
 from strop.runs import Run, write_run
-from strop.significance import compare, holm, minimum_detectable_effect
+from strop.significance import USUAL_SD, compare, holm, minimum_detectable_effect
 from strop.study import Preset, Scale, Study
-from strop.study_reranking import USUAL_SD, exhibit
+from strop.study_reranking import exhibit
 from strop.systems import Mined, Reranked, System, Tuned, WithPositive
 from strop.workbench import Workbench
 

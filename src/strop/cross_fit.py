@@ -14,7 +14,6 @@ from strop import stages
 from strop.artifacts import Store
 from strop.collection.near_duplicates import components
 from strop.models.pretrained import Pretrained
-from strop.negatives.group_files import Examples
 from strop.nouns import Group, InputError
 from strop.runs import Ranking, Run
 from strop.stages import ById, Progress, silent
@@ -184,24 +183,17 @@ def _without(training: Training, fold: Fold) -> Training:
                 remedy="Make the folds of these groups, with cross_fit.folds",
             )
     watched = {
-        name: _restricted(held, [g for g in held.groups if g.query_id not in fold and not _relevant(g) & theirs])
+        name: held.only([g for g in held.groups if g.query_id not in fold and not _relevant(g) & theirs])
         for name, held in training.held_out.items()
     }
     updates = max(1, round(training.recipe.updates * len(kept) / len(groups)))
     return replace(
         training,
         recipe=replace(training.recipe, updates=updates),
-        examples=_restricted(training.examples, kept),
+        examples=training.examples.only(kept),
         held_out={name: held for name, held in watched.items() if held.groups},
         snapshots=0,
     )
-
-
-def _restricted(examples: Examples, groups: Sequence[Group]) -> Examples:
-    """These of its groups, with their texts alone."""
-    used = dict.fromkeys(d for g in groups for d in (*g.positives, *g.negatives))
-    queries = {g.query_id: examples.queries[g.query_id] for g in groups}
-    return Examples(tuple(groups), queries, {d: examples.documents[d] for d in used})
 
 
 def _relevant(group: Group) -> frozenset[str]:

@@ -15,7 +15,7 @@ from strop.held_out import HeldOut
 from strop.models.pretrained import Pretrained, resolve
 from strop.negatives.group_files import Examples
 from strop.negatives.triples import read_triples
-from strop.nouns import Collection, Group, InputError
+from strop.nouns import Collection, InputError
 from strop.runs import Run
 from strop.stages import Progress
 from strop.study import Scale, Study
@@ -97,13 +97,7 @@ def triples(path: Path, share: float, count: int, seed: int) -> tuple[Examples, 
     """Provided triples: training examples (a `share` of them) and held-out ones."""
     data = read_triples(path, count, seed)
     training, held_out = HELD_OUT.split(data.groups, seed)
-    return _only(data, training[: int(share * len(training))]), _only(data, held_out)
-
-
-def _only(data: Examples, groups: Sequence[Group]) -> Examples:
-    queries = {g.query_id: data.queries[g.query_id] for g in groups}
-    documents = {d: data.documents[d] for g in groups for d in (*g.positives, *g.negatives)}
-    return Examples(tuple(groups), queries, documents)
+    return data.only(training[: int(share * len(training))]), data.only(held_out)
 
 
 def _load(scale: Scale, source: str, split: str, cache: Path) -> Collection:

@@ -17,13 +17,11 @@ from strop.models.architecture import Start
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
 from strop.scoring import Representation
-from strop.significance import minimum_detectable_effect
+from strop.significance import USUAL_SD, minimum_detectable_effect
 from strop.systems import Cleaned, Mined, Negatives, Provided, Rates, Reranked, SelfMined, Taught, Tuned, Union
 from strop.tokens import cut
 from strop.workbench import Workbench
 
-#: Standard deviation of a per-query difference between two systems, as a rule of thumb before anything is measured.
-USUAL_SD = 0.12
 #: Texts to measure lengths and rates on.
 SAMPLE = 256
 

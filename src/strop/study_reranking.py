@@ -11,21 +11,19 @@ from strop import significance, stages
 from strop.artifacts import Artifact
 from strop.ceiling import ceiling, depth_note
 from strop.cells import Done
+from strop.evaluate import JUDGED
 from strop.measures import evaluate, mean
 from strop.nouns import Collection
 from strop.runs import Run
-from strop.significance import Values, holm, minimum_detectable_effect, queries_needed
+from strop.significance import USUAL_SD, Values, holm, minimum_detectable_effect, queries_needed
 from strop.study import Preset
 from strop.systems import Reranked, Tuned, WithPositive
 from strop.workbench import Workbench
 
-JUDGED = "Judged@10"
 #: Measures that tell relevant from not relevant alone, and so depend on the grade that counts as relevant.
 BINARY = ("RR@10", "AP", "Rprec", "P@10", "R@10")
 #: What is shown of every system, the study's primary measure before it.
 MEASURES = ("nDCG@10", *BINARY, JUDGED)
-#: The spread of per-query differences where no two rerankers tell a better one: about that of nDCG@10.
-USUAL_SD = 0.12
 #: Stages whose time is a search's; others only bring runs together.
 _TIMED = frozenset({stages.LEXICAL.name, stages.SEARCH.name, stages.RERANK.name})
 

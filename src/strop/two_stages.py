@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from strop import late_search, stages
-from strop.collection.contents import Contents
 from strop.commands import free, judgments, load, store
 from strop.evaluate import Reordering, read_judged_run, reordering
 from strop.lexical import BM25
@@ -18,6 +17,7 @@ from strop.models.loading import is_multi_vector
 from strop.models.pretrained import resolve
 from strop.nouns import InputError, InputWarning
 from strop.passages import Windows
+from strop.rankings import texts
 from strop.rerank import Cost
 from strop.runs import read_run, write_run
 from strop.stages import Progress, silent
@@ -47,7 +47,7 @@ def search_two_stages(
         )
     first_model = None if prefilter == "bm25" else resolve(prefilter)
     data = load(collection, split)
-    queries, documents = {q.id: q.text for q in data.queries.values()}, Contents(data.documents)
+    queries, documents = texts(data)
     own = {q: d for q in queries if (d := data.own_document(q)) is not None}
     if first_model is None:
         found = stages.search_lexical(store(), BM25(), queries, documents, candidates, own, progress)
@@ -89,7 +89,7 @@ def rerank(
             remedy="Train it: strop train EXAMPLES OUT --model MODEL --recipe rerank-bce",
         )
     data = load(collection, split)
-    queries, documents = {q.id: q.text for q in data.queries.values()}, Contents(data.documents)
+    queries, documents = texts(data)
     made = stages.rerank_run(store(), scorer, first, queries, documents, depth, progress, windows=windows)
     cost = Cost(**made.record["cost"])
     if cost.cut:

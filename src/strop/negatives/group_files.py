@@ -34,6 +34,12 @@ class Examples:
             {d: collection.documents[d].contents for d in used},
         )
 
+    def only(self, groups: Sequence[Group]) -> Examples:
+        """These of its groups, with their texts alone."""
+        used = dict.fromkeys(d for g in groups for d in (*g.positives, *g.negatives))
+        queries = {g.query_id: self.queries[g.query_id] for g in groups}
+        return Examples(tuple(groups), queries, {d: self.documents[d] for d in used})
+
 
 def write_examples(examples: Examples, path: str | Path) -> None:
     """One line for each (query, positive). The ids are there too, so that strop masks sibling positives by id.
