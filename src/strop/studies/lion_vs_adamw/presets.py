@@ -26,7 +26,19 @@ from strop.passages import Windows
 from strop.scoring import Cosine as CosineSimilarity
 from strop.scoring import Joint
 from strop.study import Preset
-from strop.systems import Cleaned, Fused, Mined, Negatives, Rates, Reranked, System, Taught, Tuned, WithPositive
+from strop.systems import (
+    Cleaned,
+    Fused,
+    Mined,
+    Negatives,
+    Provided,
+    Rates,
+    Reranked,
+    System,
+    Taught,
+    Tuned,
+    WithPositive,
+)
 from strop.train import Recipe
 
 EPOCHS = 3
@@ -39,6 +51,8 @@ OPTIMIZERS = {"adamw": "AdamW", "lion": "Lion"}
 #: 64 pairs, one right and one wrong of each of 32 queries; the wrong ones are BM25's, as MS MARCO's triplets have them.
 PAIRS = 32
 ONE = Mined(RankWindow(1, 100), BM25())
+#: What came with MS MARCO, where it is at hand.
+TRIPLETS = Provided(otherwise=ONE)
 THREE = replace(ONE, window=RankWindow(1, 100, count=3))
 EIGHT = replace(ONE, window=RankWindow(1, 100, count=8))
 
@@ -75,7 +89,7 @@ def _grid(recipes: dict[tuple[str, str], Tuned]) -> tuple[System, ...]:
     return (_BM25, _BASE, *(s for (model, optimizer), how in recipes.items() for s in _epochs(model, optimizer, how)))
 
 
-def _tuned(model: str, optimizer: AdamW | Lion, schedule: Schedule, pairs: int, negatives: Mined) -> Tuned:
+def _tuned(model: str, optimizer: AdamW | Lion, schedule: Schedule, pairs: int, negatives: Negatives) -> Tuned:
     recipe = replace(_RECIPE, optimizer=optimizer, schedule=schedule, batching=Batching(pairs))
     return Tuned(recipe, EPOCHS, negatives, start=_start(model))
 
@@ -85,7 +99,7 @@ AS_WRITTEN = Preset(
     "as_written",
     _grid(
         {
-            (model, name): _tuned(model, optimizer, Cosine() if model == "modernbert" else Constant(), PAIRS, ONE)
+            (model, name): _tuned(model, optimizer, Cosine() if model == "modernbert" else Constant(), PAIRS, TRIPLETS)
             for model in MODELS
             for name, optimizer in (
                 ("adamw", AdamW(2e-5)),
@@ -109,7 +123,7 @@ _CODED: dict[tuple[str, str], tuple[AdamW | Lion, Schedule, int]] = {
 }
 AS_CODED = Preset(
     "as_coded",
-    _grid({key: _tuned(key[0], *values, ONE) for key, values in _CODED.items()}),
+    _grid({key: _tuned(key[0], *values, TRIPLETS) for key, values in _CODED.items()}),
     (("BM25", ONE),),
     candidates="bm25",
 )
