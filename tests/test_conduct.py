@@ -359,7 +359,7 @@ def test_a_point_is_not_demonstrated_while_a_seed_of_what_it_compares_is_missing
     workbench = bench(doubted, its_store)
     preset = study.preset("all")
     for system in ("full", "lora"):
-        workbench.training(preset, system, SEEDS[0])
+        workbench.ranking(preset, system, SEEDS[0])
     partly = read_results(conduct(workbench, "strop study run", ("all",), budget=0.0))
     assert partly.record["unfinished"] == ["all: 2 of 4 trainings"]
     assert [p["verdict"] for p in partly.exhibits["points"]] == ["not run"]

@@ -22,7 +22,7 @@ from strop.artifacts import Artifact, Store
 from strop.batches import Batching
 from strop.lexical import BM25
 from strop.losses.contrastive import InfoNCE
-from strop.mining import is_made, refreshed
+from strop.mining import refreshed
 from strop.models.architecture import Start, Untied
 from strop.models.pretrained import Pretrained
 from strop.negatives.from_run import RankWindow
@@ -249,17 +249,17 @@ def test_whether_a_system_is_done_is_answered_without_training(
 
     with monkeypatch.context() as patch:
         patch.setattr(tuning.train, "train", never)
-        assert not any(fresh.is_done(PRESET, name, 42) for name in ("miner", *KINDS))
+        assert not any(is_done(fresh, name) for name in ("miner", *KINDS))
     whole = fresh._job(PRESET, KINDS["twice"], 42)
     first = replace(whole, until=round(whole.recipe.updates / 3))
     first(fresh.store)
     with monkeypatch.context() as patch:
         patch.setattr(tuning.train, "train", never)
-        assert not fresh.is_done(PRESET, "twice", 42), "its second part is not there, nor is its third"
+        assert not is_done(fresh, "twice"), "its second part is not there, nor is its third"
     for name in KINDS:
         bench.training(PRESET, name, 42)
     monkeypatch.setattr(tuning.train, "train", never)
-    assert all(bench.is_done(PRESET, name, 42) for name in ("miner", *KINDS))
+    assert all(is_done(bench, name) for name in ("miner", *KINDS))
 
 
 def test_parts_are_as_many_as_refreshes_and_evenly_spread(bench: Workbench) -> None:
@@ -270,7 +270,8 @@ def test_parts_are_as_many_as_refreshes_and_evenly_spread(bench: Workbench) -> N
     while parts[0].earlier:
         parts.insert(0, parts[0].earlier)
     assert [part.until for part in parts] == [3, 7, None], "of 10 updates"
-    assert not is_made(replace(whole, seed=1), policy, bench.data.mining)
+    other = replace(whole, seed=1)
+    assert not bench.store.holds(lambda: refreshed(other, policy, bench.data.mining)(bench.store))
     assert refreshed(whole, None, bench.data.mining) is whole
     with pytest.raises(InputError, match="2 updates cannot be cut in 3 parts"):
         refreshed(replace(whole, recipe=replace(whole.recipe, updates=2)), policy, bench.data.mining)
@@ -295,3 +296,7 @@ def test_the_miners_of_a_policy_are_the_systems_it_names(policy: Negatives | Non
 def test_a_watched_kind_cannot_be_mined_by_a_system_that_it_would_have_to_wait_for(bench: Workbench) -> None:
     with pytest.raises(ValueError, match="negatives mined by 'miner' belong to a preset's system"):
         bench.data.with_negatives(BY_MODEL)
+
+
+def is_done(bench: Workbench, name: str) -> bool:
+    return bench.store.holds(lambda: bench.training(PRESET, name, 42))

@@ -217,11 +217,14 @@ def test_a_teacher_s_scores_are_of_models_that_were_not_trained_on_the_query(ben
     assert {len(group.negatives) for group in kept} == {1}
 
 
-def test_nothing_is_ready_before_what_it_is_made_of_is_trained(study: Study, tmp_path: Path) -> None:
+def test_nothing_is_ready_before_its_rankings_are_made_and_asking_makes_nothing(study: Study, tmp_path: Path) -> None:
     fresh = Workbench(study, study.scale("tiny"), study.scale("tiny").collection, Store(tmp_path / "store"))
     preset = study.presets[0]
-    ready = {s.name: fresh.is_ready(preset, s.name, 42) for s in preset.systems}
-    assert {name for name, now in ready.items() if now} == {"bm25", "base", "both", "middle", "own"}
+    assert not any(fresh.is_ready(preset, s.name, 42) for s in preset.systems)
+    assert not (tmp_path / "store").exists()
+    fresh.ranking(preset, "middle", 42)
+    ready = {s.name for s in preset.systems if fresh.is_ready(preset, s.name, 42)}
+    assert ready == {"bm25", "base", "both", "middle"}
 
 
 def test_a_study_of_rerankers_has_rows_of_all_but_the_stand_ins(bench: Workbench) -> None:

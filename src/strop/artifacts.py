@@ -73,6 +73,10 @@ def package_sha256() -> str:
     return content_key({p.relative_to(root).as_posix(): file_sha256(p) for p in files})
 
 
+class NotMadeError(Exception):
+    """An artifact that is asked for and not there, where none may be made."""
+
+
 class Store:
     """Artifacts under one root folder; safe for several processes at once.
 
@@ -82,6 +86,18 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+        self._closed = False
+
+    def holds(self, ask: Callable[[], object]) -> bool:
+        """Whether every artifact that `ask` builds from this store is there; none is made."""
+        before, self._closed = self._closed, True
+        try:
+            ask()
+        except NotMadeError:
+            return False
+        finally:
+            self._closed = before
+        return True
 
     def find(self, stage: Stage, key: str) -> Artifact | None:
         path = self.root / stage.name / key
@@ -102,11 +118,13 @@ class Store:
         """The artifact of these inputs and values, made by `make(folder)` only if it is not there yet.
 
         `inputs` maps names to keys or content hashes. What `make` returns joins the record, beside the values,
-        versions and wall time.
+        versions and wall time. Raises NotMadeError inside of `holds`, in place of making it.
         """
         key = self.key(stage, values, inputs)
         if found := self.find(stage, key):
             return found
+        if self._closed:
+            raise NotMadeError(f"{stage.name} {key}")
         path = self.root / stage.name / key
         path.parent.mkdir(parents=True, exist_ok=True)
         with _lock(path.with_suffix(".lock")):

@@ -84,14 +84,15 @@ def run_cells(bench: Workbench, planned: Sequence[Cell], budget: float | None = 
     for cell in planned:
         begun = time.perf_counter()
         late = budget is not None and begun - started + longest > budget
-        if late and not bench.is_ready(cell.preset, cell.system, cell.seed):
+        needs = cell.preset.trained(cell.system)
+        if late and needs and not bench.is_ready(cell.preset, cell.system, cell.seed):
             unfinished.append(cell)
             continue
         if cell.trained:
             trained[cell] = bench.training(cell.preset, cell.system, cell.seed)
         runs[cell] = bench.ranking(cell.preset, cell.system, cell.seed)
         elsewhere[cell] = {c.name: bench.ranking(cell.preset, cell.system, cell.seed, c) for c in others}
-        if cell.preset.trained(cell.system):
+        if needs:
             longest = max(longest, time.perf_counter() - begun)
     told = {c.preset for c in trained} | ({c.preset for c in planned} - {c.preset for c in unfinished})
     shown = {c: run for c, run in runs.items() if c.preset in told}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from strop import stages
-from strop.artifacts import Artifact, Store
+from strop.artifacts import Store
 from strop.cross_fit import own_candidates
 from strop.lexical import BM25
 from strop.models.pretrained import Pretrained
@@ -121,24 +121,8 @@ class Mining:
 def refreshed(whole: Training, policy: Negatives | None, mining: Mining) -> Training:
     """A self-mined training in parts, each on negatives that the model as it then was ranks in the window; trains all
     but the last. Any other is one part."""
-    *_, last = _parts(whole, policy, mining, lambda part: part(mining.store, mining.progress))
-    assert last
-    return last
-
-
-def is_made(whole: Training, policy: Negatives | None, mining: Mining) -> bool:
-    """Whether every part of it was made before; trains none."""
-    parts = _parts(whole, policy, mining, lambda part: part.found(mining.store))
-    return all(part is not None and part.found(mining.store) is not None for part in parts)
-
-
-def _parts(
-    whole: Training, policy: Negatives | None, mining: Mining, made: Callable[[Training], Artifact | None]
-) -> Iterator[Training | None]:
-    """Part by part, the next from what was `made` of the one before: None where nothing was."""
     if not isinstance(policy, SelfMined):
-        yield whole
-        return
+        return whole
     count = policy.refreshes + 1
     if whole.recipe.updates < count:
         raise InputError(
@@ -147,12 +131,7 @@ def _parts(
         )
     part = replace(whole, until=round(whole.recipe.updates / count))
     for i in range(2, count + 1):
-        yield part
-        artifact = made(part)
-        if artifact is None:
-            yield None
-            return
-        rows = mining.mined(policy.window, tuned_model(artifact), whole.examples.groups)
+        rows = mining.mined(policy.window, tuned_model(part(mining.store, mining.progress)), whole.examples.groups)
         until = round(whole.recipe.updates * i / count) if i < count else None
         part = replace(whole, examples=Examples.of(rows, mining.train), until=until, earlier=part)
-    yield part
+    return part

@@ -55,10 +55,6 @@ class Training:
     until: int | None = None
     earlier: Training | None = None
 
-    def found(self, store: Store) -> Artifact | None:
-        """Its artifact, if it was made before."""
-        return store.find(TRAIN, store.key(TRAIN, self._values, self._inputs))
-
     def __call__(self, store: Store, progress: Progress = silent, tracker: Sink | None = None) -> Artifact:
         """Artifact `train`: `model/` in sentence-transformers' layout (LoRA merged, its adapter in `model/adapter`),
         `log.json` of [update, measure, value], the same as a logbook, and the parameter ledger in the record. `tracker`

@@ -14,7 +14,7 @@ from strop.geometry.sample import Sample
 from strop.lexical import BM25
 from strop.material import Material, Panel, panels, read
 from strop.measures import evaluate, mean
-from strop.mining import is_made, refreshed
+from strop.mining import refreshed
 from strop.models.architecture import Start
 from strop.models.loading import is_multi_vector
 from strop.models.pretrained import Pretrained, resolve
@@ -29,7 +29,7 @@ from strop.runs import Run
 from strop.scoring import Joint
 from strop.stages import Progress, Vectors, silent
 from strop.study import Preset, Scale, Study
-from strop.systems import Fused, How, Rates, Reranked, Tuned, WithPositive, miners, teachers
+from strop.systems import Fused, How, Rates, Reranked, Tuned, WithPositive
 from strop.train import Precision
 from strop.training_data import TrainingData, held_out_probe
 from strop.tuning import Training, tuned_model
@@ -180,40 +180,12 @@ class Workbench:
         return refreshed(self._job(preset, how, seed), how.negatives, self.data.mining)
 
     def is_ready(self, preset: Preset, name: str, seed: int) -> bool:
-        """Whether a system's ranking needs no more training: of no system that it is made of."""
-        return all(self.is_done(preset, tuned, seed) for tuned in preset.trained(name))
-
-    def is_done(self, preset: Preset, name: str, seed: int) -> bool:
-        """Whether a tuned system needs no more training: neither its own nor of what mines, teaches or starts it."""
-        how = preset.system(name).how
-        assert isinstance(how, Tuned)
-        if not self._is_fed(preset, how):
-            return False
-        if how.rates and not preset.is_random(name, self.scale):
-            on = preset.system(how.rates.on).how
-            if not (isinstance(on, Tuned) and self._is_fed(preset, on)):
-                return False
-            jobs = [self._on(preset, how.rates, setting) for setting in self._settings(preset, how.rates)]
-            if not all(job.found(self.store) for job in jobs):
-                return False
-            how = _set(how, self.setting(preset, how.rates))
-        return is_made(self._job(preset, how, seed), how.negatives, self.data.mining)
+        """Whether a system's rankings of every panel are there, and with them all that they are made of."""
+        return self.store.holds(lambda: [self.ranking(preset, name, seed, panel) for panel in self.panels.values()])
 
     def folds(self, preset: Preset, name: str) -> tuple[Training, ...]:
         """The trainings of a reranker that a teacher is cross-fitted from, at the first seed."""
         return cross_fit.trainings(self.job(preset, name, self.scale.seeds[0]), self.data.folds)
-
-    def _is_fed(self, preset: Preset, how: Tuned) -> bool:
-        """Whether asking for what trains it would train nothing else first."""
-        if how.start and how.start.layers and self.teaching(how.start.layers).found(self.store) is None:
-            return False
-        first = self.scale.seeds[0]
-        if not all(self.is_done(preset, miner, first) for miner in miners(how.negatives)):
-            return False
-        return all(
-            self.is_done(preset, name, first) and all(fold.found(self.store) for fold in self.folds(preset, name))
-            for name in teachers(how.negatives)
-        )
 
     @cache  # noqa: B019  a workbench lives as long as its study runs
     def setting(self, preset: Preset, rates: Rates) -> Optimizer:
