@@ -54,12 +54,18 @@ class Tested:
         return (1, 2) if highest > 1 else (1,)
 
     @property
+    def depth(self) -> int:
+        """How many candidates of a query are put in a new order at most: as many as its first stage finds."""
+        scale = self.bench.scale
+        return scale.rerank_depth if self.bench.is_given(self.collection) else min(scale.rerank_depth, scale.depth)
+
+    @property
     def measure(self) -> str:
         return self.bench.study.primary_measure
 
     def label(self, system: str) -> str:
         if system == self.preset.candidates and self.bench.is_given(self.collection):
-            return "candidates as given"
+            return "given run"
         return self.preset.system(system).label
 
     def random(self, system: str) -> bool:
@@ -82,7 +88,7 @@ class Tested:
         if isinstance(how, Reranked):
             return how.first, how.by, how.depth
         if isinstance(how, Tuned) and how.reranks:
-            return self.preset.candidates, system, self.bench.scale.rerank_depth
+            return self.preset.candidates, system, self.depth
         return None
 
 
@@ -142,11 +148,7 @@ def _means(of: Tested, found: Mapping[int, ByQuery]) -> dict[str, dict[str, floa
 
 
 def _panel(of: Tested) -> dict[str, Any]:
-    first, depth, queries = (
-        of.preset.candidates,
-        of.bench.scale.rerank_depth,
-        sum(map(bool, of.collection.qrels.values())),
-    )
+    first, depth, queries = of.preset.candidates, of.depth, sum(map(bool, of.collection.qrels.values()))
     run = of.runs(first)[0]
     known = not of.random(first)
     best = {
@@ -174,10 +176,14 @@ def _panel(of: Tested) -> dict[str, Any]:
 
 
 def _spread(of: Tested) -> tuple[float, tuple[str, ...]]:
-    """SD of per-query differences between the first two systems that reorder candidates; else what is usual."""
-    pair = tuple([s for s in of.values if of.candidates(s)][:2])
+    """SD of per-query differences of the first pair that a claim is about, else of the first two systems that reorder
+    candidates; else what is usual."""
+    claimed = [(c.system, c.against) for c in of.bench.study.claims if {c.system, c.against} <= of.values.keys()]
+    pair = (*claimed, tuple([s for s in of.values if of.candidates(s)][:2]))[0]
     if len(pair) == 2:
-        a, b = significance.paired(*(_by_query(of, s, of.measure, tuple(of.values[s])) for s in pair))
+        seeds = [seed for seed in of.values[pair[0]] if seed in of.values[pair[1]]]
+        each = [tuple(seeds) or tuple(of.values[s]) for s in pair]
+        a, b = significance.paired(*(_by_query(of, s, of.measure, at) for s, at in zip(pair, each, strict=True)))
         differences = a.mean(axis=0) - b.mean(axis=0)
         if len(differences) > 1 and (sd := float(differences.std(ddof=1))):
             return sd, pair
