@@ -50,12 +50,15 @@ def exhibit(bench: Workbench, done: Done) -> dict[str, Any]:
 
 
 def _similarity(bench: Workbench) -> dict[str, Any]:
-    """How alike the collections' documents are to the base. Small panels have no say."""
+    """How alike the collections' documents are to the base. Small panels have no say, nor have candidates that were
+    given: they are no sample of their collection."""
     base, vectors = bench.material.base, {}
     for name, collection in bench.panels.items():
+        if bench.is_given(collection):
+            continue
         found = Vectors.load(stages.encode_texts(bench.store, base, Contents(collection.documents), "document"))
         vectors[name] = np.asarray(found.matrix[:])
-    if min(map(len, vectors.values())) < DOCUMENTS:
+    if len(vectors) == 1 or min(map(len, vectors.values())) < DOCUMENTS:
         return {}
     return similarity(vectors, bench.material.test.name, bench.scale.seeds[0]).plain()
 
