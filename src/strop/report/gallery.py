@@ -63,7 +63,8 @@ class Gallery:
         text = f"{'; '.join(said)}."
         caption = "Dots are ours with their 95 % intervals"
         caption += ", diamonds the changes the paper prints." if any(c.published_relative for c in rivals) else "."
-        return self._add("forest", "Against the base", forests.forest(cells, self.palette, text), text, caption)
+        name = f"Against {label(self.results.record, self.summary.baseline)}"
+        return self._add("forest", name, forests.forest(cells, self.palette, text), text, caption)
 
     def knobs(self, centre: knobs.Centre) -> Figure:
         """Every knob around one centre, the largest difference first."""
