@@ -104,6 +104,7 @@ def test_a_copy_of_the_positive_under_another_id_is_no_negative(
     with pytest.warns(InputWarning, match="negatives are left out: they read as the positive does"):
         commands.mine("copied", "out.jsonl", "given.trec", RankWindow(1, 3, count=2))
     read = [g for g in read_examples("out.jsonl").groups if g.query_id == query and g.positives == (positive,)]
+    assert read
     assert all("copy" not in g.negatives for g in read)
 
 

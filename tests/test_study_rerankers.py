@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tiny_models
-from small_collection import TEST, small_collection
+from small_collection import small_collection
 from test_conduct import small_study
 
 from strop import stages
@@ -17,6 +17,7 @@ from strop.artifacts import Store
 from strop.batches import Batching
 from strop.cells import cells
 from strop.claims import Claim
+from strop.collection import door
 from strop.conduct import conduct
 from strop.fuse import ReciprocalRank
 from strop.lexical import BM25
@@ -95,8 +96,6 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def given(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Candidates of every query of the other collection, four each."""
     folder = Path(study.scale("tiny").collection).parent / "other"
-    from strop.collection import door
-
     other = door.load(str(folder), "test", folder)
     ids = sorted(other.documents)
     ranked = {q: (tuple(ids[i : i + 4]), [4.0, 3.0, 2.0, 1.0]) for i, q in enumerate(other.queries)}
@@ -271,7 +270,3 @@ def test_presets_that_cannot_be_run_are_refused() -> None:
         Preset("p", (bm25, System("x", "x", unmined)), candidates="bm25")
     with pytest.raises(ValueError, match="after 3 of 2 epochs"):
         replace(_tuned(preset(), "one"), after=3)
-
-
-def test_the_small_panel_has_as_many_queries_as_it_should(bench: Workbench) -> None:
-    assert len(bench.panels["small"].queries) == TEST
