@@ -20,18 +20,19 @@ from dataclasses import replace
 
 import tiny_models
 
-from strop.batches import Batching
+from strop.artifacts.store import store
 from strop.collection import door
-from strop.commands import store
 from strop.losses.contrastive import InfoNCE
 from strop.models.dense import Dense
 from strop.models.pretrained import BASE, resolve
-from strop.monitor import POINTS, SHARE, Monitor
-from strop.nouns import Group
-from strop.probe import DOCUMENTS, QUERIES, Look, Probe, of_collection
-from strop.recipes import IN_BATCH_FULL
-from strop.scoring import Cosine
-from strop.train import Texts, train
+from strop.models.scoring import Cosine
+from strop.monitoring.monitor import POINTS, SHARE, Monitor
+from strop.monitoring.probe import DOCUMENTS, QUERIES, Look, Probe, of_collection
+from strop.records.documents import Group
+from strop.training.batches import Batching
+from strop.training.forwards import Texts
+from strop.training.loop import train
+from strop.training.recipes import IN_BATCH_FULL
 
 
 def tiny(updates: int) -> None:

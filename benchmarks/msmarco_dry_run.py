@@ -80,7 +80,7 @@ class Passages(Mapping[str, str]):
 
 def read(folder: Path) -> Measured:
     """Index the lines, then read every passage and key it as a stage does."""
-    from strop.stages import texts_key
+    from strop.retrieval.stages import texts_key
 
     started = time.perf_counter()
     passages = Passages(folder)
@@ -96,8 +96,8 @@ def read(folder: Path) -> Measured:
 def tokenize(folder: Path, model: str, work: Path, patience: float) -> Measured:
     """Shard by shard, saved and dropped, as many passages as `patience` seconds allow."""
     from strop.models.dense import Dense
-    from strop.stages import SHARD
-    from strop.tokens import Tokens
+    from strop.models.tokens import Tokens
+    from strop.retrieval.stages import SHARD
 
     encoder, texts = Dense.load(model), Passages(folder).texts()
     shard: list[Tokens] = []
@@ -113,8 +113,8 @@ def tokenize(folder: Path, model: str, work: Path, patience: float) -> Measured:
 
 
 def encode(folder: Path, model: str, corpus: str | None) -> Measured:
-    from strop.encode import encode as encode_tokens
     from strop.models.dense import Dense
+    from strop.retrieval.encode import encode as encode_tokens
 
     encoder = Dense.load(model)
     if corpus:
@@ -132,7 +132,7 @@ def encode(folder: Path, model: str, corpus: str | None) -> Measured:
 
 def write(folder: Path, work: Path) -> Measured:
     """Random unit vectors in the layout of the stage `encode`."""
-    from strop.stages import SHARD
+    from strop.retrieval.stages import SHARD
 
     count = len(Passages(folder))
     started = time.perf_counter()
@@ -156,9 +156,9 @@ def unit(rows: int, seed: int) -> np.ndarray:
 
 
 def search(work: Path, queries: int, depth: int) -> Measured:
-    from strop.artifacts import Artifact
-    from strop.search import search as search_exactly
-    from strop.stages import Vectors
+    from strop.artifacts.store import Artifact
+    from strop.retrieval.dense_search import search as search_exactly
+    from strop.retrieval.stages import Vectors
 
     started = time.perf_counter()
     found = Vectors.load(Artifact("whole", work / "whole", {}))
@@ -177,7 +177,7 @@ def search(work: Path, queries: int, depth: int) -> Measured:
 
 
 def _measured(part: Callable[..., Measured], *arguments: Any) -> Measured:
-    from strop.memory import reuse_freed
+    from strop.bench.process_memory import reuse_freed
 
     reuse_freed()
     with Memory() as memory:

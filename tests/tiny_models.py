@@ -19,18 +19,19 @@ from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from transformers import AutoTokenizer, BertConfig, BertModel, BertTokenizer, LlamaConfig, LlamaModel
 
-from strop.batches import Batching
 from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA
 from strop.models.architecture import Tied, Untied
 from strop.models.dense import Dense
 from strop.models.encoder import Encoder
 from strop.models.late_interaction import Late, LateInteraction
+from strop.models.scoring import Euclidean
 from strop.models.two_towers import TwoTowers
-from strop.nouns import Group
-from strop.optimizers import AdamW, WarmupLinear
-from strop.scoring import Euclidean
-from strop.train import Recipe, Texts
+from strop.records.documents import Group
+from strop.training.batches import Batching
+from strop.training.forwards import Texts
+from strop.training.optimizers import AdamW, WarmupLinear
+from strop.training.recipes import Recipe
 
 torch.set_num_threads(1)  # matrices this small gain nothing from a second thread, and lose much on a busy machine
 

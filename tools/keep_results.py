@@ -15,9 +15,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from strop.evaluation.significance import compare
+from strop.records.results import Results, read_results
 from strop.report.summary import per_query
-from strop.results import Results, read_results
-from strop.significance import compare
 
 EXHIBITS = ("points", "negatives", "geometry", "checkpoints", "transfer", "reranking")
 COLUMNS = ("preset", "collection", "system", "against", "measure", "queries", "seeds", "mean", "difference", "low",

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from strop.collection.docstring_pool import Entry
-from strop.collection.docstring_text import Pair
+from strop.collection.docstrings.pool import Entry
+from strop.collection.docstrings.text import Pair
 from strop.collection.door import load, splits
-from strop.nouns import Collection
+from strop.records.documents import Collection
 
 
 @pytest.fixture(scope="session")

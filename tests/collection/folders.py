@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from strop.nouns import Collection, Document, Query
+from strop.records.documents import Collection, Document, Query
 
 HEADER = "query-id\tcorpus-id\tscore\n"
 

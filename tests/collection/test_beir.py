@@ -8,7 +8,7 @@ import pytest
 
 from strop.collection.beir_export import write_beir
 from strop.collection.door import load, splits
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 from .folders import HEADER, folder, lines
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from strop.collection.docstring_source import Docstring, dedented
-from strop.collection.docstring_text import first_sentence, pair
+from strop.collection.docstrings.source import Docstring, dedented
+from strop.collection.docstrings.text import first_sentence, pair
 
 PROSE = "The weights are summed along every axis that was named, and the total divides what remains of the input."
 

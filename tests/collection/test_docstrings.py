@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from strop.collection import docstrings
 from strop.collection.beir_export import write_beir
-from strop.collection.docstring_pool import MAX_COMPONENT, MAX_TWINS, Entry, entries
-from strop.collection.docstring_source import package_docstrings, package_version
-from strop.collection.docstring_text import Pair
+from strop.collection.docstrings import reader
+from strop.collection.docstrings.pool import MAX_COMPONENT, MAX_TWINS, Entry, entries
+from strop.collection.docstrings.source import package_docstrings, package_version
+from strop.collection.docstrings.text import Pair
 from strop.collection.door import load
-from strop.nouns import Collection, InputError
+from strop.records.documents import Collection
+from strop.records.errors import InputError
 
 
 def test_packages_are_read_without_being_imported(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_packages_are_read_without_being_imported(tmp_path: Path) -> None:
 
 def test_reading_a_real_package_imports_neither_it_nor_torch() -> None:
     script = (
-        "import sys; from strop.collection import door, docstring_source as s;"
+        "import sys; from strop.collection import door; from strop.collection.docstrings import source as s;"
         "assert len(s.package_docstrings('networkx')) > 500;"
         "assert not {'networkx', 'torch', 'transformers'} & set(sys.modules)"
     )
@@ -65,23 +66,23 @@ def test_an_unknown_split_names_those_there_are() -> None:
 def test_other_versions_are_said_and_change_the_fingerprint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(docstrings, "extract", list)
-    monkeypatch.setattr(docstrings, "package_version", lambda package, _: "0.1" if package == "numpy" else "9")
+    monkeypatch.setattr(reader, "extract", list)
+    monkeypatch.setattr(reader, "package_version", lambda package, _: "0.1" if package == "numpy" else "9")
     other = load("docstrings")
     assert any("numpy 0.1 instead of 2.4.6" in w and "not comparable" in w for w in other.warnings)
     prints = {load("docstrings").fingerprint}
-    monkeypatch.setattr(docstrings, "package_version", lambda package, _: "9")
+    monkeypatch.setattr(reader, "package_version", lambda package, _: "9")
     prints.add(load("docstrings").fingerprint)
     assert len(prints) == 2
 
 
 def test_a_damaged_cache_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(docstrings, "extract", lambda: [Entry(Pair("p.f", "p", "q", "d"), "p.f", "p.f", "test")])
+    monkeypatch.setattr(reader, "extract", lambda: [Entry(Pair("p.f", "p", "q", "d"), "p.f", "p.f", "test")])
     first = load("docstrings", cache=tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_text("[[", encoding="utf-8")
     assert load("docstrings", cache=tmp_path).fingerprint == first.fingerprint
-    monkeypatch.setattr(docstrings, "extract", list)
+    monkeypatch.setattr(reader, "extract", list)
     assert load("docstrings", cache=tmp_path).queries["q:p.f"].text == "q"
 
 

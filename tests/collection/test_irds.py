@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from strop.collection.door import load, splits
-from strop.nouns import Document, InputError
+from strop.records.documents import Document
+from strop.records.errors import InputError
 
 
 class Titled(NamedTuple):

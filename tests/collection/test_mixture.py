@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from strop.collection.contents import Contents
 from strop.collection.door import load, splits
 from strop.collection.fingerprint import fingerprint
-from strop.collection.lazy_documents import LazyDocuments
+from strop.collection.lazy_documents import Contents, LazyDocuments
 from strop.collection.mixture import mixture
-from strop.collection.panel import panel
-from strop.collection.training_panel import training_panel
-from strop.nouns import Collection, Document, InputError, Query
+from strop.collection.panel import panel, training_panel
+from strop.records.documents import Collection, Document, Query
+from strop.records.errors import InputError
 
 from .folders import HEADER, folder, small
 from .marco import marco

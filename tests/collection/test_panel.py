@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from strop.collection.panel import panel
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 from .folders import small
 

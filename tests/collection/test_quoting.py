@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strop.collection.quoting import QuotedRows, quoted_rows
-from strop.nouns import InputError
+from strop.records.errors import InputError
+from strop.studies.when_finetuning_fails.quoting import QuotedRows, quoted_rows
 
 
 def written(path: Path, text: str) -> Path:

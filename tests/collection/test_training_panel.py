@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from strop.collection.contents import Contents
-from strop.collection.training_panel import cut, training_panel
-from strop.nouns import InputError
+from strop.collection.lazy_documents import Contents
+from strop.collection.panel import cut, training_panel
+from strop.records.errors import InputError
 
 from .folders import small
 

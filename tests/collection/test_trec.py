@@ -9,7 +9,8 @@ from strop.collection.audit import audit
 from strop.collection.beir_export import write_beir
 from strop.collection.door import load, splits
 from strop.collection.panel import panel
-from strop.nouns import Document, InputError
+from strop.records.documents import Document
+from strop.records.errors import InputError
 
 from .marco import PASSAGES, marco
 

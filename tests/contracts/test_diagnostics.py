@@ -12,7 +12,7 @@ import pytest
 from strop.geometry.catalogue import ABSOLUTE, LIVE, RELATIVE, diagnose
 from strop.geometry.pairs import Floats
 from strop.geometry.sample import Diagnostic, Ints, Sample
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 EVERY = (*ABSOLUTE, *RELATIVE)
 QUERIES, DOCUMENTS, WIDTH = 24, 72, 12

@@ -22,8 +22,8 @@ from strop.models.dense import Dense
 from strop.models.encoder import Encoder, Role, represent_rows
 from strop.models.late_interaction import Late
 from strop.models.loading import load
-from strop.nouns import InputError
-from strop.scoring import Dot, MaxSim, Representation
+from strop.models.scoring import Dot, MaxSim, Representation
+from strop.records.errors import InputError
 
 TEXTS = [*sentences(9, seed=3), "", "   ", "Bun. NIN!", " ".join(sentences(40, seed=6))]
 PROMPTS = {"query": "get bun : ", "document": "nin : "}

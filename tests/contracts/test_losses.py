@@ -20,8 +20,7 @@ from sentence_transformers.util import pairwise_cos_sim
 from tiny_models import dense, sentences
 from torch import Tensor
 
-from strop.artifacts import content_key
-from strop.batches import assemble
+from strop.artifacts.store import content_key
 from strop.losses.contrastive import InfoNCE
 from strop.losses.distillation import KLDivergence, MarginMSE
 from strop.losses.listwise import RankNet
@@ -31,8 +30,10 @@ from strop.losses.protocol import Loss
 from strop.losses.triplet import Triplet
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
-from strop.nouns import Group, InputError
-from strop.scoring import Cosine, Dot, Euclidean, Representation, Scoring
+from strop.models.scoring import Cosine, Dot, Euclidean, Representation, Scoring
+from strop.records.documents import Group
+from strop.records.errors import InputError
+from strop.training.batches import assemble
 
 UNTAUGHT: dict[str, Loss] = {
     "InfoNCE": InfoNCE(),

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from strop.negatives.denoised import TeacherBound, denoise
+from strop.negatives.filters import TeacherBound, denoise
 from strop.negatives.from_run import RankWindow
 from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
 from strop.negatives.union import quota, rows
-from strop.nouns import Collection, Document, Group, InputError, Query
-from strop.runs import Run
+from strop.records.documents import Collection, Document, Group, Query
+from strop.records.errors import InputError
+from strop.records.runs import Run
 
 DOCS = [f"d{i:03}" for i in range(300)]
 

@@ -20,7 +20,7 @@ from strop.models.adapters import Full, LoRA
 from strop.models.cross_encoder import FreshHead, Reranker, heads
 from strop.models.pair_scorer import Pair, PairScorer, score_pairs
 from strop.models.pair_template import longest_first
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 QUERIES = [*sentences(10, seed=1, longest=12), "", "bun", " ".join(sentences(9, seed=2, longest=9))]
 DOCUMENTS = [*sentences(10, seed=3, longest=40), "nin. gat?", "", " ".join(sentences(30, seed=4))]

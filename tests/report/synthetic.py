@@ -7,8 +7,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-from strop.claims import Claim, Rule, judge, judge_figure, judge_mechanism
-from strop.results import Results, Row, write_results
+from strop.records.results import Results, Row, write_results
+from strop.study.claims import Claim, Rule, judge, judge_figure, judge_mechanism
 
 from .synthetic_exhibits import shared
 

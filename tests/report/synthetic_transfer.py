@@ -6,7 +6,7 @@ import random
 from dataclasses import asdict
 from typing import Any
 
-from strop.transfer import over_collections
+from strop.evaluation.macro import over_collections
 
 OWN = "docstrings"
 #: name -> (queries, documents, what the base saw, distance, draws together, what the base reaches)

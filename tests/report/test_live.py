@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import vl_convert
 
-from strop.logbook import Course
+from strop.monitoring.logbook import Course
 from strop.report import charts
 from strop.report.document import VEGA_LITE
 from strop.report.live import MOST_POINTS, live_page, seconds_left, state

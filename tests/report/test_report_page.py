@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import vl_convert
 
-from strop.nouns import InputError
-from strop.report import formats
+from strop.records import formats
+from strop.records.errors import InputError
+from strop.records.results import Results
 from strop.report.charts import histogram
 from strop.report.document import VEGA_LITE
 from strop.report.page import page, render
 from strop.report.summary import UNRESOLVED, Summary, summarise
-from strop.results import Results
 
 from . import synthetic
 

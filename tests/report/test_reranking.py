@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import vl_convert
 
-from strop import terminal
+from strop.commands import study_tables, terminal
 from strop.report import charts
 from strop.report.document import VEGA_LITE
 from strop.report.page import page
@@ -144,13 +144,13 @@ def test_a_terminal_shows_the_first_reading_within_100_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(terminal.console, "_width", 100)
-    terminal.reranking_tables(drawn.exhibit())
+    study_tables.reranking_tables(drawn.exhibit())
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 100
     assert shown.count("Ceiling of BM25") == 2
     assert shown.startswith("Lion against AdamW, MiniLM: not resolved on 300 queries")
     assert not [line for line in shown.splitlines() if re.match(r" *(passages|weights)\b", line)], "no label is folded"
-    terminal.reranking_tables({})
+    study_tables.reranking_tables({})
     assert capsys.readouterr().out == ""
 
 

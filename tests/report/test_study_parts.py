@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from strop import terminal
+from strop.commands import study_tables, terminal
+from strop.records.results import Results, Row, write_results
 from strop.report.doubts import counted, doubts
 from strop.report.gallery import Gallery
 from strop.report.judged import judged
@@ -14,7 +15,6 @@ from strop.report.printed import clocks_table, printed_tables
 from strop.report.settings import ledger
 from strop.report.summary import summarise
 from strop.report.training import endings, logs
-from strop.results import Results, Row, write_results
 
 from . import synthetic
 
@@ -149,8 +149,9 @@ def test_the_terminal_shows_a_study_on_one_screen_of_eighty_columns(
     results = synthetic.results(queries=40) if several else synthetic.read_as("as_coded", 40)
     write_results(results, str(tmp_path))
     console = terminal.Console(width=80, record=True, highlight=False, quiet=False)
+    monkeypatch.setattr(study_tables, "console", console)
     monkeypatch.setattr(terminal, "console", console)
-    terminal.study_table(tmp_path)  # type: ignore[arg-type]
+    study_tables.study_table(tmp_path)  # type: ignore[arg-type]
     shown = console.export_text().splitlines()
     assert max(map(len, shown)) <= 80
     assert len(shown) <= 40
@@ -163,7 +164,7 @@ def test_the_terminal_shows_a_study_on_one_screen_of_eighty_columns(
 
 def test_a_reading_s_realised_updates_are_its_least_and_its_most() -> None:
     trained = [{"updates": u, "sum_learning_rates": r} for u, r in ((120, 1e-3), (63, 2e-4), (63, 5e-3))]
-    assert terminal.realised(trained) == "63 to 120 updates, learning rates summing to 2.00e-04 to 5.00e-03"
+    assert study_tables.realised(trained) == "63 to 120 updates, learning rates summing to 2.00e-04 to 5.00e-03"
 
 
 def test_what_a_monitor_saw_is_drawn_reading_by_reading_beside_the_training() -> None:

@@ -6,14 +6,14 @@ from statistics import fmean
 
 import pytest
 
-from strop import significance
-from strop.nouns import InputError
-from strop.report import formats
+from strop.evaluation import significance
+from strop.records import formats
+from strop.records.errors import InputError
+from strop.records.results import Results, Row
 from strop.report.matrix import matrix_table, terminal_table
 from strop.report.perquery import changes
 from strop.report.summary import BETTER, UNRESOLVED, WORSE, Panel, summarise
 from strop.report.training import accuracy_kinds, endings, logs, series, thin
-from strop.results import Results, Row
 
 from . import synthetic
 

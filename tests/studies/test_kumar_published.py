@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strop.nouns import Document
-from strop.points import Evidence
+from strop.records.documents import Document
 from strop.studies.lion_vs_adamw import arithmetic, published, scripts
 from strop.studies.lion_vs_adamw.published import MEASURES, Row, find, rows
+from strop.study.open_questions import Evidence
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("one_thread")

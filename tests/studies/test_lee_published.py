@@ -15,9 +15,9 @@ import torch
 from transformers import BertConfig, BertModel
 
 from strop.models.adapters import LoRA
-from strop.points import Evidence
 from strop.studies.lora_out_of_domain import arithmetic, published, scripts
 from strop.studies.lora_out_of_domain.published import Row, check_on_load, find, reference, rows, tuning_pairs
+from strop.study.open_questions import Evidence
 
 ROOT = Path(__file__).parents[2]
 DEMONSTRATIONS: dict[str, Callable[[object], Evidence]] = {

@@ -14,18 +14,17 @@ import pytest
 import tiny_models
 from small_collection import TEST, small_collection
 
-from strop.artifacts import Store
-from strop.conduct import conduct
-from strop.models.architecture import Start
+from strop.artifacts.store import Store
 from strop.models.late_interaction import Late
+from strop.records.results import read_results
 from strop.report.page import page
-from strop.results import read_results
 from strop.studies.lora_out_of_domain import sources
 from strop.studies.lora_out_of_domain.points import POINTS
 from strop.studies.lora_out_of_domain.presets import AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
-from strop.study import ELSEWHERE, Preset, Study, find
-from strop.systems import System, Tuned
-from strop.workbench import Workbench
+from strop.study.conduct import conduct
+from strop.study.definition import ELSEWHERE, Preset, Study, find
+from strop.study.systems import Start, System, Tuned
+from strop.study.workbench import Workbench
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COLLECTIONS = ("FI", "TR", "NF", "QU", "SD", "SF", "TO", "AR", "HO", "DB", "FE", "CL")

@@ -13,20 +13,20 @@ import pytest
 import tiny_models
 from small_collection import small_collection
 
-from strop.artifacts import Store
-from strop.contrasts import Contrast, Pair, around, judged
+from strop.artifacts.store import Store
+from strop.evaluation.significance import compare
 from strop.negatives.from_run import RankWindow
-from strop.nouns import Collection, Document, Group, Query
-from strop.points import Evidence
-from strop.runs import Run
-from strop.significance import compare
-from strop.stages import Vectors
+from strop.records.documents import Collection, Document, Group, Query
+from strop.records.runs import Run
+from strop.retrieval.stages import Vectors
 from strop.studies.when_finetuning_fails import defects, effects, mechanisms
 from strop.studies.when_finetuning_fails.points import POINTS
 from strop.studies.when_finetuning_fails.presets import AS_CODED, CORRECTED, ONE_KNOB
-from strop.study import Preset, Scale, find
-from strop.systems import System, Tuned
-from strop.workbench import Workbench
+from strop.study.contrasts import Contrast, Pair, around, judged
+from strop.study.definition import Preset, Scale, find
+from strop.study.open_questions import Evidence
+from strop.study.systems import System, Tuned
+from strop.study.workbench import Workbench
 
 ROOT = Path(__file__).parents[2]
 PRESETS = {preset.name: preset for preset in (CORRECTED, AS_CODED, ONE_KNOB)}

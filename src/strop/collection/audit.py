@@ -10,7 +10,7 @@ import numpy as np
 
 from strop.collection.near_duplicates import components, shingles, similar
 from strop.collection.panel import first_shuffled
-from strop.nouns import Collection
+from strop.records.documents import Collection
 
 #: Texts -> tokens of each, as the model's tokenizer counts them, special tokens included and nothing cut off.
 TokenCounts = Callable[[Sequence[str]], Sequence[int]]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from strop.collection.fingerprint import fingerprint
-from strop.collection.judgments import Source, beir_judgments, checked_qrels, relevant_elsewhere
-from strop.collection.oddities import empty_documents
+from strop.collection.judgments import Source, beir_judgments, checked_qrels, empty_documents, relevant_elsewhere
 from strop.collection.text_lines import json_lines, shown
-from strop.nouns import Collection, Document, InputError, Query
+from strop.records.documents import Collection, Document, Query
+from strop.records.errors import InputError
 
 
 def beir_splits(folder: str | Path) -> tuple[str, ...]:

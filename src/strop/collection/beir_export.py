@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from strop.collection.judgments import HEADER
-from strop.nouns import Collection, InputError
+from strop.records.documents import Collection
+from strop.records.errors import InputError
 
 
 def write_beir(splits: Sequence[Collection], folder: str | Path) -> None:

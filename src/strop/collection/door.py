@@ -6,12 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from strop.collection.beir import beir_splits, read_beir
-from strop.collection.docstring_pool import SPLITS
-from strop.collection.docstrings import NAME, read_docstrings
+from strop.collection.docstrings.pool import SPLITS
+from strop.collection.docstrings.reader import NAME, read_docstrings
 from strop.collection.irds import PREFIX, irds_splits, read_irds
 from strop.collection.mixture import mixture, parts
 from strop.collection.trec import is_trec, read_trec, trec_splits
-from strop.nouns import Collection, InputError
+from strop.records.documents import Collection
+from strop.records.errors import InputError
 
 
 def load(source: str | Path, split: str = "test", cache: Path | None = None) -> Collection:

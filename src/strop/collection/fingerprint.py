@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from strop.nouns import Document, Qrels, Query
+from strop.records.documents import Document, Qrels, Query
 
 
 def fingerprint(

@@ -11,7 +11,8 @@ from typing import Any
 from strop.collection.fingerprint import fingerprint
 from strop.collection.judgments import Judgment, Source, checked_qrels, relevant_elsewhere
 from strop.collection.lazy_documents import LazyDocuments
-from strop.nouns import Collection, Document, InputError, Query
+from strop.records.documents import Collection, Document, Query
+from strop.records.errors import InputError
 
 PREFIX = "irds:"
 

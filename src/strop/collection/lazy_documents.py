@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import Protocol
 
-from strop.nouns import Document
+from strop.records.documents import Document
 
 
 class DocumentStore(Protocol):
@@ -74,3 +74,22 @@ class _Items(ItemsView[str, Document]):
 
     def __iter__(self) -> Iterator[tuple[str, Document]]:
         return ((d.id, d) for d in self._documents.store.stream())
+
+
+class Contents(Mapping[str, str]):
+    """Document id -> contents, in the documents' order; those in `without` are left out."""
+
+    def __init__(self, documents: Mapping[str, Document], without: frozenset[str] = frozenset()) -> None:
+        self._documents = documents
+        self._without = frozenset(d for d in without if d in documents)
+
+    def __getitem__(self, doc_id: str) -> str:
+        if doc_id in self._without:
+            raise KeyError(doc_id)
+        return self._documents[doc_id].contents
+
+    def __iter__(self) -> Iterator[str]:
+        return (d for d in self._documents if d not in self._without)
+
+    def __len__(self) -> int:
+        return len(self._documents) - len(self._without)

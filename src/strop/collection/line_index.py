@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strop.collection.text_lines import shown
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 Offsets = npt.NDArray[np.int64]
 

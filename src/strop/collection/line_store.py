@@ -10,7 +10,8 @@ import numpy as np
 
 from strop.collection.line_index import LineIndex, line_number
 from strop.collection.text_lines import shown
-from strop.nouns import Document, InputError
+from strop.records.documents import Document
+from strop.records.errors import InputError
 
 
 class LineStore:

@@ -10,7 +10,8 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 from strop.collection.lazy_documents import LazyDocuments
-from strop.nouns import Collection, Document, InputError, Query
+from strop.records.documents import Collection, Document, Query
+from strop.records.errors import InputError
 
 _REMEDY = "Name each collection once, such as nfcorpus+docstrings"
 

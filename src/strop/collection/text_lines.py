@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:

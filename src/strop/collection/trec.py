@@ -6,13 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from strop.collection.fingerprint import fingerprint
-from strop.collection.judgments import Source, checked_qrels, relevant_elsewhere, trec_judgments
+from strop.collection.judgments import Source, checked_qrels, empty_documents, relevant_elsewhere, trec_judgments
 from strop.collection.lazy_documents import LazyDocuments
 from strop.collection.line_index import index_lines, line_number
 from strop.collection.line_store import LineStore
-from strop.collection.oddities import empty_documents
 from strop.collection.text_lines import shown, text_lines
-from strop.nouns import Collection, InputError, Query
+from strop.records.documents import Collection, Query
+from strop.records.errors import InputError
 
 PASSAGES = "collection.tsv"
 _LAYOUT = f"Such a folder holds {PASSAGES}, queries.SPLIT.tsv and qrels.SPLIT.tsv"

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from strop.geometry.drift import neighbour_overlap, rank_displacement, shift
+from strop.geometry.drift import cka, neighbour_overlap, procrustes, rank_displacement, shift
 from strop.geometry.gap import centroid_gap, separable
 from strop.geometry.hubness import anti_hubs, document_hub_skew, hub_skew
-from strop.geometry.linear import cka, procrustes
-from strop.geometry.pairs import Vectors, alignment, uniformity
+from strop.geometry.pairs import Vectors, alignment, cosine_quantile, mean_cosine, uniformity
 from strop.geometry.sample import Diagnostic, Good, Needs, Sample
 from strop.geometry.separation import auc, margin, standardised_margin
 from strop.geometry.spectrum import STEEPEST, effective_rank, isoscore, spectrum_decay
-from strop.geometry.spread import cosine_quantile, mean_cosine
 
 
 def _roles(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from strop.geometry.sample import Diagnostic, Sample, check_same_texts
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 
 def interval(

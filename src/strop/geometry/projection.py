@@ -17,7 +17,7 @@ from scipy.spatial import ConvexHull, QhullError, cKDTree  # type: ignore[import
 
 from strop.geometry.pairs import Floats, Vectors
 from strop.geometry.spectrum import centred
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 #: What the authors of arXiv 2506.18535 drew with; also UMAP's own defaults.
 NEIGHBOURS, MIN_DIST = 15, 0.1

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strop.geometry.pairs import Floats, Vectors, unit
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 Ints = npt.NDArray[np.int64]
 

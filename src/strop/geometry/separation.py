@@ -9,7 +9,7 @@ import numpy as np
 
 from strop.geometry.pairs import Floats
 from strop.geometry.sample import Sample
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 
 def rounding(scores: Floats) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from strop.geometry.pairs import Floats, Vectors
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 #: The ranks of eigenvalues a power law is fitted to: the first few follow topics, the last ones noise.
 FIRST, LAST = 10, 100

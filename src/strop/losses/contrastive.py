@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from strop.losses.protocol import score_spread, wide
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 Direction = Literal["query", "document", "both"]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from strop.losses.protocol import score_spread, wide
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

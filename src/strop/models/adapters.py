@@ -15,7 +15,7 @@ from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from strop.models.cross_encoder import heads
 from strop.models.encoder import Encoder, Role, represent_rows
 from strop.models.pair_scorer import PairScorer, score_pairs
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 #: Two forward passes that should be equal may differ by this much, merged against unmerged.
 MERGE_TOLERANCE = 1e-5

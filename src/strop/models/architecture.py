@@ -12,7 +12,7 @@ from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import nn
 
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 PoolingMode = Literal["mean", "cls", "lasttoken"]
 Similarity = Literal["cosine", "dot"]
@@ -93,21 +93,3 @@ def _tower(transformer: Transformer, pooling: PoolingMode, similarity: Similarit
 def _write(modules: list[Any], model: Any, similarity: Similarity, target: Path) -> None:
     made = SentenceTransformer(modules=modules, similarity_fn_name=similarity, prompts=model.prompts, device="cpu")
     made.save_pretrained(str(target), create_model_card=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a training starts from: the study's base, or `base` by name, in this architecture (None: as it comes), of
-    its first `layers` only.
-
-    A model cut to some layers is first taught by the study's base on training text, so that size is not mixed up with
-    damage; it cannot be cut from another. Raises ValueError for both.
-    """
-
-    architecture: Architecture | None = None
-    layers: int | None = None
-    base: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.layers and self.base:
-            raise ValueError("a start has either layers of the study's base, or another base")

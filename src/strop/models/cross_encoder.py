@@ -21,8 +21,8 @@ from transformers.utils import logging
 from strop.models.encoder import Role
 from strop.models.pair_scorer import Ids, Pair
 from strop.models.pair_template import PairTemplate, bare
-from strop.nouns import InputError
-from strop.tokens import Tokens
+from strop.models.tokens import Tokens
+from strop.records.errors import InputError
 
 #: Texts tokenized at once.
 _BLOCK = 10_000

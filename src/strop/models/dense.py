@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from transformers.utils import logging
 
-from strop.artifacts import content_key
+from strop.artifacts.store import content_key
 from strop.models.encoder import Role
-from strop.nouns import InputError
-from strop.scoring import Dot, Representation, Scoring
-from strop.tokens import Tokens
+from strop.models.scoring import Dot, Representation, Scoring
+from strop.models.tokens import Tokens
+from strop.records.errors import InputError
 
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # loading a small model is no news
 

@@ -12,8 +12,8 @@ import torch
 from sentence_transformers.sentence_transformer.modules import Transformer
 from torch import Tensor, nn
 
-from strop.scoring import Representation, Scoring
-from strop.tokens import Ints, Tokens, pad
+from strop.models.scoring import Representation, Scoring
+from strop.models.tokens import Ints, Tokens, pad
 
 Role = Literal["query", "document"]
 

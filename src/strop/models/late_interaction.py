@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from transformers import AddedToken
 
-from strop.artifacts import content_key
+from strop.artifacts.store import content_key
 from strop.models.dense import set_dropout
 from strop.models.encoder import Role
-from strop.nouns import InputError
-from strop.scoring import MaxSim, Representation, Scoring
-from strop.tokens import Tokens
+from strop.models.scoring import MaxSim, Representation, Scoring
+from strop.models.tokens import Tokens
+from strop.records.errors import InputError
 
 #: Texts tokenized at once: the tokenizer holds kilobytes for each until it is done.
 _BLOCK = 10_000

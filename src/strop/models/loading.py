@@ -12,7 +12,7 @@ from strop.models.encoder import Encoder
 from strop.models.late_interaction import LateInteraction
 from strop.models.pair_scorer import PairScorer
 from strop.models.two_towers import TwoTowers
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 
 def load(folder: str | Path, max_length: int | None = None) -> Encoder:

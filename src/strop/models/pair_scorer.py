@@ -13,7 +13,7 @@ from sentence_transformers.base.modules import Transformer
 from torch import Tensor, nn
 
 from strop.models.encoder import Role
-from strop.tokens import Ints, Tokens, pad
+from strop.models.tokens import Ints, Tokens, pad
 
 Ids = npt.NDArray[np.int32]
 

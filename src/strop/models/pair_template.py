@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from strop.models.pair_scorer import Ids, Pair
-from strop.nouns import InputError
+from strop.records.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, eq=False)

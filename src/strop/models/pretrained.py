@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from strop.artifacts import file_sha256
-from strop.nouns import InputError
+from strop.artifacts.store import file_sha256
+from strop.records.errors import InputError
 
 #: The base of every study unless it says otherwise: one hub revision, and the SHA-256 of its model.safetensors.
 BASE = "sentence-transformers/all-MiniLM-L6-v2"

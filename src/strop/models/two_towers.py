@@ -12,12 +12,12 @@ from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import Transformer
 from torch import Tensor, nn
 
-from strop.artifacts import content_key
+from strop.artifacts.store import content_key
 from strop.models.dense import Dense
 from strop.models.encoder import Role
-from strop.nouns import InputError
-from strop.scoring import Representation, Scoring
-from strop.tokens import Tokens
+from strop.models.scoring import Representation, Scoring
+from strop.models.tokens import Tokens
+from strop.records.errors import InputError
 
 
 class TwoTowers:

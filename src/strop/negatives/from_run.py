@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from strop.nouns import Group, InputError
-from strop.runs import Run
+from strop.records.documents import Group
+from strop.records.errors import InputError
+from strop.records.runs import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from strop.nouns import Collection, Group, InputError
+from strop.records.documents import Collection, Group
+from strop.records.errors import InputError
 
 
 def positive_groups(collection: Collection, first_only: bool = False) -> list[Group]:

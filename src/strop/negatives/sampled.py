@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from strop.nouns import Group, InputError
+from strop.records.documents import Group
+from strop.records.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
-from strop.nouns import Group, InputError, InputWarning
-from strop.runs import Run
+from strop.records.documents import Group
+from strop.records.errors import InputError, InputWarning
+from strop.records.runs import Run
 
 
 def teach(groups: Sequence[Group], run: Run, *, beyond: bool = False) -> list[Group]:

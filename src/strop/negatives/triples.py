@@ -11,8 +11,9 @@ import numpy as np
 
 from strop.collection.line_index import line_number, line_starts
 from strop.collection.text_lines import shown
-from strop.negatives.group_files import Examples
-from strop.nouns import Group, InputError
+from strop.negatives.examples import Examples
+from strop.records.documents import Group
+from strop.records.errors import InputError
 
 TRIPLES = "triples.train.small.tsv"
 SOURCE = "provided"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from strop.nouns import Group, InputError
+from strop.records.documents import Group
+from strop.records.errors import InputError
 
 #: What makes two groups of different sources the same row: query and positives.
 _Row: TypeAlias = tuple[str, tuple[str, ...]]

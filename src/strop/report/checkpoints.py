@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from strop.report import formats, tables
+from strop.records import formats
+from strop.report import tables
 
 
 def section(exhibit: Mapping[str, Any]) -> tuple[str, tuple[tables.Table, ...]] | None:

@@ -14,7 +14,8 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from strop.report import charts, formats
+from strop.records import formats
+from strop.report import charts
 
 _OFFERED = "window.vegaEmbed = vegaEmbed;"  # all that charts.js calls
 VEGA_LITE = "6.4"  # the version Altair 6 writes

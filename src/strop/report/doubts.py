@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from strop.records.results import Results
 from strop.report.tables import Table
-from strop.results import Results
 
 #: In the order they are counted.
 VERDICTS = ("shown", "not shown", "not resolved", "not run")

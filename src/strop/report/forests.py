@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from strop.report import formats
+from strop.records import formats
 from strop.report.charts import GREY, INK, PALETTE, Spec, finish
 from strop.report.knobs import Knob
 from strop.report.summary import BETTER, UNRESOLVED, WORSE, Cell

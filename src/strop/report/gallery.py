@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strop.report import charts, forests, formats, knobs, tables
+from strop.records import formats
+from strop.records.results import Results
+from strop.report import charts, forests, knobs, tables
 from strop.report.perquery import Changes, changes
 from strop.report.summary import Summary, label
 from strop.report.training import ACCURACY, CURVES, MONITORED, Logs, Series, accuracy_kinds, published_loss, series
-from strop.results import Results
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strop.report import charts, formats, tables
+from strop.records import formats
+from strop.records.results import Results
+from strop.report import charts, tables
+from strop.report.document import document
 from strop.report.gallery import Figure
-from strop.report.projection import scatter_of
+from strop.report.projection import POSITIVE, QUERY, scatter_of
 
 #: What a table of many models has room for: spread, directions, hubs, quality without measures, drift.
 BRIEF = (
@@ -146,3 +149,23 @@ def _pictures(
         specs[name] = scatter_of(picture["points"], picture["queries"], picture["trustworthiness"], text, frame)
         rows.setdefault(titles[picture["fit"]], []).append(Figure(name, picture["model"], text))
     return tuple((title, tuple(figures)) for title, figures in rows.items()), specs
+
+
+#: What the two colours of a picture are.
+COLOURS = (("queries", QUERY), ("documents", POSITIVE))
+
+
+def explain_page(results: Results) -> str:
+    """The page as text, of a Results folder that `strop explain` wrote."""
+    shown = section(results.exhibits["geometry"])
+    assert shown
+    record = results.record
+    context = {
+        "record": record,
+        "facts": list(record["facts"].items()),
+        "geometry": shown,
+        "picture_colours": COLOURS,
+        "specs": shown.specs,
+    }
+    words = {"palette": {}, "tone": str}
+    return document("explain.html", "page.js", context, words)

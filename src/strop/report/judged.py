@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from strop.report import formats
+from strop.records import formats
+from strop.records.results import Results
 from strop.report.verdict import tone
-from strop.results import Results
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from strop.report import formats
+from strop.records import formats
+from strop.records.results import Results
 from strop.report.summary import WORSE, Cell, Difference, Panel, Summary, compared, label
 from strop.report.tables import Table
-from strop.results import Results
 
 
 @dataclass(frozen=True, slots=True)

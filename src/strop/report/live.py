@@ -9,8 +9,9 @@ from statistics import fmean
 from typing import Any, TypeGuard
 
 from strop.geometry.catalogue import ABSOLUTE, RELATIVE
-from strop.logbook import Course
-from strop.report import formats, live_charts
+from strop.monitoring.logbook import Course
+from strop.records import formats
+from strop.report import live_charts
 from strop.report.document import document
 from strop.report.gallery import Figure
 from strop.report.tables import title

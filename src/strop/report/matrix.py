@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strop.report import formats
+from strop.records import formats
 from strop.report.summary import BETTER, WORSE, Cell, Summary
 from strop.report.tables import Table, title
 

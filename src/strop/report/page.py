@@ -36,6 +36,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from strop.records.results import Results, read_results
 from strop.report import (
     checkpoints,
     doubts,
@@ -49,14 +50,13 @@ from strop.report import (
     verdict,
 )
 from strop.report.document import document, write
-from strop.report.explain import explain_page
 from strop.report.gallery import Gallery
+from strop.report.geometry import explain_page
 from strop.report.judged import judged
 from strop.report.matrix import matrix_table
 from strop.report.printed import clocks_table, printed_tables
 from strop.report.summary import BETTER, WORSE, label, summarise
 from strop.report.training import logs
-from strop.results import Results, read_results
 
 #: (id, name, what must be there): a section without anything to show is left out.
 SECTIONS = (

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from strop.report.formats import DASH, count
+from strop.records.formats import DASH, count
+from strop.records.results import Results
 from strop.report.summary import Summary
-from strop.results import Results
 
 SHORT, LISTED = 110, 10
 

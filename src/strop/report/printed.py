@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from strop.report import formats
+from strop.records import formats
+from strop.records.results import Results
 from strop.report.summary import Summary, label
 from strop.report.tables import Table, title
 from strop.report.training import Ending, Logs, endings
-from strop.results import Results
 
 LOSS, ACCURACY = "final_train_loss", "eval_cosine_accuracy"
 _NAMES = {

@@ -11,7 +11,8 @@ from typing import Any
 
 import altair as alt
 
-from strop.report import charts, formats, tables
+from strop.records import formats
+from strop.report import charts, tables
 from strop.report.gallery import Figure
 from strop.report.summary import label
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strop.report import charts, forests, formats, reranking_tables
+from strop.records import formats
+from strop.report import charts, forests, reranking_tables
 from strop.report.gallery import Figure
 from strop.report.reranking_tables import Panel, change
 from strop.report.summary import UNRESOLVED

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strop.report import formats
+from strop.records import formats
 from strop.report.summary import UNRESOLVED
 from strop.report.tables import Table
 from strop.report.transfer_pairs import Change, pair_name

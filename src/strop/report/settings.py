@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from strop.report import formats
+from strop.records import formats
+from strop.records.results import Results
 from strop.report.summary import label
 from strop.report.tables import Block, Table, blocks, said, title
 from strop.report.training import Logged, accuracy_kinds, endings
-from strop.results import Results
 
 READINGS = ("as_written", "as_coded", "corrected")
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from strop import significance
-from strop.nouns import InputError
-from strop.results import Results
+from strop.evaluation import significance
+from strop.records.errors import InputError
+from strop.records.results import Results
 
 BETTER, WORSE, UNRESOLVED = "better", "worse", "not resolved"
 

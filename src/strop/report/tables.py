@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from strop.report import formats
+from strop.records import formats
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from strop.results import Results
+from strop.records.results import Results
 
 #: What the held-out accuracies are called; the kind of negatives follows after a slash.
 ACCURACY = "train/cosine_accuracy"

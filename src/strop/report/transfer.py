@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strop.report import charts, formats, tables, transfer_charts, transfer_tables
+from strop.records import formats
+from strop.report import charts, tables, transfer_charts, transfer_tables
 from strop.report.gallery import Figure
 from strop.report.summary import BETTER, UNRESOLVED, WORSE
 from strop.report.transfer_pairs import KINDS, Pair, pairs

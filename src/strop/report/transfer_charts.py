@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from strop.report import formats
+from strop.records import formats
 from strop.report.charts import INK, Spec, finish
 from strop.report.forests import TONES
 from strop.report.summary import BETTER, UNRESOLVED, WORSE

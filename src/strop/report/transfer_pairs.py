@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strop.report import formats
+from strop.evaluation.significance import ALPHA, holm
+from strop.records import formats
 from strop.report.summary import BETTER, UNRESOLVED, WORSE, label
-from strop.significance import ALPHA, holm
 
 #: kind of a comparison -> what a group of them is called, in the order to show.
 KINDS = {

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from strop.report import formats, tables
+from strop.records import formats
+from strop.report import tables
 from strop.report.summary import BETTER, UNRESOLVED, WORSE, label
 from strop.report.transfer_pairs import KINDS, Pair
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from strop.report import formats
+from strop.records import formats
 from strop.report.summary import BETTER, UNRESOLVED, WORSE, Cell, Summary
 
 _WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

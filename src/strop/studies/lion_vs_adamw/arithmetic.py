@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from strop.optimizers import AdamW, Lion
-from strop.points import Evidence, Grid
-from strop.report import formats
+from strop.records import formats
 from strop.studies.lion_vs_adamw.published import MEASURES, QUERIES, Row, memory, public, rows
+from strop.study.open_questions import Evidence, Grid
+from strop.training.optimizers import AdamW, Lion
 
 #: "improving utilization by 2.67% to 10.33% across models", abstract.
 ABSTRACT = (2.67, 10.33)

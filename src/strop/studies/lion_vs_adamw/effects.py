@@ -7,14 +7,14 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from strop import stages
-from strop.measures import evaluate, mean
-from strop.points import Evidence, Grid
-from strop.report import formats
+from strop.evaluation.measures import evaluate, mean
+from strop.records import formats
+from strop.retrieval import stages
 from strop.studies.lion_vs_adamw import scripts
 from strop.studies.lion_vs_adamw.presets import CORRECTED, LONG_INPUTS, OPTIMIZERS, PIPELINE, RATES, RERANKER
-from strop.study import Preset
-from strop.workbench import Workbench
+from strop.study.definition import Preset
+from strop.study.open_questions import Evidence, Grid
+from strop.study.workbench import Workbench
 
 #: One model over three sets of candidates.
 SETS = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from strop.points import Point
 from strop.studies.lion_vs_adamw import arithmetic, effects, scripts
+from strop.study.open_questions import Point
 
 POINTS = (
     Point(

@@ -9,24 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from strop.batches import Batching
-from strop.fuse import ReciprocalRank
-from strop.lexical import BM25
 from strop.losses.contrastive import InfoNCE
 from strop.losses.distillation import KLDivergence, MarginMSE
 from strop.losses.listwise import RankNet
 from strop.losses.pointwise import BinaryCrossEntropy
 from strop.models.adapters import Full
-from strop.models.architecture import Start
 from strop.models.cross_encoder import FreshHead
-from strop.negatives.denoised import TeacherBound
+from strop.models.scoring import Cosine as CosineSimilarity
+from strop.models.scoring import Joint
+from strop.negatives.filters import TeacherBound
 from strop.negatives.from_run import RankWindow
-from strop.optimizers import AdamW, Chained, Constant, Cosine, Lion, Schedule, WarmupLinear
-from strop.passages import Windows
-from strop.scoring import Cosine as CosineSimilarity
-from strop.scoring import Joint
-from strop.study import Preset
-from strop.systems import (
+from strop.retrieval.fuse import ReciprocalRank
+from strop.retrieval.lexical import BM25
+from strop.retrieval.windows import Windows
+from strop.study.definition import Preset
+from strop.study.systems import (
     Cleaned,
     Fused,
     Mined,
@@ -34,12 +31,15 @@ from strop.systems import (
     Provided,
     Rates,
     Reranked,
+    Start,
     System,
     Taught,
     Tuned,
     WithPositive,
 )
-from strop.train import Recipe
+from strop.training.batches import Batching
+from strop.training.optimizers import AdamW, Chained, Constant, Cosine, Lion, Schedule, WarmupLinear
+from strop.training.recipes import Recipe
 
 EPOCHS = 3
 MODELS = {

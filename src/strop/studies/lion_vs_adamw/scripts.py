@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from strop.optimizers import AdamW, Chained, Cosine, Lion, WarmupLinear
-from strop.points import Evidence, Grid
-from strop.report import formats
+from strop.records import formats
 from strop.studies.lion_vs_adamw.arithmetic import SIZES
 from strop.studies.lion_vs_adamw.published import MODELS, find, public, rows
+from strop.study.open_questions import Evidence, Grid
+from strop.training.optimizers import AdamW, Chained, Cosine, Lion, WarmupLinear
 
 #: Recorded learning rates: ModernBERT's from its plot, the others' printed.
 RATES = {

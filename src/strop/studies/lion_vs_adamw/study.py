@@ -6,7 +6,6 @@ FOLDER --candidates RUN` trains on one collection, and reorders a TREC run over 
 
 from __future__ import annotations
 
-from strop.claims import Claim
 from strop.models.random_weights import RandomWeights
 from strop.studies.lion_vs_adamw.points import POINTS
 from strop.studies.lion_vs_adamw.presets import (
@@ -22,7 +21,8 @@ from strop.studies.lion_vs_adamw.presets import (
 )
 from strop.studies.lion_vs_adamw.published import find, listed, public
 from strop.studies.lion_vs_adamw.published import rows as printed_rows
-from strop.study import ELSEWHERE, Scale, Study
+from strop.study.claims import Claim
+from strop.study.definition import ELSEWHERE, Scale, Study
 
 PAPER = "arXiv 2506.18297"
 _STAND_INS = {

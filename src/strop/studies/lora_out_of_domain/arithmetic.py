@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import combinations
 
-from strop.points import Evidence, Grid
-from strop.report import formats
-from strop.significance import ALPHA
-from strop.similarity import PUBLISHED_SIMILAR
+from strop.evaluation.macro import Macro, Relative, over_collections, relative
+from strop.evaluation.significance import ALPHA
+from strop.geometry.collections_apart import PUBLISHED_SIMILAR
+from strop.records import formats
 from strop.studies.lora_out_of_domain.published import (
     AVERAGE,
     COLLECTIONS,
@@ -22,7 +22,7 @@ from strop.studies.lora_out_of_domain.published import (
     whole_differences,
     within_rounding,
 )
-from strop.transfer import Macro, Relative, over_collections, relative
+from strop.study.open_questions import Evidence, Grid
 
 TUNINGS = ("FT", "LoRA")
 SIZES = ("medium", "base", "large")

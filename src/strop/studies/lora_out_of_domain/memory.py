@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from strop.bench_memory import memory_points, memory_table
-from strop.points import Evidence, Grid
-from strop.workbench import Workbench
+from strop.bench.step_memory import memory_points, memory_table
+from strop.study.open_questions import Evidence, Grid
+from strop.study.workbench import Workbench
 
 BATCHES = (16, 32, 64)
 LARGE = 256

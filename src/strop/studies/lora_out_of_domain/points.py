@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from strop.points import Point
 from strop.studies.lora_out_of_domain import arithmetic, scripts, sources
 from strop.studies.lora_out_of_domain.memory import peak_memory
+from strop.study.open_questions import Point
 
 POINTS = (
     Point("L1", "arithmetic", "The text says rank 7, the code 8, and about 0.25 % fits neither exactly.", scripts.rank),

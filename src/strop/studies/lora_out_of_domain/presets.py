@@ -8,20 +8,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from strop.batches import Batching
-from strop.lexical import BM25
 from strop.losses.contrastive import InfoNCE
 from strop.losses.pairwise import PairwiseSoftmax
 from strop.models.adapters import Full, LoRA
-from strop.models.architecture import Start, Tied, Untied
+from strop.models.architecture import Tied, Untied
 from strop.models.late_interaction import Late
+from strop.models.scoring import Cosine, Dot, MaxSim
+from strop.negatives.filters import PositiveRelative
 from strop.negatives.from_run import RankWindow
-from strop.negatives.positive_relative import PositiveRelative
-from strop.optimizers import AdamW, WarmupLinear
-from strop.scoring import Cosine, Dot, MaxSim
-from strop.study import Preset
-from strop.systems import Cleaned, Mined, Negatives, Provided, Rates, SelfMined, System, Tuned, Union
-from strop.train import Recipe
+from strop.retrieval.lexical import BM25
+from strop.study.definition import Preset
+from strop.study.systems import Cleaned, Mined, Negatives, Provided, Rates, SelfMined, Start, System, Tuned, Union
+from strop.training.batches import Batching
+from strop.training.optimizers import AdamW, WarmupLinear
+from strop.training.recipes import Recipe
 
 #: The paper's batch: 16 a GPU on 8 GPUs, gathered.
 BATCH, EPOCHS = 128, 40

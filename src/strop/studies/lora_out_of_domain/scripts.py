@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from strop.artifacts import Stage, Store
-from strop.batches import assemble
+from strop.artifacts.store import Stage, Store
 from strop.models.adapters import MERGE_TOLERANCE, Full, LoRA, Tuning
-from strop.nouns import Group
-from strop.optimizers import AdamW
-from strop.points import Evidence, Grid
-from strop.report import formats
+from strop.records import formats
+from strop.records.documents import Group
+from strop.study.open_questions import Evidence, Grid
+from strop.training.batches import assemble
+from strop.training.optimizers import AdamW
 
 #: bert-base-uncased (Devlin et al. 2019): vocabulary, positions, segments, width, inner width, layers.
 VOCABULARY, POSITIONS, SEGMENTS, WIDTH, INNER, LAYERS = 30_522, 512, 2, 768, 3_072, 12

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from strop.calibrations import calibrations
-from strop.lexical import BM25
+from strop.negatives.audit.calibration import EveryRank
+from strop.negatives.audit.sources import Source, source_report, table
+from strop.negatives.filters import Scores, run_scores
 from strop.negatives.from_run import RankWindow
-from strop.negatives.hidden_positives import EveryRank
-from strop.negatives.positive_relative import Scores, run_scores
-from strop.negatives.source_report import Source, source_report, table
 from strop.negatives.union import named
-from strop.points import Evidence, Grid
+from strop.retrieval.lexical import BM25
 from strop.studies.lora_out_of_domain.scripts import hidden_negatives
-from strop.systems import Mined
-from strop.workbench import Workbench
+from strop.study.mining import calibrations
+from strop.study.open_questions import Evidence, Grid
+from strop.study.systems import Mined
+from strop.study.workbench import Workbench
 
 WINDOW = RankWindow(1, 100)
 MINERS = {"BM25": BM25(), "the base": None}

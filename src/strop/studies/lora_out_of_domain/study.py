@@ -6,11 +6,11 @@ Its claim: LoRA in place of full tuning, and in-batch in place of mined negative
 
 from __future__ import annotations
 
-from strop.claims import Claim
 from strop.studies.lora_out_of_domain.points import POINTS
 from strop.studies.lora_out_of_domain.presets import ARCHITECTURES, AS_CODED, AS_WRITTEN, BASES, CORRECTED, ONE_KNOB
 from strop.studies.lora_out_of_domain.published import rows, tables
-from strop.study import ELSEWHERE, Scale, Study
+from strop.study.claims import Claim
+from strop.study.definition import ELSEWHERE, Scale, Study
 
 PAPER = "arXiv 2311.09765"
 #: The test sets of the paper by ir_datasets id: the in-domain one first.

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from strop.encode import Vectors, encode
-from strop.latency import DEPTH, STAGES, Chunked, Condition, Exact, Stage, Timing, measure, ratio, repeat_ratios
+from strop.artifacts.progress import Progress, silent
+from strop.bench.latency import DEPTH, STAGES, Chunked, Condition, Exact, Stage, Timing, measure, ratio, repeat_ratios
 from strop.models.adapters import MERGE_TOLERANCE, LoRA
 from strop.models.dense import Dense
-from strop.stages import Progress, silent
+from strop.retrieval.encode import Vectors, encode
 
 #: Chunks of the paper's 8,841,823 passages: 200,000 each for full models, 100,000 for LoRA.
 FULL_CHUNKS, LORA_CHUNKS = 45, 89

@@ -8,13 +8,13 @@ import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from strop.artifacts import Store, file_sha256
-from strop.collection.quoting import QuotedRows, quoted_rows
-from strop.nouns import Collection
-from strop.points import Evidence, Grid
-from strop.report import formats
-from strop.stages import ENCODE
-from strop.workbench import Workbench
+from strop.artifacts.store import Store, file_sha256
+from strop.records import formats
+from strop.records.documents import Collection
+from strop.retrieval.stages import ENCODE
+from strop.studies.when_finetuning_fails.quoting import QuotedRows, quoted_rows
+from strop.study.open_questions import Evidence, Grid
+from strop.study.workbench import Workbench
 
 #: Model -> (triples after the 80 % split, epochs, optimiser steps, batch those steps come from). Steps: the x-axes of
 #: the authors' training logs, to which 1,000,000 and 503,000 triples, four fifths of them, fit exactly.

@@ -9,20 +9,20 @@ from itertools import pairwise
 
 import numpy as np
 
-from strop import stages
-from strop.collection.contents import Contents
-from strop.contrasts import Contrast, Direction, Pair
-from strop.measures import evaluate, mean
+from strop.collection.lazy_documents import Contents
+from strop.evaluation.measures import evaluate, mean
+from strop.negatives.audit.hardness import Hardness, Similarity, harder, hardness
 from strop.negatives.from_run import RankWindow
-from strop.negatives.hardness import Hardness, Similarity, harder, hardness
 from strop.negatives.sampled import Uniform
-from strop.nouns import Group
-from strop.points import Evidence, Grid
-from strop.report import formats
-from strop.runs import Ranking, Run
+from strop.records import formats
+from strop.records.documents import Group
+from strop.records.runs import Ranking, Run
+from strop.retrieval import stages
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK, ONE_KNOB, TRIPLES
-from strop.systems import Mined, Tuned
-from strop.workbench import Workbench
+from strop.study.contrasts import Contrast, Direction, Pair
+from strop.study.open_questions import Evidence, Grid
+from strop.study.systems import Mined, Tuned
+from strop.study.workbench import Workbench
 
 KNOB = "one_knob"
 TUNED = ("full_random", "full_hard", "lora_random", "lora_hard")

@@ -8,28 +8,30 @@ from typing import Protocol
 
 import numpy as np
 
-from strop import chunks, latency, stages
-from strop.calibrations import ESTIMATORS, calibrations
-from strop.collection.contents import Contents
-from strop.lexical import BM25
-from strop.measures import mean
+from strop.bench import latency
+from strop.collection.lazy_documents import Contents
+from strop.evaluation.measures import mean
 from strop.models.adapters import LoRA
 from strop.models.dense import Dense, parameter_ledger
 from strop.models.encoder import Role, represent_rows
+from strop.models.observing import observing
 from strop.models.pretrained import resolve
-from strop.negatives.false_negatives import false_negative_report
+from strop.negatives.audit.calibration import EveryRank
+from strop.negatives.audit.false_negatives import false_negative_report
+from strop.negatives.audit.tally import FLAGGED, MINED, Tally, rank_of
+from strop.negatives.filters import Scores, run_scores
 from strop.negatives.from_run import RankWindow
-from strop.negatives.hidden_positives import EveryRank
-from strop.negatives.positive_relative import Scores, run_scores
-from strop.negatives.tally import FLAGGED, MINED, Tally, rank_of
-from strop.points import Evidence, Grid, Verdict
-from strop.report import formats
+from strop.records import formats
+from strop.retrieval import stages
+from strop.retrieval.lexical import BM25
 from strop.studies.when_finetuning_fails import clocks, umap
 from strop.studies.when_finetuning_fails.effects import OWN_RANK, TUNED, base_similarity
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK
-from strop.systems import Mined, Tuned
-from strop.train import observing
-from strop.workbench import Workbench
+from strop.study.mining import ESTIMATORS, calibrations
+from strop.study.open_questions import Evidence, Grid, Verdict
+from strop.study.systems import Mined, Tuned
+from strop.study.workbench import Workbench
+from strop.training import step
 
 #: Printed under equation 4.5: 12,288 weights a matrix x 12 heads x 6 layers.
 PRINTED = 884_736
@@ -230,5 +232,5 @@ def _vectors(encoder: Dense, texts: list[str], role: Role, unit: bool) -> np.nda
     tokens = encoder.tokenize(texts, role)
     rows = [tokens.row(i) for i in range(len(tokens))]
     with observing(encoder):
-        raw = chunks.vectors(partial(represent_rows, encoder, rows, role=role), tokens.lengths, budget=2048)
+        raw = step.vectors(partial(represent_rows, encoder, rows, role=role), tokens.lengths, budget=2048)
         return (encoder.searchable(raw) if unit else raw).vectors.float().cpu().numpy()

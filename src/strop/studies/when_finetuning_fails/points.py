@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from strop.points import Point
 from strop.studies.when_finetuning_fails import defects, effects, mechanisms
 from strop.studies.when_finetuning_fails.effects import KNOB, TUNED
+from strop.study.open_questions import Point
 
 _TEST = "tests/studies/test_thesis_points.py::test_"
 _AS_CODED = tuple(("as_coded", name) for name in TUNED)

@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from strop.batches import Batching
-from strop.lexical import BM25
 from strop.losses.contrastive import InfoNCE
 from strop.losses.triplet import Triplet
 from strop.models.adapters import LoRA
+from strop.models.scoring import Cosine, Euclidean
+from strop.monitoring.selection import Best
 from strop.negatives.from_run import RankWindow
 from strop.negatives.sampled import Uniform
-from strop.optimizers import AdamW, WarmupLinear
-from strop.recipes import THESIS_FULL, THESIS_LORA
-from strop.scoring import Cosine, Euclidean
-from strop.selection import Best
-from strop.study import Preset
-from strop.systems import Mined, Provided, Rates, System, Tuned
-from strop.train import Recipe
+from strop.retrieval.lexical import BM25
+from strop.study.definition import Preset
+from strop.study.systems import Mined, Provided, Rates, System, Tuned
+from strop.training.batches import Batching
+from strop.training.optimizers import AdamW, WarmupLinear
+from strop.training.recipes import THESIS_FULL, THESIS_LORA, Recipe
 
 #: The negatives of the official triples were drawn from BM25's top 1,000 (T7).
 TRIPLES = Provided(otherwise=Mined(RankWindow(1, 1000), BM25()))

@@ -10,10 +10,10 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from strop.claims import Claim
 from strop.studies.when_finetuning_fails.points import POINTS
 from strop.studies.when_finetuning_fails.presets import AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
-from strop.study import Scale, Study
+from strop.study.claims import Claim
+from strop.study.definition import Scale, Study
 
 PAPER = "arXiv 2506.18535"
 _PUBLISHED = Path(__file__).parent / "published"

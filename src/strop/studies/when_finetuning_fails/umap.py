@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from strop.geometry.pairs import Vectors
-from strop.geometry.panels import FITS, JOINT, PAPER, UNIT, exhibit
-from strop.report import formats
+from strop.records import formats
+from strop.studies.when_finetuning_fails.pictures import FITS, JOINT, PAPER, UNIT, exhibit
 
 #: The paper's seed, and as many more as tell a model's difference from a seed's.
 SEEDS = (42, 43, 44)

@@ -1,0 +1,199 @@
+"""Artifacts: folders named by the hash of what made them. Equal inputs and values, equal key, no work twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+#: Metadata of a field that a value did not always have; see `canonical`.
+ADDED = {"added": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A pure function of (inputs, values, seed) to a folder. `version` rises whenever its outcome changes."""
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    key: str
+    path: Path
+    record: Mapping[str, Any]
+
+
+def canonical(value: Any) -> Any:
+    """A frozen value as JSON that keeps its type's name and every field, so that it hashes and reads back clearly.
+
+    A field that came later, `field(default=…, metadata=ADDED)`, is left out while it has its default: what was made
+    before it was there keeps its key. Raises TypeError on anything that has no canonical form; a path is one of these,
+    because equal content must give equal keys wherever it lies.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return float(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        kept = [f.name for f in fields(value) if not (f.metadata == ADDED and getattr(value, f.name) == f.default)]
+        return {"type": type(value).__name__, **{name: canonical(getattr(value, name)) for name in kept}}
+    if isinstance(value, (tuple, list)):
+        return [canonical(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): canonical(v) for k, v in value.items()}
+    raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")
+
+
+def content_key(*parts: Any) -> str:
+    """SHA-256 over the canonical JSON of `parts`: 64 hex digits."""
+    return hashlib.sha256(json.dumps(canonical(parts), sort_keys=True).encode()).hexdigest()
+
+
+def file_sha256(path: str | Path) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def package_sha256() -> str:
+    """Over every file of this package: what is computed from artifacts is out of date once any of them changes."""
+    root = Path(__file__).parents[1]
+    files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return content_key({p.relative_to(root).as_posix(): file_sha256(p) for p in files})
+
+
+class NotMadeError(Exception):
+    """An artifact that is asked for and not there, where none may be made."""
+
+
+class Store:
+    """Artifacts under one root folder; safe for several processes at once.
+
+    A stage writes into `KEY.partial`, which becomes `KEY` by one rename when it is done. A killed stage leaves its
+    partial folder, which the next attempt finds: a stage that checkpoints goes on from there, others start clean.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self._closed = False
+
+    def holds(self, ask: Callable[[], object]) -> bool:
+        """Whether every artifact that `ask` builds from this store is there; none is made."""
+        before, self._closed = self._closed, True
+        try:
+            ask()
+        except NotMadeError:
+            return False
+        finally:
+            self._closed = before
+        return True
+
+    def find(self, stage: Stage, key: str) -> Artifact | None:
+        path = self.root / stage.name / key
+        record = path / "record.json"
+        return Artifact(key, path, json.loads(record.read_text(encoding="utf-8"))) if record.is_file() else None
+
+    def key(self, stage: Stage, values: Any, inputs: Mapping[str, str]) -> str:
+        return content_key(stage, values, inputs, _libraries())[:20]
+
+    def build(
+        self,
+        stage: Stage,
+        values: Any,
+        inputs: Mapping[str, str],
+        make: Callable[[Path], Mapping[str, Any] | None],
+        resumable: bool = False,
+    ) -> Artifact:
+        """The artifact of these inputs and values, made by `make(folder)` only if it is not there yet.
+
+        `inputs` maps names to keys or content hashes. What `make` returns joins the record, beside the values,
+        versions and wall time. Raises NotMadeError inside of `holds`, in place of making it.
+        """
+        key = self.key(stage, values, inputs)
+        if found := self.find(stage, key):
+            return found
+        if self._closed:
+            raise NotMadeError(f"{stage.name} {key}")
+        path = self.root / stage.name / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(path.with_suffix(".lock")):
+            if found := self.find(stage, key):
+                return found
+            partial = path.with_suffix(".partial")
+            if partial.exists() and not resumable:
+                shutil.rmtree(partial)
+            partial.mkdir(exist_ok=True)
+            started = time.perf_counter()
+            said = make(partial)
+            record = {
+                "stage": canonical(stage),
+                "values": canonical(values),
+                "inputs": dict(inputs),
+                "libraries": _libraries(),
+                "wall_seconds": round(time.perf_counter() - started, 3),
+                "peak_memory_bytes": _peak_memory(),
+                **(said or {}),
+            }
+            text = json.dumps(record, indent=1)
+            (partial / "record.json").write_text(text + "\n", encoding="utf-8")
+            if path.exists():  # a folder without a record: not ours to trust
+                shutil.rmtree(path)
+            os.rename(partial, path)
+        return Artifact(key, path, json.loads(text))  # as `find` will read it: tuples are lists by now
+
+
+def _libraries() -> dict[str, str]:
+    """major.minor of what decides the numbers."""
+    return {name: ".".join(version(name).split(".")[:2]) for name in ("torch", "transformers")}
+
+
+def _peak_memory() -> int | None:
+    """Peak resident bytes of this process so far; None where the platform does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """An exclusive lock of the operating system: a killed holder frees it."""
+    with path.open("w") as file:
+        _acquire(file)
+        yield
+
+
+def _acquire(file: IO[str]) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        while True:
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+            except OSError:  # it gives up after ten seconds; a training run holds its lock for longer
+                continue
+            return
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def store(root: str | Path | None = None) -> Store:
+    """Artifacts live in `root`, else in $STROP_HOME, else in .strop of the current folder."""
+    return Store(root or os.environ.get("STROP_HOME") or ".strop")

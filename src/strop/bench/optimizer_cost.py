@@ -1,0 +1,278 @@
+"""What an optimiser costs a training: bytes it keeps, peak memory, how busy the GPU is, time of an update, tokens/s."""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from strop.artifacts.progress import Progress
+from strop.bench import process_memory
+from strop.bench.peers import examples_of
+from strop.bench.process_memory import reuse_freed
+from strop.models.cross_encoder import FreshHead
+from strop.models.loading import is_cross_encoder, load_any
+from strop.models.pair_scorer import PairScorer
+from strop.models.pretrained import resolve
+from strop.models.random_weights import RandomWeights
+from strop.models.scoring import Joint, MaxSim
+from strop.negatives.examples import Examples
+from strop.records import formats
+from strop.records.errors import InputError
+from strop.training import loop
+from strop.training.loop import Logged
+from strop.training.optimizers import AdamW, Lion, Optimizer, held_bytes
+from strop.training.recipes import Recipe
+from strop.training.stage import texts_of
+
+#: Updates that no clock counts: the first one allocates what all later ones find.
+WARM = 1
+#: Seconds between two looks at the GPU; its driver averages over a sixth of a second to one.
+EVERY = 0.05
+
+#: Tells how many updates are done, as `loop.train` does: 0 when it starts, then 1 after each.
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Share of time in which any kernel ran on the GPU, sampled: mean, median, and share of samples that saw none.
+
+    The driver's "utilisation". It is nothing of memory, and says not how much of the GPU a kernel filled.
+    """
+
+    mean: float
+    median: float
+    idle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One training's costs; bytes and seconds. The peaks cover all of it, the rest leaves out the first `WARM` updates.
+
+    `counted`: the optimiser's state from the parameters that had a gradient; `held`: from the state itself.
+    `allocated` and `reserved`: torch's peaks on the GPU, None without one. `resident`: the process's peak in main
+    memory, libraries and all, None where Linux does not tell. `busy`: None without a GPU, the package nvidia-ml-py, or
+    a driver that tells. `updates`: seconds of each. `tokens`: tokens a second, their median.
+    """
+
+    counted: int
+    held: int
+    allocated: int | None
+    reserved: int | None
+    resident: int | None
+    busy: Busy | None
+    updates: tuple[float, ...]
+    tokens: float
+
+
+def cost(work: Callable[[Advance], Sequence[Logged]], optimizer: Optimizer) -> Cost:
+    """What `work` costs: it trains with `optimizer`, tells its progress, and returns `train.train`'s log.
+
+    The process should have done nothing before that a peak could be mistaken for. Raises ValueError when there are no
+    updates but the first `WARM`.
+    """
+    built: list[torch.optim.Optimizer] = []
+    ticks: list[float] = []
+
+    def progress(done: int) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        ticks.append(time.perf_counter())
+
+    def seen(stepped: torch.optim.Optimizer, *_: Any) -> None:
+        built[:] = [stepped]
+
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    hook = register_optimizer_step_post_hook(seen)
+    try:
+        with _sampled(_utilisation()) as samples:
+            log = work(progress)
+    finally:
+        hook.remove()
+    updates = tuple(b - a for a, b in pairwise(ticks))[WARM:]
+    if not updates:
+        raise ValueError(f"of {len(ticks) - 1} updates {WARM} is not counted")
+    rates = [entry.value for entry in log if entry.measure == "tokens_per_second"]
+    weights = [p for group in built[0].param_groups for p in group["params"] if p.grad is not None]
+    return Cost(
+        counted=optimizer.state_bytes(weights),
+        held=held_bytes(built[0]),
+        allocated=torch.cuda.max_memory_allocated() if on_gpu else None,
+        reserved=torch.cuda.max_memory_reserved() if on_gpu else None,
+        resident=process_memory.resident("VmHWM") if process_memory.STATUS.exists() else None,
+        busy=busy([share for moment, share in samples if moment >= ticks[WARM]]),
+        updates=updates,
+        tokens=statistics.median(rates[WARM:]),
+    )
+
+
+def busy(shares: Sequence[float]) -> Busy | None:
+    """Of samples from 0 to 1; None of none."""
+    if not shares:
+        return None
+    return Busy(statistics.mean(shares), statistics.median(shares), sum(s == 0 for s in shares) / len(shares))
+
+
+def with_each_optimizer(recipe: Recipe) -> dict[str, Recipe]:
+    """The recipe with AdamW and with Lion: its own as it is, the other at the same learning rate and weight decay."""
+    own = recipe.optimizer
+    others: tuple[Optimizer, ...] = (
+        AdamW(own.learning_rate, weight_decay=own.weight_decay),
+        Lion(own.learning_rate, weight_decay=own.weight_decay),
+    )
+    return {
+        type(other).__name__: recipe if isinstance(own, type(other)) else replace(recipe, optimizer=other)
+        for other in others
+    }
+
+
+def cost_table(costs: Mapping[str, Sequence[Cost]]) -> list[list[str]]:
+    """Rows, header first: a column for each optimiser, over its repeats medians, and the time with its least and most.
+
+    Where there are two, a last column says what the second one saves of the first one's figure.
+    """
+    rows = [["", *costs]]
+    for label, of, scale, decimals in _FIGURES:
+        found = [[value for c in repeats if (value := of(c)) is not None] for repeats in costs.values()]
+        shown = [statistics.median(values) / scale if values else None for values in found]
+        cells = [formats.fixed(value, decimals) for value in shown]
+        if label == "update, ms":
+            ends = [[formats.fixed(end(values) / scale, decimals) for end in (min, max)] for values in found]
+            cells = [f"{cell} [{', '.join(pair)}]" for cell, pair in zip(cells, ends, strict=True)]
+        rows.append([label, *cells])
+        if len(costs) == 2:
+            a, b = shown
+            rows[-1].append(formats.signed_percent((a - b) / a) if a and b is not None else formats.DASH)
+    if len(costs) == 2:
+        rows[0].append("saved")
+    return rows
+
+
+_MIB = float(2**20)
+#: Label, what of a cost (None: not told), by what it is divided, and decimals.
+_FIGURES: tuple[tuple[str, Callable[[Cost], float | None], float, int], ...] = (
+    ("state counted, MiB", lambda c: c.counted, _MIB, 1),
+    ("state held, MiB", lambda c: c.held, _MIB, 1),
+    ("peak allocated, MiB", lambda c: c.allocated, _MIB, 0),
+    ("peak reserved, MiB", lambda c: c.reserved, _MIB, 0),
+    ("peak resident, MiB", lambda c: c.resident, _MIB, 0),
+    ("GPU busy, mean %", lambda c: c.busy.mean if c.busy else None, 0.01, 1),
+    ("GPU busy, median %", lambda c: c.busy.median if c.busy else None, 0.01, 1),
+    ("GPU idle, % of looks", lambda c: c.busy.idle if c.busy else None, 0.01, 1),
+    ("update, ms", lambda c: statistics.median(c.updates), 0.001, 0),
+    ("tokens/s", lambda c: c.tokens, 1, 0),
+)
+
+
+def _utilisation() -> Callable[[], float] | None:
+    """What reads the GPU's share of busy time; None where nothing tells it."""
+    if not torch.cuda.is_available():
+        return None
+    try:
+        torch.cuda.utilization()
+    except Exception:  # no nvidia-ml-py, no driver, or a slice of a GPU: each an error of its own kind
+        return None
+    return lambda: torch.cuda.utilization() / 100
+
+
+@contextmanager
+def _sampled(read: Callable[[], float] | None) -> Iterator[list[tuple[float, float]]]:
+    """(moment, share) of every look while the block runs, by a thread of its own."""
+    found: list[tuple[float, float]] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while read and not done.wait(EVERY):
+            found.append((time.perf_counter(), read()))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()
+
+
+#: Updates that are timed for each optimiser, repeat by repeat.
+TIMED = 5
+
+
+def efficiencies(
+    recipe: Recipe, model: str, on: str, repeats: int, progress: Progress, weights: RandomWeights | None = None
+) -> list[list[str]]:
+    """Rows of a table, header first: what the recipe costs with AdamW and with Lion (`efficiency.Cost`).
+
+    In turns, each time in a process of its own, on a collection's training queries with a document drawn by chance as
+    each one's negative. Raises InputError when there are fewer of them than a batch, the recipe learns from a teacher,
+    or the model is not of the kind it scores. For a recipe that scores pairs a model without a head gets one first, or
+    `weights` of an architecture are measured, on the model's tokenizer alone.
+    """
+    if recipe.loss.taught:
+        raise InputError("the recipe learns from a teacher's scores", remedy="Measure one that does not")
+    if weights is not None and not isinstance(recipe.scoring, Joint):
+        raise InputError("random weights are of cross-encoders", remedy="Take a rerank-… recipe, or leave --as out")
+    source = resolve(model).path
+    with tempfile.TemporaryDirectory() as place:
+        folder = source
+        if isinstance(recipe.scoring, Joint) and (weights is not None or not is_cross_encoder(source)):
+            folder = Path(place) / "model"
+            (weights or FreshHead()).convert(source, folder)
+        return _in_turns(recipe, model, folder, on, repeats, progress)
+
+
+def _in_turns(recipe: Recipe, model: str, folder: Path, on: str, repeats: int, progress: Progress) -> list[list[str]]:
+    loaded = load_any(folder)
+    loop.check_fit(recipe, loaded)
+    if not isinstance(loaded, PairScorer) and isinstance(loaded.similarity, MaxSim) != isinstance(
+        recipe.scoring, MaxSim
+    ):
+        raise InputError(f"{model} is not scored by {recipe.scoring}", remedy="Take a late-… recipe for a late model")
+    del loaded
+    updates = WARM + TIMED
+    examples = examples_of(recipe.batching.size * updates, on)
+    if len(examples.groups) < recipe.batching.size:
+        raise InputError(f"{on} has {len(examples.groups)} training queries", remedy="Set a smaller batching.size")
+    recipes = with_each_optimizer(replace(recipe, updates=updates, selection=None))
+    costs: dict[str, list[Cost]] = {name: [] for name in recipes}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with (
+        progress(f"{updates} updates with each optimiser", repeats * len(recipes)) as advance,
+        ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool,
+    ):
+        for _ in range(repeats):
+            for name, each in recipes.items():
+                costs[name].append(pool.submit(_cost, folder, each, examples).result())
+                advance(1)
+    return cost_table(costs)
+
+
+def _cost(folder: Path, recipe: Recipe, examples: Examples) -> Cost:
+    reuse_freed()  # as every training does
+    encoder = load_any(folder, recipe.max_length)
+    queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+
+    def work(progress: Advance) -> list[loop.Logged]:
+        with tempfile.TemporaryDirectory() as place:
+            return loop.train(
+                encoder, recipe, examples.groups, queries, documents, 0, Path(place), progress=progress,
+                checkpoint_seconds=float("inf"),
+            )  # fmt: skip
+
+    return cost(work, recipe.optimizer)

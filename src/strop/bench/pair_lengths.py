@@ -1,0 +1,128 @@
+"""What reading one pair costs by its length: architectures of real size with random weights, for cost alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from strop.artifacts.progress import Progress, silent
+from strop.bench.process_memory import resident, reuse_freed
+from strop.models.cross_encoder import Reranker
+from strop.models.pair_scorer import score_pairs
+from strop.models.pretrained import BASE, resolve
+from strop.models.random_weights import POSITIONS, Kind, RandomWeights, Size, shape
+
+KINDS: tuple[Kind, ...] = ("bert", "gte", "modernbert")
+#: Tokens of a pair.
+LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+#: Tokens of the pair's query, and of the pair that warms up.
+QUERY, WARM = 16, 64
+#: Resident before a model is loaded: Python, torch and transformers.
+LIBRARIES = 500 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """Forwards of one pair of `tokens`, float32, on the processor, each `seconds`; `peak`: most bytes resident in their
+    process, libraries and weights included (of a vocabulary's rows only those that were read)."""
+
+    kind: Kind
+    tokens: int
+    seconds: tuple[float, ...]
+    peak: int
+
+
+def length_points(
+    model: str = BASE,
+    repeats: int = 3,
+    kinds: Sequence[Kind] = KINDS,
+    lengths: Sequence[int] = LENGTHS,
+    size: Size = "base",
+    progress: Progress = silent,
+) -> list[Length]:
+    """`repeats` forwards of a pair of random tokens of every kind and length, after a short one, each length in a
+    process of its own; no kind beyond its positions. `model` lends its tokenizer. Raises InputError when it is not
+    found."""
+    source = resolve(model).path
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    found = []
+    with (
+        progress("read pairs", len(planned(kinds, lengths))) as advance,
+        ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool,
+    ):
+        for kind in kinds:
+            with tempfile.TemporaryDirectory() as place:
+                folder = Path(place) / kind
+                pool.submit(RandomWeights(kind, size).convert, source, folder).result()
+                for _, tokens in planned([kind], lengths):
+                    found.append(pool.submit(_measure, folder, kind, tokens, repeats).result())
+                    advance(1)
+    return found
+
+
+def planned(kinds: Sequence[Kind] = KINDS, lengths: Sequence[int] = LENGTHS) -> list[tuple[Kind, int]]:
+    """What is measured: every length that a kind has positions for."""
+    return [(kind, tokens) for kind in kinds for tokens in lengths if tokens <= POSITIONS[kind]]
+
+
+def estimate(repeats: int) -> tuple[float, int]:
+    """Seconds that the whole measurement should take about, and bytes that no process of it should exceed by much.
+
+    From the multiplications of each forward at the speed of one matrix product timed now, and from weights and one
+    layer's attention scores written out.
+    """
+    a = torch.ones(1024, 1024)
+    started = time.perf_counter()
+    for _ in range(4):
+        a @ a
+    speed = 4 * 2 * 1024**3 / (time.perf_counter() - started)
+    work, bytes_ = 0.0, 0
+    for kind, tokens in planned():
+        layers, width, heads, inner, rows = shape(kind)
+        gated = 1 if kind == "bert" else 1.5
+        weights = layers * (4 * width**2 + 2 * gated * width * inner)
+        work += repeats * (2 * weights * tokens + 4 * layers * width * tokens**2)
+        bytes_ = max(bytes_, 4 * int(weights + rows * width + heads * tokens**2 + 8 * inner * tokens))
+    return work / speed, LIBRARIES + bytes_
+
+
+def length_table(points: Sequence[Length]) -> list[list[str]]:
+    """Rows, header first: medians."""
+    rows = [["model", "tokens", "seconds [min, max]", "tokens/s", "MiB at peak"]]
+    for point in points:
+        middle = statistics.median(point.seconds)
+        spread = f"{middle:.3f} [{min(point.seconds):.3f}, {max(point.seconds):.3f}]"
+        speed = f"{point.tokens / middle:,.0f}"
+        rows.append([point.kind, f"{point.tokens:,}", spread, speed, f"{point.peak / 2**20:,.0f}"])
+    return rows
+
+
+def _measure(folder: Path, kind: Kind, tokens: int, repeats: int) -> Length:
+    reuse_freed()
+    scorer = Reranker.load(folder)
+    scorer.module.to("cpu").eval()
+    seconds = []
+    for length in (WARM, *[tokens] * repeats):
+        started = time.perf_counter()
+        _read(scorer, length)
+        seconds.append(time.perf_counter() - started)
+    return Length(kind, tokens, tuple(seconds[1:]), resident("VmHWM"))
+
+
+def _read(scorer: Reranker, tokens: int) -> None:
+    """One forward of a pair of exactly so many random tokens."""
+    ids = np.random.default_rng(tokens).integers(0, len(scorer.model.tokenizer), tokens, dtype=np.int32)
+    specials = len(scorer.pair(ids[:0], ids[:0]).ids)
+    pair = scorer.pair(ids[:QUERY], ids[QUERY : tokens - specials])
+    with torch.inference_mode():
+        score_pairs(scorer, [pair], np.array([0]))

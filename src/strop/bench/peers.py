@@ -1,0 +1,243 @@
+"""Benchmarks: strop and sentence-transformers on the same work in turns, and the clocks of answering queries."""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sentence_transformers import SentenceTransformer
+
+from strop.artifacts.progress import Progress
+from strop.artifacts.store import store
+from strop.bench import latency
+from strop.bench.process_memory import reuse_freed
+from strop.collection import door
+from strop.collection.lazy_documents import Contents
+from strop.models.dense import Dense
+from strop.models.pretrained import BASE, resolve
+from strop.negatives.examples import Examples
+from strop.negatives.positives import positive_groups
+from strop.negatives.sampled import Uniform
+from strop.records.errors import InputError
+from strop.retrieval import encode, stages
+from strop.training import loop
+from strop.training.recipes import THESIS_FULL
+from strop.training.stage import texts_of
+
+PASSAGES = 1000
+BATCH = 32
+UPDATES = 2
+
+#: Queries that are timed: the first of the test split, or all there are.
+QUERIES = 10_000
+#: Chunks of the loop beside strop's own search: those of "When Fine-Tuning Fails", for the base and for LoRA.
+CHUNKS = (45, 89)
+
+#: Does the work once and returns its seconds.
+Timed = Callable[[], float]
+
+
+def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
+    """Rows of a table, header first: both medians in seconds, and the median, least and largest paired ratio.
+
+    Both sides work as they come: strop keeps freed memory (`reuse_freed`), its peer does what it does. Raises
+    InputError on an unknown name, or when the peer is not installed.
+    """
+    known = {
+        "encode": (f"encode {PASSAGES:,} passages", _encode, _encode_peer),
+        "train": (f"train {UPDATES} updates of {BATCH} triplets", _train, _train_peer),
+    }
+    if name != "all" and name not in known:
+        raise InputError(
+            f"there is no benchmark {name!r}", remedy=f"Choose all, {', '.join(known)}, latency, memory or lengths"
+        )
+    examples_of(1)  # the embedded collection is extracted once, not by each worker
+    rows = [["benchmark", "strop", "peer", "ratio [min, max]"]]
+    for label in known if name == "all" else [name]:
+        what, build, build_peer = known[label]
+        with _worker(build) as ours, _worker(build_peer) as theirs, progress(what, repeats) as advance:
+            pairs = []
+            for _ in range(repeats):
+                pairs.append((ours(), theirs()))
+                advance(1)
+        ratios = [b / a for a, b in pairs]
+        mine, peers = (statistics.median(column) for column in zip(*pairs, strict=True))
+        spread = f"{statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"
+        rows.append([what, f"{mine:.2f} s", f"{peers:.2f} s", spread])
+    return rows
+
+
+def latencies(model: str, on: str, repeats: int, progress: Progress) -> list[list[str]]:
+    """Rows of a table, header first: how long a model takes to answer a collection's test queries, and where.
+
+    strop's own search, and the chunked loop of `latency.Chunked`, in turns. Stages are medians over repeats of the
+    seconds for all queries; percentiles are milliseconds for a batch of `latency.BATCH`. Passages are encoded before
+    the clock runs, and stay encoded.
+    """
+    data, pretrained = door.load(on, "test", store().root / "docstrings"), resolve(model)
+    documents = {d.id: d.contents for d in data.documents.values()}
+    found = stages.Vectors.load(stages.encode_texts(store(), pretrained, documents, "document", progress))
+    encoder = Dense.load(pretrained.path)
+    conditions = [latency.Condition("strop's search", encoder, latency.Exact())]
+    conditions += [latency.Condition(f"{n} chunks", encoder, latency.Chunked(n)) for n in CHUNKS]
+    texts = [q.text for q in data.queries.values()][:QUERIES]
+    with progress(f"answer {len(texts):,} queries in turns", len(texts) * repeats * len(conditions)) as advance:
+        timings = latency.measure(conditions, texts, found.matrix[:], repeats, progress=advance)
+    rows = [["way to search", *(f"{stage} s" for stage in latency.STAGES), "p50 ms", "p95 ms", "p99 ms", "queries/s"]]
+    for condition in conditions:
+        own = [t for t in timings if t.condition == condition.name]
+        medians = [statistics.median(t.seconds(stage) for t in own) for stage in latency.STAGES]
+        seen = latency.latencies(timings, condition.name)
+        rows.append([condition.name, *(f"{s:.2f}" for s in medians)])
+        rows[-1] += [f"{1000 * p:.0f}" for p in (seen.p50, seen.p95, seen.p99)] + [f"{seen.queries_per_second:.1f}"]
+    return rows
+
+
+@contextmanager
+def _worker(build: Callable[[], Timed]) -> Iterator[Timed]:
+    """A process that does the work whenever asked, warmed up once."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, build), daemon=True)
+    process.start()
+
+    def timed() -> float:
+        here.send(True)
+        said = here.recv()
+        if isinstance(said, InputError):
+            raise said
+        return float(said)
+
+    try:
+        timed()
+        yield timed
+    finally:
+        process.kill()
+
+
+def _serve(pipe: Connection, build: Callable[[], Timed]) -> None:
+    try:
+        timed = build()
+        while pipe.recv():
+            pipe.send(timed())
+    except InputError as error:
+        pipe.send(error)
+
+
+def _encode() -> Timed:
+    """Docstrings tokenised and encoded in float32."""
+    reuse_freed()
+    texts = _passages()
+    encoder = Dense.load(resolve(BASE).path)
+
+    def timed() -> float:
+        started = time.perf_counter()
+        tokens = encoder.tokenize(texts, "document")
+        encode.encode(encoder, tokens, "document", np.empty((len(tokens), encoder.dimension), dtype=np.float32))
+        return time.perf_counter() - started
+
+    return timed
+
+
+def _encode_peer() -> Timed:
+    """`SentenceTransformer.encode` as it comes."""
+    texts = _passages()
+    model = SentenceTransformer(str(resolve(BASE).path))
+
+    def timed() -> float:
+        started = time.perf_counter()
+        model.encode(texts, show_progress_bar=False)
+        return time.perf_counter() - started
+
+    return timed
+
+
+def _train() -> Timed:
+    """One epoch of triplets with AdamW, tokenising included."""
+    reuse_freed()
+    examples = examples_of(BATCH * UPDATES)
+
+    def timed() -> float:
+        encoder = Dense.load(resolve(BASE).path)
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+            recipe = replace(THESIS_FULL, updates=UPDATES)
+            loop.train(encoder, recipe, examples.groups, queries, documents, 0, Path(folder))
+            return time.perf_counter() - started
+
+    return timed
+
+
+def _train_peer() -> Timed:
+    """The same epoch by `SentenceTransformerTrainer`."""
+    try:
+        from datasets import Dataset
+    except ImportError:
+        raise InputError(
+            "the trainer of sentence-transformers needs the package datasets",
+            remedy="Run 'make bench', or: pip install 'strop[bench]'",
+        ) from None
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+    from sentence_transformers.sentence_transformer.losses import TripletLoss
+    from transformers import TrainerCallback
+
+    examples = examples_of(BATCH * UPDATES)
+    columns = {
+        "anchor": [examples.queries[g.query_id] for g in examples.groups],
+        "positive": [examples.documents[g.positives[0]] for g in examples.groups],
+        "negative": [examples.documents[g.negatives[0]] for g in examples.groups],
+    }
+
+    class Clock(TrainerCallback):
+        started = ended = 0.0
+
+        def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+            self.started = time.perf_counter()
+
+        def on_train_end(self, *args: Any, **kwargs: Any) -> None:
+            self.ended = time.perf_counter()
+
+    def timed() -> float:
+        model, clock = SentenceTransformer(str(resolve(BASE).path)), Clock()
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = SentenceTransformerTrainingArguments(
+                output_dir=folder,
+                per_device_train_batch_size=BATCH,
+                max_steps=UPDATES,
+                report_to=[],
+                save_strategy="no",
+                disable_tqdm=True,
+                logging_strategy="no",
+                dataloader_pin_memory=False,
+            )
+            SentenceTransformerTrainer(
+                model=model,
+                args=arguments,
+                train_dataset=Dataset.from_dict(columns),
+                loss=TripletLoss(model),
+                callbacks=[clock],
+            ).train()
+        return clock.ended - clock.started
+
+    return timed
+
+
+def _passages() -> list[str]:
+    return list(examples_of(PASSAGES).documents.values())[:PASSAGES]
+
+
+def examples_of(count: int, on: str = "docstrings") -> Examples:
+    """Triplets of a collection with uniform negatives; the same ones every time."""
+    data = door.load(on, "train", store().root / "docstrings")
+    groups = positive_groups(data, first_only=True)[:count]
+    return Examples.of(Uniform()(groups, list(Contents(data.documents, data.reserved)), seed=0), data)

@@ -1,0 +1,157 @@
+"""Peak memory of one training step against its batch: full tuning and LoRA; graphs kept, kept in chunks, recomputed."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strop.artifacts.progress import Progress, silent
+from strop.bench.process_memory import resident, reuse_freed
+from strop.losses.contrastive import InfoNCE
+from strop.models.adapters import Full, LoRA, Tuning
+from strop.models.dense import Dense
+from strop.models.encoder import represent_rows
+from strop.models.pretrained import BASE, resolve
+from strop.models.scoring import Cosine, Representation
+from strop.models.tokens import Ints
+from strop.records.documents import Group
+from strop.records.errors import InputError
+from strop.training import step
+from strop.training.batches import assemble
+from strop.training.optimizers import AdamW
+
+TUNINGS: dict[str, Tuning] = {"full": Full(), "LoRA": LoRA()}
+#: One undivided batch; chunks whose graphs are kept; chunks that are represented twice.
+MODES = ("plain", "chunked", "recomputed")
+#: Pairs of a query and its document. The last is one that graphs of a batch of the first should not bound.
+BATCHES, LARGE = (32, 64, 128), 1024
+#: Tokens of every text, and padded tokens of a chunk (`Recipe.token_budget`).
+LENGTH, BUDGET = 16, 2048
+
+_RESET = Path("/proc/self/clear_refs")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Peak bytes of one update: weights, gradients, AdamW's moments and everything a step holds.
+
+    On a GPU `peak` is what torch allocated and `reserved` what it took of the device; without one `peak` is what was
+    resident beyond the libraries, and `reserved` None.
+    """
+
+    tuning: str
+    mode: str
+    batch: int
+    peak: int
+    reserved: int | None
+
+
+def memory_points(
+    model: str = BASE,
+    batches: Sequence[int] = BATCHES,
+    large: int = LARGE,
+    length: int = LENGTH,
+    progress: Progress = silent,
+) -> list[Memory]:
+    """One step of in-batch InfoNCE, float32, on `batch` pairs of random tokens, each in a process of its own.
+
+    Every tuning in every mode on every batch, and recomputed on `large` as well. Raises InputError where neither a GPU
+    nor Linux can tell, and when the model is not found or has no room for `length` tokens.
+    """
+    if not torch.cuda.is_available() and not _RESET.exists():
+        raise InputError("peak memory is told by a GPU or by Linux alone", remedy="Measure on one of them")
+    folder = resolve(model).path
+    longest = Dense.load(folder).max_length
+    if length > longest:
+        raise InputError(f"texts of {length} tokens are longer than the model's {longest}", remedy="Measure shorter")
+    steps = [(mode, batch) for mode in MODES for batch in (*batches, *([large] if mode == "recomputed" else []))]
+    # Started once and forked for each measurement: libraries are loaded once, and what one leaves no other finds.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    found = []
+    with (
+        progress("measure peak memory", len(TUNINGS) * len(steps)) as advance,
+        ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool,
+    ):
+        for tuning in TUNINGS:
+            for mode, batch in steps:
+                found.append(pool.submit(_measure, folder, tuning, mode, batch, length).result())
+                advance(1)
+    return found
+
+
+def memory_table(points: Sequence[Memory]) -> list[list[str]]:
+    """Rows, header first: MiB by tuning and mode (of what was reserved too, where there is a GPU), a column a batch."""
+    batches = sorted({point.batch for point in points})
+    rows = [["MiB at peak", *(f"{batch:,} pairs" for batch in batches)]]
+    for tuning, mode in dict.fromkeys((point.tuning, point.mode) for point in points):
+        own = {point.batch: point for point in points if (point.tuning, point.mode) == (tuning, mode)}
+        peaks = {batch: point.peak for batch, point in own.items()}
+        taken = {batch: point.reserved for batch, point in own.items() if point.reserved is not None}
+        rows += [
+            [f"{tuning}, {mode}{what}", *(f"{seen[b] / 2**20:,.0f}" if b in seen else "" for b in batches)]
+            for what, seen in (("", peaks), (" (reserved)", taken))
+            if seen
+        ]
+    return rows
+
+
+def _measure(folder: Path, tuning: str, mode: str, batch: int, length: int) -> Memory:
+    """One update after a first small one, which leaves the moments that every later update finds."""
+    reuse_freed()  # as every training does
+    torch.manual_seed(0)
+    encoder = Dense.load(folder)
+    TUNINGS[tuning].prepare(encoder, seed=0)
+    encoder.module.train()
+    optimizer = AdamW().build(encoder.module.named_parameters())
+    update = partial(_update, encoder, optimizer, mode, length)
+    update(2)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        update(batch)
+        return Memory(tuning, mode, batch, torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved())
+    held = sum(_bytes(p) for p in encoder.module.parameters())
+    held += sum(_bytes(value) for state in optimizer.state.values() for value in state.values())
+    return Memory(tuning, mode, batch, held + _resident_increase(partial(update, batch)), None)
+
+
+def _update(encoder: Dense, optimizer: torch.optim.Optimizer, mode: str, length: int, batch: int) -> None:
+    rng = np.random.default_rng(batch)
+    vocabulary = int(encoder.transformer.model.config.vocab_size)
+    rows = list(rng.integers(1, vocabulary, (2 * batch, length), dtype=np.int32))
+    made = assemble([Group(f"q{i}", (f"d{i}",)) for i in range(batch)], in_batch=True)
+    every = np.arange(2 * batch)
+    most = len(every) if mode == "plain" else max(1, BUDGET // length)
+    pieces: list[Ints] = [every[i : i + most] for i in range(0, len(every), most)]
+
+    def loss_of(texts: Representation) -> Tensor:
+        scores = Cosine()(texts[:batch], texts[batch:])
+        return InfoNCE(0.05)(scores, made.targets.to(encoder.device), made.mask.to(encoder.device))
+
+    represent = partial(represent_rows, encoder, rows, role="document")
+    step.gradient(represent, pieces, loss_of, recompute=mode == "recomputed")
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def _resident_increase(work: Callable[[], None]) -> int:
+    """Bytes by which this process's resident memory rose at most while it worked."""
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed before would be taken for the work's
+    before = resident("VmRSS")
+    _RESET.write_text("5")  # the peak starts anew: proc(5)
+    work()
+    return resident("VmHWM") - before
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

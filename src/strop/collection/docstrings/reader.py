@@ -1,0 +1,111 @@
+"""The embedded collection: search for a known docstring of the installed scientific packages by its summary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from strop.collection.docstrings.pool import SPLITS, Entry, entries
+from strop.collection.docstrings.source import package_docstrings, package_version
+from strop.collection.docstrings.text import Pair, pair
+from strop.collection.fingerprint import fingerprint
+from strop.records.documents import Collection, Document, Query
+from strop.records.errors import InputError
+
+NAME = "docstrings"
+
+#: Rises whenever the same sources would give other pairs, groups or splits.
+EXTRACTOR = 4
+
+#: package -> (its distribution, the version whose docstrings the published scores are about).
+PACKAGES = {
+    "accelerate": ("accelerate", "1.15.0"),
+    "fsspec": ("fsspec", "2026.9.0"),
+    "huggingface_hub": ("huggingface_hub", "2.4.0"),
+    "joblib": ("joblib", "1.6.0"),
+    "mpmath": ("mpmath", "1.3.0"),
+    "networkx": ("networkx", "3.6.1"),
+    "numpy": ("numpy", "2.4.6"),
+    "peft": ("peft", "0.21.2"),
+    "scipy": ("scipy", "1.17.1"),
+    "sentence_transformers": ("sentence-transformers", "6.2.0"),
+    "sklearn": ("scikit-learn", "1.9.1"),
+    "sympy": ("sympy", "1.14.0"),
+    "torch": ("torch", "2.13.0"),
+    "transformers": ("transformers", "5.23.0"),
+}
+
+
+def read_docstrings(split: str, cache: Path | None = None) -> Collection:
+    """One split: every document of the pool, and the split's queries.
+
+    A query is one summary sentence; relevant are its own document and its twins'. A document holds the rest of the
+    docstring; its domain is the package. Reserved are the documents of all other splits. The versions of the
+    packages are part of the fingerprint. With `cache`, the pool is kept in that folder, under the versions.
+    Raises InputError on an unknown split or a missing package.
+    """
+    if split not in SPLITS:
+        raise InputError(f"{NAME} has no split {split!r}", remedy=f"Splits there: {', '.join(SPLITS)}")
+    versions = {package: package_version(package, distribution) for package, (distribution, _) in PACKAGES.items()}
+    pool = _cached_pool(versions, cache) if cache else extract()
+    documents = {e.pair.id: Document(e.pair.id, e.pair.body, domain=e.pair.package) for e in pool}
+    twins: dict[str, list[str]] = {}
+    for entry in pool:
+        twins.setdefault(entry.twins, []).append(entry.pair.id)
+    queries: dict[str, Query] = {}
+    qrels: dict[str, dict[str, int]] = {}
+    asked: set[tuple[str, str]] = set()
+    for entry in pool:
+        question = (entry.twins, entry.pair.summary.casefold())
+        if entry.split == split and question not in asked:
+            asked.add(question)
+            query_id = f"q:{entry.pair.id}"
+            queries[query_id] = Query(query_id, entry.pair.summary)
+            qrels[query_id] = dict.fromkeys(twins[entry.twins], 1)
+    reserved = frozenset(entry.pair.id for entry in pool if entry.split != split)
+    contents = fingerprint(documents, queries, qrels, reserved)
+    return Collection(
+        name=NAME,
+        split=split,
+        documents=documents,
+        queries=queries,
+        qrels=qrels,
+        fingerprint=hashlib.sha256(f"{contents} {_stamp(versions)}".encode()).hexdigest(),
+        reserved=reserved,
+        warnings=_differences(versions),
+    )
+
+
+def extract() -> list[Entry]:
+    """The pool, from the sources of the installed packages; about 15 seconds. Equal versions give an equal pool."""
+    return entries([found for package in PACKAGES for d in package_docstrings(package) if (found := pair(d))])
+
+
+def _stamp(versions: dict[str, str]) -> str:
+    return json.dumps([EXTRACTOR, versions], sort_keys=True)
+
+
+def _differences(versions: dict[str, str]) -> tuple[str, ...]:
+    """One sentence when versions differ from those the published scores are about."""
+    other = [
+        f"{package} {versions[package]} instead of {expected}"
+        for package, (_, expected) in PACKAGES.items()
+        if versions[package] != expected
+    ]
+    return (f"{', '.join(other)}: scores are not comparable with the published ones",) if other else ()
+
+
+def _cached_pool(versions: dict[str, str], cache: Path) -> list[Entry]:
+    path = cache / f"docstrings-{hashlib.sha256(_stamp(versions).encode()).hexdigest()[:16]}.json"
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return [Entry(Pair(*members), *rest) for members, *rest in rows]
+    except (OSError, ValueError, TypeError):  # not there, or damaged: made anew
+        pool = extract()
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_text(json.dumps(pool), encoding="utf-8")
+    os.replace(partial, path)
+    return pool

@@ -1,0 +1,76 @@
+"""The `strop` command: its subcommands in the order of the work, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import typer
+
+from strop.commands.bench import bench_command
+from strop.commands.data import data
+from strop.commands.doctor import doctor_command
+from strop.commands.evaluate import evaluate_command
+from strop.commands.explain import explain_command
+from strop.commands.export import export_command
+from strop.commands.fuse import fuse_command
+from strop.commands.mine import mine_command
+from strop.commands.rerank import rerank_command
+from strop.commands.search import search_command
+from strop.commands.study import study
+from strop.commands.teach import teach_command
+from strop.commands.train import train_command
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Fine-tune neural retrievers, settle whether it helped, and see why.",
+    epilog="Exit codes: 0 done, 1 something failed, 2 unusable input. Artifacts live in .strop or $STROP_HOME.",
+)
+app.add_typer(data, name="data")
+app.add_typer(study, name="study")
+app.command("mine")(mine_command)
+app.command("train")(train_command)
+app.command("teach")(teach_command)
+app.command("search")(search_command)
+app.command("fuse")(fuse_command)
+app.command("rerank")(rerank_command)
+app.command("evaluate")(evaluate_command)
+app.command("explain")(explain_command)
+app.command("export")(export_command)
+app.command("doctor")(doctor_command)
+app.command("bench")(bench_command)
+
+
+def main() -> Any:
+    """The command, with one line and exit code 2 for bad input instead of a traceback."""
+    import warnings
+
+    from strop.bench.process_memory import reuse_freed
+    from strop.records.errors import InputError, InputWarning, NonFiniteLossError
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, InputWarning):
+            typer.secho(f"warning: {message}", err=True, fg=typer.colors.YELLOW)
+        else:
+            shown(message, category, *place, **more)
+
+    # Threads that spin while they wait cost threefold once another program wants a core. Read when torch loads.
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    reuse_freed()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        shown, warnings.showwarning = warnings.showwarning, show
+        try:
+            return app(prog_name="strop")
+        except InputError as error:
+            typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+            sys.exit(2)
+        except (NonFiniteLossError, OSError) as error:  # OSError: a full disk, a folder one may not write to
+            typer.secho(f"stopped: {error}", err=True, fg=typer.colors.RED)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            typer.secho("stopped; the same command goes on from here", err=True)
+            sys.exit(130)

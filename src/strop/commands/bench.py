@@ -1,0 +1,55 @@
+"""`strop bench`: speed and cost, measured here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+import typer
+
+from strop.commands.options import BASE, DOCSTRINGS, Settings
+from strop.records.errors import InputError
+
+
+def bench_command(
+    name: Annotated[str, typer.Argument(help="encode, train, all (of these two), latency, memory or lengths.")] = "all",
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds of A B A B.")] = 3,
+    model: Annotated[str, typer.Option(help="Whose latency, memory or training: a folder or a hub id.")] = BASE,
+    on: Annotated[str, typer.Option(help="The collection whose queries it answers, or trains on.")] = DOCSTRINGS,
+    recipe: Annotated[
+        str | None, typer.Option(help="With train: what this recipe costs with AdamW and with Lion.")
+    ] = None,
+    architecture: Annotated[
+        str | None, typer.Option("--as", metavar="bert|gte|modernbert", help="Of real size, with random weights.")
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Speed against sentence-transformers on the same work, in turns; a model's latency; an update's peak memory; or
+    what reading pairs costs by their length."""
+    from strop.bench import optimizer_cost, pair_lengths, peers, step_memory
+    from strop.commands.terminal import progress, table
+    from strop.models.random_weights import POSITIONS, RandomWeights
+    from strop.training.recipes import parsed
+    from strop.training.recipes import recipe as named
+
+    if (recipe or settings) and not (recipe and name == "train"):
+        raise InputError("--recipe and --set belong to bench train", remedy="Write bench train --recipe NAME")
+    if architecture is not None and (architecture not in POSITIONS or not recipe):
+        known = ", ".join(POSITIONS)
+        raise InputError(f"--as {architecture!r} is nothing to measure", remedy=f"Give --recipe and one of {known}")
+    if recipe:
+        weights = RandomWeights(cast(Any, architecture), "base") if architecture else None
+        chosen = named(recipe, parsed(settings or []))
+        measured = optimizer_cost.efficiencies(chosen, model, on, repeats, progress, weights)
+        table(measured, f"{recipe} on {on}, {repeats} repeats of {optimizer_cost.TIMED} updates")
+    elif name == "latency":
+        table(peers.latencies(model, on, repeats, progress), f"{model} on {on}, {repeats} repeats")
+    elif name == "memory":
+        points = step_memory.memory_points(model, progress=progress)
+        table(step_memory.memory_table(points), f"one update of {model}, {step_memory.LENGTH} tokens a text")
+    elif name == "lengths":
+        seconds, most = pair_lengths.estimate(repeats)
+        typer.echo(f"about {seconds / 60:.0f} minutes of forwards, at most {most / 2**30:.0f} GiB", err=True)
+        lengths = pair_lengths.length_points(model, repeats, progress=progress)
+        table(pair_lengths.length_table(lengths), f"a forward of one pair, {repeats} times, float32, random weights")
+    else:
+        table(peers.benchmarks(name, repeats, progress), "strop against sentence-transformers")

@@ -1,0 +1,78 @@
+"""`strop data`: look at a collection, or write one as a BEIR folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from strop.commands.options import BASE, DOCSTRINGS, Collection, Json, Model
+
+data = typer.Typer(no_args_is_help=True, help="Look at collections, or write one as a BEIR folder.")
+
+
+def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
+    """The audit of every split of a collection, lengths as `model`'s tokenizer counts them."""
+
+    from strop.collection import door
+    from strop.collection.audit import audit
+    from strop.collection.docstrings import misses
+    from strop.commands.inputs import cache
+    from strop.models.loading import load
+    from strop.models.pretrained import resolve
+
+    splits = [door.load(collection, split, cache()) for split in door.splits(collection)]
+    encoder = load(resolve(model).path)
+    found = audit(splits, encoder.token_counts, encoder.max_length)
+    if collection == DOCSTRINGS:
+        found["readings"].append(misses.reading())
+    return {**found, "seen by the base": _exposure(model)}
+
+
+def data_export(collection: str, out: str | Path) -> Path:
+    """Write a collection as a BEIR folder; `out` must be empty or absent."""
+
+    from strop.collection import beir_export, door
+    from strop.commands.inputs import cache
+
+    beir_export.write_beir([door.load(collection, split, cache()) for split in door.splits(collection)], out)
+    return Path(out)
+
+
+def _exposure(model: str) -> str:
+    """What the base has seen, from its card; unknown models are said to be unknown."""
+
+    from strop.models.pretrained import BASE
+
+    if model.split("@")[0].removeprefix("sentence-transformers/") == BASE.removeprefix("sentence-transformers/"):
+        return "MS MARCO, Natural Questions, S2ORC, code search and 1 billion pairs in all (its model card)"
+    return "not known here: read the model's card"
+
+
+@data.command("inspect")
+def data_inspect_command(
+    collection: Collection = DOCSTRINGS,
+    model: Model = BASE,
+    json_out: Json = False,
+) -> None:
+    """Audit a collection: counts, lengths, duplicates, overlap of train and test, what the base has seen."""
+    from strop.commands.terminal import console
+
+    found = data_inspect(collection, model)
+    if json_out:
+        import json
+
+        typer.echo(json.dumps(found, indent=1))
+        return
+    for reading in found["readings"]:
+        console.print(f"- {reading}", markup=False)
+    console.print(f"- Seen by the base: {found['seen by the base']}.", markup=False)
+    for warning in found["warnings"]:
+        console.print(f"[yellow]warning[/] {warning}")
+
+
+@data.command("export")
+def data_export_command(collection: Collection, out: Path) -> None:
+    """Write a collection, every split, as a BEIR folder."""
+    typer.echo(data_export(collection, out))

@@ -1,0 +1,207 @@
+"""What is installed, which devices and caches there are, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from strop.artifacts.store import store
+from strop.models.pretrained import BASE, resolve
+from strop.records.errors import InputError
+
+#: A machine with less does not finish the quick scale comfortably.
+MEMORY_GB = 4
+DISK_GB = 2
+#: The longest the hub is waited for.
+PATIENCE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `missing`: strop cannot do its work; `warn`: it can, with what `what` says."""
+
+    name: str
+    state: Literal["ok", "warn", "missing"]
+    what: str
+    remedy: str = ""
+
+
+def doctor(artifacts: str | Path = ".strop") -> list[Finding]:
+    """Every finding, in the order to show them. Reads only; at most one network request of two seconds, and none
+    when HF_HUB_OFFLINE is set."""
+    hub = _hub()
+    return [
+        *_python(),
+        *_libraries(),
+        *_devices(),
+        *_memory(),
+        _base(reachable=hub.state == "ok"),
+        hub,
+        _artifacts(Path(artifacts)),
+    ]
+
+
+def healthy(findings: list[Finding]) -> bool:
+    return all(finding.state != "missing" for finding in findings)
+
+
+def _python() -> Iterator[Finding]:
+    isolated = "" if sys.prefix != sys.base_prefix else ", not in an environment of its own"
+    yield Finding("strop", "ok", f"{version('strop')} in {Path(__file__).parents[1]}")
+    yield Finding("Python", "ok", f"{platform.python_version()}{isolated}, {sys.executable}")
+    yield Finding("platform", "ok", f"{platform.platform()}, {_cores()} cores")
+
+
+def _cores() -> int:
+    """Those this process may use, which in a container are fewer than the machine has."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
+def _libraries() -> Iterator[Finding]:
+    """Each requirement that is unmet, then one line for all that are met."""
+    from packaging.requirements import Requirement
+
+    met = []
+    for text in requires("strop") or ():
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        remedy = f"pip install '{requirement.name}{requirement.specifier}'"
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            yield Finding(requirement.name, "missing", f"not installed; {requirement.specifier} is needed", remedy)
+            continue
+        if requirement.specifier.contains(found, prereleases=True):
+            met.append(f"{requirement.name} {found}")
+        else:
+            tested = f"{found} is outside the tested range {requirement.specifier}"
+            yield Finding(requirement.name, "warn", tested, remedy)
+    yield Finding("libraries", "ok", ", ".join(met))
+
+
+def _devices() -> Iterator[Finding]:
+    try:
+        import torch
+    except Exception as error:  # a broken build says so in many ways
+        remedy = "Reinstall it: pip install --force-reinstall torch"
+        if os.name == "nt":
+            remedy += "; on Windows it also needs the Microsoft Visual C++ Redistributable"
+        yield Finding("torch", "missing", f"does not load: {error}", remedy)
+        return
+    yield Finding("device cpu", "ok", f"{torch.get_num_threads()} threads")
+    if torch.cuda.is_available():
+        for i in range(torch.cuda.device_count()):
+            device = torch.cuda.get_device_properties(i)
+            yield Finding(f"device cuda:{i}", "ok", f"{device.name}, {device.total_memory / 1e9:.0f} GB")
+    elif shutil.which("nvidia-smi"):
+        built = f"torch {torch.__version__} was built for CUDA {torch.version.cuda}"
+        yield Finding(
+            "device cuda",
+            "warn",
+            "an NVIDIA driver is here, but torch cannot use it: "
+            + (f"{built}, which the driver may be too old for" if torch.version.cuda else "its build has no CUDA"),
+            "Install a matching build, see pytorch.org/get-started",
+        )
+    if torch.backends.mps.is_available():
+        yield Finding("device mps", "ok", "Apple GPU")
+
+
+def _memory() -> Iterator[Finding]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    what = f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} free"
+    if memory.available < MEMORY_GB * 1e9:
+        yield Finding("memory", "warn", what, f"Close other programs; the quick scale wants {MEMORY_GB} GB")
+    else:
+        yield Finding("memory", "ok", what)
+
+
+def _base(reachable: bool) -> Finding:
+    try:
+        base = resolve(BASE, fetch=False)
+    except InputError as error:
+        if reachable and "cache" in error.problem:
+            return Finding("base model", "warn", f"{BASE} will be fetched on first use (91 MB)")
+        return Finding("base model", "missing", error.problem, error.remedy)
+    return Finding("base model", "ok", f"{BASE} from the {base.source}, SHA-256 {base.sha256[:12]}… as it must be")
+
+
+def _hub() -> Finding:
+    from huggingface_hub.constants import ENDPOINT, HF_HUB_CACHE, HF_HUB_OFFLINE
+
+    cache = f"cache {HF_HUB_CACHE}, {_gigabytes(Path(HF_HUB_CACHE)):.1f} GB"
+    if HF_HUB_OFFLINE:
+        return Finding("model hub", "warn", f"not used: HF_HUB_OFFLINE is set; {cache}", "Unset it to fetch models")
+    if _answers(ENDPOINT):
+        return Finding("model hub", "ok", f"{ENDPOINT} answers; {cache}")
+    remedy = "Models given as folders, the base's wheel and what is cached work without it; a proxy goes in HTTPS_PROXY"
+    return Finding("model hub", "warn", f"{ENDPOINT} does not answer; {cache}", remedy)
+
+
+def _answers(address: str) -> bool:
+    """Whether anything at all comes back in time; in a thread, because looking up a name has no time limit."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        request = urllib.request.Request(address, method="HEAD")
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS):
+                answered.set()
+        except (OSError, ValueError):
+            pass
+
+    threading.Thread(target=ask, daemon=True).start()
+    return answered.wait(PATIENCE_SECONDS)
+
+
+def _artifacts(root: Path) -> Finding:
+    root = root.resolve()
+    there = next(folder for folder in (root, *root.parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free / 1e9
+    held = f"{_gigabytes(root):.1f} GB" if root.is_dir() else "not made yet"
+    what = f"{root}, {held}; {free:.0f} GB free on its disk"
+    if not os.access(there, os.W_OK):
+        return Finding("artifacts", "missing", f"{there} cannot be written to", "Run in a folder of your own")
+    if free < DISK_GB:
+        return Finding("artifacts", "warn", what, f"Free some space, or remove {root}: it can be computed again")
+    return Finding("artifacts", "ok", what)
+
+
+def _gigabytes(folder: Path) -> float:
+    """Files under a folder, links not followed (a hub's snapshots are links to its blobs)."""
+    held = (path.lstat().st_size for path in folder.rglob("*") if not path.is_symlink() and path.is_file())
+    return sum(held) / 1e9
+
+
+COLOURS = {"ok": "green", "warn": "yellow", "missing": "red"}
+
+
+def doctor_command() -> None:
+    """What is installed, which devices and caches there are, what is missing and how to get it."""
+    from rich.markup import escape
+
+    from strop.commands.terminal import console
+
+    findings = doctor(store().root)
+    for finding in findings:
+        state = f"[{COLOURS[finding.state]}]{finding.state:>7}[/]"
+        console.print(f"{state}  {escape(finding.name)}: {escape(finding.what)}")
+        if finding.remedy:
+            console.print(f"         {escape(finding.remedy)}")
+    raise typer.Exit(0 if healthy(findings) else 1)

@@ -1,0 +1,147 @@
+"""`strop evaluate`: TREC runs and judgments in, measures and paired tests out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from strop.commands.options import DOCSTRINGS
+from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from strop.evaluation.comparison import MeasureComparison, Reordering
+
+
+#: What the columns of a comparison are.
+COMPARED = "Differences are first - second: bootstrap interval, p of the randomisation test, Holm-corrected here."
+
+
+def evaluate(
+    run: str | Path,
+    qrels: str,
+    split: str = "test",
+    against: str | Path | None = None,
+    measures: Iterable[str] = (),
+    relevance_level: int = 1,
+) -> dict[str, dict[str, float]] | list[MeasureComparison]:
+    """Values per measure and query of a TREC run; with `against`, a run too, their comparison measure by measure.
+
+    `qrels` is a TREC qrels file, or a collection whose `split` is judged. Warns of judged queries that a run lacks,
+    which score 0; raises InputError when it has none of them.
+    """
+
+    from strop.commands.inputs import judgments
+    from strop.evaluation.comparison import compare_runs, read_judged_run
+    from strop.evaluation.measures import MEASURES
+    from strop.evaluation.measures import evaluate as measure
+
+    judged = judgments(qrels, split)
+    first = read_judged_run(run, judged)
+    if against is None:
+        return measure(first, judged, tuple(measures) or MEASURES, relevance_level)
+    return compare_runs(first, read_judged_run(against, judged), judged, tuple(measures) or MEASURES, relevance_level)
+
+
+def evaluate_reordered(
+    run: str | Path,
+    qrels: str,
+    candidates: str | Path,
+    depth: int = 100,
+    split: str = "test",
+    measures: Iterable[str] = (),
+    relevance_level: int = 1,
+) -> Reordering:
+    """A TREC run that reorders the first `depth` documents of the run `candidates`, beside the most that any order of
+    them reaches. Runs and `qrels` as `commands.evaluate` reads them; raises InputError as `evaluate.reordering` does.
+    """
+
+    from strop.commands.inputs import judgments
+    from strop.evaluation.comparison import read_judged_run, reordering
+    from strop.evaluation.measures import MEASURES
+
+    judged = judgments(qrels, split)
+    made, first = (read_judged_run(path, judged) for path in (run, candidates))
+    return reordering(made, first, judged, depth, tuple(measures) or MEASURES, relevance_level)
+
+
+def comparison_rows(compared: Sequence[MeasureComparison]) -> list[list[str]]:
+    rows = [["measure", "first", "second", "difference [95 %]", "p", "won/tied/lost"]]
+    for each in compared:
+        c = each.comparison
+        rows.append(
+            [
+                each.measure,
+                f"{c.mean_a:.4f}",
+                f"{c.mean_b:.4f}",
+                f"{c.difference:+.4f} [{c.low:+.4f}, {c.high:+.4f}]",
+                f"{each.holm_p:.4f}",
+                f"{c.won}/{c.tied}/{c.lost}",
+            ]
+        )
+    return rows
+
+
+def reordering_table(found: Reordering, runs: str) -> None:
+    """Each measure of a reordered run beside its candidates' and their ceiling; below it how far to trust them."""
+
+    from strop.commands.terminal import say, table
+    from strop.evaluation.comparison import JUDGED
+    from strop.evaluation.measures import averaged, mean
+
+    rows = [["measure", "mean", "candidates", "ceiling", "can see"]]
+    for each in found.measures:
+        means = (averaged(each.measure, values) for values in (each.values, each.first, each.ceiling))
+        seen = "–" if each.detectable is None else f"{each.detectable:.4f}"
+        rows.append([each.measure, *(f"{value:.4f}" for value in means), seen])
+    table(rows, f"{runs}, {len(found.judged)} judged queries, {found.depth}")
+    say(f"{JUDGED} is {mean(found.judged):.4f}: documents without a judgment count as not relevant.")
+    say("Ceiling: the best order of the candidates. Can see: the least difference from them resolved with power .8.")
+
+
+def evaluate_command(
+    run: Annotated[Path, typer.Argument(help="A TREC run.")],
+    against: Annotated[Path | None, typer.Argument(help="A second TREC run to compare it with.")] = None,
+    qrels: Annotated[str, typer.Option(help="A TREC qrels file, or a collection.")] = DOCSTRINGS,
+    split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv to use.")] = "test",
+    measure: Annotated[
+        list[str] | None, typer.Option(help="nDCG@10, RR@10, AP, Rprec, Judged@10, …; repeatable.")
+    ] = None,
+    level: Annotated[int, typer.Option(min=1, help="The lowest grade that counts as relevant.")] = 1,
+    candidates: Annotated[
+        Path | None, typer.Option(help="The TREC run whose first documents it reorders: show what any order reaches.")
+    ] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="How many of them a query: 100 if left out.")] = None,
+    json_out: Annotated[bool, typer.Option("--json", help="Print the values of every query as JSON.")] = False,
+) -> None:
+    """Measure a run, alone or beside the ceiling of its candidates, or compare two with paired tests."""
+    import json
+    from dataclasses import asdict
+
+    from strop.commands.terminal import console, table
+    from strop.evaluation.measures import averaged
+
+    if depth is not None and candidates is None:
+        raise InputError("--depth is that of the candidates", remedy="Give --candidates RUN too, or leave it out")
+    if candidates is not None and against is not None:
+        raise InputError("--candidates belongs to a single run", remedy="Leave the second run or --candidates out")
+    if candidates is not None:
+        args = (run, qrels, candidates, depth or 100, split, measure or (), level)
+        reordered = evaluate_reordered(*args)
+        if json_out:
+            typer.echo(json.dumps(asdict(reordered), indent=1))
+        else:
+            reordering_table(reordered, f"{run} of {candidates}")
+        return
+    found = evaluate(run, qrels, split, against, measure or (), level)
+    if json_out:
+        typer.echo(json.dumps(found if isinstance(found, dict) else list(map(asdict, found)), indent=1))
+    elif isinstance(found, dict):
+        queries = len(next(iter(found.values())))
+        rows = [[name, f"{averaged(name, values):.4f}"] for name, values in found.items()]
+        table([["measure", "mean"], *rows], f"{run}, {queries} judged queries")
+    else:
+        table(comparison_rows(found), f"{run} against {against}, {found[0].comparison.n} judged queries")
+        console.print(COMPARED)

@@ -1,0 +1,104 @@
+"""`strop explain`: what the geometry of a model, or of a model beside its base, says; a Results folder with a page."""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strop.artifacts.progress import Progress, silent
+from strop.artifacts.store import store
+from strop.commands.options import DOCSTRINGS, Split
+from strop.records.errors import InputWarning
+
+
+def explain(
+    model: str,
+    base: str | None = None,
+    collection: str = DOCSTRINGS,
+    split: str = "test",
+    queries: int = 256,
+    documents: int = 1024,
+    progress: Progress = silent,
+) -> Path:
+    """Read the geometry of `model` on a probe of a collection, beside `base` if given; returns a Results folder.
+
+    The folder holds `report.html` too. Models may have been trained by anything: two sentence-transformers folders or
+    hub ids. Raises InputError for a probe larger than the collection.
+    """
+
+    from strop.artifacts.store import content_key, package_sha256
+    from strop.commands.inputs import load
+    from strop.models.pretrained import resolve
+    from strop.monitoring.diagnose import exhibit, pictures, readings, sample_of, weight_distances
+    from strop.monitoring.probe import of_collection
+    from strop.records.results import Results, Row, write_results
+    from strop.report.page import render
+
+    probe = of_collection(load(collection, split), queries, documents)
+    chosen = {name: resolve(name) for name in dict.fromkeys((base, model)) if name}
+    samples = {name: sample_of(store(), each, probe, progress) for name, each in chosen.items()}
+    widths = {name: sample.documents.shape[1] for name, sample in samples.items()}
+    if len(set(widths.values())) > 1:
+        said = " and ".join(f"{name} has {width}" for name, width in widths.items())
+        left_out = "what compares vectors in one space (shift, pictures, weights) is left out"
+        warnings.warn(f"{said} dimensions: {left_out}", InputWarning, stacklevel=2)
+    with progress("read the geometry", len(samples)) as advance:
+        seen = {}
+        for name, sample in samples.items():
+            seen[name] = readings(sample, samples[base] if base and base != name else None)
+            advance(1)
+    shown = exhibit(samples, base, seen)
+    with progress("draw", 1) as advance:
+        shown["pictures"] = pictures(samples, base or model)
+        advance(1)
+    if base and len(samples) > 1 and len(set(widths.values())) == 1:
+        shown["layers"] = {model: weight_distances(chosen[model], chosen[base])}
+    about = {
+        "study": "explain",
+        "title": f"{model} beside {base}" if base else model,
+        "command": shlex.join(["strop", "explain", model, *([base] if base else []), "--on", collection]),
+        "facts": {"Collection": f"{collection}, {split}", "Queries": queries, "Documents": documents}
+        | {("Base" if name == base else "Model"): each.title for name, each in chosen.items()},
+    }
+    rows = tuple(
+        Row("explain", "", name, 0, collection, split, -1, "", f"geometry/{diagnostic}", reading[0])
+        for name, of in shown["models"].items()
+        for diagnostic, reading in {**of["own"], **of["moved"]}.items()
+    )
+    key = content_key(about, {n: m.identity for n, m in chosen.items()}, package_sha256())[:8]
+    folder = store().root / "results" / f"explain-{Path(collection).name}-{key}"
+    write_results(Results(rows, (), {"geometry": shown}, about), folder)
+    render(folder, folder / "report.html")
+    return folder
+
+
+def geometry_table(folder: Path) -> None:
+    """The Results folder of `strop explain` on one screen."""
+
+    from strop.commands.terminal import console, say, table
+    from strop.records.results import read_results
+    from strop.report.geometry import detailed_rows
+
+    results = read_results(folder)
+    rows = detailed_rows(results.exhibits["geometry"])
+    table([("diagnostic", "base", "model", "change or value [95 %]"), *rows], results.record["title"])
+    say("▲ better, ▼ worse, ■ moved: the interval leaves zero out")
+    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
+
+
+def explain_command(
+    model: Annotated[str, typer.Argument(help="A folder or a hub id, however it was trained.")],
+    base: Annotated[str | None, typer.Argument(help="Another to show it beside: the model it was tuned from.")] = None,
+    on: Annotated[str, typer.Option(help="The collection a probe is drawn from.")] = DOCSTRINGS,
+    split: Split = "test",
+    queries: Annotated[int, typer.Option(min=4, help="Queries of the probe.")] = 256,
+    documents: Annotated[int, typer.Option(min=50, help="Documents of the probe.")] = 1024,
+) -> None:
+    """Read a model's geometry on a fixed probe, and how far it is from its base's; a table and a page."""
+    from strop.commands.terminal import progress
+
+    geometry_table(explain(model, base, on, split, queries, documents, progress))

@@ -1,0 +1,60 @@
+"""`strop export`: a training artifact in, a model folder out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strop.artifacts.store import Artifact, store
+from strop.commands.inputs import free
+from strop.records.errors import InputError
+
+
+def export(source: str, out: str | Path) -> Path:
+    """Write a trained model for use elsewhere: `source` is a training artifact's key (or its start) or folder.
+
+    sentence-transformers' layout; a LoRA model is merged, with its adapter in `adapter/`, and a model card is added.
+    """
+
+    from strop.training.stage import TRAIN
+
+    folder, trained = Path(source), store().root / TRAIN.name
+    if not folder.is_dir():
+        found = sorted(p.parent for p in trained.glob(f"{source}*/record.json"))
+        if len(found) != 1:
+            raise InputError(
+                f"{len(found)} trained models have a key that starts with {source!r}",
+                remedy=f"Give the key or folder of one in {trained}",
+            )
+        folder = found[0]
+    artifact = store().find(TRAIN, folder.name)
+    if artifact is None:
+        raise InputError(
+            "no training artifact", where=str(folder), remedy=f"Give the key or folder of one in {trained}"
+        )
+    return write_model(artifact, Path(out))
+
+
+def write_model(artifact: Artifact, out: Path) -> Path:
+    """Write a training artifact's model and its card to `out`, by one rename."""
+    from strop.training.model_card import write_card
+
+    free(out)
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(artifact.path / "model", partial)
+    write_card(artifact, partial / "README.md")
+    os.replace(partial, out)
+    return out
+
+
+def export_command(
+    source: Annotated[str, typer.Argument(help="A training artifact: its key, or the start of it, or its folder.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+) -> None:
+    """Write a trained model in sentence-transformers' layout, with its adapter and a model card."""
+    typer.echo(export(source, out))

@@ -1,0 +1,266 @@
+"""`strop study`: run a paper as a study, cost it, show an open question, report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from strop.artifacts.progress import Progress, silent
+from strop.artifacts.store import store
+from strop.commands.inputs import free
+from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from strop.monitoring.logbook import Course
+    from strop.study.checkpoints.comparison import Compared
+    from strop.study.open_questions import Evidence, Point
+    from strop.study.planning import Plan
+    from strop.study.workbench import Workbench
+
+
+Scale = Annotated[str, typer.Option(help="How much data to use.")]
+Presets = Annotated[list[str] | None, typer.Option("--preset", help="Only this reading of the paper; may be repeated.")]
+On = Annotated[str | None, typer.Option(help="Another collection than the scale's own.")]
+Test = Annotated[
+    list[str] | None, typer.Option("--test", help="A collection to test on too, beside the one trained on; repeatable.")
+]
+Candidates = Annotated[
+    list[str] | None,
+    typer.Option(help="A TREC run over a --test collection: only its documents are ranked there; repeatable."),
+]
+NAME = "when_finetuning_fails"
+Study = Annotated[str, typer.Argument(help="A study that comes with strop, or a Python file that defines STUDY.")]
+
+study = typer.Typer(no_args_is_help=True, help="Replicate a paper: run it, cost it, report on it.")
+
+
+def study_run(
+    name: str,
+    scale: str = "quick",
+    presets: Sequence[str] = (),
+    collection: str | None = None,
+    budget: float | None = None,
+    progress: Progress = silent,
+    others: Sequence[str] = (),
+    candidates: Sequence[str] = (),
+) -> Path:
+    """Run a study, or answer from the artifacts, and return its Results folder with `report.html` in it.
+
+    `presets` (default: the scale's own), in the order given; `others` are collections to test on beside the one that
+    is trained on (default: the scale's own), `candidates` TREC runs over some of these, which then are only
+    reranked; `budget` in minutes: stops before the training that would pass it, and the same call goes on from there.
+    """
+
+    from strop.report.page import render
+    from strop.study.conduct import conduct
+
+    bench = _workbench(name, scale, collection, progress, others, candidates)
+    given = [word for preset in presets for word in ("--preset", preset)] + (["--on", collection] if collection else [])
+    given += [word for other in others for word in ("--test", other)]
+    given += [word for run in candidates for word in ("--candidates", run)]
+    command = shlex.join(["strop", "study", "run", name, "--scale", scale, *given])
+    folder = conduct(bench, command, presets, None if budget is None else 60 * budget)
+    if not (folder / "report.html").is_file():
+        render(folder, folder / "report.html")
+    return folder
+
+
+def study_plan(
+    name: str,
+    scale: str = "quick",
+    presets: Sequence[str] = (),
+    collection: str | None = None,
+    others: Sequence[str] = (),
+    candidates: Sequence[str] = (),
+) -> Plan:
+    """What the study costs here from scratch, and the smallest effect it can see."""
+
+    from strop.study import planning
+
+    bench = _workbench(name, scale, collection, others=others, candidates=candidates)
+    return planning.plan(bench, presets)
+
+
+def study_show(
+    name: str,
+    point: str,
+    scale: str = "quick",
+    collection: str | None = None,
+    progress: Progress = silent,
+    others: Sequence[str] = (),
+    candidates: Sequence[str] = (),
+) -> tuple[Point, Evidence | None]:
+    """A doubtful point of a study, and the evidence that its demonstration gives here and now (None: a test shows it).
+
+    Trains the systems that it compares, unless that was done before.
+    """
+    bench = _workbench(name, scale, collection, progress, others, candidates)
+    chosen = bench.study.point(point)
+    return chosen, chosen.demonstrate(bench) if chosen.demonstrate else None
+
+
+def study_checkpoints(name: str, scale: str, collection: str | None = None, progress: Progress = silent) -> Compared:
+    """Keep and measure five checkpoints of each run that a study names, then compare every way to choose among them.
+
+    The comparison takes in all runs that were measured so into this store, of other collections and studies too.
+    """
+
+    from strop.study.checkpoints import comparison
+
+    bench = _workbench(name, scale, collection, progress)
+    on = ["--on", collection] if collection else []
+    comparison.measure(bench, shlex.join(["strop", "study", "checkpoints", name, "--scale", scale, *on]))
+    return comparison.compare(comparison.folders(bench.store))
+
+
+def study_report(results: str | Path, out: str | Path) -> Path:
+    """Render a Results folder, or a training, as one HTML file."""
+
+    from strop.monitoring.logbook import ABOUT
+    from strop.report.live_server import write_page
+    from strop.report.page import render
+
+    free(out)
+    if Path(results).is_dir() and not (Path(results) / ABOUT).is_file():
+        return render(Path(results), Path(out))
+    return write_page(training_folder(str(results)), Path(out), _raised)
+
+
+def study_live(run: str, say: Callable[[str], None]) -> None:
+    """Serve the page of a training until Ctrl-C: its folder, the start of its key, or `latest`."""
+
+    from strop.report.live_server import watch
+
+    watch(training_folder(run), _raised, say=say)
+
+
+def _workbench(
+    name: str,
+    scale: str = "quick",
+    collection: str | None = None,
+    progress: Progress = silent,
+    others: Sequence[str] = (),
+    candidates: Sequence[str] = (),
+) -> Workbench:
+    """The study's artifacts at a scale, over its own collection or another, tested on `others` too; of those whose
+    queries have `candidates` in TREC runs, only these are ranked."""
+
+    from strop.study.definition import find
+    from strop.study.workbench import Workbench
+
+    study = find(name)
+    chosen = study.scale(scale)
+    return Workbench(study, chosen, collection or chosen.collection, store(), progress, others, candidates)
+
+
+def _raised(course: Course) -> list[tuple[int, str, str]]:
+    """The alarms of a training so far."""
+
+    from strop.monitoring.alarms import alarms
+
+    return [(alarm.step, alarm.name, alarm.sentence) for alarm in alarms(course.series, course.about)]
+
+
+def training_folder(run: str) -> Path:
+    """The folder of a training. Raises InputError when there is none, or more than one key begins so."""
+
+    from strop.training.stage import TRAIN
+
+    if Path(run).is_dir():
+        return Path(run)
+    root = store().root / TRAIN.name
+    found = sorted((path.parent for path in root.glob("*/rows.csv")), key=lambda folder: folder.stat().st_mtime)
+    if run == "latest" and found:
+        return found[-1]
+    matching = [folder for folder in found if folder.name.startswith(run)]
+    if len(matching) != 1:
+        raise InputError(
+            f"{len(matching)} trainings have a key that starts with {run!r}",
+            remedy=f"Give a folder, the key of one in {root}, or 'latest'",
+        )
+    return matching[0]
+
+
+@study.command("run")
+def study_run_command(
+    name: Study = NAME,
+    scale: Scale = "quick",
+    preset: Presets = None,
+    on: On = None,
+    test: Test = None,
+    candidates: Candidates = None,
+    budget: Annotated[float | None, typer.Option(min=0, help="Minutes; stops in the planned order, resumes.")] = None,
+) -> None:
+    """Run a study end to end, or answer from the artifacts; ends with a table and an HTML report."""
+    from strop.commands.study_tables import study_table
+    from strop.commands.terminal import console, progress
+
+    folder = study_run(name, scale, preset or (), on, budget, progress, test or (), candidates or ())
+    study_table(folder)
+    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
+
+
+@study.command("plan")
+def study_plan_command(
+    name: Study = NAME,
+    scale: Scale = "quick",
+    preset: Presets = None,
+    on: On = None,
+    test: Test = None,
+    candidates: Candidates = None,
+) -> None:
+    """What a study would cost on this machine, and the smallest effect it could see."""
+    from strop.commands.study_tables import plan_table
+
+    plan_table(study_plan(name, scale, preset or (), on, test or (), candidates or ()))
+
+
+@study.command("show")
+def study_show_command(
+    point: Annotated[str, typer.Argument(help="A doubtful point, like T8; 'all' lists them.")],
+    name: Annotated[
+        str | None, typer.Option("--study", help="A study, or a Python file that defines STUDY; else whichever has it.")
+    ] = None,
+    scale: Scale = "quick",
+    on: On = None,
+    test: Test = None,
+    candidates: Candidates = None,
+) -> None:
+    """Rerun the demonstration of a doubtful point and print its evidence."""
+    from strop.commands.study_tables import evidence, points_table
+    from strop.commands.terminal import progress
+    from strop.study.definition import find, studies, with_point
+
+    if point == "all":
+        points_table([p for study in ([name] if name else studies()) for p in find(study).points])
+    else:
+        evidence(*study_show(name or with_point(point), point, scale, on, progress, test or (), candidates or ()))
+
+
+@study.command("checkpoints")
+def study_checkpoints_command(name: Study = NAME, scale: Scale = "desk", on: On = None) -> None:
+    """Which checkpoint to keep, and what predicts it: rules and diagnostics over runs kept at five updates each."""
+    from strop.commands.study_tables import checkpoint_tables
+    from strop.commands.terminal import progress
+
+    checkpoint_tables(study_checkpoints(name, scale, on, progress))
+
+
+@study.command("report")
+def study_report_command(
+    results: Annotated[str, typer.Argument(help="A Results folder, or a training's: its folder, key, or 'latest'.")],
+    out: Annotated[Path | None, typer.Argument(help="The HTML file to write; not with --live.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Serve a page of a training as it goes.")] = False,
+) -> None:
+    """Render a Results folder, or a training, as one HTML file that needs no network; or watch a training live."""
+
+    if live:
+        study_live(results, typer.echo)
+    elif out is None:
+        raise InputError("there is no file to write to", remedy="Give one, or --live")
+    else:
+        typer.echo(study_report(results, out))

@@ -1,0 +1,76 @@
+"""What a terminal shows: progress with an estimate, and tables that fit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+console = Console(highlight=False)
+
+
+errors = Console(stderr=True, highlight=False)
+
+
+#: Seconds between two lines of progress where there is no terminal to draw a bar on.
+QUIET = 30.0
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar with counts, time and an estimate; without a terminal, a line at the start and one every half minute."""
+    if not errors.is_terminal:
+        errors.print(f"{what} …", markup=False)
+        yield _lines(what, total)
+        return
+    columns = (
+        TextColumn("{task.description:34.34}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda done: bars.advance(task, done)
+
+
+def _lines(what: str, total: int) -> Callable[[int], None]:
+    done = first = 0
+    started = said = time.perf_counter()
+
+    def advance(more: int) -> None:
+        nonlocal done, first, started, said
+        now = time.perf_counter()
+        done += more
+        if done == more:  # what a resumed run brings along took no time here
+            first, started = done, now
+        if now - said >= QUIET and done > first:
+            said = now
+            left = (total - done) * (now - started) / (done - first)
+            errors.print(f"{what}: {done:,} of {total:,}, about {left:.0f} s left", markup=False)
+
+    return advance
+
+
+def table(rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """The first row is the header; the first column is text, the others figures."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, padding=0)
+    for i, name in enumerate(rows[0]):
+        shown.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+    for row in rows[1:]:
+        shown.add_row(*map(escape, row))
+    if title:
+        console.print(f"\n[bold]{escape(title)}[/]", soft_wrap=True)
+    console.print(shown)
+
+
+def say(text: str) -> None:
+    """A line as it is, without markup."""
+    console.print(text, markup=False)

@@ -1,0 +1,162 @@
+"""`strop train`: examples in, a tuned model out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strop.artifacts.progress import Progress, silent
+from strop.artifacts.store import Artifact, store
+from strop.commands.inputs import free
+from strop.commands.options import BASE, Model, Seed, Settings
+from strop.records.errors import InputError
+
+
+def train(
+    examples: str | Path,
+    out: str | Path,
+    recipe: str = "in-batch-full",
+    settings: Mapping[str, str] | None = None,
+    model: str = BASE,
+    epochs: int = 1,
+    seed: int = 42,
+    stop: str | None = None,
+    track: str | None = None,
+    progress: Progress = silent,
+    architecture: str | None = None,
+) -> Artifact:
+    """Tune `model` on a file of examples and write it to `out`, in sentence-transformers' layout.
+
+    Updates follow from `epochs`, unless `settings` sets `updates`. A tenth of the queries, at most 256, are held out
+    to watch the run: its geometry on them and on up to 1,024 documents, and how they rank these. `stop` (geometry, dev
+    or both) ends the run and keeps the weights by that; `track` sends the series to a tracker too, under the name of
+    `out`. `architecture` (of `ARCHITECTURES`) is what the model is turned into first. Raises InputError and
+    NonFiniteLossError.
+    """
+
+    from strop.commands.export import write_model
+    from strop.models.pretrained import resolve
+    from strop.models.scoring import Joint
+    from strop.monitoring.monitor import affordable
+    from strop.monitoring.probe import of_examples
+    from strop.monitoring.selection import STOPS
+    from strop.monitoring.trackers import opened
+    from strop.negatives.examples import read_examples
+    from strop.training.held_out import HeldOut
+    from strop.training.initial_models import ARCHITECTURES, converted
+    from strop.training.recipes import recipe as named_recipe
+    from strop.training.stage import Training
+
+    free(out)
+    data = read_examples(examples)
+    chosen = named_recipe(recipe, settings)
+    has_negatives = all(g.negatives for g in data.groups)
+    if not has_negatives and not chosen.batching.in_batch:
+        raise InputError(
+            f"recipe {recipe} needs negatives, and some examples have none",
+            where=str(examples),
+            remedy="Mine them with 'strop mine', or choose an in-batch recipe",
+        )
+    if chosen.loss.taught and (untaught := sum(len(g.teacher) < 2 for g in data.groups)):
+        raise InputError(
+            f"recipe {recipe} learns from a teacher, and {untaught:,} of {len(data.groups):,} examples lack its scores",
+            where=str(examples),
+            remedy="Give each line \"scores\": [the positive's, each negative's], or choose another recipe",
+        )
+    if stop and stop not in STOPS:
+        raise InputError(f"there is no rule {stop!r} to stop by", remedy=f"Choose one of {', '.join(STOPS)}")
+    if stop and isinstance(chosen.scoring, Joint):
+        raise InputError("a cross-encoder has no geometry to stop by", remedy="Leave --stop out")
+    # held-out queries are watched, and may choose or stop: enough for that, and no more of the user's data
+    training, held_out = HeldOut(share=0.1, most=256).split(data.groups, seed)
+    if "updates" not in (settings or {}):
+        chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(training)))
+    if stop:
+        chosen = replace(chosen, selection=STOPS[stop])
+    watched = {"negatives": replace(data, groups=tuple(held_out))} if held_out and has_negatives else {}
+    share = 1.0 if stop else affordable(chosen.updates, chosen.batching.size, training)
+    probe = of_examples(data, held_out or training, share)
+    if stop and probe is None:
+        raise InputError(
+            f"{len(held_out)} held-out queries and {len(data.documents)} documents are too few to stop by",
+            where=str(examples),
+            remedy="Give more examples (4 and 50 are the least), or leave --stop out",
+        )
+    start = resolve(model)
+    if architecture is not None:
+        if architecture not in ARCHITECTURES:
+            raise InputError(
+                f"there is no architecture {architecture!r}", remedy=f"Choose one of {', '.join(ARCHITECTURES)}"
+            )
+        start = converted(store(), start, ARCHITECTURES[architecture])
+    job = Training(start, chosen, replace(data, groups=tuple(training)), watched, seed, probe)
+    with opened(track, Path(out).name, store().root / "trackers") as tracker:
+        tuned = job(store(), progress, tracker)
+    write_model(tuned, Path(out))
+    return tuned
+
+
+def training_end(made: Artifact, base: str) -> None:
+    """How a training was watched, whether it was stopped, and what alarms it raised."""
+
+    from rich.markup import escape
+
+    from strop.commands.terminal import console, say
+    from strop.monitoring.alarms import alarms
+    from strop.monitoring.logbook import ROWS, read_logbook
+
+    record = made.record
+    if "monitor_share" in record:
+        took = f"{record['monitor_seconds']:.1f} s, {100 * record['monitor_share']:.1f} % of the run"
+        say(f"geometry: {record['monitor_looks']} looks in {took}")
+    elif record["values"]["recipe"]["scoring"]["type"] != "Joint":  # a reranker has no space to look at
+        say(f"geometry: the run was too short to be watched; 'strop explain MODEL {base}' reads it")
+    if record.get("stopped"):
+        say(f"stopped early: {record['stopped']}")
+    if not (made.path / ROWS).is_file():
+        return  # made before there were logbooks
+    course = read_logbook(made.path)
+    for alarm in alarms(course.series, course.about):
+        console.print(f"[yellow]alarm[/] at update {alarm.step}, {escape(alarm.name)}: {escape(alarm.sentence)}")
+
+
+def train_command(
+    examples: Annotated[Path, typer.Argument(help="JSON lines of query, positive and negatives ('strop mine').")],
+    out: Annotated[Path, typer.Argument(help="The folder to write the model to.")],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="in-batch-full, in-batch-lora, late-full, late-lora, thesis-full, thesis-lora, "
+            "rerank-bce, rerank-softmax, distill-kl or distill-margin-mse."
+        ),
+    ] = "in-batch-full",
+    settings: Settings = None,
+    model: Model = BASE,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the examples.")] = 1,
+    seed: Seed = 42,
+    stop: Annotated[
+        str | None, typer.Option(help="Stop early and keep the best weights by geometry, dev or both.")
+    ] = None,
+    track: Annotated[
+        str | None, typer.Option(help="Send the series to tensorboard, wandb, mlflow or trackio as well.")
+    ] = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option("--as", help="First make it two towers (untied), a vector a token (late) or a reranker."),
+    ] = None,
+) -> None:
+    """Fine-tune a model. A killed run goes on where it was when the same command is given again.
+
+    Watch it from another terminal: strop study report --live latest
+    """
+    from strop.commands.terminal import progress
+    from strop.training.recipes import parsed
+
+    given = parsed(settings or [])
+    made = train(examples, out, recipe, given, model, epochs, seed, stop, track, progress, architecture)
+    typer.echo(f"{out} (artifact {made.key}, {made.record['ledger']['trainable']:,} parameters trained)")
+    training_end(made, model)

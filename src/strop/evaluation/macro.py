@@ -1,0 +1,264 @@
+"""Two systems over many collections: macro averages, wins, relative differences, intervals that say what is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats  # type: ignore[import-untyped]
+
+from strop.evaluation import significance
+from strop.evaluation.significance import ALPHA, RESAMPLES, Comparison, Floats, Values
+from strop.records.errors import InputError
+
+#: With fewer, the signed-rank test is not asked: with five it cannot pass 0.05 whatever was seen.
+LEAST_FOR_WILCOXON = 9
+_TIE = 1e-9  # differences of printed decimals that are equal but for rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A relative difference a - b under both definitions, shares of one; None where its denominator is zero.
+
+    `to_old` divides by b, the usual meaning of "a gains so much over b"; `to_new` divides by a, which makes losses look
+    larger and gains smaller.
+    """
+
+    to_old: float | None
+    to_new: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """n collections of equal weight; every difference is a - b of a collection's means.
+
+    Relative differences are those of the means (`ratio_of_means`) or means of the collections' own (`mean_of_ratios`).
+    `t`, `t_p`: paired t over collections with n - 1 degrees of freedom, None without a spread. `wilcoxon_p`: two-sided
+    signed-rank, None where `no_wilcoxon` says why. `won`, `tied` and `lost` count collections.
+    """
+
+    n: int
+    mean_a: float
+    mean_b: float
+    difference: float
+    ratio_of_means: Relative
+    mean_of_ratios: Relative
+    won: int
+    tied: int
+    lost: int
+    t: float | None
+    t_p: float | None
+    wilcoxon_p: float | None
+    no_wilcoxon: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """95 % interval of a macro difference, and its standard error: the spread of the resampled differences."""
+
+    low: float
+    high: float
+    error: float
+
+    @property
+    def leaves_out_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true macro difference that this design resolves four times in five (normal approximation)."""
+        return significance.minimum_detectable_effect(self.error, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """System a against b over collections: each one's own comparison, the macro average, and its interval twice.
+
+    `fixed` is about these very collections: seeds and queries are drawn. `general` is about collections like these:
+    collections are drawn too, and it is None where there is one only. With four or five the second is wide.
+    """
+
+    each: Mapping[str, Comparison]
+    macro: Macro
+    fixed: Interval
+    general: Interval | None
+
+
+def compare(a: Mapping[str, Values], b: Mapping[str, Values], resamples: int = RESAMPLES) -> Transfer:
+    """Two systems by collection, each with one mapping query -> value, or one a seed.
+
+    Place i of every collection is the same training i: seeds are drawn once for all collections, because what a seed
+    does to a model it does everywhere. The same input gives the same output. Raises InputError unless both systems
+    have the same collections, the same queries in each, and as many seeds in one as in the others.
+    """
+    if not a or set(a) != set(b):
+        odd = sorted(set(a) ^ set(b))
+        raise InputError(
+            f"the systems were measured on different collections ({', '.join(odd) or 'none'})",
+            remedy="Give both systems' values on the same collections",
+        )
+    pairs = {name: _pair(name, a[name], b[name]) for name in sorted(a)}
+    for side, system in enumerate("ab"):
+        seeds = {name: len(pair[side]) for name, pair in pairs.items()}
+        if len(set(seeds.values())) > 1:
+            raise InputError(
+                f"system {system} has unequal numbers of seeds: {seeds}",
+                remedy="Give every collection the values of the same trainings",
+            )
+    each = {name: significance.compare(a[name], b[name]) for name in pairs}
+    macro = over_collections({n: c.mean_a for n, c in each.items()}, {n: c.mean_b for n, c in each.items()})
+    values = list(pairs.values())
+    return Transfer(
+        each=each,
+        macro=macro,
+        fixed=_interval(resampled(values, False, resamples)),
+        general=_interval(resampled(values, True, resamples)) if len(values) > 1 else None,
+    )
+
+
+def over_collections(a: Mapping[str, float], b: Mapping[str, float]) -> Macro:
+    """Two systems' means by collection, such as a printed table's row each.
+
+    Raises InputError unless both have the same collections, at least one.
+    """
+    if not a or set(a) != set(b):
+        raise InputError("the systems have different collections, or none", remedy="Give the same to both")
+    names = sorted(a)
+    of_a, of_b = (np.array([values[name] for name in names], dtype=np.float64) for values in (a, b))
+    differences = of_a - of_b
+    mean_a, mean_b = float(of_a.mean()), float(of_b.mean())
+    won, lost = int((differences > _TIE).sum()), int((differences < -_TIE).sum())
+    t, t_p = _paired_t(differences)
+    wilcoxon_p, reason = _wilcoxon(differences)
+    return Macro(
+        n=len(names),
+        mean_a=mean_a,
+        mean_b=mean_b,
+        difference=float(differences.mean()),
+        ratio_of_means=relative(mean_a, mean_b),
+        mean_of_ratios=Relative(_mean_ratio(differences, of_b), _mean_ratio(differences, of_a)),
+        won=won,
+        tied=len(names) - won - lost,
+        lost=lost,
+        t=t,
+        t_p=t_p,
+        wilcoxon_p=wilcoxon_p,
+        no_wilcoxon=reason,
+    )
+
+
+def relative(new: float, old: float) -> Relative:
+    """(new - old) over old, and over new."""
+    return Relative((new - old) / old if old else None, (new - old) / new if new else None)
+
+
+def resampled(pairs: Sequence[tuple[Floats, Floats]], general: bool, resamples: int = RESAMPLES) -> Floats:
+    """`resamples` macro differences of systems a and b, given as (seeds, queries) of each collection.
+
+    Drawn with replacement: seeds of each system (once for all collections, widened as `significance` does), queries of
+    each collection (one draw serves both systems), and, where the claim is about collections in `general`, collections;
+    one that is drawn twice draws its queries twice. Collections' differences are first moved about their mean so that
+    what is drawn has the variance of collections alone (that of their observed differences less that of queries, which
+    are drawn anyway) and t's quantiles for so few of them.
+    Sources: Davison and Hinkley 1997, section 3.8, for why nested draws count the inner level twice; Hesterberg 2015
+    (The American Statistician 69:4) for intervals widened to t's.
+    """
+    rng = np.random.default_rng(0)
+    count = len(pairs)
+    order = np.arange(count)
+    drawn = rng.integers(0, count, (resamples, count)) if general else np.tile(order, (resamples, 1))
+    shares = [_seed_shares(len(values), resamples, rng) for values in pairs[0]]
+    moved = _collections_apart(pairs) if general else [0.0] * count
+    total = np.zeros(resamples)
+    for c, pair in enumerate(pairs):
+        sides = [significance.widened(values) for values in pair]
+        n = pair[0].shape[1]
+        of = np.nonzero(drawn == c)[0]  # the resample of each draw of this collection
+        start = 0
+        for size in significance.blocks(len(of), n * max(map(len, sides))):
+            rows = of[start : start + size]
+            queries = rng.integers(0, n, (size, n))
+            mean_a, mean_b = (
+                (share[rows].T * values[:, queries].mean(axis=2)).sum(axis=0)
+                for share, values in zip(shares, sides, strict=True)
+            )
+            total += np.bincount(rows, mean_a - mean_b + moved[c], resamples)
+            start += size
+    return total / count
+
+
+def _pair(name: str, a: Values, b: Values) -> tuple[Floats, Floats]:
+    try:
+        return significance.paired(a, b)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}", remedy="Give both systems' values on the same queries") from error
+
+
+def _interval(differences: Floats) -> Interval:
+    low, high = np.quantile(differences, (ALPHA / 2, 1 - ALPHA / 2))
+    return Interval(float(low), float(high), float(differences.std()))
+
+
+def _seed_shares(seeds: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """(resamples, seeds): how often each seed was drawn; nothing is drawn of one."""
+    if seeds == 1:
+        return np.ones((resamples, 1))
+    shares: Floats = np.eye(seeds)[rng.integers(0, seeds, (resamples, seeds))].mean(axis=1)
+    return shares
+
+
+def _collections_apart(pairs: Sequence[tuple[Floats, Floats]]) -> list[float]:
+    """By how much each collection's difference is moved away from their mean, or towards it."""
+    per_query = [a.mean(axis=0) - b.mean(axis=0) for a, b in pairs]
+    means = np.array([values.mean() for values in per_query])
+    between = float(means.var(ddof=1))
+    within = float(np.mean([values.var(ddof=1) / values.size if values.size > 1 else 0.0 for values in per_query]))
+    count = len(pairs)
+    alone = max(0.0, 1 - within / between) if between > 0 else 0.0
+    tail = stats.t.ppf(1 - ALPHA / 2, count - 1) / stats.norm.ppf(1 - ALPHA / 2)
+    factor = math.sqrt(alone * count / (count - 1)) * tail
+    return [float((factor - 1) * gap) for gap in means - means.mean()]
+
+
+def _mean_ratio(differences: Floats, by: Floats) -> float | None:
+    return float((differences / by).mean()) if np.all(by) else None
+
+
+def _paired_t(differences: Floats) -> tuple[float | None, float | None]:
+    if differences.size < 2 or differences.std(ddof=1) < _TIE:
+        return None, None
+    found = stats.ttest_1samp(differences, 0.0)
+    return float(found.statistic), float(found.pvalue)
+
+
+def _wilcoxon(differences: Floats) -> tuple[float | None, str]:
+    """The exact two-sided p over all assignments of signs, with average ranks for ties; zeros are left out.
+
+    Counted rank by rank, because scipy enumerates the 2^n assignments where there are ties. Source: Wilcoxon 1945.
+    """
+    if differences.size < LEAST_FOR_WILCOXON:
+        return None, f"{differences.size} collections, and the test is asked of {LEAST_FOR_WILCOXON} or more"
+    signed = differences[np.abs(differences) > _TIE]
+    if not signed.size:
+        return None, "no collection differs"
+    doubled = np.rint(2 * stats.rankdata(np.abs(signed).round(9))).astype(np.int64)
+    shares = np.ones(1)  # of all assignments, by twice the sum of the positive ranks
+    for rank in doubled:
+        shares = (np.pad(shares, (0, rank)) + np.pad(shares, (rank, 0))) / 2
+    seen = int(doubled[signed > 0].sum())
+    return min(1.0, 2 * float(min(shares[: seen + 1].sum(), shares[seen:].sum()))), ""
+
+
+def weighted(values: Mapping[str, list[dict[str, float]]]) -> list[dict[str, float]]:
+    """Every collection's queries together, a mapping a seed, weighted so that their mean is the macro average."""
+    queries = sum(len(of[0]) for of in values.values())
+    return [
+        {
+            f"{name}/{q}": value * (queries / (len(values) * len(of[seed])))  # times 1 for a single collection
+            for name, of in values.items()
+            for q, value in of[seed].items()
+        }
+        for seed in range(len(next(iter(values.values()))))
+    ]

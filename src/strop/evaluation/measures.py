@@ -1,0 +1,145 @@
+"""The measures in use, per query and as a mean, with the values trec_eval prints."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+
+import ir_measures
+from ir_measures import AP, RR, Bpref, IPrec, Judged, Measure, P, R, Rprec, Success, nDCG
+
+from strop.records.documents import Qrels
+from strop.records.errors import InputError
+from strop.records.runs import Run
+
+#: What a table shows unless told otherwise; the first one leads.
+MEASURES = ("nDCG@10", "RR@10", "RR@100", "AP", "R@100", "R@1000", "P@10")
+#: A geometric mean over queries: it has a value for a run, and none for a query.
+GEOMETRIC = "GMAP"
+
+_CUTOFF = "@([1-9][0-9]{0,6})"
+_RECALL = r"@(0|1|0\.[0-9]?[1-9])"  # one spelling each; trec_eval knows two decimals
+#: Family -> its ir_measures value and what may follow the name. GMAP, which ir_measures lacks, is made of AP.
+_FAMILIES: Mapping[str, tuple[Measure, str]] = {
+    "nDCG": (nDCG, f"(?:{_CUTOFF})?"),
+    "RR": (RR, f"(?:{_CUTOFF})?"),
+    "AP": (AP, f"(?:{_CUTOFF})?"),
+    "R": (R, _CUTOFF),
+    "P": (P, _CUTOFF),
+    "Success": (Success, _CUTOFF),
+    "Judged": (Judged, _CUTOFF),
+    "IPrec": (IPrec, _RECALL),
+    "Rprec": (Rprec, "()"),
+    "Bpref": (Bpref, "()"),
+    GEOMETRIC: (AP, "()"),
+}
+_UNTHRESHOLDED = frozenset({"nDCG", "Judged"})
+_OTHERS = "Rprec, Bpref, GMAP, Success@5, Judged@10, IPrec@0.1"
+_LEAST = 1e-5  # trec_eval's floor: one query without an answer must not make a geometric mean 0
+
+
+def measure(name: str, relevance_level: int = 1) -> Measure:
+    """The ir_measures value for a name as papers write it: nDCG@k, RR@k, AP@k (or these uncut), R@k, P@k, Success@k,
+    Judged@k, IPrec@recall, Rprec, Bpref; for GMAP it is AP, of which GMAP is the geometric mean.
+
+    `relevance_level` is the least relevance that counts as relevant (trec_eval -l); nDCG is graded and ignores it,
+    and so does Judged. The recall of IPrec has at most two decimals. Raises InputError on any other name and on a
+    level below 1. Built from objects: ir_measures' own parser uses `ast.Num`, which Python 3.14 no longer has.
+    """
+    family = name.partition("@")[0]
+    value, after = _FAMILIES.get(family, (None, ""))
+    match = re.fullmatch(family + after, name) if value is not None else None
+    if value is None or match is None:
+        raise InputError(
+            f"measure {name!r} is not known",
+            remedy=f"Known are {', '.join(MEASURES)}, the same with another cutoff, nDCG and RR without one, {_OTHERS}",
+        )
+    if relevance_level < 1:
+        raise InputError(f"relevance level {relevance_level} is below 1", remedy="Give 1, 2, …")
+    if family not in _UNTHRESHOLDED:
+        value = value(rel=relevance_level)
+    if not match[1]:
+        return value
+    return value @ (float(match[1]) if family == "IPrec" else int(match[1]))
+
+
+def evaluate(
+    run: Run, qrels: Qrels, measures: Iterable[str] = MEASURES, relevance_level: int = 1
+) -> dict[str, dict[str, float]]:
+    """Measure name -> query id -> value in [0, 1], for every judged query in the order of `qrels`.
+
+    As trec_eval -c: a judged query that the run lacks scores 0, and so does one without a relevant document; a
+    query nobody judged is ignored. Judged@k is the share of the first k, or of all where there are fewer, with a
+    judgment. GMAP's values are those of AP, at least 0.00001: `averaged` knows its mean. IPrec takes a share of the
+    relevant documents to the nearest whole number as trec_eval 10 does; versions up to 9, and ir_measures, round up.
+    Raises InputError as `measure` does.
+    """
+    names = tuple(dict.fromkeys(measures))
+    asked: dict[Measure, list[str]] = {}
+    for name in names:
+        value = measure(name, relevance_level)
+        if value.NAME != IPrec.NAME:
+            asked.setdefault(value, []).append(name)
+    values = {name: {query_id: 0.0 for query_id, judged in qrels.items() if judged} for name in names}
+    # A negative relevance (trec_eval: pooled but not judged) upsets the provider. Relevance 0 matters to Bpref.
+    judged = {q: {d: int(r) for d, r in of_query.items() if r >= 0} for q, of_query in qrels.items()}
+    judged = {q: of_query for q, of_query in judged.items() if of_query}
+    # Ranks instead of scores: the order is decided, and no provider gets to break a tie its own way.
+    ranked = {q: {d: -float(i) for i, d in enumerate(run[q].doc_ids)} for q in judged if q in run and run[q].doc_ids}
+    if asked and ranked:
+        for metric in ir_measures.iter_calc(list(asked), judged, ranked):
+            for name in asked[metric.measure]:
+                values[name][metric.query_id] = float(metric.value)
+    for name in (name for name in names if name.startswith(IPrec.NAME)):
+        for q in ranked:
+            relevant = {d for d, r in judged[q].items() if r >= relevance_level}
+            values[name][q] = _interpolated(run[q].doc_ids, relevant, float(name.partition("@")[2]))
+    if GEOMETRIC in values:
+        values[GEOMETRIC] = {q: max(value, _LEAST) for q, value in values[GEOMETRIC].items()}
+    return values
+
+
+def _interpolated(doc_ids: Sequence[str], relevant: Set[str], recall: float) -> float:
+    """The highest precision from the rank on at which this share of the relevant documents is found, else 0."""
+    needed = math.floor(recall * len(relevant) + 0.5)
+    found, highest = 0, 0.0
+    for rank, doc_id in enumerate(doc_ids, start=1):
+        found += doc_id in relevant
+        if found >= needed:
+            highest = max(highest, found / rank)
+    return highest
+
+
+def averaged(name: str, values: Mapping[str, float]) -> float:
+    """The figure of a run under a measure: the mean of its queries' values, for GMAP the geometric one.
+
+    Raises ValueError when there is no query. Source of GMAP: Robertson, "On GMAP", CIKM 2006.
+    """
+    if name != GEOMETRIC:
+        return mean(values)
+    return math.exp(mean({query_id: math.log(value) for query_id, value in values.items()}))
+
+
+def per_query(measures: Iterable[str]) -> tuple[str, ...]:
+    """The measures, each once. Raises InputError on one that has no value for a query."""
+    names = tuple(dict.fromkeys(measures))
+    if GEOMETRIC in names:
+        raise InputError(
+            f"{GEOMETRIC} is a geometric mean over queries, and has no value of one query to keep or to pair",
+            remedy="Use AP, or evaluate a single run",
+        )
+    return names
+
+
+def mean(values: Mapping[str, float]) -> float:
+    """The mean over queries, summed in trec_eval's order (query ids as strings), so that the last digit is its own.
+
+    Raises ValueError when there is no query.
+    """
+    if not values:
+        raise ValueError("the mean over no query is not defined")
+    total = 0.0
+    for query_id in sorted(values):
+        total += values[query_id]
+    return total / len(values)

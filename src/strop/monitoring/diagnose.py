@@ -1,0 +1,141 @@
+"""Diagnose: what the geometry of models says on one probe, each beside its base, with intervals over texts."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strop.artifacts.progress import Progress, silent
+from strop.artifacts.store import Store
+from strop.geometry.catalogue import ABSOLUTE, RELATIVE
+from strop.geometry.drift import layer_distances
+from strop.geometry.intervals import interval
+from strop.geometry.projection import Plane, fit_pca, trustworthiness, umap_on
+from strop.geometry.sample import Diagnostic, Sample
+from strop.models.loading import is_multi_vector, load
+from strop.models.pretrained import Pretrained
+from strop.monitoring.probe import Look, Probe
+from strop.records.errors import InputError, InputWarning
+from strop.retrieval import stages
+from strop.retrieval.stages import Vectors
+
+#: (value, low, high): a diagnostic and its 95 % interval.
+Reading = tuple[float, float, float]
+_DRAWN_QUERIES, _DRAWN_DOCUMENTS = 128, 384
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What one model shows: `own` diagnostics, their `change` from the base's, and what has `moved` relative to it."""
+
+    own: Mapping[str, Reading]
+    change: Mapping[str, Reading]
+    moved: Mapping[str, Reading]
+
+
+def readings(
+    sample: Sample,
+    base: Sample | None,
+    diagnostics: Sequence[Diagnostic] = (*ABSOLUTE, *RELATIVE),
+    replicates: int = 100,
+) -> Readings:
+    """Of every diagnostic that applies. Changes are paired: model and base see the same halves of the texts."""
+    fit = [one for one in diagnostics if one.applies(sample, base)]
+    own = {one.name: interval(one, sample, None, replicates) for one in fit if one.absolute}
+    if base is None:
+        return Readings(own, {}, {})
+    changes = {
+        one.name: interval(_change(one), sample, base, replicates) for one in fit if one.absolute and one.applies(base)
+    }
+    return Readings(own, changes, {one.name: interval(one, sample, base, replicates) for one in fit if one.relative})
+
+
+def _change(one: Diagnostic) -> Diagnostic:
+    """A model's value less its base's."""
+    return replace(
+        one, absolute=None, relative=lambda sample, base: one(sample) - one(base), low=-math.inf, high=math.inf
+    )
+
+
+def sample_of(store: Store, model: Pretrained, probe: Probe, progress: Progress = silent) -> Sample:
+    """How a model sees the probe. One vector a text is kept as an artifact; a vector a token is made anew."""
+    if is_multi_vector(model.path):
+        encoder = load(model.path)
+        return Look.of(probe, encoder)(encoder)
+    asked = Vectors.load(stages.encode_texts(store, model, probe.queries, "query", progress))
+    found = Vectors.load(stages.encode_texts(store, model, probe.documents, "document", progress))
+    return probe.sample(asked.of(probe.queries), found.of(probe.documents))
+
+
+def exhibit(samples: Mapping[str, Sample], base: str | None, seen: Mapping[str, Readings]) -> dict[str, Any]:
+    """Plain values for a page: the probe, what each diagnostic is, and per model its readings.
+
+    `base` names one of the samples: every other model is shown beside it.
+    """
+    queries, documents = next(iter(samples.values())).scores.shape
+    return {
+        "base": base,
+        "queries": queries,
+        "documents": documents,
+        "diagnostics": [_about(one) for one in (*ABSOLUTE, *RELATIVE)],
+        "models": {name: asdict(readings) for name, readings in seen.items()},
+    }
+
+
+def _about(one: Diagnostic) -> dict[str, Any]:
+    low, high = (limit if math.isfinite(limit) else None for limit in (one.low, one.high))
+    return {"name": one.name, "meaning": one.meaning, "low": low, "high": high, "good": one.good, "source": one.source}
+
+
+def pictures(samples: Mapping[str, Sample], base: str) -> list[dict[str, Any]]:
+    """Every model of the base's dimension on the base's principal plane, and on its UMAP: the same places for all.
+
+    Keys: fit, model, trustworthiness, explained (PCA only), queries (how many of the points come first), points.
+    """
+    stacked = {
+        name: np.concatenate([sample.queries, sample.documents])
+        for name, sample in samples.items()
+        if sample.documents.shape[1] == samples[base].documents.shape[1]
+    }
+    queries, count = len(samples[base].queries), len(stacked[base])
+    drawn = np.concatenate([_spread(0, queries, _DRAWN_QUERIES), _spread(queries, count, _DRAWN_DOCUMENTS)])
+    plane: Plane = fit_pca(stacked[base])
+    laid = {
+        "PCA": {name: plane.points(rows) for name, rows in stacked.items()},
+        "UMAP": umap_on(stacked[base], stacked, seed=0),
+    }
+    return [
+        {
+            "fit": fit,
+            "model": name,
+            "trustworthiness": round(trustworthiness(stacked[name], points), 4),
+            **({"explained": round(plane.explained, 4)} if fit == "PCA" else {}),
+            "queries": min(queries, _DRAWN_QUERIES),
+            "points": points[drawn].round(3).tolist(),
+        }
+        for fit, of_model in laid.items()
+        for name, points in of_model.items()
+    ]
+
+
+def _spread(start: int, stop: int, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.linspace(start, stop - 1, min(stop - start, most)).round().astype(np.int64)
+
+
+def weight_distances(model: Pretrained, base: Pretrained) -> dict[str, float]:
+    """Layer -> |W - W0| / |W0|. Empty, with a warning, where the two have no weights in common to compare."""
+    try:
+        return layer_distances(_weights(model.path), _weights(base.path))
+    except InputError as error:
+        warnings.warn(f"weights are not compared: {error.problem}", InputWarning, stacklevel=2)
+        return {}
+
+
+def _weights(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
+    return {name: p.detach().numpy() for name, p in load(folder).module.named_parameters()}

@@ -1,0 +1,173 @@
+"""An estimator of false negatives: whatever scores nearly as high as the positive."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Protocol
+
+from strop.records.documents import Group
+from strop.records.errors import InputError
+from strop.records.runs import Run
+
+#: (query id, document id) -> score, or None where the source has none.
+Scores = Callable[[str, str], float | None]
+
+
+def run_scores(run: Run) -> Scores:
+    """A Run as a source of scores; None for what it does not rank."""
+
+    @lru_cache(maxsize=64)  # groups of one query follow each other
+    def ranked(query_id: str) -> dict[str, float]:
+        ranking = run.get(query_id)
+        return dict(zip(ranking.doc_ids, ranking.scores.tolist(), strict=True)) if ranking else {}
+
+    return lambda query_id, doc_id: ranked(query_id).get(doc_id)
+
+
+@dataclass(frozen=True, slots=True)
+class PositiveRelative:
+    """Flags a negative whose score reaches `share` of its positive's score, in each of the named sources.
+
+    The miner's own model is one source; a source independent of it (BM25) errs elsewhere, so that both together flag
+    fewer and surer. `share` in (0, 1]. A document that a source does not rank is never flagged; a positive that it
+    does not rank scores below all that it ranks, which are then all flagged. Of several positives the best counts. A
+    positive at 0 or below is itself the threshold. Raises InputError for a bad share or no source.
+    Source: Moreira et al., NV-Retriever, arXiv 2407.15831, section 3 (TopK-PercPos, 0.95 there).
+    """
+
+    share: float = 0.95
+    sources: tuple[str, ...] = ("dense",)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise InputError(f"share is {self.share}", remedy="Give a number above 0, up to 1; 0.95 is usual")
+        if not self.sources:
+            raise InputError("the estimator has no source of scores", remedy='Name one or more, such as ("dense",)')
+
+    def __str__(self) -> str:
+        return f"{' and '.join(self.sources)} at {self.share:g} of the positive's score"
+
+    def __call__(self, groups: Sequence[Group], scores: Mapping[str, Scores]) -> list[tuple[bool, ...]]:
+        """For each group, whether each of its negatives is flagged. Raises InputError when a source is not given."""
+        for source in self.sources:
+            if source not in scores:
+                raise InputError(
+                    f"there are no scores of {source!r}", remedy=f"Give them, or use one of: {', '.join(scores)}"
+                )
+        chosen = [scores[source] for source in self.sources]
+        flags = []
+        for group in groups:
+            least = [self._threshold(group, of) for of in chosen]
+            flags.append(
+                tuple(
+                    all(_reaches(of(group.query_id, negative), bar) for of, bar in zip(chosen, least, strict=True))
+                    for negative in group.negatives
+                )
+            )
+        return flags
+
+    def _threshold(self, group: Group, of: Scores) -> float:
+        known = [score for p in group.positives if (score := of(group.query_id, p)) is not None]
+        best = max(known, default=float("-inf"))
+        return self.share * best if best > 0 else best
+
+
+def _reaches(score: float | None, bar: float) -> bool:
+    return score is not None and score >= bar
+
+
+class Estimator(Protocol):
+    """For each group, whether each of its negatives is held for false. `PositiveRelative` is one."""
+
+    def __call__(self, groups: Sequence[Group], scores: Mapping[str, Scores]) -> list[tuple[bool, ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherBound:
+    """Flags a negative that the teacher (a cross-encoder, for one) scores at or above `bound`, in the teacher's units.
+
+    What the teacher did not score is flagged too: only what it rejects is known to be no answer. Raises InputError
+    when the source is not given. Source: RocketQA, arXiv 2010.08191, section 3.2.2, which keeps negatives that its
+    cross-encoder gives a probability below 0.1: `of_probability(0.1)` for a reranker's logits.
+    """
+
+    bound: float
+    source: str = "teacher"
+
+    @classmethod
+    def of_probability(cls, probability: float, source: str = "teacher") -> TeacherBound:
+        """For scores that are logits, as of a reranker trained with binary cross-entropy: log(p / (1 - p)).
+
+        0.1 is a logit of -2.197. Raises InputError unless `probability` is between 0 and 1.
+        """
+        if not 0 < probability < 1:
+            raise InputError(f"the probability is {probability:g}", remedy="Give one above 0 and below 1, such as 0.1")
+        return cls(math.log(probability / (1 - probability)), source)
+
+    def __str__(self) -> str:
+        return f"{self.source} at {self.bound:g} or above"
+
+    def __call__(self, groups: Sequence[Group], scores: Mapping[str, Scores]) -> list[tuple[bool, ...]]:
+        if self.source not in scores:
+            raise InputError(
+                f"there are no scores of {self.source!r}", remedy=f"Give them, or use one of: {', '.join(scores)}"
+            )
+        of = scores[self.source]
+        return [tuple(not self._rejects(of(g.query_id, d)) for d in g.negatives) for g in groups]
+
+    def _rejects(self, score: float | None) -> bool:
+        return score is not None and score < self.bound
+
+
+@dataclass(frozen=True, slots=True)
+class Denoised:
+    """Groups with the negatives kept, and what that cost.
+
+    Of `mined` negatives `flagged` were dropped as false, and what was beyond the number wanted was left. `short` groups
+    have fewer than wanted; `emptied` ones had none left and are not among `groups`.
+    """
+
+    groups: tuple[Group, ...]
+    mined: int
+    flagged: int
+    short: int
+    emptied: int
+
+    def plain(self) -> dict[str, Any]:
+        """The counts as values ready for JSON."""
+        counts = {"mined": self.mined, "flagged": self.flagged, "short": self.short, "emptied": self.emptied}
+        return {"groups": len(self.groups), **counts}
+
+
+def denoise(groups: Sequence[Group], estimator: Estimator, scores: Mapping[str, Scores], keep: int = 1) -> Denoised:
+    """The first `keep` negatives of each group that the estimator does not flag, in the order they were mined in.
+
+    Mine with a `count` above `keep` (8 for 1, say). Raises InputError for `keep` below 1, when nothing is left, and as
+    the estimator does. Source: NV-Retriever, arXiv 2407.15831, with `PositiveRelative`; RocketQA with `TeacherBound`.
+    """
+    if keep < 1:
+        raise InputError(f"{keep} negatives are to be kept", remedy="Keep 1 or more")
+    flags = estimator(groups, scores)
+    kept = [_unflagged(g, flagged, keep) for g, flagged in zip(groups, flags, strict=True)]
+    left = tuple(group for group in kept if group.negatives)
+    if not left:
+        raise InputError(
+            f"none of {sum(len(g.negatives) for g in groups):,} mined negatives is left: {estimator} flags them all",
+            remedy="Mine deeper or more negatives, or give an estimator that flags fewer",
+        )
+    return Denoised(
+        groups=left,
+        mined=sum(len(g.negatives) for g in groups),
+        flagged=sum(map(sum, flags)),
+        short=sum(len(group.negatives) < keep for group in left),
+        emptied=len(kept) - len(left),
+    )
+
+
+def _unflagged(group: Group, flagged: Sequence[bool], keep: int) -> Group:
+    sources = group.sources or ("",) * len(group.negatives)
+    good = [(d, s) for d, s, flag in zip(group.negatives, sources, flagged, strict=True) if not flag][:keep]
+    return replace(group, negatives=tuple(d for d, _ in good), sources=tuple(s for _, s in good))

@@ -1,0 +1,173 @@
+"""Late search: MaxSim of every query with every document, or with a prefilter's candidates, exact either way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from strop.models.scoring import MaxSim, Scoring
+from strop.models.tokens import Ints, cut
+from strop.records.errors import InputError
+from strop.records.runs import Run
+from strop.retrieval.token_vectors import TokenVectors
+
+Floats = npt.NDArray[np.float64]
+
+#: Queries and documents taken at once: a document is read once for all of a block's queries.
+QUERY_BLOCK, DOC_BLOCK = 64, 1024
+#: Numbers made at once, products `(document tokens, query tokens)` or vectors copied: 4 MB, near a CPU's cache.
+PRODUCTS = 2**20
+#: How far beyond the wanted depth candidates are kept for the exact rescoring.
+MARGIN = 64
+
+
+def search(
+    queries: TokenVectors,
+    documents: TokenVectors,
+    similarity: Scoring,
+    depth: int,
+    exclude: Mapping[str, str] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Run:
+    """The `depth` documents of highest MaxSim for each query.
+
+    Products in float32 choose candidates; these are scored again in float64 and ordered by that, and so is the whole
+    collection where the rounding bound reaches past the margin. The Run is therefore the same however the vectors are
+    cut into blocks. `exclude` maps a query to the one document it must not find: itself. `progress` is told how many
+    queries were done. Raises InputError for another scoring than MaxSim, ValueError on vectors not of length 1.
+    """
+    similarity = _maxsim(similarity)
+    wanted = min(depth + 1, len(documents))
+    scored: dict[str, tuple[list[str], list[float]]] = {}
+    for start in range(0, len(queries), QUERY_BLOCK):
+        block = range(start, min(start + QUERY_BLOCK, len(queries)))
+        approximate, candidates = _top(queries, block, documents, min(len(documents), wanted + MARGIN))
+        for i, least, rows in zip(block, approximate.min(axis=1, initial=np.inf), candidates, strict=True):
+            exact = _exact(queries, i, documents, rows)
+            bound = _rounding(int(queries.lengths[i]), documents.vectors.shape[1])
+            if len(rows) < len(documents) and not least < np.partition(exact, -wanted)[-wanted] - bound:
+                rows = np.arange(len(documents))
+                exact = _exact(queries, i, documents, rows)
+            scores = exact if similarity == MaxSim() else 2 * exact - 2 * queries.lengths[i]
+            scored[queries.ids[i]] = _best(documents, rows, scores, depth, (exclude or {}).get(queries.ids[i]))
+            if progress:
+                progress(1)
+    return Run(scored).top(depth)
+
+
+def rescore(
+    candidates: Run,
+    queries: TokenVectors,
+    documents: TokenVectors,
+    similarity: Scoring,
+    depth: int,
+    exclude: Mapping[str, str] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Run:
+    """The `depth` documents of highest MaxSim among each query's candidates: a search's second stage.
+
+    With every document a candidate it is `search`. Raises InputError on a query without a ranking among the
+    candidates or a candidate that is no document, and as `search` does.
+    """
+    similarity = _maxsim(similarity)
+    row_of = {doc_id: row for row, doc_id in enumerate(documents.ids)}
+    scored: dict[str, tuple[list[str], list[float]]] = {}
+    for i, query_id in enumerate(queries.ids):
+        if query_id not in candidates:
+            raise InputError(f"query {query_id!r} has no candidates", remedy="Give a run of the same queries")
+        unknown = [doc_id for doc_id in candidates[query_id].doc_ids if doc_id not in row_of]
+        if unknown:
+            raise InputError(f"candidate {unknown[0]!r} is no document", remedy="Give a run of the same collection")
+        rows = np.array([row_of[doc_id] for doc_id in candidates[query_id].doc_ids], dtype=np.int64)
+        exact = _exact(queries, i, documents, rows)
+        scores = exact if similarity == MaxSim() else 2 * exact - 2 * queries.lengths[i]
+        scored[query_id] = _best(documents, rows, scores, depth, (exclude or {}).get(query_id))
+        if progress:
+            progress(1)
+    return Run(scored).top(depth)
+
+
+def recall(candidates: Run, exact: Run, depth: int) -> dict[str, float]:
+    """Per query the share, in [0, 1], of the exact run's first `depth` documents that are among the candidates.
+
+    A query for which the exact run has no document is left out.
+    """
+    kept = {query_id: set(candidates[query_id].doc_ids) for query_id in exact if query_id in candidates}
+    return {
+        query_id: len(kept.get(query_id, set()).intersection(ranking.doc_ids)) / len(ranking.doc_ids)
+        for query_id, ranking in exact.top(depth).items()
+        if ranking.doc_ids
+    }
+
+
+def _maxsim(similarity: Scoring) -> MaxSim:
+    if not isinstance(similarity, MaxSim):
+        raise InputError(f"{similarity} is not a scoring of token vectors", remedy="Give MaxSim, or use search")
+    return similarity
+
+
+def _rounding(tokens: int, dimension: int) -> float:
+    """How far two scores of one pair can lie apart: 2 D float32 roundings an inner product, one a sum, of at most 1."""
+    return tokens * (2 * dimension + tokens + 2) * 2.0**-24
+
+
+def _top(
+    queries: TokenVectors, block: range, documents: TokenVectors, kept: int
+) -> tuple[npt.NDArray[np.float32], Ints]:
+    """Approximate scores and rows `(Q, kept)` of the best documents, in no order."""
+    best, rows = torch.empty(len(block), 0), torch.empty(len(block), 0, dtype=torch.int64)
+    for start in range(0, len(documents), DOC_BLOCK):
+        places = np.arange(start, min(start + DOC_BLOCK, len(documents)))
+        best = torch.cat([best, _cosines(queries, block, documents, places, torch.float32)], dim=1)
+        rows = torch.cat([rows, torch.from_numpy(places).expand(len(block), -1)], dim=1)
+        best, order = best.topk(min(kept, best.shape[1]), dim=1, sorted=False)
+        rows = rows.gather(1, order)
+    return best.numpy(), rows.numpy()
+
+
+def _exact(queries: TokenVectors, i: int, documents: TokenVectors, rows: Ints) -> Floats:
+    """Query i's score of each row, as `_cosines`, in float64."""
+    exact: Floats = _cosines(queries, range(i, i + 1), documents, rows, torch.float64)[0].numpy()
+    return exact
+
+
+def _cosines(queries: TokenVectors, block: range, documents: TokenVectors, rows: Ints, dtype: torch.dtype) -> Tensor:
+    """MaxSim `(Q, n)` of a block of queries with some documents, -1 a query token where a document has none."""
+    asked = _read(queries, np.arange(queries.offsets[block.start], queries.offsets[block.stop]), dtype).T
+    counts = queries.lengths[block.start : block.stop]
+    owners = torch.repeat_interleave(torch.eye(len(block), dtype=dtype), torch.from_numpy(counts), dim=0)
+    scores = -torch.from_numpy(counts).to(dtype).expand(len(rows), -1).contiguous()
+    lengths = documents.lengths[rows]
+    full = np.flatnonzero(lengths)
+    for chunk in cut(lengths[full], max(1, PRODUCTS // max(asked.shape))):
+        places = full[chunk]
+        # A shorter document's last token stands for its padding: once more the same changes no maximum.
+        steps = np.minimum(np.arange(lengths[places].max()), lengths[places, None] - 1)
+        found = _read(documents, (documents.offsets[rows[places], None] + steps).ravel(), dtype)
+        scores[places] = (found @ asked).view(*steps.shape, -1).amax(dim=1) @ owners
+    return scores.T.contiguous()
+
+
+def _read(texts: TokenVectors, places: Ints, dtype: torch.dtype) -> Tensor:
+    vectors = torch.from_numpy(np.asarray(texts.vectors[places])).to(dtype)
+    if len(vectors) and not (torch.linalg.vector_norm(vectors, dim=1) - 1).abs().max() < 1e-3:
+        raise ValueError("a token's vector is not of length 1")
+    return vectors
+
+
+def _best(
+    documents: TokenVectors, rows: Ints, scores: Floats, depth: int, excluded: str | None
+) -> tuple[list[str], list[float]]:
+    """Those that may be among the best `depth`, ties and all."""
+    values = scores.astype(np.float32)
+    if len(values) > depth + 1:
+        kept = values >= np.partition(values, -depth - 1)[-depth - 1]
+        rows, values = rows[kept], values[kept]
+    found = {documents.ids[row]: value for row, value in zip(rows.tolist(), values.tolist(), strict=True)}
+    if excluded is not None:
+        found.pop(excluded, None)
+    return list(found), list(found.values())

@@ -1,0 +1,178 @@
+"""Which diagnostics predict that a checkpoint searches worse than the base. With few runs mostly: not resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats  # type: ignore[import-untyped]
+
+from strop.evaluation.significance import ALPHA, holm
+from strop.records.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+PERMUTATIONS = 1_999
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """One checkpoint of a run on one test collection; update 0, the base, is none of them.
+
+    `diagnostics`: name -> value relative to the base's. `differences`: query id -> test value minus the base's.
+    """
+
+    run: str
+    family: str
+    collection: str
+    step: int
+    diagnostics: Mapping[str, float]
+    differences: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """How well one diagnostic predicts the mean test difference to the base.
+
+    `spearman` over all checkpoints. `r2_*` and `auc_*`: predictions of a one-variable linear regression for each
+    family (collection) from all others; R² is 1 where exact, 0 where no better than the others' mean, and can be
+    below; AUC is for "worse than the base", 0.5 at chance. None with one collection, or where none or all are worse.
+    `p`: permutation test of `r2_family`; `p_holm`: corrected over diagnostics; None for trivial ones. `over_trivial`:
+    `r2_family` minus the best trivial one's, a plain difference that is not tested.
+    """
+
+    name: str
+    trivial: bool
+    checkpoints: int
+    runs: int
+    families: int
+    collections: int
+    spearman: float
+    r2_family: float
+    auc_family: float | None
+    r2_collection: float | None
+    auc_collection: float | None
+    p: float
+    p_holm: float | None
+    over_trivial: float | None
+
+    @property
+    def found(self) -> bool:
+        """Whether it predicts: resolved, above 0 in each leaving-out, and better than what is known without it."""
+        resolved = self.p_holm is not None and self.p_holm < ALPHA and self.r2_family > 0
+        transfers = self.r2_collection is None or self.r2_collection > 0
+        return resolved and transfers and (self.over_trivial is None or self.over_trivial > 0)
+
+    @property
+    def verdict(self) -> str:
+        n = f"{self.runs} runs of {self.families} families, {self.collections} collections"
+        return f"predicts ({n})" if self.found else f"not resolved ({n})"
+
+
+def predictors(checkpoints: Sequence[Checkpoint], trivial: Sequence[str] = ()) -> tuple[Predictor, ...]:
+    """Every diagnostic as a predictor, in the order of the first checkpoint's; `trivial` names those to be beaten.
+
+    The permutation test hands whole runs' outcomes to other runs tested on the same collections, so that checkpoints
+    of one run, which resemble each other, count once, and a trend with the update that all runs share is no evidence.
+    Raises InputError with fewer than two families, or where a diagnostic is missing or not finite.
+    """
+    rows = sorted(checkpoints, key=lambda c: (c.run, c.collection, c.step))
+    names = list(checkpoints[0].diagnostics) if checkpoints else []
+    families, collections = np.array([c.family for c in rows]), np.array([c.collection for c in rows])
+    if len(set(families)) < 2:
+        raise InputError("all runs are of one recipe family", remedy="Give runs of two families at least")
+    if unknown := set(trivial) - set(names):
+        raise InputError(f"nobody measured {sorted(unknown)}", remedy=f"Name some of {', '.join(names)}")
+    values = {name: np.array([c.diagnostics.get(name, np.nan) for c in rows]) for name in names}
+    for name, x in values.items():
+        if not np.isfinite(x).all():
+            bad = rows[int(np.argmin(np.isfinite(x)))]
+            raise InputError(f"{bad.run} has no finite {name} at update {bad.step}", remedy="Leave the diagnostic out")
+    y = np.array([np.mean(list(c.differences.values())) for c in rows])
+    several, permuted = len(set(collections)) > 1, y[_permutations(rows)]
+    r2 = {name: float(_r2(x, y, families)) for name, x in values.items()}
+    p = {
+        n: float(((_r2(x, permuted, families) >= r2[n] - 1e-12).sum() + 1) / (len(permuted) + 1))
+        for n, x in values.items()
+    }
+    tested = [name for name in names if name not in trivial]
+    corrected = dict(zip(tested, holm([p[name] for name in tested]), strict=True))
+    best = max((r2[name] for name in trivial), default=None)
+    return tuple(
+        Predictor(
+            name=name,
+            trivial=name in trivial,
+            checkpoints=len(rows),
+            runs=len({c.run for c in rows}),
+            families=len(set(families)),
+            collections=len(set(collections)),
+            spearman=_spearman(x, y),
+            r2_family=r2[name],
+            auc_family=_auc(y < 0, -_left_out(x, y, families)[0]),
+            r2_collection=float(_r2(x, y, collections)) if several else None,
+            auc_collection=_auc(y < 0, -_left_out(x, y, collections)[0]) if several else None,
+            p=p[name],
+            p_holm=corrected.get(name),
+            over_trivial=r2[name] - best if best is not None and name in corrected else None,
+        )
+        for name, x in values.items()
+    )
+
+
+def _left_out(x: Floats, y: Floats, groups: npt.NDArray[np.str_]) -> tuple[Floats, Floats]:
+    """For each group what a line through all others predicts, and the others' mean. `y` is (..., n)."""
+    predicted, others = np.empty(y.shape), np.empty(y.shape)
+    for group in np.unique(groups):
+        out = groups == group
+        centre, mean = x[~out].mean(), y[..., ~out].mean(axis=-1, keepdims=True)
+        spread = x[~out] - centre
+        squares = float(spread @ spread)
+        slope = (y[..., ~out] @ spread)[..., None] / squares if squares > 1e-24 else np.zeros_like(mean)
+        predicted[..., out], others[..., out] = mean + slope * (x[out] - centre), mean
+    return predicted, others
+
+
+def _r2(x: Floats, y: Floats, groups: npt.NDArray[np.str_]) -> Floats:
+    predicted, others = _left_out(x, y, groups)
+    missed, plain = np.square(y - predicted).sum(axis=-1), np.square(y - others).sum(axis=-1)
+    share: Floats = 1 - missed / np.where(plain > 0, plain, 1.0)
+    return share
+
+
+def _spearman(x: Floats, y: Floats) -> float:
+    """0 where one of them is constant: it orders nothing."""
+    return float(stats.spearmanr(x, y).statistic) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
+
+
+def _auc(worse: npt.NDArray[np.bool_], score: Floats) -> float | None:
+    """The chance that a worse checkpoint scores above another one, ties counting half."""
+    bad, good = int(worse.sum()), int((~worse).sum())
+    ranks = stats.rankdata(score)
+    return float((ranks[worse].sum() - bad * (bad + 1) / 2) / (bad * good)) if bad and good else None
+
+
+def _permutations(rows: Sequence[Checkpoint]) -> Ints:
+    """(permutations, rows): whose outcome each row gets. A run with more checkpoints gives those nearest in order."""
+    rng = np.random.default_rng(0)
+    places: dict[str, dict[str, list[int]]] = {}
+    for i, row in enumerate(rows):
+        places.setdefault(row.run, {}).setdefault(row.collection, []).append(i)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for run, of_collection in places.items():
+        alike.setdefault(tuple(of_collection), []).append(run)
+    index = np.empty((PERMUTATIONS, len(rows)), dtype=np.int64)
+    for runs in alike.values():
+        donors = rng.permuted(np.tile(np.arange(len(runs)), (PERMUTATIONS, 1)), axis=1)
+        for which, run in enumerate(runs):
+            for collection, mine in places[run].items():
+                offered = np.array([_spread(places[donor][collection], len(mine)) for donor in runs])
+                index[:, mine] = offered[donors[:, which]]
+    return index
+
+
+def _spread(given: Sequence[int], count: int) -> list[int]:
+    """`count` of the given in order, evenly spread; some twice where there are fewer."""
+    return [given[k] for k in np.rint(np.linspace(0, len(given) - 1, count)).astype(int)]

@@ -1,0 +1,162 @@
+"""How good a rule's checkpoints are, beside the oracle's and the last ones, over several runs and all their queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from strop.evaluation.significance import ALPHA, holm, randomisation_p
+from strop.monitoring.selection import Oracle
+from strop.records.errors import InputError
+from strop.study.checkpoints.predictors import Checkpoint
+
+Floats = npt.NDArray[np.float64]
+#: (run, collection) -> a value for each query of that collection, in order of query ids.
+PerQuery = Mapping[tuple[str, str], Floats]
+
+SPLITS, RESAMPLES = 20, 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over runs and queries with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def resolved(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleScore:
+    """What a rule's checkpoints gain over the base, fall short of the oracle's, and gain over the baseline rule's.
+
+    `p`: paired randomisation test of the last over runs, corrected over rules; None for the baseline and the oracle.
+    """
+
+    rule: str
+    runs: int
+    queries: int
+    gain: Estimate
+    regret: Estimate
+    over_baseline: Estimate
+    p: float | None
+
+    @property
+    def verdict(self) -> str:
+        """Better or worse than the baseline rule, or not resolved, with n."""
+        n = f"{self.runs} runs, {self.queries} queries"
+        if self.p is None or self.p >= ALPHA or not self.over_baseline.resolved:
+            return f"not resolved ({n})" if self.p is not None else f"– ({n})"
+        return f"{'better' if self.over_baseline.mean > 0 else 'worse'} than the baseline ({n})"
+
+
+def rule_table(
+    checkpoints: Sequence[Checkpoint],
+    chosen: Mapping[str, Mapping[str, int]],
+    baseline: str = "last",
+    base: bool = False,
+) -> tuple[RuleScore, ...]:
+    """Every rule's score in the order given, then the oracle's. `chosen`: rule -> run -> update; 0 is the base.
+
+    The oracle picks each run's best checkpoint (the base among them with `base`) on one random half of the queries and
+    counts on the other, either way round, over 20 fixed splits; so does everything it is compared with. Raises
+    InputError where a rule chose no checkpoint or an unknown one, or the baseline is no rule.
+    """
+    courses = _courses(checkpoints)
+    if baseline not in chosen:
+        raise InputError(f"{baseline!r} is none of the rules {sorted(chosen)}", remedy="Name the rule to compare with")
+    oracle = {course: _halved_oracle(of_step, base) for course, of_step in courses.items()}
+    gains: dict[str, PerQuery] = {}
+    for rule, steps in chosen.items():
+        for run, collection in courses:
+            if steps.get(run, -1) not in courses[run, collection]:
+                raise InputError(
+                    f"{rule} chose update {steps.get(run)} of {run}, which was not tested on {collection}",
+                    remedy="Test every checkpoint that a rule may choose",
+                )
+        gains[rule] = {(run, name): of_step[steps[run]] for (run, name), of_step in courses.items()}
+    gains["oracle"] = oracle
+    contrasts = {rule: _minus(gain, gains[baseline]) for rule, gain in gains.items()}
+    tested = [rule for rule in chosen if rule != baseline]
+    corrected = dict(zip(tested, holm([_over_runs(contrasts[rule]) for rule in tested]), strict=True))
+    sizes = {collection: len(values) for (_, collection), values in oracle.items()}
+    return tuple(
+        RuleScore(
+            rule,
+            len({run for run, _ in courses}),
+            sum(sizes.values()),
+            hierarchical(gain),
+            hierarchical(_minus(oracle, gain)),
+            hierarchical(contrasts[rule]),
+            corrected.get(rule),
+        )
+        for rule, gain in gains.items()
+    )
+
+
+def hierarchical(values: PerQuery, resamples: int = RESAMPLES) -> Estimate:
+    """The mean over (run, collection) of means over queries; 95 % percentile interval over drawn runs and queries.
+
+    A drawn run brings all its collections; one draw of a collection's queries serves all runs (they are crossed).
+    Runs are first moved apart by sqrt(R / (R - 1)), as `significance` does, since R drawn from R vary that much less.
+    """
+    rng = np.random.default_rng(0)
+    runs = sorted({run for run, _ in values})
+    mean = float(np.mean([v.mean() for v in values.values()]))
+    apart = (len(runs) / (len(runs) - 1)) ** 0.5 - 1 if len(runs) > 1 else 0.0
+    drawn = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), resamples)
+    total, weight = np.zeros(resamples), np.zeros(resamples)
+    for collection in sorted({name for _, name in values}):
+        mine = [run for run in runs if (run, collection) in values]
+        rows = np.stack([values[run, collection] for run in mine])
+        n = rows.shape[1]
+        means = rng.multinomial(n, np.full(n, 1 / n), resamples) / n @ rows.T + apart * (rows.mean(axis=1) - mean)
+        times = drawn[:, [runs.index(run) for run in mine]]
+        total += (times * means).sum(axis=1)
+        weight += times.sum(axis=1)
+    low, high = np.quantile(total / weight, (ALPHA / 2, 1 - ALPHA / 2))
+    return Estimate(mean, float(low), float(high))
+
+
+def _courses(checkpoints: Sequence[Checkpoint]) -> dict[tuple[str, str], dict[int, Floats]]:
+    """(run, collection) -> update -> differences in order of query ids, update 0 as zeros."""
+    queries = {c.collection: sorted(c.differences) for c in checkpoints}
+    courses: dict[tuple[str, str], dict[int, Floats]] = {}
+    for c in checkpoints:
+        if sorted(c.differences) != queries[c.collection] or len(c.differences) < 2:
+            raise InputError(
+                f"{c.run} at update {c.step} was not tested on the queries others of {c.collection} were, or on one",
+                remedy="Test every checkpoint of a collection on the same queries",
+            )
+        course = courses.setdefault((c.run, c.collection), {0: np.zeros(len(c.differences))})
+        course[c.step] = np.array([c.differences[q] for q in queries[c.collection]], dtype=np.float64)
+    return courses
+
+
+def _halved_oracle(of_step: Mapping[int, Floats], base: bool) -> Floats:
+    """Each query's difference at the update that was best on the half without it, averaged over splits."""
+    n = len(of_step[0])
+    found = np.zeros(n)
+    for seed in range(SPLITS):
+        half = np.random.default_rng(seed).permutation(n) < n // 2
+        for seen in (half, ~half):
+            step = Oracle(base)({step: float(v[seen].mean()) for step, v in of_step.items()})
+            found[~seen] += of_step[step][~seen] / SPLITS
+    return found
+
+
+def _minus(a: PerQuery, b: PerQuery) -> PerQuery:
+    return {course: values - b[course] for course, values in a.items()}
+
+
+def _over_runs(values: PerQuery) -> float:
+    """p of the paired randomisation test whose units are runs: signs of whole runs are drawn."""
+    runs = sorted({run for run, _ in values})
+    return randomisation_p([np.mean([v.mean() for (of, _), v in values.items() if of == run]) for run in runs])

@@ -1,0 +1,157 @@
+"""Conduct a study: run its cells, measure them, judge the claims, and write a Results folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from strop.artifacts.store import content_key, package_sha256
+from strop.evaluation.comparison import rows
+from strop.evaluation.macro import weighted
+from strop.monitoring.logbook import namespaced
+from strop.records.errors import InputError
+from strop.records.results import Results, Row, write_results
+from strop.retrieval import stages
+from strop.retrieval.lexical import BM25
+from strop.study.checkpoints import comparison
+from strop.study.claims import Verdict, judge, judge_figure
+from strop.study.definition import ELSEWHERE
+from strop.study.exhibits import exhibits
+from strop.study.record import record
+from strop.study.schedule import Done, cells, run_cells
+from strop.study.workbench import Workbench
+
+MEASURES = ("RR@10", "RR@100", "nDCG@10", "AP", "R@100", "R@1000", "P@10")
+#: Measured on the whole corpus, where only the base and BM25 stand.
+WHOLE = ("RR@10", "RR@100", "nDCG@10")
+
+
+def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget: float | None = None) -> Path:
+    """Run what is not yet there and return the Results folder, named for all that decides what is in it.
+
+    `presets` restricts the scale's own; `budget` is in seconds. Another call goes on where this one stopped.
+    """
+    study, scale, store = bench.study, bench.scale, bench.store
+    done = run_cells(bench, cells(study, scale, presets), budget)
+    if not done.runs:
+        raise InputError("nothing is trained yet, and the budget is spent", remedy="Give more minutes, or no budget")
+    kept = comparison.folders(store)
+    about = record(bench, done, command) | {"checkpoints": [folder.name for folder in kept]}
+    key = content_key(study.claims, about, package_sha256())[:8]
+    folder = store.root / "results" / f"{study.name}-{scale.name}-{Path(bench.source).name}-{key}"
+    if (folder / "record.json").is_file():  # written last
+        return folder
+    measured = _measured(bench, done)
+    shown, clock = exhibits(bench, done)
+    if kept:
+        shown["checkpoints"] = asdict(comparison.compare(kept))
+    results = Results(
+        rows=(*measured, *_whole(bench, done), *_training_rows(bench, done), *clock),
+        claims=tuple(_verdicts(bench, measured, done)),
+        exhibits=shown,
+        record=about,
+    )
+    write_results(results, folder)
+    return folder
+
+
+def _measured(bench: Workbench, done: Done) -> list[Row]:
+    own = bench.material.test.name
+    return [
+        row
+        for cell, artifact in done.runs.items()
+        if not cell.preset.is_random(cell.system, bench.scale)
+        for name, found in {own: artifact, **done.elsewhere[cell]}.items()
+        for row in rows(
+            stages.run_of(found),
+            bench.panels[name].qrels,
+            study=bench.study.name,
+            preset=cell.preset.name,
+            system=cell.system,
+            seed=cell.seed,
+            collection=name,
+            split=bench.panels[name].split,
+            measures=MEASURES,
+        )
+    ]
+
+
+def _whole(bench: Workbench, done: Done) -> list[Row]:
+    """The base and BM25 on every document and test query, where the scale asks for it."""
+    if not bench.scale.thorough:
+        return []
+    whole = bench.material.whole
+    preset = done.presets[0]
+    return [
+        row
+        for system in preset.systems
+        if system.how is None or isinstance(system.how, BM25)
+        for row in rows(
+            stages.run_of(bench.ranking(preset, system.name, bench.scale.seeds[0], whole)),
+            whole.qrels,
+            study=bench.study.name,
+            preset=preset.name,
+            system=system.name,
+            seed=bench.scale.seeds[0],
+            collection=f"{whole.name}, whole corpus",
+            split=whole.split,
+            measures=WHOLE,
+        )
+    ]
+
+
+def _training_rows(bench: Workbench, done: Done) -> list[Row]:
+    test = bench.material.test
+    return [
+        Row(
+            bench.study.name,
+            cell.preset.name,
+            cell.system,
+            cell.seed,
+            test.name,
+            test.split,
+            int(step),
+            "",
+            namespaced(measure),
+            value,
+        )
+        for cell, artifact in done.trained.items()
+        for step, measure, value in json.loads((artifact.path / "log.json").read_text(encoding="utf-8"))
+        if not (measure.startswith("cosine_accuracy") and cell.preset.is_random(cell.system, bench.scale))
+    ]
+
+
+def _verdicts(bench: Workbench, measured: Sequence[Row], done: Done) -> list[dict[str, Any]]:
+    """Every claim, in every preset whose systems were run; effects on random weights are none."""
+    study = bench.study
+    own_setting = len(bench.material.whole.documents) == study.own_documents
+    judged = []
+    for preset in done.presets:
+        values: dict[tuple[str, str, bool], dict[str, dict[int, dict[str, float]]]] = {}
+        for row in measured:
+            if row.preset == preset.name:
+                away = row.collection != bench.material.test.name
+                of = values.setdefault((row.system, row.measure, away), {}).setdefault(row.collection, {})
+                of.setdefault(row.seed, {})[row.item] = row.value
+        ledgers = {c.system: a.record["ledger"] for c, a in done.trained.items() if c.preset == preset}
+        for claim in study.claims:
+            verdict: Verdict | None = None
+            away = claim.collection == ELSEWHERE
+            if claim.kind == "arithmetic":
+                if claim.system in ledgers:
+                    verdict = judge_figure(claim, ledgers[claim.system]["trainable"])
+            elif (
+                not study.random_weights
+                and {(s, claim.measure, away) for s in (claim.system, claim.against)} <= values.keys()
+            ):
+                ours, theirs = (
+                    weighted({name: list(of.values()) for name, of in values[s, claim.measure, away].items()})
+                    for s in (claim.system, claim.against)
+                )
+                verdict = judge(claim, ours, theirs, own_setting)
+            if verdict:
+                judged.append({**verdict.as_json(), "preset": preset.name})
+    return judged

@@ -1,0 +1,157 @@
+"""Mining: the negatives of a study's training queries, of every kind, over training documents only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from strop.artifacts.progress import Progress
+from strop.artifacts.store import Store
+from strop.models.pretrained import Pretrained
+from strop.negatives import filters, union
+from strop.negatives.audit.calibration import Calibration, EveryRank, calibrate, hide
+from strop.negatives.examples import Examples
+from strop.negatives.filters import PositiveRelative, Scores, run_scores
+from strop.negatives.from_run import RankWindow
+from strop.negatives.positives import positive_groups
+from strop.negatives.sampled import Uniform
+from strop.negatives.taught import teach
+from strop.records.documents import Collection, Group
+from strop.records.errors import InputError
+from strop.records.runs import Run
+from strop.retrieval import stages
+from strop.retrieval.lexical import BM25
+from strop.retrieval.stages import ById
+from strop.study.systems import Cleaned, Mined, Negatives, Provided, SelfMined, Taught, Union
+from strop.training.cross_fitting import own_candidates
+from strop.training.stage import Training, tuned_model
+
+
+class Sources(Protocol):
+    """The systems of a preset that mine or teach, by name."""
+
+    def miner(self, name: str) -> Pretrained:
+        """The finished model."""
+        ...
+
+    def teacher(self, name: str, candidates: Run) -> Run:
+        """A reranker's scores of training queries' candidates, by models that were not trained on these queries."""
+        ...
+
+
+class Nobody:
+    """For policies that name no system."""
+
+    def miner(self, name: str) -> Pretrained:
+        raise ValueError(f"negatives mined by {name!r} belong to a preset's system")
+
+    def teacher(self, name: str, candidates: Run) -> Run:
+        raise ValueError(f"the teacher {name!r} belongs to a preset's system")
+
+
+NOBODY = Nobody()
+
+
+#: As deep as an estimator looks for the positive whose score it compares with.
+_JUDGED_DEPTH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Mining:
+    """Training queries and documents, and the models that may mine: the base, and finished systems by name."""
+
+    train: Collection
+    queries: ById
+    documents: ById
+    base: Pretrained
+    seed: int
+    store: Store
+    progress: Progress
+
+    def rows(self, policy: Negatives, sources: Sources = NOBODY) -> list[Group]:
+        """Groups with negatives, in the order of the judgments; a union's sources one after the other.
+
+        Queries without enough candidates are left out. Of self-mined ones those from the base: give the start as it.
+        """
+        groups = positive_groups(self.train, first_only=True)
+        match policy:
+            case Provided():
+                return self.rows(policy.otherwise, sources)
+            case Uniform():
+                return policy(groups, list(self.documents), self.seed)
+            case Union():
+                parts = [self.rows(source, sources) for source in policy.of]
+                return union.quota(parts, policy.counts) if policy.counts else union.rows(parts)
+            case SelfMined():
+                return self.mined(policy.window, self.base)
+            case Cleaned():
+                return self._cleaned(policy, sources)
+            case Taught():
+                mined = self.rows(policy.of, sources)
+                return teach(mined, sources.teacher(policy.teacher, own_candidates(mined)))
+        return policy.window(groups, self.run(policy, sources), self.seed)
+
+    def mined(self, window: RankWindow, model: Pretrained, among: Sequence[Group] | None = None) -> list[Group]:
+        """Groups (those `among`, or all) with negatives from a window of what a model finds."""
+        groups = among or positive_groups(self.train, first_only=True)
+        return window(groups, self._run(model, window.high), self.seed)
+
+    def run(self, policy: Mined, sources: Sources = NOBODY) -> Run:
+        """What the miner finds for the training queries among the training documents."""
+        if isinstance(policy.miner, BM25):
+            return self._lexical(policy.miner, policy.window.high)
+        return self._run(sources.miner(policy.miner) if policy.miner else self.base, policy.window.high)
+
+    def _cleaned(self, policy: Cleaned, sources: Sources) -> list[Group]:
+        mined = self.rows(policy.of, sources)
+        if policy.teacher:
+            scores = {"teacher": run_scores(sources.teacher(policy.teacher, own_candidates(mined)))}
+        else:
+            dense, lexical = self._run(self.base, _JUDGED_DEPTH), self._lexical(BM25(), _JUDGED_DEPTH)
+            scores = {"dense": run_scores(dense), "bm25": run_scores(lexical)}
+        return list(filters.denoise(mined, policy.estimator, scores, policy.keep).groups)
+
+    def _run(self, model: Pretrained, depth: int) -> Run:
+        args = (self.store, model, self.queries, self.documents, depth)
+        return stages.run_of(stages.search_dense(*args, progress=self.progress))
+
+    def _lexical(self, miner: BM25, depth: int) -> Run:
+        args = (self.store, miner, self.queries, self.documents, depth)
+        return stages.run_of(stages.search_lexical(*args, progress=self.progress))
+
+
+def refreshed(whole: Training, policy: Negatives | None, mining: Mining) -> Training:
+    """A self-mined training in parts, each on negatives that the model as it then was ranks in the window; trains all
+    but the last. Any other is one part."""
+    if not isinstance(policy, SelfMined):
+        return whole
+    count = policy.refreshes + 1
+    if whole.recipe.updates < count:
+        raise InputError(
+            f"{whole.recipe.updates} updates cannot be cut in {count} parts to mine anew between",
+            remedy="Train longer, or refresh less often",
+        )
+    part = replace(whole, until=round(whole.recipe.updates / count))
+    for i in range(2, count + 1):
+        rows = mining.mined(policy.window, tuned_model(part(mining.store, mining.progress)), whole.examples.groups)
+        until = round(whole.recipe.updates * i / count) if i < count else None
+        part = replace(whole, examples=Examples.of(rows, mining.train), until=until, earlier=part)
+    return part
+
+
+#: The base's scores alone, and those BM25 agrees with: of these, what both flag.
+ESTIMATORS = (PositiveRelative(0.95, ("dense",)), PositiveRelative(0.95, ("dense", "BM25")))
+
+
+def calibrations(
+    mining: Mining, policy: Mined, mined_by: str, ranks: EveryRank, scores: Mapping[str, Scores]
+) -> list[Calibration]:
+    """On training queries with two known positives or more, half of them hidden; none where there are none."""
+    train, known = mining.train, mining.documents
+    usable = {q: {d: r for d, r in judged.items() if d in known} for q, judged in train.qrels.items()}
+    try:
+        judged = hide(usable, 0.5, mining.seed)
+    except InputError:
+        return []
+    return calibrate(f"{train.name}/{train.split}", judged, mining.run(policy), mined_by, ranks, scores, ESTIMATORS)

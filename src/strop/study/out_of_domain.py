@@ -1,0 +1,167 @@
+"""What a study that trains on one collection and tests on many shows: every system on every collection, and pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from strop.collection.lazy_documents import Contents
+from strop.evaluation import macro, significance
+from strop.evaluation.macro import weighted
+from strop.evaluation.significance import Comparison, holm
+from strop.geometry.collections_apart import DOCUMENTS, similarity
+from strop.models.architecture import Tied
+from strop.retrieval import stages
+from strop.retrieval.stages import Vectors
+from strop.study.definition import ELSEWHERE, Preset
+from strop.study.schedule import Done
+from strop.study.systems import Start, System, Tuned
+from strop.study.workbench import Workbench
+
+
+def exhibit(bench: Workbench, done: Done) -> dict[str, Any]:
+    """Plain values: `trained_on`, `collections`, `similarity`, `systems` and `comparisons`. Empty with one collection.
+
+    A comparison is of a tuned system with what it was tuned from, of a reranker with the candidates it reorders, or one
+    that a claim of the paper makes; it is made over the seeds that both have whole. `p` is by Holm over all comparisons
+    of a preset and kind.
+    """
+    own = bench.material.test.name
+    if len(bench.panels) == 1 or bench.study.random_weights:
+        return {}
+    return {
+        "trained_on": own,
+        "measure": bench.study.primary_measure,
+        "collections": [
+            {
+                "name": name,
+                "queries": len(c.queries),
+                "documents": len(c.documents),
+                "own": name == own,
+                "seen": bench.study.seen.get(name, ""),
+            }
+            for name, c in bench.panels.items()
+        ],
+        "similarity": _similarity(bench),
+        "systems": [row for preset in done.presets for row in _systems(bench, done, preset)],
+        "comparisons": [row for preset in done.presets for row in _comparisons(bench, done, preset)],
+    }
+
+
+def _similarity(bench: Workbench) -> dict[str, Any]:
+    """How alike the collections' documents are to the base. Small panels have no say, nor have candidates that were
+    given: they are no sample of their collection."""
+    base, vectors = bench.material.base, {}
+    for name, collection in bench.panels.items():
+        if bench.is_given(collection):
+            continue
+        found = Vectors.load(stages.encode_texts(bench.store, base, Contents(collection.documents), "document"))
+        vectors[name] = np.asarray(found.matrix[:])
+    if len(vectors) == 1 or min(map(len, vectors.values())) < DOCUMENTS:
+        return {}
+    return similarity(vectors, bench.material.test.name, bench.scale.seeds[0]).plain()
+
+
+def _systems(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
+    for system in _shown(bench, done, preset):
+        values = _values(bench, preset, system, _finished(done, preset, system))
+        means = {name: float(np.mean([np.mean(list(v.values())) for v in of])) for name, of in values.items()}
+        seeds = len(next(iter(values.values())))
+        yield {"preset": preset.name, "system": system.name, "label": system.label, "seeds": seeds, "means": means}
+
+
+def _comparisons(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
+    run = {system.name: system for system in _shown(bench, done, preset)}
+    tuned = [s for s in run.values() if isinstance(s.how, Tuned) and not s.how.reranks]
+    own = [("tuned", s, start) for s in tuned if (start := _start(s, run))]
+    reranked = [
+        ("reranked", s, run[preset.candidates])
+        for s in run.values()
+        if isinstance(s.how, Tuned) and s.how.reranks and preset.candidates in run
+    ]
+    claimed = [
+        ("claim", run[c.system], run[c.against])
+        for c in bench.study.claims
+        if c.collection == ELSEWHERE and {c.system, c.against} <= run.keys()
+    ]
+    knobs = [("knob", s, run[s.centre]) for s in run.values() if s.centre in run]
+    for pairs in (own, reranked, claimed, knobs):
+        rows = [_comparison(bench, done, preset, *pair) for pair in pairs if all(_seeds(done, preset, *pair[1:]))]
+        for place in ("own", "elsewhere"):
+            for row, p in zip(rows, holm([row[place]["p"] for row in rows]), strict=True):
+                row[place]["p"] = p
+        yield from rows
+
+
+def _comparison(
+    bench: Workbench, done: Done, preset: Preset, kind: str, system: System, against: System
+) -> dict[str, Any]:
+    both = zip((system, against), _seeds(done, preset, system, against), strict=True)
+    a, b = (_values(bench, preset, s, seeds) for s, seeds in both)
+    name = bench.material.test.name
+    own = significance.compare(a.pop(name), b.pop(name))
+    seen = macro.compare(a, b)
+    return {
+        "preset": preset.name,
+        "kind": kind,
+        "a": system.name,
+        "b": against.name,
+        "own": _plain(own),
+        "elsewhere": {
+            **asdict(seen.macro),
+            "p": significance.compare(*(weighted(v) for v in (a, b))).p,
+            "fixed": asdict(seen.fixed) | {"detectable": seen.fixed.detectable},
+            "general": asdict(seen.general) if seen.general else None,
+        },
+        "each": {name: _plain(compared) for name, compared in seen.each.items()},
+    }
+
+
+def _plain(compared: Comparison) -> dict[str, Any]:
+    return {k: getattr(compared, k) for k in ("mean_a", "mean_b", "difference", "low", "high", "p", "n")}
+
+
+def _shown(bench: Workbench, done: Done, preset: Preset) -> list[System]:
+    """Systems of a preset of which at least one seed is there; those of random weights are no result."""
+    names = {cell.system for cell in done.runs if cell.preset == preset}
+    return [s for s in preset.systems if s.name in names and not preset.is_random(s.name, bench.scale)]
+
+
+def _finished(done: Done, preset: Preset, system: System) -> tuple[int, ...]:
+    """The seeds of which a run is there."""
+    return tuple(cell.seed for cell in done.runs if cell.preset == preset and cell.system == system.name)
+
+
+def _seeds(done: Done, preset: Preset, a: System, b: System) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The seeds to compare two systems over: of tuned ones those that both have; what is not tuned has one."""
+    of_a, of_b = (_finished(done, preset, system) for system in (a, b))
+    if preset.trained(a.name) and preset.trained(b.name):
+        of_a = of_b = tuple(seed for seed in of_a if seed in of_b)
+    return of_a, of_b
+
+
+def _values(
+    bench: Workbench, preset: Preset, system: System, seeds: tuple[int, ...]
+) -> dict[str, list[dict[str, float]]]:
+    """{collection: per-query values of the primary measure, a mapping a seed}, its own collection first."""
+    measure = bench.study.primary_measure
+    return {name: bench.values(preset, system.name, measure, panel, seeds) for name, panel in bench.panels.items()}
+
+
+def _start(system: System, run: Mapping[str, System]) -> System | None:
+    """The untouched system that it was tuned from, of the same architecture and base, where that was run."""
+    assert isinstance(system.how, Tuned)
+    start = system.how.start or Start()
+    if start.base is None and isinstance(start.architecture, Tied | None):
+        return next((s for s in run.values() if s.how is None), None)
+    alike = [
+        (s.how != start, s)  # with the very same settings rather than others
+        for s in run.values()
+        if isinstance(s.how, Start)
+        and s.how.base == start.base
+        and isinstance(s.how.architecture, type(start.architecture))
+    ]
+    return min(alike, key=lambda found: found[0])[1] if alike else None

@@ -1,0 +1,202 @@
+"""A cross-fitted teacher: each query's candidates are scored by a model that was trained without that query."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import numpy as np
+
+from strop.artifacts.progress import Progress, silent
+from strop.artifacts.store import Store
+from strop.collection.near_duplicates import components
+from strop.models.pretrained import Pretrained
+from strop.models.scoring import Precision
+from strop.records.documents import Group
+from strop.records.errors import InputError
+from strop.records.runs import Ranking, Run
+from strop.retrieval import stages
+from strop.retrieval.stages import ById
+from strop.training.stage import Training, tuned_model
+
+#: With more of the queries in one fold, the model that scores them would have learned from too few.
+MOST = 0.8
+
+Fold = AbstractSet[str]
+
+
+def folds(
+    groups: Sequence[Group], count: int, seed: int, queries: ById | None = None, documents: ById | None = None
+) -> tuple[frozenset[str], ...]:
+    """The groups' query ids in `count` folds; queries with a relevant document in common are in the same one.
+
+    So are those that read alike, or whose relevant documents do, by the texts in `queries` and `documents`. Positives
+    and `relevant` connect queries, over any number of steps; the largest connected part goes first into the
+    smallest fold, parts of one size in an order drawn from `seed`. Raises InputError for fewer than 2 folds, for fewer
+    queries or parts than folds, and when one part holds more than `MOST` of the queries.
+    """
+    asked = sorted({g.query_id for g in groups})
+    if count < 2:
+        raise InputError(f"{count} folds leave nothing to train on", remedy="Make 2 or more")
+    if len(asked) < count:
+        raise InputError(f"{len(asked)} queries cannot make {count} folds", remedy="Give more queries or fewer folds")
+    parts = _parts(asked, groups, queries or {}, documents or {})
+    share = max(map(len, parts)) / len(asked)
+    if share > MOST:
+        raise InputError(
+            f"{share:.0%} of the {len(asked):,} queries are connected by relevant documents that they share: no model"
+            " could be trained apart from them",
+            remedy="Give queries that share fewer relevant documents, or a teacher trained on other queries",
+        )
+    if len(parts) < count:
+        raise InputError(
+            f"the {len(asked):,} queries fall into {len(parts)} parts that share no relevant document, fewer than"
+            f" {count} folds",
+            remedy=f"Make {len(parts)} folds, or give more queries",
+        )
+    order = np.random.default_rng(seed).permutation(len(parts))
+    made: list[list[str]] = [[] for _ in range(count)]
+    for part in sorted((parts[i] for i in order), key=len, reverse=True):
+        min(made, key=len).extend(part)
+    return tuple(map(frozenset, made))
+
+
+def trainings(training: Training, folds: Sequence[Fold]) -> tuple[Training, ...]:
+    """For each fold the training without its queries, for as many epochs; it keeps no snapshots.
+
+    Held-out groups that are in the fold, or share a relevant document with it, are left out too: a selection must not
+    see them. Folds may hold queries that are not trained on. Raises InputError for a training in parts, for a query
+    trained on that is not in exactly one fold, for folds that share a relevant document, and for a fold of all queries.
+    """
+    if training.earlier or training.until:
+        raise InputError(
+            "a training in parts cannot be cross-fitted: the parts before it know every query",
+            remedy="Give one whole training, without negatives mined anew",
+        )
+    own = {g.query_id for g in training.examples.groups}
+    if wrong := sorted(q for q in own if sum(q in fold for fold in folds) != 1):
+        raise InputError(
+            f"{len(wrong):,} of {len(own):,} queries trained on are in no fold or in several (first: {wrong[0]!r})",
+            remedy="Make the folds of these groups, with cross_fit.folds",
+        )
+    return tuple(_without(training, fold) for fold in folds)
+
+
+def cross_fitted(
+    training: Training,
+    candidates: Run,
+    queries: ById,
+    documents: ById,
+    folds: Sequence[Fold],
+    store: Store,
+    progress: Progress = silent,
+    precision: Precision = "bfloat16",
+) -> Run:
+    """All candidates of the folds' queries, scored by the reranker that was trained on the other folds.
+
+    `candidates` of a query in no fold are left out; cut the run with `top` first if it is deep. `queries` and
+    `documents` are the texts of its ids. Trainings and rerankings are artifacts: a killed call goes on where it was.
+
+    Each fold's scores come from a model of its own and are left as that gives them. Distillation reads differences
+    within a query alone (MarginMSE; KL's softmax), so that an offset of a model cancels out, and models of one recipe,
+    epochs and start hardly differ in scale. Standardising would take away what a bound on probabilities needs, that a
+    logit of 0 means even odds. Do not compare scores of different queries closely.
+
+    Raises InputError as `trainings` does, for candidates of which no query is in a fold, and for an id without a text.
+    """
+    parts = trainings(training, folds)
+    own = [Run({q: candidates[q] for q in candidates if q in fold}) for fold in folds]
+    if not any(own):
+        raise InputError("no query of the candidates is in a fold", remedy="Give candidates of the queries trained on")
+    scored: dict[str, Ranking] = {}
+    for number, (part, run) in enumerate(zip(parts, own, strict=True), start=1):
+        if not run:
+            continue
+        within = _Within(progress, f"fold {number}/{len(folds)}")
+        model = tuned_model(part(store, within))
+        scored |= scores(store, model, run, queries, documents, within, precision)
+    return Run({q: scored[q] for q in candidates if q in scored})
+
+
+def scores(
+    store: Store,
+    model: Pretrained,
+    candidates: Run,
+    queries: ById,
+    documents: ById,
+    progress: Progress = silent,
+    precision: Precision = "bfloat16",
+) -> Run:
+    """Every candidate scored by one model: below no depth does a document keep a made-up score."""
+    deepest = max(len(ranking.doc_ids) for ranking in candidates.values())
+    made = stages.rerank_run(
+        store, model, candidates, queries, documents, depth=deepest, progress=progress, precision=precision
+    )
+    return stages.run_of(made)
+
+
+def own_candidates(groups: Sequence[Group]) -> Run:
+    """Each query's positives and negatives, all of its groups together, unordered: their scores are 0."""
+    found: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for group in groups:
+        found[group.query_id].update(dict.fromkeys((*group.positives, *group.negatives), 0.0))
+    return Run({q: (documents, documents.values()) for q, documents in found.items()})
+
+
+class _Within:
+    """Progress that says in which fold it is."""
+
+    def __init__(self, progress: Progress, where: str) -> None:
+        self._progress, self._where = progress, where
+
+    def __call__(self, what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        return self._progress(f"{self._where}: {what}", total)
+
+
+def _parts(asked: Sequence[str], groups: Sequence[Group], queries: ById, documents: ById) -> list[list[str]]:
+    """The queries in connected parts, each in order, the parts by their first query."""
+    place = {query_id: i for i, query_id in enumerate(asked)}
+    first: dict[tuple[str, str], int] = {}
+    links = []
+    for group in groups:
+        own = place[group.query_id]
+        shared = [("query", queries.get(group.query_id, group.query_id))]
+        shared += [("document", documents.get(d, d)) for d in sorted(_relevant(group))]
+        links += [(first.setdefault(what, own), own) for what in shared]
+    parts: defaultdict[int, list[str]] = defaultdict(list)
+    for query_id, part in zip(asked, components(len(asked), links), strict=True):
+        parts[part].append(query_id)
+    return list(parts.values())
+
+
+def _without(training: Training, fold: Fold) -> Training:
+    groups = training.examples.groups
+    theirs = frozenset[str]().union(*(_relevant(g) for g in groups if g.query_id in fold))
+    kept = [g for g in groups if g.query_id not in fold]
+    if not kept:
+        raise InputError("a fold holds every query: nothing is left to train on", remedy="Make 2 or more folds")
+    for group in kept:
+        if shared := _relevant(group) & theirs:
+            raise InputError(
+                f"query {group.query_id!r} shares the relevant document {min(shared)!r} with a query of another fold",
+                remedy="Make the folds of these groups, with cross_fit.folds",
+            )
+    watched = {
+        name: held.only([g for g in held.groups if g.query_id not in fold and not _relevant(g) & theirs])
+        for name, held in training.held_out.items()
+    }
+    updates = max(1, round(training.recipe.updates * len(kept) / len(groups)))
+    return replace(
+        training,
+        recipe=replace(training.recipe, updates=updates),
+        examples=training.examples.only(kept),
+        held_out={name: held for name, held in watched.items() if held.groups},
+        snapshots=0,
+    )
+
+
+def _relevant(group: Group) -> frozenset[str]:
+    return group.relevant.union(group.positives)

@@ -1,0 +1,205 @@
+"""The training loop: one page, no callbacks but observers, every update a pure function of (seed, step)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from strop.models.encoder import Encoder
+from strop.models.observing import observing
+from strop.models.pair_scorer import PairScorer
+from strop.models.scoring import Joint, Representation
+from strop.models.tokens import padding_share
+from strop.monitoring.logbook import Logbook
+from strop.monitoring.selection import Selection, looks
+from strop.records.documents import Group
+from strop.records.errors import InputError, NonFiniteLossError
+from strop.training import checkpoint
+from strop.training import step as chunks
+from strop.training.batches import Batch
+from strop.training.forwards import Forward, forward_of
+from strop.training.forwards import Texts as Texts
+from strop.training.optimizers import Chained
+from strop.training.recipes import Recipe
+
+
+class Logged(NamedTuple):
+    step: int
+    measure: str
+    value: float
+
+
+class Observer(Protocol):
+    """Looks at the model every `every` updates and at the end, and changes nothing."""
+
+    @property
+    def every(self) -> int: ...
+
+    def __call__(self, step: int, encoder: Any) -> Mapping[str, float]:
+        """`encoder` is the model that trains: each observer knows which kind it looks at."""
+        ...
+
+
+def train(
+    encoder: Encoder | PairScorer,
+    recipe: Recipe,
+    groups: Sequence[Group],
+    queries: Texts,
+    documents: Texts,
+    seed: int,
+    folder: Path,
+    observers: Sequence[Observer] = (),
+    progress: Callable[[int], None] | None = None,
+    checkpoint_seconds: float = 60.0,
+    logbook: Logbook | None = None,
+    snapshots: Collection[int] = (),
+    until: int | None = None,
+) -> list[Logged]:
+    """Tune `encoder` in place and return what was logged, which `logbook` gets as it comes.
+
+    One that reads pairs scores each query with its group's own candidates, and takes a recipe that scores by `Joint`.
+
+    After each number of updates in `snapshots` the trainable weights are left at `snapshot(folder, number)`. `until`
+    ends the call after so many updates of the whole schedule, with a checkpoint from which another goes on.
+
+    Goes on from the newest checkpoint in `folder`, to weights bit-identical (on CPU) with those of an undisturbed run;
+    `checkpoint.clear` the folder once the result is safe. Raises NonFiniteLossError.
+    """
+    check_fit(recipe, encoder)
+    if recipe.dropout is not None:
+        encoder.set_dropout(recipe.dropout)
+    recipe.tuning.prepare(encoder, seed)
+    module = encoder.module
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    optimizer = recipe.optimizer.build(module.named_parameters())
+    state = checkpoint.restore(folder, module, optimizer) or {"step": 0, "log": []}
+    if progress:
+        progress(state["step"])
+    log = [Logged(*entry) for entry in state["log"]]
+    if logbook:
+        logbook.start(log)
+    saved_at = time.perf_counter()
+    for step in range(state["step"], until or recipe.updates):
+        seen = _observe(observers, step, encoder, log)
+        if step > 0 and _selected(recipe.selection, seen, module, folder, log):
+            break
+        started = time.perf_counter()
+        torch.manual_seed(_step_seed(seed, step))
+        module.train()
+        batch = recipe.batching.batch(groups, seed, step)
+        forward = forward_of(encoder, batch, queries, documents, recipe.scoring)
+        lengths, pieces = forward.lengths, forward.pieces(recipe.token_budget)
+        seen = {}
+        optimizer.zero_grad()
+        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            loss_of = _loss_of(recipe, batch, forward, encoder.device, seen)
+            loss = chunks.gradient(forward.represent, pieces, loss_of, recompute=recipe.recompute)
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
+        if not (np.isfinite(loss) and np.isfinite(norm)):
+            raise NonFiniteLossError(
+                f"update {step}: loss {loss}, gradient norm {norm}; queries {', '.join(batch.query_ids[:8])}"
+                f"{', …' if len(batch.query_ids) > 8 else ''}. Lower the learning rate, or look at these texts"
+            )
+        rate = recipe.optimizer.learning_rate * recipe.schedule.factor(step, recipe.updates)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        if isinstance(recipe.schedule, Chained) and step in recipe.schedule.starts(recipe.updates):
+            optimizer.state.clear()
+        optimizer.step()
+        if step + 1 in snapshots:
+            checkpoint.save_weights(snapshot(folder, step + 1), module)
+        seen |= {
+            "loss": loss,
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "padding_share": padding_share(lengths, pieces),
+            "tokens_per_second": float(lengths.sum()) / (time.perf_counter() - started),
+        }
+        log += [Logged(step, name, value) for name, value in seen.items()]
+        if logbook:
+            logbook.add(log)
+        if step + 1 == until or time.perf_counter() - saved_at >= checkpoint_seconds:
+            checkpoint.save(folder, step + 1, module, optimizer, {"log": log})
+            saved_at = time.perf_counter()
+        if progress:
+            progress(1)
+    else:
+        if until and until < recipe.updates:
+            return log
+        seen = _observe(observers, recipe.updates, encoder, log, last=True)
+        _selected(recipe.selection, seen, module, folder, log)
+    if logbook:
+        logbook.add(log)
+    if recipe.selection:
+        looks(log, recipe.selection.measure)
+        checkpoint.restore_weights(folder / checkpoint.BEST, module)
+    return log
+
+
+def check_fit(recipe: Recipe, model: Encoder | PairScorer) -> None:
+    """Raises InputError when the recipe's scores are of vectors and the model has none, or the other way round, or when
+    a model that reads pairs should read each query with every other's documents."""
+    if isinstance(model, PairScorer) != isinstance(recipe.scoring, Joint):
+        kind = "reads pairs" if isinstance(model, PairScorer) else "makes vectors"
+        raise InputError(
+            f"the model {kind}, the recipe scores by {recipe.scoring}",
+            remedy="Take a rerank-… recipe for a cross-encoder, and another for any other model",
+        )
+    if isinstance(model, PairScorer) and recipe.batching.in_batch:
+        raise InputError("a cross-encoder has no in-batch negatives", remedy="Set batching.in_batch=false")
+
+
+def snapshot(folder: Path, updates: int) -> Path:
+    """Where the weights after so many updates are left."""
+    return folder / "snapshots" / f"{updates}.safetensors"
+
+
+def _selected(
+    rule: Selection | None, seen: Mapping[str, float], module: nn.Module, folder: Path, log: Sequence[Logged]
+) -> bool:
+    """At a look of the rule, save the weights where it keeps them. Whether the training should stop here."""
+    if rule is None or rule.measure not in seen:
+        return False
+    if rule.keeps(log):
+        checkpoint.save_weights(folder / checkpoint.BEST, module)
+    return rule.stops(log) is not None
+
+
+def _loss_of(
+    recipe: Recipe, batch: Batch, forward: Forward, device: torch.device, seen: dict[str, float]
+) -> Callable[[Representation], Tensor]:
+    """What a batch's rows came to -> loss; notes the loss' own diagnostics in `seen`."""
+
+    def loss_of(rows: Representation) -> Tensor:
+        scores = forward.scores(rows)
+        wanted = batch.teacher if recipe.loss.taught else batch.targets
+        if wanted is None:
+            raise ValueError("the loss is taught, and no example has a teacher's scores")
+        targets, mask = wanted.to(device), batch.mask.to(device)
+        seen.update(recipe.loss.diagnostics(scores.detach(), targets, mask))
+        return recipe.loss(scores, targets, mask)
+
+    return loss_of
+
+
+def _observe(
+    observers: Sequence[Observer], step: int, encoder: Any, log: list[Logged], last: bool = False
+) -> dict[str, float]:
+    """Everything seen at this step, which joins the log."""
+    seen: dict[str, float] = {}
+    for observer in observers:
+        if last or step % observer.every == 0:
+            with observing(encoder):
+                seen.update(observer(step, encoder))
+    log += [Logged(step, name, value) for name, value in seen.items()]
+    return seen
+
+
+def _step_seed(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,167 @@
+"""Named training values. Each is a complete Recipe; `replace` one field to make a variant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from strop.artifacts.store import ADDED
+from strop.losses.contrastive import InfoNCE
+from strop.losses.distillation import KLDivergence, MarginMSE
+from strop.losses.pointwise import BinaryCrossEntropy
+from strop.losses.protocol import Loss
+from strop.losses.triplet import Triplet
+from strop.models.adapters import Full, LoRA, Tuning
+from strop.models.scoring import Cosine, Euclidean, Joint, MaxSim, Precision, Scoring
+from strop.monitoring.selection import Selection
+from strop.records.errors import InputError
+from strop.training.batches import Batching
+from strop.training.optimizers import AdamW, Optimizer, Schedule, WarmupLinear
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides a training run but its data and seed. `token_budget` is padded tokens a chunk.
+
+    `precision` is that of the forward pass: bfloat16 by autocast, weights and loss in float32 either way. `dropout`
+    replaces the model's own rate (None: as it comes). `selection` None keeps the last update's weights. `recompute`
+    bounds memory by one chunk, whatever the batch, for a second forward pass (GradCache, arXiv 2101.06983).
+    Raises InputError when `updates` or `token_budget` is below 1, `clip` not above 0, `max_length` below 3 (room for
+    one token between the special ones), `dropout` outside [0, 1), or `precision` unknown.
+    """
+
+    tuning: Tuning
+    scoring: Scoring
+    loss: Loss
+    batching: Batching
+    optimizer: Optimizer
+    schedule: Schedule
+    updates: int
+    clip: float = 1.0
+    max_length: int | None = None
+    token_budget: int = 2048
+    precision: Precision = "float32"
+    dropout: float | None = None
+    selection: Selection | None = None
+    recompute: bool = field(default=False, metadata=ADDED)
+
+    def __post_init__(self) -> None:
+        for name, least in (("updates", 1), ("token_budget", 1), ("max_length", 3)):
+            if (value := getattr(self, name)) is not None and value < least:
+                raise InputError(f"{name} is {value}", remedy=f"Give {least} or more")
+        if not self.clip > 0:
+            raise InputError(f"clip is {self.clip}", remedy="Give a gradient norm above 0, inf for no limit")
+        if self.precision not in ("float32", "bfloat16"):
+            raise InputError(f"precision is {self.precision!r}", remedy="Give float32 or bfloat16")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout}", remedy="Give a rate from 0 to below 1")
+
+
+#: "When Fine-Tuning Fails" as its code ran: Euclidean distance, not squared, on vectors before the Normalize module,
+#: with sentence-transformers' default margin of 5.
+THESIS_FULL = Recipe(
+    tuning=Full(),
+    scoring=Euclidean(squared=False, normalized=False),
+    loss=Triplet(margin=5.0),
+    batching=Batching(size=32, in_batch=False),
+    optimizer=AdamW(learning_rate=2e-5, weight_decay=0.01),
+    schedule=WarmupLinear(warmup=0.1),
+    updates=100,
+)
+THESIS_LORA = replace(THESIS_FULL, tuning=LoRA(r=16, alpha=32, dropout=0.05), max_length=512)
+
+#: The field's usual recipe: every other query's documents as negatives, cosine over a temperature of .05.
+IN_BATCH_FULL = replace(THESIS_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=Batching(size=32, in_batch=True))
+#: LoRA at ten times full tuning's rate, where Lee et al. (arXiv 2311.09765) found its optimum.
+IN_BATCH_LORA = replace(IN_BATCH_FULL, tuning=LoRA(), optimizer=AdamW(learning_rate=2e-4))
+
+#: From a teacher's scores of each query's own candidates (`scores` in the examples). Hofstätter et al. (arXiv
+#: 2010.02666) and Lin et al. (2010.11386) train a dot product. Here it is the cosine that the usual bases are searched
+#: with, over in-batch's temperature: without one no cosine can span a cross-encoder's margins, nor be as sure as its
+#: softmax. A teacher of cosines needs `loss.teacher_temperature=0.05`, or for MarginMSE `loss.temperature=1`.
+DISTILL_KL = replace(IN_BATCH_FULL, loss=KLDivergence(temperature=0.05), batching=Batching(size=32, in_batch=False))
+DISTILL_MARGIN_MSE = replace(DISTILL_KL, loss=MarginMSE(temperature=0.05))
+
+#: For a model with a vector a token. MaxSim sums over a query's tokens: its scores spread by units, so no temperature.
+LATE_FULL = replace(IN_BATCH_FULL, scoring=MaxSim(), loss=InfoNCE(1.0))
+LATE_LORA = replace(IN_BATCH_LORA, scoring=MaxSim(), loss=InfoNCE(1.0))
+
+#: For a cross-encoder: each pair judged on its own, as Kumar et al. (arXiv 2506.18297) train theirs (rate, decay and
+#: batch of 64 pairs are theirs), or a query's candidates against each other, in one softmax.
+RERANK_BCE = replace(THESIS_FULL, scoring=Joint(), loss=BinaryCrossEntropy())
+RERANK_SOFTMAX = replace(RERANK_BCE, loss=InfoNCE(1.0))
+
+RECIPES: Mapping[str, Recipe] = {
+    "thesis-full": THESIS_FULL,
+    "thesis-lora": THESIS_LORA,
+    "in-batch-full": IN_BATCH_FULL,
+    "in-batch-lora": IN_BATCH_LORA,
+    "late-full": LATE_FULL,
+    "late-lora": LATE_LORA,
+    "rerank-bce": RERANK_BCE,
+    "rerank-softmax": RERANK_SOFTMAX,
+    "distill-kl": DISTILL_KL,
+    "distill-margin-mse": DISTILL_MARGIN_MSE,
+}
+
+
+def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
+    """The named recipe with `field=value` settings applied, dots for inner fields (`optimizer.learning_rate`).
+
+    Raises InputError on an unknown recipe or field, a value not of the field's type, or values that do not go together.
+    """
+    if name not in RECIPES:
+        raise InputError(f"there is no recipe {name!r}", remedy=f"Choose one of {', '.join(RECIPES)}")
+    value: Any = RECIPES[name]
+    for path, text in (settings or {}).items():
+        value = _set(value, path.split("."), text, path)
+    loss = value.loss
+    if isinstance(loss, InfoNCE) and loss.direction != "query" and not value.batching.in_batch:
+        raise InputError(
+            f"with direction {loss.direction!r} documents choose among a batch's queries, but none is in-batch",
+            remedy="Set batching.in_batch=true, or loss.direction=query",
+        )
+    return value  # type: ignore[no-any-return]
+
+
+def parsed(settings: Iterable[str]) -> dict[str, str]:
+    """`field=value` texts, as `--set` takes them; the last of a field holds. Raises InputError on one without `=`."""
+    found = {}
+    for setting in settings:
+        field, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting!r} has no value", remedy="Write --set field=value")
+        found[field] = value
+    return found
+
+
+def _set(value: Any, path: list[str], text: str, whole: str) -> Any:
+    head, *rest = path
+    names = [f.name for f in fields(value)]
+    if head not in names:
+        raise InputError(f"{whole!r} names no field of {type(value).__name__}", remedy=f"It has {', '.join(names)}")
+    old = getattr(value, head)
+    if rest:
+        if not is_dataclass(old):
+            raise InputError(f"{head!r} has no inner fields", remedy=f"Set {head}=VALUE")
+        return replace(value, **{head: _set(old, rest, text, whole)})
+    return replace(value, **{head: _parsed(old, text, whole)})
+
+
+def _parsed(old: Any, text: str, whole: str) -> Any:
+    """`text` as the type of the value it replaces."""
+    try:
+        if isinstance(old, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(old, tuple):
+            return tuple(type(old[0])(part) for part in text.split(","))
+        if isinstance(old, (int, float)):
+            return type(old)(text)
+        if isinstance(old, str) and text:
+            return text  # the value it becomes part of knows its words
+        if old is None:
+            return int(text)
+    except (ValueError, KeyError):
+        pass
+    raise InputError(f"{whole}={text} does not fit", remedy=f"A value like {old!r} does")

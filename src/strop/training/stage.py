@@ -1,0 +1,202 @@
+"""Training as a stage: a recipe, examples and a seed -> an artifact folder with the tuned model."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from strop.artifacts.progress import Progress, silent
+from strop.artifacts.store import Artifact, Stage, Store, content_key
+from strop.models.adapters import export
+from strop.models.dense import parameter_ledger
+from strop.models.encoder import Encoder, Role
+from strop.models.loading import load_any
+from strop.models.pair_scorer import PairScorer
+from strop.models.pretrained import Pretrained, resolve
+from strop.models.scoring import MaxSim
+from strop.monitoring.logbook import Logbook, Sink, namespaced
+from strop.monitoring.monitor import Monitor
+from strop.monitoring.probe import Look, Probe
+from strop.monitoring.selection import Best
+from strop.negatives.examples import Examples
+from strop.records.errors import InputError, InputWarning
+from strop.records.results import write_json
+from strop.training import checkpoint, loop
+from strop.training.forwards import Texts, count_cut
+from strop.training.held_out import CosineAccuracy
+from strop.training.recipes import Recipe
+
+TRAIN = Stage("train", 3)
+SNAPSHOT = Stage("snapshot", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training to do: all that decides its outcome.
+
+    `held_out` are watched, each as `cosine_accuracy/NAME`, as often as the recipe's selection looks, else half-way.
+    `probe` is what the monitor looks at, if any. Unless the recipe selects by it, it changes what is logged and never
+    the weights, so that a training made before under another probe is taken as it is. `until` ends it after so many
+    updates of its schedule, and `earlier` is one that ended so, on other examples maybe, from which this one goes on
+    with the same optimiser: negatives are mined anew between the two.
+    """
+
+    base: Pretrained
+    recipe: Recipe
+    examples: Examples
+    held_out: Mapping[str, Examples]
+    seed: int
+    probe: Probe | None = None
+    snapshots: int = 0
+    until: int | None = None
+    earlier: Training | None = None
+
+    def __call__(self, store: Store, progress: Progress = silent, tracker: Sink | None = None) -> Artifact:
+        """Artifact `train`: `model/` in sentence-transformers' layout (LoRA merged, its adapter in `model/adapter`),
+        `log.json` of [update, measure, value], the same as a logbook, and the parameter ledger in the record. `tracker`
+        is sent what is logged as it comes.
+
+        Killed, it goes on from its last checkpoint to the same weights. Raises NonFiniteLossError.
+        """
+
+        def make(folder: Path) -> dict[str, Any]:
+            recipe, examples = self.recipe, self.examples
+            encoder = load_any(self.base.path, recipe.max_length)
+            if not isinstance(encoder, PairScorer) and isinstance(encoder.similarity, MaxSim) != isinstance(
+                recipe.scoring, MaxSim
+            ):
+                raise InputError(
+                    f"{self.base.name} is scored by {encoder.similarity}, the recipe scores by {recipe.scoring}",
+                    remedy="Take a late-… recipe for a model with a vector a token, and another for any other",
+                )
+            loop.check_fit(recipe, encoder)
+            queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+            if isinstance(encoder, PairScorer):
+                cut, pairs = count_cut(encoder, examples.groups, queries, documents)
+                if cut:
+                    said = f"{cut:,} of {pairs:,} pairs are longer than the model's {encoder.max_length} tokens: cut"
+                    warnings.warn(said, InputWarning, stacklevel=2)
+            logbook = Logbook(folder, self._about(), self.seed, tracker)
+            if self.earlier:
+                checkpoint.take_over(self.earlier(store, progress).path, folder)
+            with progress(f"train {recipe.updates} updates of {recipe.batching.size}", recipe.updates) as advance:
+                started = time.perf_counter()
+                monitor = self._monitor(encoder, logbook)
+                watching: list[loop.Observer] = [*self._observers(encoder), *([monitor] if monitor else [])]
+                log = loop.train(
+                    encoder, recipe, examples.groups, queries, documents, self.seed, folder, watching, advance,
+                    logbook=logbook, snapshots=self.snapshot_steps, until=self.until,
+                )  # fmt: skip
+                took = time.perf_counter() - started
+            stopped = recipe.selection.stops(log) if recipe.selection else None
+            found = {"train_seconds": round(took, 2), "stopped": stopped, **(monitor.cost(took) if monitor else {})}
+            logbook.end(**found)
+            ledger = parameter_ledger(encoder.module)
+            export(encoder, folder / "model", self.base.name, self._sentences)
+            write_json(log, folder / "log.json")
+            if self.until is None:
+                checkpoint.clear(folder)
+            return {"ledger": ledger, "base": self.base.title, "groups": len(examples.groups), **found}
+
+        return store.build(TRAIN, self._values, self._inputs, make, resumable=True)
+
+    @property
+    def snapshot_steps(self) -> tuple[int, ...]:
+        """The numbers of updates after which the weights are kept."""
+        return tuple(round(self.recipe.updates * (i + 1) / self.snapshots) for i in range(self.snapshots))
+
+    def snapshot(self, store: Store, updates: int, progress: Progress = silent) -> Artifact:
+        """Artifact `snapshot`: `model/` as it was after so many updates, in sentence-transformers' layout."""
+        trained = self(store, progress)
+
+        def make(folder: Path) -> None:
+            encoder = load_any(self.base.path, self.recipe.max_length)
+            self.recipe.tuning.prepare(encoder, self.seed)
+            checkpoint.restore_weights(loop.snapshot(trained.path, updates), encoder.module)
+            export(encoder, folder / "model", self.base.name, self._sentences)
+
+        return store.build(SNAPSHOT, updates, {"train": trained.key}, make)
+
+    @property
+    def _sentences(self) -> list[str]:
+        """Some of its texts, on which a merged adapter must give what the unmerged one gave."""
+        return list(self.examples.queries.values())[:8] + list(self.examples.documents.values())[:8]
+
+    def _monitor(self, encoder: Encoder | PairScorer, logbook: Logbook) -> Monitor | None:
+        if self.probe is None or isinstance(encoder, PairScorer):  # which has no vectors, and so no geometry
+            return None
+        fixed = self._every if self._chosen_by_the_probe else None
+        look = Look.of(self.probe, encoder)
+        return Monitor.of(look, encoder, self.recipe.updates, fixed=fixed, draw=logbook.project)
+
+    @property
+    def _every(self) -> int:
+        return max(1, round(self.recipe.updates * (self.recipe.selection or Best()).share))
+
+    @property
+    def _chosen_by_the_probe(self) -> bool:
+        """Whether the monitor decides which weights are kept: then what it looks at decides the outcome."""
+        rule = self.recipe.selection
+        return rule is not None and namespaced(rule.measure) == rule.measure
+
+    def _about(self) -> dict[str, Any]:
+        batch = self.recipe.batching.batch(self.examples.groups, self.seed, 0)
+        candidates = 1 + round(float((~(batch.targets | batch.mask)).sum(1).float().mean()))
+        return {
+            "title": f"{self.base.title}, {self.recipe.tuning}",
+            "updates": self.recipe.updates,
+            "loss": str(self.recipe.loss),
+            "chance": self.recipe.loss.chance(candidates),
+            "learning_rate": self.recipe.optimizer.learning_rate,
+            "batch": self.recipe.batching.size,
+        }
+
+    def _observers(self, encoder: Encoder | PairScorer) -> list[CosineAccuracy]:
+        return [
+            CosineAccuracy(
+                watched.groups,
+                texts_of(encoder, watched, "query"),
+                texts_of(encoder, watched, "document"),
+                self._every,
+                f"cosine_accuracy/{name}",
+            )
+            for name, watched in self.held_out.items()
+        ]
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        set_ = {name: value for name in ("snapshots", "until") if (value := getattr(self, name))}
+        return {"recipe": self.recipe, "seed": self.seed, **set_}
+
+    @property
+    def _inputs(self) -> dict[str, str]:
+        return {
+            **({"probe": content_key(self.probe)} if self._chosen_by_the_probe else {}),
+            **({"earlier": content_key(self.earlier._values, self.earlier._inputs)} if self.earlier else {}),
+            "model": self.base.identity,
+            "examples": content_key(asdict_examples(self.examples)),
+            "held_out": content_key({name: asdict_examples(watched) for name, watched in self.held_out.items()}),
+        }
+
+
+def tuned_model(artifact: Artifact) -> Pretrained:
+    return resolve(str(artifact.path / "model"))
+
+
+def asdict_examples(examples: Examples) -> dict[str, Any]:
+    """Plain values, sets sorted, for a content key."""
+    groups = [{**asdict(g), "relevant": sorted(g.relevant)} for g in examples.groups]
+    for group in groups:
+        if not group["teacher"]:
+            del group["teacher"]  # what was made before groups had one keeps its key
+    return {"groups": groups, "queries": dict(examples.queries), "documents": dict(examples.documents)}
+
+
+def texts_of(encoder: Encoder | PairScorer, examples: Examples, role: Role) -> Texts:
+    """The examples' queries or documents as tokens."""
+    texts = examples.queries if role == "query" else examples.documents
+    return Texts(encoder.tokenize(list(texts.values()), role), {text_id: i for i, text_id in enumerate(texts)})
