@@ -15,11 +15,12 @@ from strop.artifacts.store import Artifact, Stage, Store, canonical, content_key
 from strop.losses import triplet
 from strop.losses.contrastive import InfoNCE
 from strop.models.pretrained import Pretrained
+from strop.monitoring.logbook import TRAIN
 from strop.negatives.examples import Examples
 from strop.retrieval.lexical import BM25
 from strop.retrieval.windows import Windows
 from strop.training.recipes import IN_BATCH_LORA, RECIPES, THESIS_FULL
-from strop.training.stage import TRAIN, Training
+from strop.training.stage import Training
 
 STAGE = Stage("encode", 1)
 

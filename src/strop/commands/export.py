@@ -20,7 +20,7 @@ def export(source: str, out: str | Path) -> Path:
     sentence-transformers' layout; a LoRA model is merged, with its adapter in `adapter/`, and a model card is added.
     """
 
-    from strop.training.stage import TRAIN
+    from strop.monitoring.logbook import TRAIN
 
     folder, trained = Path(source), store().root / TRAIN.name
     if not folder.is_dir():

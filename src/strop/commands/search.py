@@ -33,12 +33,14 @@ def search(
 
     from strop.collection.lazy_documents import Contents
     from strop.commands.inputs import load
-    from strop.models.pretrained import resolve
-    from strop.retrieval import stages
-    from strop.retrieval.lexical import BM25
 
     free(out)
     data = load(collection, split)
+
+    from strop.models.pretrained import resolve  # with torch, which a wrong path need not wait for
+    from strop.retrieval import stages
+    from strop.retrieval.lexical import BM25
+
     queries = {q.id: q.text for q in data.queries.values()}
     documents = Contents(data.documents)
     own = {q: d for q in queries if (d := data.own_document(q)) is not None}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Router
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import nn
 
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Transformer
 
 PoolingMode = Literal["mean", "cls", "lasttoken"]
 Similarity = Literal["cosine", "dot"]
@@ -47,6 +48,8 @@ class Untied:
     similarity: Similarity = "cosine"
 
     def convert(self, source: Path, target: Path) -> None:
+        from sentence_transformers.base.modules import Router
+
         model = _dense(source)
         query, document = (
             _tower(transformer, self.pooling, self.similarity)
@@ -72,24 +75,32 @@ def keep_layers(source: Path, target: Path, count: int) -> None:
 
 
 def _dense(source: Path) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
     return SentenceTransformer(str(source), local_files_only=True, device="cpu")
 
 
 def _transformer(model: SentenceTransformer) -> Transformer:
+    from sentence_transformers.sentence_transformer.modules import Transformer
+
     first: Any = model[0]
     if not isinstance(first, Transformer):
         raise InputError(
             f"the model starts with {type(first).__name__}, not with a transformer",
             remedy="Give a dense sentence-transformers model with one tower",
         )
-    return cast(Transformer, first)
+    return cast("Transformer", first)
 
 
 def _tower(transformer: Transformer, pooling: PoolingMode, similarity: Similarity) -> list[Any]:
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+
     width = transformer.get_embedding_dimension()
     return [transformer, Pooling(width, pooling), *([Normalize()] if similarity == "cosine" else [])]
 
 
 def _write(modules: list[Any], model: Any, similarity: Similarity, target: Path) -> None:
-    made = SentenceTransformer(modules=modules, similarity_fn_name=similarity, prompts=model.prompts, device="cpu")
-    made.save_pretrained(str(target), create_model_card=False)
+    from sentence_transformers import SentenceTransformer
+
+    written = SentenceTransformer(modules=modules, similarity_fn_name=similarity, prompts=model.prompts, device="cpu")
+    written.save_pretrained(str(target), create_model_card=False)

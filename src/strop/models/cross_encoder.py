@@ -7,22 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors import safe_open
-from sentence_transformers import CrossEncoder
-from sentence_transformers.base.modules import Transformer
-from sentence_transformers.cross_encoder.modules.logit_score import LogitScore
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification
-from transformers.utils import logging
 
 from strop.models.encoder import Role
 from strop.models.pair_scorer import Ids, Pair
 from strop.models.pair_template import PairTemplate, bare
 from strop.models.tokens import Tokens
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+    from sentence_transformers.base.modules import Transformer
 
 #: Texts tokenized at once.
 _BLOCK = 10_000
@@ -38,6 +37,9 @@ class Reranker:
     """
 
     def __init__(self, model: CrossEncoder, max_length: int | None = None) -> None:
+        from sentence_transformers.base.modules import Transformer
+        from sentence_transformers.cross_encoder.modules.logit_score import LogitScore
+
         if not isinstance(model[0], Transformer) or any(isinstance(m, LogitScore) for m in model):
             raise InputError(
                 f"the model ({', '.join(type(m).__name__ for m in model)}) does not score pairs by a head of its own",
@@ -71,6 +73,8 @@ class Reranker:
         Raises InputError also for a folder without a classification head: one drawn at random would give scores that
         carry no order.
         """
+        from sentence_transformers import CrossEncoder
+
         _refuse_foreign_code(Path(folder))
         with _quiet():
             model = CrossEncoder(str(folder), local_files_only=True)
@@ -91,6 +95,10 @@ class Reranker:
 
         A pooler that the folder lacks is random too. Raises InputError for a folder that has a head of one logit.
         """
+        from sentence_transformers import CrossEncoder
+        from sentence_transformers.base.modules import Transformer
+        from transformers import AutoModelForSequenceClassification
+
         _refuse_foreign_code(Path(folder))
         with _quiet(), torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -115,7 +123,7 @@ class Reranker:
 
     @property
     def transformers(self) -> tuple[Transformer, ...]:
-        return (cast(Transformer, self.model[0]),)
+        return (cast("Transformer", self.model[0]),)
 
     @property
     def device(self) -> torch.device:
@@ -249,6 +257,8 @@ def _refuse_foreign_code(folder: Path) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the library's report of weights it draws at random: we say it ourselves, or refuse."""
+    from transformers.utils import logging
+
     before = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:

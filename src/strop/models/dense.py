@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from transformers.utils import logging
 
 from strop.artifacts.store import content_key
 from strop.models.encoder import Role
@@ -20,7 +17,9 @@ from strop.models.scoring import Dot, Representation, Scoring
 from strop.models.tokens import Tokens
 from strop.records.errors import InputError
 
-logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # loading a small model is no news
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Transformer
 
 #: Texts tokenized at once: the tokenizer holds kilobytes for each until it is done.
 _BLOCK = 10_000
@@ -36,6 +35,8 @@ class Dense:
     """
 
     def __init__(self, model: SentenceTransformer, max_length: int | None = None) -> None:
+        from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
         transformer = model[0]
         if not isinstance(transformer, Transformer):
             raise InputError(
@@ -71,6 +72,10 @@ class Dense:
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> Dense:
         """From a sentence-transformers folder, or a plain transformers one (which gets mean pooling)."""
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # loading a small model is no news
         return cls(SentenceTransformer(str(folder), local_files_only=True), max_length)
 
     @property
@@ -80,7 +85,7 @@ class Dense:
     @property
     def transformer(self) -> Transformer:
         """sentence-transformers' first module, which holds the transformer proper as `.model`."""
-        return cast(Transformer, self.model[0])
+        return cast("Transformer", self.model[0])
 
     @property
     def transformers(self) -> tuple[Transformer, ...]:
@@ -138,6 +143,8 @@ class Dense:
         set_dropout(self.transformer, rate)
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role = "document") -> Representation:
+        from sentence_transformers.sentence_transformer.modules import Normalize
+
         features: dict[str, Any] = {
             "input_ids": ids.to(self.model.device),
             "attention_mask": mask.to(self.model.device),
@@ -148,6 +155,8 @@ class Dense:
         return Representation(features["sentence_embedding"])
 
     def searchable(self, representation: Representation) -> Representation:
+        from sentence_transformers.sentence_transformer.modules import Normalize
+
         unit = self.model.similarity_fn_name == "cosine" or any(isinstance(m, Normalize) for m in self.model)
         return Representation(normalize(representation.vectors, dim=-1)) if unit else representation
 

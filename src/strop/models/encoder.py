@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sentence_transformers.sentence_transformer.modules import Transformer
 from torch import Tensor, nn
 
 from strop.models.scoring import Representation, Scoring
 from strop.models.tokens import Ints, Tokens, pad
+
+if TYPE_CHECKING:
+    from sentence_transformers.sentence_transformer.modules import Transformer
 
 Role = Literal["query", "document"]
 

@@ -7,16 +7,11 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from sentence_transformers import MultiVectorEncoder, SentenceTransformer
-from sentence_transformers.base.modules import Dense as Projection
-from sentence_transformers.base.modules import Normalize, Transformer
-from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from transformers import AddedToken
 
 from strop.artifacts.store import content_key
 from strop.models.dense import set_dropout
@@ -24,6 +19,10 @@ from strop.models.encoder import Role
 from strop.models.scoring import MaxSim, Representation, Scoring
 from strop.models.tokens import Tokens
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder
+    from sentence_transformers.base.modules import Transformer
 
 #: Texts tokenized at once: the tokenizer holds kilobytes for each until it is done.
 _BLOCK = 10_000
@@ -56,6 +55,10 @@ class Late:
         Raises InputError when it does not start with a transformer, when its vocabulary lacks a marker, and when it
         has too few positions for the lengths.
         """
+        from sentence_transformers import MultiVectorEncoder, SentenceTransformer
+        from sentence_transformers.base.modules import Normalize, Transformer
+        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
         transformer = SentenceTransformer(str(source), local_files_only=True, device="cpu")[0]
         if not isinstance(transformer, Transformer):
             raise InputError(
@@ -75,6 +78,8 @@ class Late:
 
 def _mark(tokenizer: Any, markers: tuple[str, str]) -> None:
     """Keep the tokenizer from cutting the markers, as it cuts all it does not know as special: [, unused, ##0, ]."""
+    from transformers import AddedToken
+
     missing = [word for word in markers if word not in tokenizer.get_vocab()]
     if missing:
         raise InputError(
@@ -92,6 +97,10 @@ class LateInteraction:
     """
 
     def __init__(self, model: MultiVectorEncoder, max_length: int | None = None) -> None:
+        from sentence_transformers.base.modules import Dense as Projection
+        from sentence_transformers.base.modules import Normalize, Transformer
+        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
         modules = list(model)
         unit = isinstance(modules[-1], Normalize) and modules[-1].module_input_name == "token_embeddings"
         inner = all(isinstance(module, Projection | MultiVectorMask) for module in modules[1:-1])
@@ -121,6 +130,8 @@ class LateInteraction:
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> LateInteraction:
         """Raises InputError for a folder without scoring mask: a dense one would get a random projection."""
+        from sentence_transformers import MultiVectorEncoder
+
         listed = Path(folder) / "modules.json"
         if not listed.is_file() or "MultiVectorMask" not in listed.read_text(encoding="utf-8"):
             raise InputError(f"{folder} holds no model with a vector a token", remedy="Convert it with Late first")
@@ -133,7 +144,7 @@ class LateInteraction:
     @property
     def transformer(self) -> Transformer:
         """sentence-transformers' first module, which holds the transformer proper as `.model`."""
-        return cast(Transformer, self.model[0])
+        return cast("Transformer", self.model[0])
 
     @property
     def transformers(self) -> tuple[Transformer, ...]:
@@ -197,6 +208,8 @@ class LateInteraction:
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
         """A vector a token, `(N, L, D)`, and which of them are scored; `mask` is what the padding left."""
+        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
         ids, mask = ids.to(self.device), mask.to(self.device)
         features: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
         expansion = self.transformer.query_expansion if role == "query" else None

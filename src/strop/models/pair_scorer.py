@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sentence_transformers.base.modules import Transformer
 from torch import Tensor, nn
 
 from strop.models.encoder import Role
 from strop.models.tokens import Ints, Tokens, pad
+
+if TYPE_CHECKING:
+    from sentence_transformers.base.modules import Transformer
 
 Ids = npt.NDArray[np.int32]
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Router
-from sentence_transformers.sentence_transformer.modules import Transformer
 from torch import Tensor, nn
 
 from strop.artifacts.store import content_key
@@ -18,6 +15,10 @@ from strop.models.encoder import Role
 from strop.models.scoring import Representation, Scoring
 from strop.models.tokens import Tokens
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Transformer
 
 
 class TwoTowers:
@@ -29,6 +30,8 @@ class TwoTowers:
     """
 
     def __init__(self, model: SentenceTransformer, max_length: int | None = None) -> None:
+        from sentence_transformers.base.modules import Router
+
         router = model[0]
         routes = set(router.sub_modules) if isinstance(router, Router) else set()
         if not {"query", "document"} <= routes:
@@ -47,6 +50,8 @@ class TwoTowers:
     def _tower(self, role: Role, max_length: int | None) -> Dense:
         model: Any = self.model
         modules = [*model[0].sub_modules[role], *list(model)[1:]]
+        from sentence_transformers import SentenceTransformer
+
         tower = SentenceTransformer(
             modules=modules,
             prompts=model.prompts,
@@ -57,6 +62,8 @@ class TwoTowers:
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> TwoTowers:
+        from sentence_transformers import SentenceTransformer
+
         return cls(SentenceTransformer(str(folder), local_files_only=True), max_length)
 
     @property
