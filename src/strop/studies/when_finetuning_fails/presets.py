@@ -17,7 +17,7 @@ from strop.study.definition import Preset
 from strop.study.systems import Mined, Provided, Rates, System, Tuned
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, WarmupLinear
-from strop.training.recipes import THESIS_FULL, THESIS_LORA, Recipe
+from strop.training.recipes import TRIPLET_FULL, TRIPLET_LORA, Recipe
 
 #: The negatives of the official triples were drawn from BM25's top 1,000 (T7).
 TRIPLES = Provided(otherwise=Mined(RankWindow(1, 1000), BM25()))
@@ -57,7 +57,7 @@ def _with(
     )
 
 
-_IN_BATCH = replace(THESIS_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=Batching(in_batch=True))
+_IN_BATCH = replace(TRIPLET_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=Batching(in_batch=True))
 
 #: The authors' code: looks every 1,000 of 2,346, 1,965, 4,689 and 2,358 steps; half as many hard triples as random.
 AS_CODED = _preset(
@@ -65,17 +65,17 @@ AS_CODED = _preset(
     TRIPLES,
     FIXED_RANK,
     {
-        "full_random": Tuned(_with(THESIS_FULL, 1024, 256, look=("random", 1000 / 2346)), 3, TRIPLES),
-        "full_hard": Tuned(_with(THESIS_FULL, 1024, 256, look=("hard", 1000 / 1965)), 5, FIXED_RANK, share=0.5),
-        "lora_random": Tuned(_with(THESIS_LORA, 512, 512, look=("random", 1000 / 4689)), 3, TRIPLES),
-        "lora_hard": Tuned(_with(THESIS_LORA, 512, 512, look=("hard", 1000 / 2358)), 3, FIXED_RANK, share=0.5),
+        "full_random": Tuned(_with(TRIPLET_FULL, 1024, 256, look=("random", 1000 / 2346)), 3, TRIPLES),
+        "full_hard": Tuned(_with(TRIPLET_FULL, 1024, 256, look=("hard", 1000 / 1965)), 5, FIXED_RANK, share=0.5),
+        "lora_random": Tuned(_with(TRIPLET_LORA, 512, 512, look=("random", 1000 / 4689)), 3, TRIPLES),
+        "lora_hard": Tuned(_with(TRIPLET_LORA, 512, 512, look=("hard", 1000 / 2358)), 3, FIXED_RANK, share=0.5),
     },
     Tuned(_with(_IN_BATCH, 1024, 256), 3),
 )
 
 #: Equation 4.7 on the model's own, normalised embeddings; the margin is not stated, 5 is the library's default.
 #: Batch 128, and 1,000 warm-up steps of the 23,438, 19,648 and 11,789 that 1,000,000 and 503,000 triples come to.
-_WRITTEN = replace(THESIS_FULL, scoring=Euclidean(squared=True, normalized=True))
+_WRITTEN = replace(TRIPLET_FULL, scoring=Euclidean(squared=True, normalized=True))
 _WRITTEN_LORA = replace(_WRITTEN, tuning=LoRA(dropout=0.0))
 AS_WRITTEN = _preset(
     "as_written",
