@@ -84,8 +84,8 @@ def size_gains(bench: object) -> Evidence:
         "shown" if gain and _fits(figure, gain.to_new) and len(odd) == 1 else "not shown",
         f"{len(gains) - len(odd)} of table 7's {len(gains)} gains are over BERT-small's figure; FT-large in domain, "
         f"printed {figure} %, is over the large model's own. Over BERT-small's it is {_percents(gain, 'old')}, or "
-        f"{_percents(by_table_six, 'old')} with table 6's figure, beside LoRA's {_percents(lora, 'old')}: that LoRA gains "
-        f"more in domain does not follow.",
+        f"{_percents(by_table_six, 'old')} with table 6's figure, beside LoRA's {_percents(lora, 'old')}: that LoRA "
+        f"gains more in domain does not follow.",
         (
             Grid(
                 "Gains over BERT-small, percent",
@@ -110,9 +110,9 @@ def relative_differences(bench: object) -> Evidence:
     )
     return Evidence(
         "shown" if len(new) > len(old) and _fits(PROSE[0], prose[0] / 100) else "not shown",
-        f"{len(new)} of the {len(differences)} figures of tables 2 and 3 divide by the new value, {len(old)} would fit the "
-        f"old one, and {len(neither)} fit neither ({odd}). The prose divides by the old: {PROSE[0]} % to {PROSE[1]} % "
-        f"is {prose[0]:.1f} % to {prose[-1]:.1f} % so.",
+        f"{len(new)} of the {len(differences)} figures of tables 2 and 3 divide by the new value, {len(old)} would fit "
+        f"the old one, and {len(neither)} fit neither ({odd}). The prose divides by the old: {PROSE[0]} % to "
+        f"{PROSE[1]} % is {prose[0]:.1f} % to {prose[-1]:.1f} % so.",
         (
             Grid(
                 "Relative differences of tables 2 and 3",
