@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -20,7 +18,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from strop.artifacts.progress import Progress
 from strop.bench import process_memory
-from strop.bench.peers import examples_of
+from strop.bench.examples import examples_of
+from strop.bench.fresh_processes import fresh_processes
 from strop.bench.process_memory import reuse_freed
 from strop.models.cross_encoder import FreshHead
 from strop.models.loading import is_cross_encoder, load_any
@@ -250,11 +249,9 @@ def _in_turns(recipe: Recipe, model: str, folder: Path, on: str, repeats: int, p
         raise InputError(f"{on} has {len(examples.groups)} training queries", remedy="Set a smaller batching.size")
     recipes = with_each_optimizer(replace(recipe, updates=updates, selection=None))
     costs: dict[str, list[Cost]] = {name: [] for name in recipes}
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     with (
         progress(f"{updates} updates with each optimiser", repeats * len(recipes)) as advance,
-        ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool,
+        fresh_processes(__name__) as pool,
     ):
         for _ in range(repeats):
             for name, each in recipes.items():

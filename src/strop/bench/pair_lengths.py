@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import numpy as np
 import torch
 
 from strop.artifacts.progress import Progress, silent
+from strop.bench.fresh_processes import fresh_processes
 from strop.bench.process_memory import resident, reuse_freed
 from strop.models.cross_encoder import Reranker
 from strop.models.pair_scorer import score_pairs
@@ -53,12 +52,10 @@ def length_points(
     process of its own; no kind beyond its positions. `model` lends its tokenizer. Raises InputError when it is not
     found."""
     source = resolve(model).path
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     found = []
     with (
         progress("read pairs", len(planned(kinds, lengths))) as advance,
-        ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool,
+        fresh_processes(__name__) as pool,
     ):
         for kind in kinds:
             with tempfile.TemporaryDirectory() as place:

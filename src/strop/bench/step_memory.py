@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor
 
 from strop.artifacts.progress import Progress, silent
+from strop.bench.fresh_processes import fresh_processes
 from strop.bench.process_memory import resident, reuse_freed
 from strop.losses.contrastive import InfoNCE
 from strop.models.adapters import Full, LoRA, Tuning
@@ -74,13 +73,10 @@ def memory_points(
     if length > longest:
         raise InputError(f"texts of {length} tokens are longer than the model's {longest}", remedy="Measure shorter")
     steps = [(mode, batch) for mode in MODES for batch in (*batches, *([large] if mode == "recomputed" else []))]
-    # Started once and forked for each measurement: libraries are loaded once, and what one leaves no other finds.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     found = []
     with (
         progress("measure peak memory", len(TUNINGS) * len(steps)) as advance,
-        ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool,
+        fresh_processes(__name__) as pool,
     ):
         for tuning in TUNINGS:
             for mode, batch in steps:

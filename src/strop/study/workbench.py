@@ -167,6 +167,7 @@ class Workbench:
         size, seed = self.scale.largest_batch or LESSON_BATCH, self.scale.seeds[0]
         return initial_models.teaching(self.store, self.material.base, layers, self.data.lesson(), size, seed)
 
+    @cache  # noqa: B019  a workbench lives as long as its study runs
     def training(self, preset: Preset, name: str, seed: int) -> Artifact:
         return self.job(preset, name, seed)(self.store, self.progress)
 
@@ -187,7 +188,7 @@ class Workbench:
         """The trainings of a reranker that a teacher is cross-fitted from, at the first seed."""
         return cross_fitting.trainings(self.job(preset, name, self.scale.seeds[0]), self.data.folds)
 
-    @cache  # noqa: B019  a workbench lives as long as its study runs
+    @cache  # noqa: B019
     def setting(self, preset: Preset, rates: Rates) -> Optimizer:
         """The optimiser whose model ranks the held-out queries best; of equals the lower rate and decay."""
         values = self.held_out_values(preset, rates)
