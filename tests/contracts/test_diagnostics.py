@@ -228,7 +228,7 @@ def test_what_does_not_apply_is_left_out_and_says_why_when_asked_for_all_the_sam
     narrow = sample(one.queries[:, :5], one.documents[:, :5])
     assert set(diagnose(one, one, EVERY)) - set(diagnose(narrow, one, EVERY)) == {"shift/document"}
     by_name = {each.name: each for each in EVERY}
-    with pytest.raises(InputError, match="alignment needs one vector a text"):
+    with pytest.raises(InputError, match="alignment needs one vector per text"):
         by_name["alignment"](many)
     with pytest.raises(InputError, match="cka/document needs a base"):
         by_name["cka/document"](one)

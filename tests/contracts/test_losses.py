@@ -520,3 +520,23 @@ def test_what_was_trained_before_losses_had_a_direction_keeps_its_key() -> None:
 def test_a_hyperparameter_that_cannot_be_is_refused_with_what_could(make: Callable[[], Loss]) -> None:
     with pytest.raises(InputError, match="Give "):
         make()
+
+
+def test_at_equal_scores_the_losses_of_a_teacher_are_what_its_own_scores_make_them() -> None:
+    _, teacher, mask = lesson()
+    known = ~(mask | teacher.isnan())
+    rows = [row[counted].double() for row, counted in zip(teacher, known, strict=True)]
+    margins = [np.mean([(a - b).item() ** 2 for i, a in enumerate(row) for b in row[:i]]) for row in rows]
+    gaps = [math.log(len(row)) + (row.softmax(0) * row.log_softmax(0)).sum().item() for row in rows]
+    equal = torch.full_like(teacher, 0.3)
+    assert MarginMSE()(equal, teacher, mask).item() == pytest.approx(np.mean(margins), rel=1e-5)
+    assert KLDivergence()(equal, teacher, mask).item() == pytest.approx(np.mean(gaps), rel=1e-5)
+
+
+def test_triplet_with_euclidean_scores_is_the_hinge_of_distances() -> None:
+    queries, documents = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(2)).double()
+    distance = torch.cdist(queries, documents)
+    expected = [max(0.0, (distance[q, q] - distance[q, n] + 0.5).item()) for q in range(4) for n in range(4) if n != q]
+    scores = Euclidean()(Representation(queries), Representation(documents))
+    targets = torch.eye(4, dtype=torch.bool)
+    assert Triplet(0.5)(scores, targets, targets).item() == pytest.approx(np.mean(expected), rel=1e-6)
