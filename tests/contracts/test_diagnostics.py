@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from room_members import functions
 
+from strop.geometry import catalogue
 from strop.geometry.catalogue import ABSOLUTE, LIVE, RELATIVE, diagnose
 from strop.geometry.pairs import Floats
 from strop.geometry.sample import Diagnostic, Ints, Sample
@@ -126,6 +128,18 @@ def test_names_differ_and_a_monitor_takes_some_of_each_kind() -> None:
     assert set(LIVE) & set(ABSOLUTE)
     assert set(LIVE) & set(RELATIVE)
     assert {one.name for one in RELATIVE} == set(UNCHANGED)
+
+
+def test_every_number_of_vectors_or_samples_in_the_room_is_a_diagnostic_of_the_catalogue() -> None:
+    """Numbers of pictures, in `projection`, describe a drawing and not a model."""
+    numbers = {
+        name
+        for name, function in functions("geometry").items()
+        if function.__annotations__["return"] == "float" and not function.__module__.endswith(".projection")
+        if next(iter(function.__annotations__.values())) in ("Vectors", "Sample")
+    }
+    assert len(numbers) > 15
+    assert numbers <= set(vars(catalogue))
 
 
 @every
