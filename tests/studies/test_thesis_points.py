@@ -203,7 +203,7 @@ def test_logged_steps_are_those_of_larger_batches_than_printed() -> None:
 
 def test_printed_judgments_are_judged_queries() -> None:
     whole = collection("test", {"q1": {"d1": 1, "d2": 0}, "q2": {"d2": 1}})
-    shown = defects.queries_or_judgments(study_bench(material=SimpleNamespace(whole=whole)))
+    shown = defects.queries_or_judgments(study_bench(own=SimpleNamespace(whole=whole)))
     assert shown.tables[0].rows[-1] == ("c/test, here", "2", "3")
     assert "55,578 judged queries" in shown.sentence
     assert "59,273 judgments (1.07 a query)" in shown.sentence
@@ -214,7 +214,7 @@ def test_overlap_counts_equal_queries_and_known_positives() -> None:
     test = collection("test", {"q2": {"d2": 1}, "Q1": {"d3": 1}, "q4": {"d4": 2}})
     assert defects.overlap(train, test) == (1, 3, 1, 3), "d3 is no positive there, d4 is reserved"
     shared = SimpleNamespace(train=train, test=test)
-    assert "asks 1 of the 3 test queries" in defects.seen_before(study_bench(material=shared)).sentence
+    assert "asks 1 of the 3 test queries" in defects.seen_before(study_bench(own=shared)).sentence
 
 
 def test_four_tuned_models_of_the_published_table_are_of_one_architecture() -> None:
@@ -264,9 +264,9 @@ def test_accuracies_are_read_of_kept_weights_on_both_kinds(hard: float, verdict:
     assert "falls at every point (4.11 to 3.27)" in shown.sentence
 
 
-def study_bench(base: str = "", source: str = "", material: Any = None) -> Any:
+def study_bench(base: str = "", source: str = "", own: Any = None) -> Any:
     """A workbench of a study with this base."""
-    return SimpleNamespace(study=SimpleNamespace(base=base), source=source, material=material)
+    return SimpleNamespace(study=SimpleNamespace(base=base), source=source, own=own)
 
 
 def collection(

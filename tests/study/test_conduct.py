@@ -26,9 +26,10 @@ from strop.retrieval.lexical import BM25
 from strop.study.claims import Claim
 from strop.study.conduct import MEASURES, conduct
 from strop.study.definition import Preset, Scale, Study
+from strop.study.negative_policies import Mined
 from strop.study.open_questions import Evidence, Point
-from strop.study.schedule import cells
-from strop.study.systems import Mined, Start, System, Tuned
+from strop.study.schedule import schedule
+from strop.study.systems import Start, System, Tuned
 from strop.study.workbench import Workbench
 from strop.training import stage as tuning
 from strop.training.batches import Batching
@@ -372,7 +373,7 @@ def test_a_budget_that_allows_nothing_is_said(study: Study, tmp_path: Path) -> N
 
 
 def test_cells_run_seed_by_seed_and_the_untuned_once(study: Study) -> None:
-    planned = [(c.preset.name, c.system, c.seed) for c in cells(study, study.scale("tiny"))]
+    planned = [(c.preset.name, c.system, c.seed) for c in schedule(study, study.scale("tiny"))]
     assert planned == [
         ("all", "bm25", 42),
         ("all", "base", 42),

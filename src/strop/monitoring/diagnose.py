@@ -63,14 +63,24 @@ def _change(one: Diagnostic) -> Diagnostic:
     )
 
 
-def sample_of(store: Store, model: Pretrained, probe: Probe, progress: Progress = silent) -> Sample:
-    """How a model sees the probe. One vector a text is kept as an artifact; a vector a token is made anew."""
+def sample_of(
+    store: Store,
+    model: Pretrained,
+    probe: Probe,
+    progress: Progress = silent,
+    queries: stages.ById | None = None,
+    documents: stages.ById | None = None,
+) -> Sample:
+    """The probe in a model's space. One vector per text is kept as an artifact; vectors per token are made anew.
+
+    `queries` and `documents` are texts that hold the probe's, where these are to be encoded (default: the probe's).
+    """
     if is_multi_vector(model.path):
         encoder = load(model.path)
         return Look.of(probe, encoder)(encoder)
-    asked = Vectors.load(stages.encode_texts(store, model, probe.queries, "query", progress))
-    found = Vectors.load(stages.encode_texts(store, model, probe.documents, "document", progress))
-    return probe.sample(asked.of(probe.queries), found.of(probe.documents))
+    of_queries = Vectors.load(stages.encode_texts(store, model, queries or probe.queries, "query", progress))
+    of_documents = Vectors.load(stages.encode_texts(store, model, documents or probe.documents, "document", progress))
+    return probe.sample(of_queries.of(probe.queries), of_documents.of(probe.documents))
 
 
 def exhibit(samples: Mapping[str, Sample], base: str | None, seen: Mapping[str, Readings]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from strop.records.runs import Run
 from strop.retrieval import stages
 from strop.retrieval.lexical import BM25
 from strop.retrieval.stages import ById
-from strop.study.systems import Cleaned, Mined, Negatives, Provided, SelfMined, Taught, Union
+from strop.study.negative_policies import Cleaned, Mined, Negatives, Provided, SelfMined, Taught, Union
 from strop.training.cross_fitting import own_candidates
 from strop.training.stage import Training, tuned_model
 

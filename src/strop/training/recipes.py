@@ -57,6 +57,11 @@ class Recipe:
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}", remedy="Give a rate from 0 to below 1")
 
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether it trains a cross-encoder, which reads a query and a document together."""
+        return isinstance(self.scoring, Joint)
+
 
 #: "When Fine-Tuning Fails" as its code ran: Euclidean distance, not squared, on vectors before the Normalize module,
 #: with sentence-transformers' default margin of 5.

@@ -10,7 +10,7 @@ from strop.studies.lora_out_of_domain.points import POINTS
 from strop.studies.lora_out_of_domain.presets import ARCHITECTURES, AS_CODED, AS_WRITTEN, BASES, CORRECTED, ONE_KNOB
 from strop.studies.lora_out_of_domain.published import rows, tables
 from strop.study.claims import Claim
-from strop.study.definition import ELSEWHERE, Scale, Study
+from strop.study.definition import OUT_OF_DOMAIN, Scale, Study
 
 PAPER = "arXiv 2311.09765"
 #: The test sets of the paper by ir_datasets id: the in-domain one first.
@@ -119,7 +119,7 @@ def _effects() -> tuple[Claim, ...]:
     ]
     for name, system, against in pairs:
         ours, theirs = (_printed(*s.split("_")) for s in (system, against))
-        for place, i, rule in ((ELSEWHERE, 0, "above"), ("in domain", 1, "below")):
+        for place, i, rule in ((OUT_OF_DOMAIN, 0, "above"), ("in domain", 1, "below")):
             claims.append(
                 Claim(
                     id=f"{name}, {place}",
@@ -212,7 +212,7 @@ STUDY = Study(
     },
     tables=tables(),
     own_documents=8_841_823,
-    seen={
+    exposure={
         "nq_small": "seen: Natural Questions",
         "nq": "seen: Natural Questions",
         "msmarco-passage": "seen: MS MARCO",

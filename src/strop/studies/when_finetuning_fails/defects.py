@@ -84,7 +84,7 @@ def batch_and_warmup(bench: Workbench) -> Evidence:
 
 def queries_or_judgments(bench: Workbench) -> Evidence:
     """T15. What was printed as a number of judgments is the number of judged queries."""
-    whole = bench.material.whole
+    whole = bench.own.whole
     ours = (len(whole.qrels), sum(map(len, whole.qrels.values())))
     counts = {f"MS MARCO {name}": pair for name, pair in MARCO.items()} | {f"{whole.name}/{whole.split}, here": ours}
     queries, judgments = MARCO["dev"]
@@ -116,7 +116,7 @@ def overlap(train: Collection, test: Collection) -> tuple[int, int, int, int]:
 
 def seen_before(bench: Workbench) -> Evidence:
     """T17. What training here shares with testing; what pre-training saw, nobody has shown."""
-    same, queries, known, relevant = overlap(bench.material.train, bench.material.test)
+    same, queries, known, relevant = overlap(bench.own.train, bench.own.test)
     return Evidence(
         "not resolved",
         f"Training here asks {same:,} of the {queries:,} test queries and has {known:,} of their {relevant:,} relevant "

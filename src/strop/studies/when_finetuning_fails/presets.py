@@ -14,7 +14,8 @@ from strop.negatives.from_run import RankWindow
 from strop.negatives.sampled import Uniform
 from strop.retrieval.lexical import BM25
 from strop.study.definition import Preset
-from strop.study.systems import Mined, Provided, Rates, System, Tuned
+from strop.study.negative_policies import Mined, Provided
+from strop.study.systems import Rates, System, Tuned
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, WarmupLinear
 from strop.training.recipes import THESIS_FULL, THESIS_LORA, Recipe
