@@ -56,9 +56,9 @@ def differing(a: object, b: object, path: str = "") -> set[str]:
 
 def test_there_is_one_point_for_each_doubt_in_order_and_something_that_shows_it() -> None:
     assert [point.id for point in POINTS] == [f"L{i}" for i in range(1, 15)]
-    assert STUDY.points == POINTS
+    assert STUDY.questions == POINTS
     for point in POINTS:
-        assert point.doubt.endswith(".")
+        assert point.question.endswith(".")
         if point.demonstrate is None:
             path, _, name = point.test.partition("::")
             tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
@@ -210,7 +210,7 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
         others=(str(small_collection(folder / "other", 8)),),
     )
     base = str(tiny_models.build(folder / "model", markers=True))
-    study: Study = replace(STUDY, base=base, presets=(preset,), scales=(scale,), points=())
+    study: Study = replace(STUDY, base=base, presets=(preset,), scales=(scale,), questions=())
     source = small_collection(folder / "small")
     return Workbench(study, scale, str(source), Store(folder / "store"))
 

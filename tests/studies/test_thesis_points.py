@@ -55,7 +55,7 @@ def test_there_is_one_point_for_each_doubt_in_order() -> None:
 def test_every_point_has_a_demonstration_and_a_test_it_names_exists() -> None:
     for point in POINTS:
         assert point.demonstrate is not None, point.id
-        assert point.doubt.endswith(".")
+        assert point.question.endswith(".")
         if point.test:
             path, _, name = point.test.partition("::")
             functions = {

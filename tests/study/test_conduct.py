@@ -27,7 +27,7 @@ from strop.study.claims import Claim
 from strop.study.conduct import MEASURES, conduct
 from strop.study.definition import Preset, Scale, Study
 from strop.study.negative_policies import Mined
-from strop.study.open_questions import Evidence, Point
+from strop.study.open_questions import Evidence, OpenQuestion
 from strop.study.schedule import schedule
 from strop.study.systems import Start, System, Tuned
 from strop.study.workbench import Workbench
@@ -356,8 +356,8 @@ def test_a_point_is_not_demonstrated_while_a_seed_of_what_it_compares_is_missing
     def never(workbench: Workbench) -> Evidence:
         raise AssertionError("a demonstration would have trained past the budget")
 
-    point = Point("T1", "effect", "a doubt", never, needs=(("all", "full"),))
-    doubted, its_store = replace(study, points=(point,)), Store(tmp_path)
+    point = OpenQuestion("T1", "effect", "a doubt", never, needs=(("all", "full"),))
+    doubted, its_store = replace(study, questions=(point,)), Store(tmp_path)
     workbench = bench(doubted, its_store)
     preset = study.preset("all")
     for system in ("full", "lora"):

@@ -17,7 +17,7 @@ from strop.records.errors import InputError
 if TYPE_CHECKING:
     from strop.monitoring.logbook import Course
     from strop.study.checkpoints.comparison import Compared
-    from strop.study.open_questions import Evidence, Point
+    from strop.study.open_questions import Evidence, OpenQuestion
     from strop.study.planning import Plan
     from strop.study.workbench import Workbench
 
@@ -93,13 +93,13 @@ def study_show(
     progress: Progress = silent,
     others: Sequence[str] = (),
     candidates: Sequence[str] = (),
-) -> tuple[Point, Evidence | None]:
-    """A doubtful point of a study, and the evidence that its demonstration gives here and now (None: a test shows it).
+) -> tuple[OpenQuestion, Evidence | None]:
+    """An open question of a study, and the evidence that its demonstration gives here and now (None: a test shows it).
 
     Trains the systems that it compares, unless that was done before.
     """
     bench = _workbench(name, scale, collection, progress, others, candidates)
-    chosen = bench.study.point(point)
+    chosen = bench.study.question(point)
     return chosen, chosen.demonstrate(bench) if chosen.demonstrate else None
 
 
@@ -221,7 +221,7 @@ def study_plan_command(
 
 @study.command("show")
 def study_show_command(
-    point: Annotated[str, typer.Argument(help="A doubtful point, like T8; 'all' lists them.")],
+    point: Annotated[str, typer.Argument(help="An open question, like T8; 'all' lists them.")],
     name: Annotated[
         str | None, typer.Option("--study", help="A study, or a Python file that defines STUDY; else whichever has it.")
     ] = None,
@@ -230,15 +230,15 @@ def study_show_command(
     test: Test = None,
     candidates: Candidates = None,
 ) -> None:
-    """Rerun the demonstration of a doubtful point and print its evidence."""
+    """Rerun the demonstration of an open question and print its evidence."""
     from strop.commands.study_tables import evidence, points_table
     from strop.commands.terminal import progress
-    from strop.study.definition import find, studies, with_point
+    from strop.study.definition import find, studies, with_question
 
     if point == "all":
-        points_table([p for study in ([name] if name else studies()) for p in find(study).points])
+        points_table([p for study in ([name] if name else studies()) for p in find(study).questions])
     else:
-        evidence(*study_show(name or with_point(point), point, scale, on, progress, test or (), candidates or ()))
+        evidence(*study_show(name or with_question(point), point, scale, on, progress, test or (), candidates or ()))
 
 
 @study.command("checkpoints")

@@ -14,7 +14,7 @@ from strop.models.architecture import Architecture
 from strop.records.errors import InputError
 from strop.study.claims import Claim
 from strop.study.negative_policies import Negatives
-from strop.study.open_questions import Point
+from strop.study.open_questions import OpenQuestion
 from strop.study.systems import Reranked, System, Tuned
 
 #: The collection of a claim about the mean over all collections but the one that was trained on.
@@ -165,7 +165,7 @@ class Study:
     #: Per setting that the paper leaves open, what its text, its code and strop each say.
     choices: Mapping[str, Mapping[str, str]]
     #: Open questions about the paper, each with what answers it.
-    points: tuple[Point, ...] = ()
+    questions: tuple[OpenQuestion, ...] = ()
     #: The paper's printed tables: {table: {system: {column: figure}}}.
     tables: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     #: Only on a corpus of so many documents is the setting the paper's own; effects on any other are analogues.
@@ -195,13 +195,15 @@ class Study:
     def scale(self, name: str) -> Scale:
         return _named(self.scales, name, "scale", self.name)
 
-    def point(self, name: str) -> Point:
-        """Raises InputError when the study has no such point."""
-        for point in self.points:
-            if point.id == name:
-                return point
-        known = ", ".join(p.id for p in self.points)
-        raise InputError(f"study {self.name} has no point {name!r}", remedy=f"Choose one of {known or 'none yet'}")
+    def question(self, name: str) -> OpenQuestion:
+        """Raises InputError when the study has no such open question."""
+        for question in self.questions:
+            if question.id == name:
+                return question
+        known = ", ".join(question.id for question in self.questions)
+        raise InputError(
+            f"study {self.name} has no open question {name!r}", remedy=f"Choose one of {known or 'none yet'}"
+        )
 
 
 def find(name_or_path: str) -> Study:
@@ -232,12 +234,12 @@ def find(name_or_path: str) -> Study:
     return study
 
 
-def with_point(name: str) -> str:
-    """The study that comes with strop and has a point of that name. Raises InputError when none has."""
+def with_question(name: str) -> str:
+    """The study that comes with strop and has an open question of that name. Raises InputError when none has."""
     for study in studies():
-        if any(point.id == name for point in find(study).points):
+        if any(question.id == name for question in find(study).questions):
             return study
-    raise InputError(f"no study has a point {name!r}", remedy="'strop study show all' lists them")
+    raise InputError(f"no study has an open question {name!r}", remedy="'strop study show all' lists them")
 
 
 def studies() -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from strop.records.runs import Run
 from strop.retrieval import stages
 from strop.retrieval.stages import Vectors
 from strop.study import out_of_domain, reranking
-from strop.study.open_questions import Point
+from strop.study.open_questions import OpenQuestion
 from strop.study.schedule import Done
 from strop.study.workbench import Workbench
 from strop.training.stage import tuned_model
@@ -44,7 +44,7 @@ def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, .
     ledgers = {c.system: a.record["ledger"] for c, a in done.trained.items()}
     printed = {c.system: int(c.published) for c in study.claims if c.kind == "arithmetic" and c.published}
     encoder = load(bench.base.path)
-    points = [_shown(point, bench, done) for point in study.points]
+    points = [_shown(question, bench, done) for question in study.questions]
     return {
         "published_loss": {k: v for k, v in study.published_loss.items() if k in ledgers},
         "queries": first_relevant_ranks(own.test, first),
@@ -113,9 +113,9 @@ def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:
     return Embedded.of(asked.ids, np.asarray(asked.matrix), [found.ids[i] for i in rows], found.matrix[np.array(rows)])
 
 
-def _shown(point: Point, bench: Workbench, done: Done) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def _shown(point: OpenQuestion, bench: Workbench, done: Done) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """A point as the page shows it, and its evidence: none where it needs systems or time that were not given."""
-    about = {"id": point.id, "kind": point.kind, "doubt": point.doubt, "test": point.test}
+    about = {"id": point.id, "kind": point.kind, "doubt": point.question, "test": point.test}
     if point.demonstrate is None:
         return about | {"verdict": "shown", "sentence": "", "tables": []}, None
     if not done.whole.issuperset(point.needs) or (point.slow and not bench.scale.thorough):
@@ -124,7 +124,7 @@ def _shown(point: Point, bench: Workbench, done: Done) -> tuple[dict[str, Any], 
     return about | {name: evidence[name] for name in ("verdict", "sentence", "tables")}, evidence
 
 
-def _kept(point: Point, bench: Workbench, done: Done) -> dict[str, Any]:
+def _kept(point: OpenQuestion, bench: Workbench, done: Done) -> dict[str, Any]:
     """The evidence of a slow point, kept as an artifact beside what it was gained from."""
 
     def make(folder: Path) -> None:

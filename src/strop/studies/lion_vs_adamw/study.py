@@ -147,7 +147,7 @@ STUDY = Study(
     claims=_effects(),
     published={},
     published_loss={},
-    points=POINTS,
+    questions=POINTS,
     choices={
         "pairs": {
             "as_written": "one wrong for each right one",

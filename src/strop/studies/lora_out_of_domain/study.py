@@ -151,7 +151,7 @@ STUDY = Study(
     claims=_effects(),
     published={},
     published_loss={},
-    points=POINTS,
+    questions=POINTS,
     choices={
         "encoder, symmetric": {
             "as_written": "mean pooling",

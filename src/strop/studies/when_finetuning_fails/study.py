@@ -166,7 +166,7 @@ STUDY = Study(
         ("corrected", "in_batch"),
         ("corrected", "lora_random"),
     ),
-    points=POINTS,
+    questions=POINTS,
     choices={
         "distance": {"as_written": "squared Euclidean (eq. 4.7)", "as_coded": "Euclidean", "corrected": "cosine"},
         "vectors in the loss": {
