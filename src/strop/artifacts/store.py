@@ -88,6 +88,11 @@ class Store:
         self.root = Path(root)
         self._closed = False
 
+    @property
+    def docstrings(self) -> Path:
+        """Where the built-in collection of docstrings is kept once it is extracted."""
+        return self.root / "docstrings"
+
     def holds(self, ask: Callable[[], object]) -> bool:
         """Whether every artifact that `ask` builds from this store is there; none is made."""
         before, self._closed = self._closed, True

@@ -18,12 +18,12 @@ from strop.geometry.drift import layer_distances
 from strop.geometry.intervals import interval
 from strop.geometry.projection import Plane, fit_pca, trustworthiness, umap_on
 from strop.geometry.sample import Diagnostic, Sample
-from strop.models.loading import is_multi_vector, load
+from strop.models.loading import load
 from strop.models.pretrained import Pretrained
-from strop.monitoring.probe import Look, Probe
+from strop.monitoring.probe import Probe
 from strop.records.errors import InputError, InputWarning
-from strop.retrieval import stages
-from strop.retrieval.stages import Vectors
+from strop.retrieval.retriever import retriever_of
+from strop.retrieval.texts import ById
 
 #: (value, low, high): a diagnostic and its 95 % interval.
 Reading = tuple[float, float, float]
@@ -68,19 +68,15 @@ def sample_of(
     model: Pretrained,
     probe: Probe,
     progress: Progress = silent,
-    queries: stages.ById | None = None,
-    documents: stages.ById | None = None,
+    queries: ById | None = None,
+    documents: ById | None = None,
 ) -> Sample:
-    """The probe in a model's space. One vector per text is kept as an artifact; vectors per token are made anew.
-
-    `queries` and `documents` are texts that hold the probe's, where these are to be encoded (default: the probe's).
-    """
-    if is_multi_vector(model.path):
-        encoder = load(model.path)
-        return Look.of(probe, encoder)(encoder)
-    of_queries = Vectors.load(stages.encode_texts(store, model, queries or probe.queries, "query", progress))
-    of_documents = Vectors.load(stages.encode_texts(store, model, documents or probe.documents, "document", progress))
-    return probe.sample(of_queries.of(probe.queries), of_documents.of(probe.documents))
+    """How a model sees the probe; by the vectors that `queries` and `documents`, which hold the probe's, are searched
+    with, where these are given. Raises InputError for a model that reads pairs."""
+    by = retriever_of(model)
+    rows = by.represent(store, queries or probe.queries, list(probe.queries), "query", progress)
+    columns = by.represent(store, documents or probe.documents, list(probe.documents), "document", progress)
+    return probe.sample(rows, columns, by.score)
 
 
 def exhibit(samples: Mapping[str, Sample], base: str | None, seen: Mapping[str, Readings]) -> dict[str, Any]:

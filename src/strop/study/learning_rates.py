@@ -8,6 +8,7 @@ from dataclasses import replace
 from strop.evaluation.measures import evaluate, mean
 from strop.retrieval import rankings, stages
 from strop.retrieval.lexical import BM25
+from strop.retrieval.retriever import retriever_of
 from strop.study.definition import Preset
 from strop.study.mining import Sources
 from strop.study.systems import Rates, Tuned
@@ -38,10 +39,10 @@ def with_optimizer(how: Tuned, optimizer: Optimizer) -> Tuned:
 
 def _value(trainings: Trainings, preset: Preset, training: Training) -> float:
     store, progress, depth = trainings.store, trainings.progress, trainings.scale.rerank_depth
-    held_out, model = trainings.data.held_out(preset), tuned_model(training(store, progress))
+    held_out, retriever = trainings.data.held_out(preset), retriever_of(tuned_model(training(store, progress)))
     if training.recipe.reads_pairs:
-        first = rankings.searched(store, BM25(), model, held_out, trainings.scale.depth, progress)
-        ranking = rankings.reordered(store, model, first, held_out, depth, training.recipe.precision, progress)
+        first = rankings.searched(store, retriever_of(BM25()), held_out, trainings.scale.depth, progress)
+        ranking = rankings.reordered(store, retriever, first, held_out, depth, training.recipe.precision, progress)
     else:
-        ranking = rankings.searched(store, None, model, held_out, DEPTH, progress)
+        ranking = rankings.searched(store, retriever, held_out, DEPTH, progress)
     return mean(evaluate(stages.run_of(ranking), held_out.qrels, (MEASURE,))[MEASURE])

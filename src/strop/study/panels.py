@@ -41,16 +41,16 @@ class Panels:
         return {q.id: q.text for q in self.train.queries.values()}
 
 
-def read(scale: Scale, source: str, cache: Path, progress: Progress) -> Panels:
+def read(scale: Scale, source: str, docstrings: Path, progress: Progress) -> Panels:
     """Panels of the collection `source` in which no training document is relevant to a test query.
 
     Raises InputError on bad data.
     """
     seed = scale.seeds[0]
     with progress("read the collection", 2) as advance:
-        whole = _load(scale, source, scale.test_split, cache)
+        whole = _load(scale, source, scale.test_split, docstrings)
         advance(1)
-        train = _load(scale, source, "train", cache)
+        train = _load(scale, source, "train", docstrings)
         advance(1)
     test = _panel(whole, scale.test_queries, scale.test_documents, seed)
     closed = {d for judged in test.qrels.values() for d, grade in judged.items() if grade > 0}
@@ -69,7 +69,9 @@ class Tested:
     candidates: Run | None = None
 
 
-def tested(own: Collection, scale: Scale, others: Sequence[str], candidates: Run, cache: Path) -> dict[str, Tested]:
+def tested(
+    own: Collection, scale: Scale, others: Sequence[str], candidates: Run, docstrings: Path
+) -> dict[str, Tested]:
     """By name, the study's own first: of each other collection its test split, or its only one.
 
     Raises InputError on bad data, when two collections share a name, and for candidates of no collection's queries.
@@ -77,7 +79,7 @@ def tested(own: Collection, scale: Scale, others: Sequence[str], candidates: Run
     collections = {own.name: Tested(own)}
     for source in others:
         splits = door.splits(source)
-        whole = door.load(source, "test" if "test" in splits else splits[-1], cache / "docstrings")
+        whole = door.load(source, "test" if "test" in splits else splits[-1], docstrings)
         if whole.name in collections:
             raise InputError(f"two collections are named {whole.name!r}", where=source, remedy="Leave one out")
         if reranked := rankings.of_collection(candidates, whole, scale.rerank_depth):
@@ -102,8 +104,8 @@ def triples(path: Path, share: float, count: int, seed: int) -> tuple[Examples, 
     return data.only(training[: int(share * len(training))]), data.only(held_out)
 
 
-def _load(scale: Scale, source: str, split: str, cache: Path) -> Collection:
-    data = door.load(source, split, cache / "docstrings")
+def _load(scale: Scale, source: str, split: str, docstrings: Path) -> Collection:
+    data = door.load(source, split, docstrings)
     return data if scale.cut_chars is None else cut(data, scale.cut_chars)
 
 

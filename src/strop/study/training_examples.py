@@ -25,6 +25,7 @@ from strop.study.negative_policies import Mined, Negatives, Provided, SelfMined
 from strop.study.panels import HELD_OUT, Panels, triples
 from strop.study.systems import Tuned
 from strop.training import cross_fitting, initial_models
+from strop.training.mining import Miner
 
 #: Choices among models are made by how held-out queries rank at most so many training documents.
 HELD_OUT_DOCUMENTS = 10_000
@@ -50,8 +51,8 @@ class TrainingData:
     @cached_property
     def mining(self) -> Mining:
         panels = self.panels
-        texts = panels.train_queries, panels.train_documents
-        return Mining(panels.train, *texts, self.base, self.seed, self.store, self.progress)
+        miner = Miner(panels.train_queries, panels.train_documents, self.store, self.progress)
+        return Mining(panels.train, miner, self.base, self.seed)
 
     def examples(self, preset: Preset, how: Tuned, sources: Sources, initial: Pretrained) -> Examples:
         """What a system is trained on: the preset's training groups with its own negatives, `share` of them.

@@ -17,8 +17,9 @@ from strop.negatives.examples import Examples
 from strop.records.documents import Collection
 from strop.records.runs import Run
 from strop.retrieval import rankings, stages
-from strop.retrieval.lexical import BM25
 from strop.retrieval.rankings import read_candidates
+from strop.retrieval.retriever import Retriever, retriever_of
+from strop.retrieval.texts import texts
 from strop.study.definition import Preset, Scale, Study
 from strop.study.learning_rates import best, held_out_values, with_optimizer
 from strop.study.mining import refreshed
@@ -59,7 +60,7 @@ class Workbench:
     @cached_property
     def own(self) -> Panels:
         """The panels of the collection to train on."""
-        return read(self.scale, self.source, self.store.root, self.progress)
+        return read(self.scale, self.source, self.store.docstrings, self.progress)
 
     @property
     def panels(self) -> Mapping[str, Collection]:
@@ -69,7 +70,7 @@ class Workbench:
 
     @cached_property
     def _tested(self) -> Mapping[str, Tested]:
-        return tested(self.own.test, self.scale, self.others, self.candidates, self.store.root)
+        return tested(self.own.test, self.scale, self.others, self.candidates, self.store.docstrings)
 
     def is_given(self, collection: Collection) -> bool:
         """Whether a panel's candidates were given, and nothing is retrieved."""
@@ -146,14 +147,18 @@ class Workbench:
                 return first
             reranking = Reranked("", name, self.scale.rerank_depth)
         else:
-            return self.retrieve(way.lexical, self.model(preset, name, seed), among)
-        model, precision = self.model(preset, reranking.by, seed), preset.system(reranking.by).way.precision
+            return self.retrieve(self.retriever(preset, name, seed), among)
+        retriever, precision = self.retriever(preset, reranking.by, seed), preset.system(reranking.by).way.precision
         depth, windows = reranking.depth, reranking.windows
-        return rankings.reordered(self.store, model, first, among, depth, precision, self.progress, windows)
+        return rankings.reordered(self.store, retriever, first, among, depth, precision, self.progress, windows)
 
-    def retrieve(self, bm25: BM25 | None, model: Pretrained, collection: Collection) -> Artifact:
-        """What BM25, or else the model retrieves from a collection."""
-        return rankings.searched(self.store, bm25, model, collection, self.scale.depth, self.progress)
+    def retriever(self, preset: Preset, name: str, seed: int) -> Retriever:
+        """What a system ranks with."""
+        return retriever_of(preset.system(name).way.lexical or self.model(preset, name, seed))
+
+    def retrieve(self, retriever: Retriever, collection: Collection) -> Artifact:
+        """Its search of a collection, to the scale's depth."""
+        return rankings.searched(self.store, retriever, collection, self.scale.depth, self.progress)
 
     def values(
         self,
@@ -183,7 +188,7 @@ class Workbench:
 
     def sample(self, model: Pretrained) -> Sample:
         """The probe in a model's space, by the vectors with which it searches the test panel."""
-        return sample_of(self.store, model, self.probe, self.progress, *rankings.texts(self.own.test))
+        return sample_of(self.store, model, self.probe, self.progress, *texts(self.own.test))
 
 
 @dataclass(frozen=True, slots=True)

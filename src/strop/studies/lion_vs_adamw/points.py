@@ -25,8 +25,9 @@ POINTS = (
         "On TREC DL everything but nDCG counts grade 1 as relevant, where the track starts at grade 2.",
         arithmetic.grade_one,
     ),
-    OpenQuestion("O4", "arithmetic", "The main table is not what its own evaluation wrote.",
-          arithmetic.main_table_and_evaluation),
+    OpenQuestion(
+        "O4", "arithmetic", "The main table is not what its own evaluation wrote.", arithmetic.main_table_and_evaluation
+    ),
     OpenQuestion(
         "O5",
         "mechanism",
@@ -34,10 +35,15 @@ POINTS = (
         "tenth for the third.",
         effects.own_rates,
     ),
-    OpenQuestion("O6", "defect", "The schedule of one optimiser was bound to another's object: AdamW never annealed.",
-          scripts.scheduler_of_another),
-    OpenQuestion("O7", "defect", "The cosine was as long as another batch's training, and is cut at a third.",
-          scripts.cut_cosine),
+    OpenQuestion(
+        "O6",
+        "defect",
+        "The schedule of one optimiser was bound to another's object: AdamW never annealed.",
+        scripts.scheduler_of_another,
+    ),
+    OpenQuestion(
+        "O7", "defect", "The cosine was as long as another batch's training, and is cut at a third.", scripts.cut_cosine
+    ),
     OpenQuestion(
         "O8",
         "defect",
@@ -45,13 +51,27 @@ POINTS = (
         "warm-up of its own and an optimiser that remembers nothing.",
         scripts.batches,
     ),
-    OpenQuestion("O9", "defect", "The curves shown end at other updates than the checkpoints that were scored.",
-          scripts.curves_of_other_runs),
-    OpenQuestion("O10", "arithmetic", "The best of 18 rows on 43 queries, with one training each, is named the best system.",
-          arithmetic.best_of_eighteen),
-    OpenQuestion("O11", "arithmetic", "A tie in MRR@10 is one figure cut and the other rounded.", arithmetic.cut_not_rounded),
-    OpenQuestion("O12", "arithmetic", "Public cross-encoders of the same size that are better than all 18 rows are left out.",
-          arithmetic.missing_references),
+    OpenQuestion(
+        "O9",
+        "defect",
+        "The curves shown end at other updates than the checkpoints that were scored.",
+        scripts.curves_of_other_runs,
+    ),
+    OpenQuestion(
+        "O10",
+        "arithmetic",
+        "The best of 18 rows on 43 queries, with one training each, is named the best system.",
+        arithmetic.best_of_eighteen,
+    ),
+    OpenQuestion(
+        "O11", "arithmetic", "A tie in MRR@10 is one figure cut and the other rounded.", arithmetic.cut_not_rounded
+    ),
+    OpenQuestion(
+        "O12",
+        "arithmetic",
+        "Public cross-encoders of the same size that are better than all 18 rows are left out.",
+        arithmetic.missing_references,
+    ),
     OpenQuestion(
         "O13",
         "mechanism",
@@ -59,4 +79,4 @@ POINTS = (
         effects.lengths,
     ),
     OpenQuestion("O14", "defect", "Held-out rows share their queries with training rows.", scripts.split_by_rows),
-)  # fmt: skip
+)

@@ -20,6 +20,7 @@ from strop.monitoring.selection import BestDev, Both, ByGeometry, Choice, Last, 
 from strop.records.errors import InputError
 from strop.records.results import Results, Row, read_results, write_results
 from strop.retrieval import stages
+from strop.retrieval.retriever import retriever_of
 from strop.study.checkpoints.predictors import Checkpoint, predictors
 from strop.study.checkpoints.rules import rule_table
 from strop.study.training_examples import held_out_probe
@@ -93,7 +94,7 @@ def _run_rows(bench: Workbench, job: Training, probe: Probe, place: Row) -> list
         seen["known/weight distance"] = _distance(model, base) if step else 0.0
         seen["known/update"] = step
         made += [replace(place, step=step, measure=name, value=value) for name, value in seen.items()]
-        run = stages.run_of(bench.retrieve(None, model, bench.own.test))
+        run = stages.run_of(bench.retrieve(retriever_of(model), bench.own.test))
         made += rows(
             run, bench.own.test.qrels, study=place.study, preset=place.preset, system=place.system,
             seed=place.seed, collection=place.collection, split=place.split, step=step, measures=(MEASURE,),
