@@ -30,7 +30,7 @@ from strop.negatives.sampled import Uniform
 from strop.records.errors import InputError
 from strop.retrieval import encode, stages
 from strop.training import loop
-from strop.training.recipes import THESIS_FULL
+from strop.training.recipes import TRIPLET_FULL
 from strop.training.stage import texts_of
 
 PASSAGES = 1000
@@ -171,7 +171,7 @@ def _train() -> Timed:
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
             queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
-            recipe = replace(THESIS_FULL, updates=UPDATES)
+            recipe = replace(TRIPLET_FULL, updates=UPDATES)
             loop.train(encoder, recipe, examples.groups, queries, documents, 0, Path(folder))
             return time.perf_counter() - started
 
