@@ -59,7 +59,7 @@ class Recipe:
 
     @property
     def reads_pairs(self) -> bool:
-        """Whether it trains a model that reads query and document together: a reranker, without a geometry."""
+        """Whether it trains a cross-encoder, which reads a query and a document together."""
         return scores_pairs(self.scoring)
 
 
