@@ -22,6 +22,7 @@ from strop.bench.examples import examples_of
 from strop.bench.process_memory import reuse_freed
 from strop.models.dense import Dense
 from strop.models.pretrained import BASE, resolve
+from strop.models.transformer import hide_progress_bars
 from strop.records.errors import InputError
 from strop.retrieval import encode
 from strop.training import loop
@@ -105,6 +106,7 @@ def _encode() -> Timed:
 def _encode_peer() -> Timed:
     """`SentenceTransformer.encode` as it comes."""
     texts = _passages()
+    hide_progress_bars()
     model = SentenceTransformer(str(resolve(BASE).path))
 
     def timed() -> float:
@@ -145,6 +147,7 @@ def _train_peer() -> Timed:
     from sentence_transformers.sentence_transformer.losses import TripletLoss
     from transformers import TrainerCallback
 
+    hide_progress_bars()
     examples = examples_of(BATCH * UPDATES)
     columns = {
         "anchor": [examples.queries[g.query_id] for g in examples.groups],

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from torch import nn
 
+from strop.models.transformer import load_sentence_transformer, transformer_of
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Transformer
 
 PoolingMode = Literal["mean", "cls", "lasttoken"]
@@ -36,8 +36,8 @@ class Tied:
     similarity: Similarity = "cosine"
 
     def convert(self, source: Path, target: Path) -> None:
-        model = _dense(source)
-        _write(_tower(_transformer(model), self.pooling, self.similarity), model, self.similarity, target)
+        model = load_sentence_transformer(source, "cpu")
+        _write(_tower(transformer_of(model), self.pooling, self.similarity), model, self.similarity, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,18 @@ class Untied:
     def convert(self, source: Path, target: Path) -> None:
         from sentence_transformers.base.modules import Router
 
-        model = _dense(source)
+        model = load_sentence_transformer(source, "cpu")
         query, document = (
             _tower(transformer, self.pooling, self.similarity)
-            for transformer in (_transformer(model), copy.deepcopy(_transformer(model)))
+            for transformer in (transformer_of(model), copy.deepcopy(transformer_of(model)))
         )
         _write([Router.for_query_document(query, document)], model, self.similarity, target)
 
 
 def keep_layers(source: Path, target: Path, count: int) -> None:
     """The same dense model with its first `count` transformer layers only. Raises InputError when it has fewer."""
-    model = _dense(source)
-    inner: Any = _transformer(model).model
+    model = load_sentence_transformer(source, "cpu")
+    inner: Any = transformer_of(model).model
     layers = getattr(getattr(inner, "encoder", None), "layer", None)
     if layers is None:
         raise InputError(
@@ -74,24 +74,6 @@ def keep_layers(source: Path, target: Path, count: int) -> None:
     model.save_pretrained(str(target), create_model_card=False)
 
 
-def _dense(source: Path) -> SentenceTransformer:
-    from sentence_transformers import SentenceTransformer
-
-    return SentenceTransformer(str(source), local_files_only=True, device="cpu")
-
-
-def _transformer(model: SentenceTransformer) -> Transformer:
-    from sentence_transformers.sentence_transformer.modules import Transformer
-
-    first: Any = model[0]
-    if not isinstance(first, Transformer):
-        raise InputError(
-            f"the model starts with {type(first).__name__}, not with a transformer",
-            remedy="Give a dense sentence-transformers model with one tower",
-        )
-    return cast("Transformer", first)
-
-
 def _tower(transformer: Transformer, pooling: PoolingMode, similarity: Similarity) -> list[Any]:
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
@@ -102,5 +84,5 @@ def _tower(transformer: Transformer, pooling: PoolingMode, similarity: Similarit
 def _write(modules: list[Any], model: Any, similarity: Similarity, target: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
-    written = SentenceTransformer(modules=modules, similarity_fn_name=similarity, prompts=model.prompts, device="cpu")
-    written.save_pretrained(str(target), create_model_card=False)
+    made = SentenceTransformer(modules=modules, similarity_fn_name=similarity, prompts=model.prompts, device="cpu")
+    made.save_pretrained(str(target), create_model_card=False)

@@ -49,9 +49,9 @@ class RandomWeights:
 
     def convert(self, source: Path, target: Path) -> None:
         """Of the model in `source` only the tokenizer is taken."""
+        # Only BERT has token types. As an argument it is saved with the tokenizer; set later it would not be.
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-        # Only BERT has token types. As an argument it is saved with the tokenizer; set later it would not be.
         inputs = ["input_ids", *(["token_type_ids"] if self.kind == "bert" else []), "attention_mask"]
         settings: Any = {"model_max_length": POSITIONS[self.kind], "model_input_names": inputs}
         tokenizer: Any = AutoTokenizer.from_pretrained(str(source), local_files_only=True, **settings)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from strop.artifacts.store import content_key
 from strop.models.dense import Dense
-from strop.models.encoder import Role
+from strop.models.encoder import Encoder, Role
 from strop.models.scoring import Representation, Scoring
 from strop.models.tokens import Tokens
+from strop.models.transformer import load_sentence_transformer
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sentence_transformers.sentence_transformer.modules import Transformer
 
 
-class TwoTowers:
+class TwoTowers(Encoder):
     """A `SentenceTransformer` that starts with a Router of routes `query` and `document`, in float32.
 
     Each tower is a `Dense` over its route's modules and whatever follows the Router, so that both rooms keep one
@@ -39,19 +39,20 @@ class TwoTowers:
                 f"the model has no towers for queries and documents, but {', '.join(sorted(routes)) or 'no routes'}",
                 remedy="Give a sentence-transformers model made with Router.for_query_document",
             )
-        self.model = model.float()
+        self.model: SentenceTransformer = model.float()
         self._towers: dict[Role, Dense] = {
             "query": self._tower("query", max_length),
             "document": self._tower("document", max_length),
         }
         if self._towers["query"].dimension != self._towers["document"].dimension:
             raise InputError("the towers' vectors differ in width", remedy="Give towers of one dimension")
+        self.max_length = self._towers["document"].max_length
 
     def _tower(self, role: Role, max_length: int | None) -> Dense:
-        model: Any = self.model
-        modules = [*model[0].sub_modules[role], *list(model)[1:]]
         from sentence_transformers import SentenceTransformer
 
+        model: Any = self.model
+        modules = [*model[0].sub_modules[role], *list(model)[1:]]
         tower = SentenceTransformer(
             modules=modules,
             prompts=model.prompts,
@@ -62,22 +63,12 @@ class TwoTowers:
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> TwoTowers:
-        from sentence_transformers import SentenceTransformer
-
-        return cls(SentenceTransformer(str(folder), local_files_only=True), max_length)
-
-    @property
-    def module(self) -> nn.Module:
-        return self.model
+        return cls(load_sentence_transformer(folder), max_length)
 
     @property
     def transformers(self) -> tuple[Transformer, ...]:
         """The query tower's first."""
         return self._towers["query"].transformer, self._towers["document"].transformer
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
 
     @property
     def pad_id(self) -> int:
@@ -86,10 +77,6 @@ class TwoTowers:
     @property
     def dimension(self) -> int:
         return self._towers["document"].dimension
-
-    @property
-    def max_length(self) -> int:
-        return self._towers["document"].max_length
 
     @property
     def by_role(self) -> bool:
@@ -109,16 +96,8 @@ class TwoTowers:
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         return self._towers["document"].token_counts(texts)
 
-    def set_dropout(self, rate: float) -> None:
-        for tower in self._towers.values():
-            tower.set_dropout(rate)
-
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
         return self._towers[role].represent(ids, mask, role)
 
     def searchable(self, representation: Representation) -> Representation:
         return self._towers["document"].searchable(representation)
-
-    def save(self, folder: str | Path) -> None:
-        """In sentence-transformers' layout, a subfolder a tower, for `SentenceTransformer(folder).encode_query`."""
-        self.model.save_pretrained(str(folder), create_model_card=False)
