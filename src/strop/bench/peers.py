@@ -69,7 +69,7 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
 
 @contextmanager
 def _worker(build: Callable[[], Timed]) -> Iterator[Timed]:
-    """A process that does the work whenever it is called, warmed up once."""
+    """Runs the work in a process of its own, which has done it once before."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
 
         def timed() -> float:
