@@ -295,7 +295,7 @@ def test_artifacts_live_in_strop_home_or_in_the_current_folder(tmp_path: Path, m
 def test_a_study_file_runs_by_its_path_and_answers_at_once_the_second_time(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from study.test_conduct import small_study
+    from small_study import small_study
 
     study = small_study(folder / "study")
     scale = replace(study.scale("tiny"), systems=("bm25", "base", "full"))

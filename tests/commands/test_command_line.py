@@ -129,7 +129,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("data inspect nowhere", "error: there is no collection 'nowhere'"),
         ("data inspect small --model nowhere", "error: nowhere: not in the hub's cache"),
         ("data export nowhere out", "error: there is no collection 'nowhere'"),
-        ("data export small small", "error: small: already there and not empty"),
+        ("data export small small", "error: small: the folder is not empty"),
         ("mine nowhere out", "error: there is no collection 'nowhere'"),
         ("mine small out --split dev", "error: small: no split 'dev'. Splits there: test, train"),
         ("mine small out --window 9", "error: window '9' is no range of ranks. Write it as LOW-HIGH, like 51-200"),
@@ -139,7 +139,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("mine small out --count 0", "Invalid value for '--count'"),
         ("train nowhere.jsonl out", "error: nowhere.jsonl: cannot be read (No such file or directory)"),
         ("train pairs.jsonl out --recipe best", "error: there is no recipe 'best'. Choose one of"),
-        ("train pairs.jsonl out --recipe thesis-full", "error: pairs.jsonl: recipe thesis-full needs negatives"),
+        ("train pairs.jsonl out --recipe triplet-full", "error: pairs.jsonl: recipe triplet-full needs negatives"),
         ("train pairs.jsonl out --set updates", "error: --set 'updates' has no value. Write --set field=value"),
         ("train pairs.jsonl out --set update=1", "error: 'update' names no field of Recipe. It has"),
         ("train pairs.jsonl out --set loss.margin=1", "error: 'loss.margin' names no field of InfoNCE"),
@@ -159,7 +159,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("teach nowhere.jsonl out", "error: nowhere.jsonl: cannot be read (No such file or directory)"),
         ("teach pairs.jsonl out", "error: pairs.jsonl: 24 of 24 examples have no negatives for a teacher"),
         ("teach hard.jsonl hard.jsonl", "error: hard.jsonl: this exists already"),
-        ("teach hard.jsonl out --model model --recipe thesis-full", "recipe thesis-full is not a reranker's. Choose"),
+        ("teach hard.jsonl out --model model --recipe triplet-full", "recipe triplet-full is not a reranker's. Choose"),
         ("teach hard.jsonl out --model model --folds 25", "error: 24 queries cannot make 25 folds"),
         ("teach hard.jsonl out --folds 1", "Invalid value for '--folds'"),
         ("teach hard.jsonl out --drop-above 1", "error: the probability is 1. Give one above 0 and below 1"),
@@ -248,7 +248,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("bench train --recipe best", "error: there is no recipe 'best'. Choose one of"),
         ("bench train --recipe distill-kl --model model", "error: the recipe learns from a teacher's scores"),
         ("bench train --recipe late-full --model model", "error: model is not scored by MaxSim"),
-        ("bench train --recipe thesis-full --model model --on small", "error: small has 24 training queries"),
+        ("bench train --recipe triplet-full --model model --on small", "error: small has 24 training queries"),
         ("bench lengths --model nowhere", "error: nowhere: not in the hub's cache"),
         ("bench train --as gte", "error: --as 'gte' is nothing to measure. Give --recipe and one of bert, gte, modern"),
         ("bench train --recipe rerank-bce --as t5", "error: --as 't5' is nothing to measure"),
@@ -429,9 +429,9 @@ def test_doctor_s_exit_code_says_whether_all_is_there(strop: Strop, monkeypatch:
 
 def test_every_field_of_a_recipe_can_be_reached_by_set() -> None:
     with pytest.raises(InputError, match=f"It has {', '.join(f.name for f in fields(Recipe))}"):
-        recipe("thesis-full", {"unknown": "1"})
+        recipe("triplet-full", {"unknown": "1"})
     made = recipe(
-        "thesis-lora",
+        "triplet-lora",
         {
             "tuning.r": "8",
             "tuning.targets": "query,key",
@@ -446,7 +446,7 @@ def test_every_field_of_a_recipe_can_be_reached_by_set() -> None:
     assert made.scoring.squared is True  # type: ignore[attr-defined]
     assert (made.loss.margin, made.optimizer.betas) == (1.0, (0.9, 0.98))  # type: ignore[attr-defined]
     assert (made.updates, made.max_length) == (7, 128)
-    assert recipe("thesis-full", {"max_length": "64"}).max_length == 64
+    assert recipe("triplet-full", {"max_length": "64"}).max_length == 64
 
 
 def test_progress_without_a_terminal_is_a_line_now_and_then_with_an_estimate(

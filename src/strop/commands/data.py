@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from strop.artifacts.store import store
 from strop.commands.options import BASE, DOCSTRINGS, Collection, Json, Model
 
 data = typer.Typer(no_args_is_help=True, help="Audit a collection, or write it as a BEIR folder.")
@@ -18,11 +19,10 @@ def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
     from strop.collection import door
     from strop.collection.audit import audit
     from strop.collection.docstrings import misses
-    from strop.commands.inputs import cache
     from strop.models.loading import load
     from strop.models.pretrained import resolve
 
-    splits = [door.load(collection, split, cache()) for split in door.splits(collection)]
+    splits = [door.load(collection, split, store().docstrings) for split in door.splits(collection)]
     encoder = load(resolve(model).path)
     found = audit(splits, encoder.token_counts, encoder.max_length)
     if collection == DOCSTRINGS:
@@ -34,9 +34,8 @@ def data_export(collection: str, out: str | Path) -> Path:
     """Write every split of a collection as a BEIR folder; `out` must be empty or absent."""
 
     from strop.collection import beir_export, door
-    from strop.commands.inputs import cache
 
-    beir_export.write_beir([door.load(collection, split, cache()) for split in door.splits(collection)], out)
+    beir_export.write_beir([door.load(collection, split, store().docstrings) for split in door.splits(collection)], out)
     return Path(out)
 
 

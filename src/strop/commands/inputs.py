@@ -33,7 +33,7 @@ def load(collection: str, split: str) -> Collection:
     """One split of a collection, with its oddities as warnings."""
     from strop.collection import door
 
-    data = door.load(collection, split, cache())
+    data = door.load(collection, split, store().docstrings)
     for oddity in data.warnings:
         warnings.warn(f"{data.name}: {oddity}", InputWarning, stacklevel=3)
     return data
@@ -55,7 +55,3 @@ def judgments(qrels: str, split: str) -> Qrels:
     if not path.is_dir() and qrels != DOCSTRINGS:
         raise InputError(f"there are no qrels {qrels!r}", remedy="Give a TREC qrels file or a collection's folder")
     return load(qrels, split).qrels
-
-
-def cache() -> Path:
-    return store().root / "docstrings"

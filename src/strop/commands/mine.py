@@ -15,8 +15,6 @@ from strop.records.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
     from strop.negatives.from_run import RankWindow
-    from strop.records.runs import Run
-    from strop.retrieval.stages import ById
 
 
 def mine(
@@ -41,6 +39,10 @@ def mine(
     from strop.negatives.from_run import RankWindow
     from strop.negatives.positives import positive_groups, without_copies
     from strop.negatives.sampled import Uniform
+    from strop.records.runs import read_run
+    from strop.retrieval.retriever import retriever
+    from strop.retrieval.texts import texts
+    from strop.training.mining import Miner
 
     free(out)
     window = window or RankWindow(low=51, high=200)
@@ -50,8 +52,8 @@ def mine(
     if source == "uniform":
         groups = Uniform(window.count)(groups, list(allowed), seed)
     elif source != "none":
-        queries = {q.id: q.text for q in data.queries.values()}
-        positives, groups = len(groups), window(groups, _ranked(source, queries, allowed, window.high, progress), seed)
+        positives, miner = len(groups), Miner(texts(data)[0], allowed, store(), progress)
+        groups = miner(read_run(source) if Path(source).is_file() else retriever(source), window, groups, seed)
         if len(groups) < positives:
             short = f"{positives - len(groups):,} of {positives:,} positives are left out: too few candidates"
             warnings.warn(f"{short} at ranks {window.low} to {window.high}", InputWarning, stacklevel=2)
@@ -62,35 +64,6 @@ def mine(
         warnings.warn(problem, InputWarning, stacklevel=2)
     write_examples(Examples.of(groups, data), out)
     return len(groups)
-
-
-def _ranked(source: str, queries: ById, documents: ById, depth: int, progress: Progress) -> Run:
-    """The ranking by `source` of the documents open to training."""
-    from strop.models.pretrained import resolve
-    from strop.records.runs import read_run
-    from strop.retrieval import stages
-    from strop.retrieval.lexical import BM25
-
-    if Path(source).is_file():
-        return _restricted(read_run(source), documents)
-    if source == "bm25":
-        return stages.run_of(stages.search_lexical(store(), BM25(), queries, documents, depth, progress=progress))
-    return stages.run_of(stages.search_dense(store(), resolve(source), queries, documents, depth, progress=progress))
-
-
-def _restricted(run: Run, allowed: ById) -> Run:
-    """The run without the documents closed to training. Raises InputError when nothing is left of it."""
-    from strop.records.runs import Run
-
-    kept = {}
-    for query_id, ranking in run.items():
-        pairs = [(d, s) for d, s in zip(ranking.doc_ids, ranking.scores, strict=True) if d in allowed]
-        kept[query_id] = ([d for d, _ in pairs], [float(s) for _, s in pairs])
-    if not any(ids for ids, _ in kept.values()):
-        raise InputError(
-            "no document of the run is open to training", remedy="Give a run over this collection's training documents"
-        )
-    return Run(kept)
 
 
 def mine_command(

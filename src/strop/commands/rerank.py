@@ -40,31 +40,28 @@ def rerank(
     """
 
     from strop.commands.inputs import load
-    from strop.models.cross_encoder import untrained_in
-    from strop.models.pretrained import resolve
     from strop.records.runs import read_run
-    from strop.retrieval import stages
-    from strop.retrieval.rankings import texts
     from strop.retrieval.rerank import Cost
+    from strop.retrieval.retriever import retriever
+    from strop.retrieval.texts import texts
 
     free(out)
     first = read_run(run)
-    scorer = resolve(model)
-    if untrained := untrained_in(scorer.path):
+    scorer = retriever(model)
+    if scorer.untrained:
         raise InputError(
-            f"{', '.join(untrained)} is random and was never trained: its scores mean nothing",
+            f"{', '.join(scorer.untrained)} is random and was never trained: its scores mean nothing",
             where=model,
             remedy="Train it: strop train EXAMPLES OUT --model MODEL --recipe rerank-bce",
         )
-    data = load(collection, split)
-    queries, documents = texts(data)
-    made = stages.rerank_run(store(), scorer, first, queries, documents, depth, progress, windows=windows)
-    cost = Cost(**made.record["cost"])
+    queries, documents = texts(load(collection, split))
+    reranked = scorer.rerank(store(), first, queries, documents, depth, progress, windows=windows)
+    cost = Cost(**reranked.record["cost"])
     if cost.cut:
-        limit = made.record["max_length"]
+        limit = reranked.record["max_length"]
         said = f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut"
         warnings.warn(said, InputWarning, stacklevel=2)
-    shutil.copyfile(made.path / "run.trec", out)
+    shutil.copyfile(reranked.path / "run.trec", out)
     return cost
 
 

@@ -12,10 +12,6 @@ from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands.inputs import free
 from strop.commands.options import BASE, Collection, Split
-from strop.records.errors import InputError
-
-#: The number of queries on which a two-stage search is compared with the exact one.
-CHECKED = 50
 
 
 def search(
@@ -31,21 +27,13 @@ def search(
     A query that is itself a document of the collection is not retrieved for itself.
     """
 
-    from strop.collection.lazy_documents import Contents
     from strop.commands.inputs import load
-    from strop.models.pretrained import resolve
-    from strop.retrieval import stages
-    from strop.retrieval.lexical import BM25
+    from strop.retrieval.retriever import retriever
+    from strop.retrieval.texts import own_documents, texts
 
     free(out)
     data = load(collection, split)
-    queries = {q.id: q.text for q in data.queries.values()}
-    documents = Contents(data.documents)
-    own = {q: d for q in queries if (d := data.own_document(q)) is not None}
-    if model == "bm25":
-        found = stages.search_lexical(store(), BM25(), queries, documents, depth, own, progress)
-    else:
-        found = stages.search_dense(store(), resolve(model), queries, documents, depth, own, progress)
+    found = retriever(model).search(store(), *texts(data), depth, own_documents(data), progress)
     shutil.copyfile(found.path / "run.trec", out)
     return Path(out)
 
@@ -65,34 +53,16 @@ def search_two_stages(
     """
 
     from strop.commands.inputs import load
-    from strop.evaluation.measures import mean
-    from strop.models.loading import is_multi_vector
-    from strop.models.pretrained import resolve
     from strop.records.runs import write_run
-    from strop.retrieval import late_search, stages
-    from strop.retrieval.lexical import BM25
-    from strop.retrieval.rankings import texts
+    from strop.retrieval.texts import own_documents, texts
+    from strop.retrieval.two_stages import TwoStages
 
     free(out)
-    late = resolve(model)
-    if not is_multi_vector(late.path):
-        raise InputError(
-            "the model has one vector per text and needs no second stage", where=model, remedy="Leave --prefilter out"
-        )
-    first_model = None if prefilter == "bm25" else resolve(prefilter)
+    stages = TwoStages.of(model, prefilter, candidates)
     data = load(collection, split)
-    queries, documents = texts(data)
-    own = {q: d for q in queries if (d := data.own_document(q)) is not None}
-    if first_model is None:
-        found = stages.search_lexical(store(), BM25(), queries, documents, candidates, own, progress)
-    else:
-        found = stages.search_dense(store(), first_model, queries, documents, candidates, own, progress)
-    first = stages.run_of(found)
-    second = stages.rescore_late(store(), late, first, queries, documents, depth, own, progress)
-    checked = {q: queries[q] for q in sorted(queries)[:CHECKED]}
-    exact = stages.run_of(stages.search_dense(store(), late, checked, documents, 10, own, progress))
-    write_run(second, out, "late")
-    return mean(late_search.recall(first, exact, 10))
+    run, recall = stages.search(store(), *texts(data), depth, own_documents(data), progress)
+    write_run(run, out, "late")
+    return recall
 
 
 def search_command(

@@ -130,7 +130,7 @@ def train_command(
     recipe: Annotated[
         str,
         typer.Option(
-            help="in-batch-full, in-batch-lora, late-full, late-lora, thesis-full, thesis-lora, "
+            help="in-batch-full, in-batch-lora, late-full, late-lora, triplet-full, triplet-lora, "
             "rerank-bce, rerank-softmax, distill-kl or distill-margin-mse."
         ),
     ] = "in-batch-full",

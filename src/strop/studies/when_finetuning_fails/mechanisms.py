@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Protocol
 
 import numpy as np
 
@@ -48,19 +47,6 @@ PAIRS = 1_000
 NEGLIGIBLE = 0.01
 
 
-class Shown(Protocol):
-    """What `clocks` and `umap` give."""
-
-    @property
-    def sentence(self) -> str: ...
-    @property
-    def columns(self) -> tuple[str, ...]: ...
-    @property
-    def rows(self) -> tuple[tuple[str, ...], ...]: ...
-    @property
-    def shown(self) -> bool: ...
-
-
 def adapter_size(bench: Workbench) -> Evidence:
     """T1. What PEFT adds to the base, beside r x (in + out) summed over its targets and the printed number."""
     folder = resolve(bench.study.base).path
@@ -90,20 +76,20 @@ def adapter_size(bench: Workbench) -> Evidence:
 
 def slower_adapters(bench: Workbench) -> Evidence:
     """T2. Its evidence carries the clocks of T3 and T4 too."""
-    seen, test = wrapped(clocks.chunks_not_adapter(_timings(bench)), "How many times the seconds"), bench.material.test
+    test = bench.material.test
     where = (bench.study.name, "as_coded", bench.scale.seeds[0], test.name, test.split)
-    return replace(seen, rows=tuple(latency.rows(_timings(bench), *where)))
+    return replace(clocks.chunks_not_adapter(_timings(bench)), rows=tuple(latency.rows(_timings(bench), *where)))
 
 
 def unmerged_adapters(bench: Workbench) -> Evidence:
     """T3."""
     gap = clocks.merging_gap(resolve(bench.study.base).path, _queries(bench))
-    return wrapped(clocks.merging_is_free(_timings(bench), gap), "How many times the seconds")
+    return clocks.merging_is_free(_timings(bench), gap)
 
 
 def timing_noise(bench: Workbench) -> Evidence:
     """T4."""
-    return wrapped(clocks.noise_exceeds_effects(_timings(bench)), "Repeats of one condition")
+    return clocks.noise_exceeds_effects(_timings(bench))
 
 
 def one_rank(bench: Workbench) -> Evidence:
@@ -146,22 +132,24 @@ def false_negatives(bench: Workbench) -> Evidence:
     scores: dict[str, Scores] = {"dense": base_similarity(bench), "BM25": run_scores(lexical)}
     calibrated = calibrations(bench.data.mining, FIXED_RANK, "the base", EveryRank(1, 200), scores)
     report = false_negative_report(groups, scores, calibrated)
-    told = [e for e, c in zip(report["estimates"], calibrated, strict=True) if c.informs]
-    bounds = [(e["estimated"]["low"], e["estimated"]["high"]) for e in told]
+    informed = [e for e, c in zip(report["estimates"], calibrated, strict=True) if c.informs]
+    bounds = [(e["estimated"]["low"], e["estimated"]["high"]) for e in informed]
     verdict: Verdict = "not resolved"
     if any(low is not None and low > 0 for low, _ in bounds):
         verdict = "shown"
     elif bounds and all(high is not None and high < NEGLIGIBLE for _, high in bounds):
         verdict = "not shown"
-    said = "; ".join(e["reading"] for e in report["estimates"])
+    estimates = "; ".join(e["reading"] for e in report["estimates"])
     if not calibrated:
         shares = (Tally.of(groups, of(groups, scores)).share(FLAGGED, of=MINED).value for of in ESTIMATORS)
         flagged = " and ".join(f"{formats.percent(s)} by {of}" for s, of in zip(shares, ESTIMATORS, strict=True))
-        said = f"flagged are {flagged}, which nothing calibrates: no training query has two known positives to hide one"
+        estimates = (
+            f"flagged are {flagged}, which nothing calibrates: no training query has two known positives to hide one"
+        )
     return Evidence(
         verdict,
         f"Of {formats.count(report['negatives'])} negatives mined with {report['positives_per_query']:.2f} known "
-        f"positives a query: {said}. Hidden positives are looked for at ranks 1 to 200.",
+        f"positives a query: {estimates}. Hidden positives are looked for at ranks 1 to 200.",
         tuple(
             Grid(
                 f"Flagged by rank: {e['estimator']}",
@@ -190,13 +178,7 @@ def pictures(bench: Workbench) -> Evidence:
         unit = not isinstance(preset.system(name).how, Tuned)
         models[name] = (_vectors(encoder, queries, "query", unit), _vectors(encoder, positives, "document", unit))
         quality[name] = float(np.mean([mean(values) for values in bench.values(preset, name, measure)]))
-    exhibit, seen = umap.pictures(models, bench.study.baseline, quality, measure)
-    return replace(wrapped(seen, f"Figure 5.1's models on {len(pairs)} pairs"), exhibits={"projection": exhibit})
-
-
-def wrapped(seen: Shown, title: str) -> Evidence:
-    """As evidence, what another file of this study gives as plain text."""
-    return Evidence("shown" if seen.shown else "not resolved", seen.sentence, (Grid(title, seen.columns, seen.rows),))
+    return umap.pictures(models, bench.study.baseline, quality, measure)
 
 
 @lru_cache(maxsize=1)

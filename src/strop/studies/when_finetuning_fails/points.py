@@ -174,7 +174,7 @@ POINTS: tuple[Point, ...] = (
         "defect",
         "Passages and triples were read with quoting on and bad lines skipped, though the files quote nothing.",
         defects.merged_rows,
-        f"{_TEST}an_unmatched_quotation_mark_loses_rows",
+        f"{_TEST}quoting_is_judged_by_the_collection_s_own_file_and_not_by_five_lines_made_to_lose",
     ),
     Point(
         "T22",
