@@ -36,11 +36,11 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), flags=re.MULTILINE | re.DOTALL)
 
 
-def command_lines(page: str) -> Iterator[list[str]]:
-    """The words of each `strop …` line of a page, in blocks and in running text."""
+def command_lines(page: str, in_text: bool = True) -> Iterator[list[str]]:
+    """The words of each `strop …` line of a page, in blocks and, unless left out, in running text."""
     lines = [line for block in blocks(page, "") for line in block.replace("\\\n", " ").split("\n")]
     running = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
-    lines += re.findall(r"`(strop [^`]*)`", re.sub(r"\s+", " ", running))
+    lines += re.findall(r"`(strop [^`]*)`", re.sub(r"\s+", " ", running)) if in_text else []
     for line in lines:
         for part in line.split(" && "):
             words = shlex.split(part, comments=True)
@@ -62,10 +62,13 @@ def parsed(words: list[str]) -> None:
 
 @pytest.mark.parametrize("page", NAMED)
 def test_every_command_line_of_a_page_parses(page: str) -> None:
+    typed = list(command_lines(page, in_text=False))
     for words in command_lines(page):
         try:
             parsed(list(words))
         except Exception as error:
+            if type(error).__name__ == "MissingParameter" and words not in typed:
+                continue  # running text may name an option without the arguments
             pytest.fail(f"{page}: strop {shlex.join(words)}: {error!r}")
 
 

@@ -82,14 +82,14 @@ def _libraries() -> Iterator[Finding]:
             continue
         remedy = f"pip install '{requirement.name}{requirement.specifier}'"
         try:
-            found = version(requirement.name)
+            installed = version(requirement.name)
         except PackageNotFoundError:
             yield Finding(requirement.name, "missing", f"not installed; {requirement.specifier} is needed", remedy)
             continue
-        if requirement.specifier.contains(found, prereleases=True):
-            met.append(f"{requirement.name} {found}")
+        if requirement.specifier.contains(installed, prereleases=True):
+            met.append(f"{requirement.name} {installed}")
         else:
-            tested = f"{found} is outside the tested range {requirement.specifier}"
+            tested = f"{installed} is outside the tested range {requirement.specifier}"
             yield Finding(requirement.name, "warn", tested, remedy)
     yield Finding("libraries", "ok", ", ".join(met))
 
