@@ -15,12 +15,13 @@ from small_collection import small_collection
 
 from strop.artifacts.store import Store
 from strop.evaluation.significance import compare
-from strop.negatives.from_run import RankWindow
+from strop.negatives.from_run import RankWindow, Window
 from strop.records.documents import Collection, Document, Group, Query
 from strop.records.runs import Run
 from strop.retrieval.stages import Vectors
 from strop.studies.updates import updates
 from strop.studies.when_finetuning_fails import defects, effects, mechanisms
+from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.studies.when_finetuning_fails.points import POINTS
 from strop.studies.when_finetuning_fails.presets import AS_CODED, CORRECTED, ONE_KNOB
 from strop.study.contrasts import Contrast, Pair, around, judged
@@ -153,15 +154,15 @@ def test_one_generator_state_gives_windows_of_one_size_one_rank() -> None:
     run = Run({f"q{i}": ([f"d{j}" for j in range(200)], np.arange(200, 0, -1.0) + i) for i in range(30)})
     groups = [Group(f"q{i}", ("d0",), relevant=frozenset({"d0"})) for i in range(30)]
 
-    def ranks(window: RankWindow) -> set[str]:
+    def ranks(window: Window) -> set[str]:
         return {source for group in window(groups, run, 42) for source in group.sources}
 
-    assert ranks(RankWindow(50, 200, one_fixed_rank=True)) == {"rank 126"}
-    assert ranks(RankWindow(51, 200, one_fixed_rank=True)) == {"rank 124"}
+    assert ranks(FixedRank(50, 200)) == {"rank 126"}
+    assert ranks(FixedRank(51, 200)) == {"rank 124"}
     assert len(ranks(RankWindow(50, 200))) > 20
     for taken, rank in ({"d49"}, "rank 124"), ({"d199"}, "rank 123"), ({"d198", "d199"}, "rank 123"):
         judged_too = [replace(group, relevant=frozenset(taken)) for group in groups]
-        assert {g.sources[0] for g in RankWindow(50, 200, one_fixed_rank=True)(judged_too, run, 42)} == {rank}
+        assert {g.sources[0] for g in FixedRank(50, 200)(judged_too, run, 42)} == {rank}
 
 
 def test_the_fixed_rank_its_window_and_false_negatives_are_shown_on_a_collection(

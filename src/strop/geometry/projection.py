@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import ConvexHull, QhullError, cKDTree  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Floats, Vectors
 from strop.geometry.spectrum import centred
@@ -155,7 +155,7 @@ def nearest(points: Vectors, neighbours: int = NEIGHBOURS) -> npt.NDArray[np.int
     """Row numbers `(N, neighbours)` of the nearest other rows, nearest first."""
     if len(points) <= neighbours:
         raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
-    rows = cKDTree(points).query(points, k=neighbours + 1)[1]
+    rows = scipy.spatial.cKDTree(points).query(points, k=neighbours + 1)[1]
     # A point that coincides with others need not come first among its own neighbours, or at all.
     own = rows == np.arange(len(points))[:, None]
     own[~own.any(axis=1), -1] = True
@@ -188,15 +188,15 @@ def clumping(points: Vectors, neighbours: int = NEIGHBOURS) -> float:
     if len(points) <= neighbours:
         raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
     try:
-        sides = ConvexHull(points).equations  # one row a side: its outward normal, and minus its offset
-    except QhullError:
+        sides = scipy.spatial.ConvexHull(points).equations  # one row a side: its outward normal, and minus its offset
+    except scipy.spatial.QhullError:
         raise InputError("points on one line have no area", remedy="Project more vectors") from None
     low, high = points.min(axis=0), points.max(axis=0)
     step = (high - low).max() / _PROBES
     grid = np.stack(np.meshgrid(*(np.arange(a + step / 2, b, step) for a, b in zip(low, high, strict=True))), axis=-1)
     places = grid.reshape(-1, 2)
     places = places[(places @ sides[:, :2].T + sides[:, 2] <= 0).all(axis=1)]
-    tree = cKDTree(points)
+    tree = scipy.spatial.cKDTree(points)
     empty = tree.query(places, k=[neighbours])[0]
     occupied = tree.query(points, k=[neighbours + 1])[0]  # the first is the point itself
     u, w = float(np.square(empty).mean()), float(np.square(occupied).mean())

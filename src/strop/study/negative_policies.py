@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from strop.negatives.filters import Estimator
-from strop.negatives.from_run import RankWindow
+from strop.negatives.from_run import RankWindow, Window
 from strop.negatives.sampled import Uniform
 from strop.retrieval.lexical import BM25
 
@@ -16,7 +16,7 @@ class Mined:
     """Negatives from a window of a miner's ranking of the training documents. The miner is BM25, the base (None), or
     the finished model of another system of the preset, by name, at the first seed."""
 
-    window: RankWindow
+    window: Window
     miner: BM25 | str | None = None
 
     @property

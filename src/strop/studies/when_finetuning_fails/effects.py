@@ -12,13 +12,13 @@ import numpy as np
 from strop.collection.lazy_documents import Contents
 from strop.evaluation.measures import evaluate, mean
 from strop.negatives.audit.hardness import Hardness, Similarity, harder, hardness
-from strop.negatives.from_run import RankWindow
 from strop.negatives.sampled import Uniform
 from strop.records import formats
 from strop.records.documents import Group
 from strop.records.runs import Ranking, Run
 from strop.retrieval import stages
 from strop.retrieval.texts import ById
+from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK, ONE_KNOB, TRIPLES
 from strop.study.contrasts import Contrast, Direction, Pair
 from strop.study.negative_policies import Mined
@@ -102,7 +102,7 @@ def random_negatives(bench: Workbench) -> Evidence:
 
 def window_bounds(bench: Workbench) -> Evidence:
     """T10. The text's window holds 150 ranks, the code's 151, and the one fixed rank moves with the size."""
-    text = bench.data.with_negatives(Mined(RankWindow(51, 200, one_fixed_rank=True)))
+    text = bench.data.with_negatives(Mined(FixedRank(51, 200)))
     code = bench.data.with_negatives(FIXED_RANK)
     both = [q for q in code if q in text]
     moved = sum(text[q].negatives != code[q].negatives for q in both)
