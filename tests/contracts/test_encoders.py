@@ -270,9 +270,9 @@ def without_pad_token(folder: Path) -> Path:
     ("act", "message"),
     [
         (lambda at: load(elsewhere_routed(at)), "no towers for queries and documents, but a, b"),
-        (lambda at: load(saved(dense(), at), 65), "max_length 65 exceeds the model's 64 positions"),
-        (lambda at: load(saved(two_towers(), at), 65), "max_length 65 exceeds the model's 64 positions"),
-        (lambda at: load(saved(decoder(), at), 65), "max_length 65 exceeds the model's 64 positions"),
+        (lambda at: load(saved(dense(), at), 65), "a length of 65 exceeds the model's 64 positions"),
+        (lambda at: load(saved(two_towers(), at), 65), "a length of 65 exceeds the model's 64 positions"),
+        (lambda at: load(saved(decoder(), at), 65), "a length of 65 exceeds the model's 64 positions"),
         (lambda at: load(saved(late(), at), 65), "a length of 65 exceeds the model's 64 positions"),
         (lambda at: load(without_pad_token(at)), "tokenizer has no padding token"),
         (lambda at: load(bag_of_words(at)), "starts with BoW, not with a transformer"),

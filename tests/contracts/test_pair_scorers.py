@@ -240,7 +240,7 @@ def test_a_head_of_several_labels_or_gte_s_own_code_or_a_length_beyond_the_model
     for call in (Reranker.load, lambda folder: Reranker.from_base(folder, 0)):
         with pytest.raises(InputError, match="type is 'new', which needs code from its hub"):
             call(tmp_path / "new")
-    with pytest.raises(InputError, match="max_length 65 exceeds the model's 64 positions"):
+    with pytest.raises(InputError, match="a length of 65 exceeds the model's 64 positions"):
         reranker(max_length=65)
     with pytest.raises(InputError, match="max_length 4 leaves no room beside 3 special tokens"):
         reranker(max_length=4)
