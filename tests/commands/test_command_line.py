@@ -240,8 +240,8 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
             "error: study when_finetuning_fails has no scale 'huge'. Choose quick",
         ),
         ("explain nowhere --on small", "error: a probe of 256 needs more than the 8 queries with a relevant document"),
-        ("study show T99", "error: no study has a point 'T99'. 'strop study show all' lists them"),
-        ("study show L1 --study when_finetuning_fails", "has no point 'L1'. Choose one of T1, T2, "),
+        ("study show T99", "error: no study has an open question 'T99'. 'strop study show all' lists them"),
+        ("study show L1 --study when_finetuning_fails", "has no open question 'L1'. Choose one of T1, T2, "),
         ("study show T1 --study nowhere", "error: there is no study 'nowhere'"),
         ("study run --budget -1", "Invalid value for '--budget'"),
         ("study report small out.html", "error: small: no finished results (record.json is missing)"),
@@ -310,7 +310,7 @@ def test_a_reranker_is_made_trained_and_put_to_work(strop: Strop, folder: Path) 
     assert strop("rerank", "pairs/bm25.trec", "pairs/out.trec", *given) == 0
     assert strop.out.startswith("pairs/out.trec: 40 pairs of ")
     assert strop("rerank", "pairs/bm25.trec", "pairs/cut.trec", *given, "--windows", "max", "--max-length", 999) == 2
-    assert "max_length 999 exceeds the model's 64 positions" in " ".join(strop.err.split())
+    assert "a length of 999 exceeds the model's 64 positions" in " ".join(strop.err.split())
     assert strop("rerank", "pairs/bm25.trec", "pairs/cut.trec", *given, "--windows", "max", "--max-length", 12) == 0
     first, second = read_run(folder / "pairs/bm25.trec"), read_run(folder / "pairs/out.trec")
     for query_id, ranking in first.items():

@@ -13,7 +13,7 @@ from strop.losses.pointwise import BinaryCrossEntropy
 from strop.losses.protocol import Loss
 from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA, Tuning
-from strop.models.scoring import Cosine, Euclidean, Joint, MaxSim, Precision, Scoring
+from strop.models.scoring import Cosine, Euclidean, Joint, MaxSim, Precision, Scoring, scores_pairs
 from strop.monitoring.selection import Selection
 from strop.records.errors import InputError
 from strop.training.batches import Batching
@@ -56,6 +56,11 @@ class Recipe:
             raise InputError(f"precision is {self.precision!r}", remedy="Give float32 or bfloat16")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}", remedy="Give a rate from 0 to below 1")
+
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether it trains a cross-encoder, which reads a query and a document together."""
+        return scores_pairs(self.scoring)
 
 
 #: A triplet loss on Euclidean distances, not squared, of vectors before the Normalize module, at sentence-transformers'

@@ -11,6 +11,7 @@ from strop.bench import latency
 from strop.collection.lazy_documents import Contents
 from strop.evaluation.measures import mean
 from strop.models.adapters import LoRA
+from strop.models.chunks import vectors
 from strop.models.dense import Dense, parameter_ledger
 from strop.models.encoder import Role, represent_rows
 from strop.models.observing import observing
@@ -27,10 +28,10 @@ from strop.studies.when_finetuning_fails import clocks, umap
 from strop.studies.when_finetuning_fails.effects import OWN_RANK, TUNED, base_similarity
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK
 from strop.study.mining import ESTIMATORS, calibrations
+from strop.study.negative_policies import Mined
 from strop.study.open_questions import Evidence, Grid, Verdict
-from strop.study.systems import Mined, Tuned
+from strop.study.systems import Tuned
 from strop.study.workbench import Workbench
-from strop.training import step
 
 #: Printed under equation 4.5: 12,288 weights a matrix x 12 heads x 6 layers.
 PRINTED = 884_736
@@ -76,7 +77,7 @@ def adapter_size(bench: Workbench) -> Evidence:
 
 def slower_adapters(bench: Workbench) -> Evidence:
     """T2. Its evidence carries the clocks of T3 and T4 too."""
-    test = bench.material.test
+    test = bench.own.test
     where = (bench.study.name, "as_coded", bench.scale.seeds[0], test.name, test.split)
     return replace(clocks.chunks_not_adapter(_timings(bench)), rows=tuple(latency.rows(_timings(bench), *where)))
 
@@ -167,7 +168,7 @@ def false_negatives(bench: Workbench) -> Evidence:
 
 def pictures(bench: Workbench) -> Evidence:
     """T18. The figure's fits, other seeds, unit vectors and one joint fit, of the base and the four tuned models."""
-    preset, test, measure = bench.study.preset("as_coded"), bench.material.test, bench.study.primary_measure
+    preset, test, measure = bench.study.preset("as_coded"), bench.own.test, bench.study.primary_measure
     pairs = [(q, next((d for d, r in judged.items() if r > 0), "")) for q, judged in test.qrels.items()]
     pairs = [(q, d) for q, d in pairs if d in test.documents][:PAIRS]
     queries = [test.queries[q].text for q, _ in pairs]
@@ -184,14 +185,14 @@ def pictures(bench: Workbench) -> Evidence:
 @lru_cache(maxsize=1)
 def _timings(bench: Workbench) -> list[latency.Timing]:
     """Timed once for T2, T3 and T4."""
-    base, documents = bench.material.base, Contents(bench.material.test.documents)
+    base, documents = bench.base, Contents(bench.own.test.documents)
     vectors = stages.Vectors.load(stages.encode_texts(bench.store, base, documents, "document", bench.progress))
     enough = vectors.matrix[: clocks.LORA_CHUNKS * latency.DEPTH]
     return clocks.clocks(base.path, _queries(bench), enough, REPEATS, bench.progress)
 
 
 def _queries(bench: Workbench) -> list[str]:
-    return [q.text for q in bench.material.test.queries.values()][:TIMED_QUERIES]
+    return [q.text for q in bench.own.test.queries.values()][:TIMED_QUERIES]
 
 
 def _targeted(module: str, targets: tuple[str, ...]) -> bool:
@@ -214,5 +215,5 @@ def _vectors(encoder: Dense, texts: list[str], role: Role, unit: bool) -> np.nda
     tokens = encoder.tokenize(texts, role)
     rows = [tokens.row(i) for i in range(len(tokens))]
     with observing(encoder):
-        raw = step.vectors(partial(represent_rows, encoder, rows, role=role), tokens.lengths, budget=2048)
+        raw = vectors(partial(represent_rows, encoder, rows, role=role), tokens.lengths, budget=2048)
         return (encoder.searchable(raw) if unit else raw).vectors.float().cpu().numpy()
