@@ -113,7 +113,7 @@ def training_end(trained: Artifact, base: str) -> None:
     if "monitor_share" in record:
         took = f"{record['monitor_seconds']:.1f} s, {100 * record['monitor_share']:.1f} % of the run"
         say(f"geometry: measured {record['monitor_looks']} times in {took}")
-    elif retriever(str(made.path / "model")).has_geometry:
+    elif retriever(str(trained.path / "model")).has_geometry:
         say(f"geometry: the run was too short to be monitored; 'strop explain MODEL {base}' shows the result")
     if record.get("stopped"):
         say(f"stopped early: {record['stopped']}")
