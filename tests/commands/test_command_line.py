@@ -108,6 +108,12 @@ def test_the_commands_and_their_options_are_these() -> None:
     assert commands() == OPTIONS
 
 
+def test_the_help_lists_the_commands_in_the_order_of_the_work(strop: Strop) -> None:
+    assert strop("--help") == 0
+    rows = [line.strip("│ ").split(" ")[0] for line in strop.out.splitlines() if line.startswith("│ ")]
+    assert [word for word in rows if word in app.ORDER] == list(app.ORDER)
+
+
 def test_the_recipes_that_the_help_names_are_those_there_are(strop: Strop) -> None:
     assert strop("train", "--help") == 0
     said = "".join(strop.out.replace("│", " ").split())  # a narrow column cuts names at their hyphens
@@ -247,7 +253,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("bench train --set updates=3", "error: --recipe and --set belong to bench train"),
         ("bench train --recipe best", "error: there is no recipe 'best'. Choose one of"),
         ("bench train --recipe distill-kl --model model", "error: the recipe learns from a teacher's scores"),
-        ("bench train --recipe late-full --model model", "error: the model is scored by Dot(), the recipe scores by MaxSim"),
+        ("bench train --recipe late-full --model model", "the model is scored by Dot(), the recipe scores by MaxSim"),
         ("bench train --recipe triplet-full --model model --on small", "error: small has 24 training queries"),
         ("bench lengths --model nowhere", "error: nowhere: not in the hub's cache"),
         ("bench train --as gte", "error: --as 'gte' is nothing to measure. Give --recipe and one of bert, gte, modern"),
