@@ -77,7 +77,7 @@ def study_plan(
     others: Sequence[str] = (),
     candidates: Sequence[str] = (),
 ) -> Plan:
-    """What the study costs here from scratch, and the smallest effect it can see."""
+    """What the study costs here from scratch, and its minimum detectable difference."""
 
     from strop.study import planning
 

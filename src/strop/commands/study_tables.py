@@ -55,7 +55,7 @@ def study_table(folder: Path) -> None:
     several = len(summary.readings) > 1
     about = f"{record['title']}, {record['scale']}"
     if summary.readings:
-        read = f"{summary.primary_measure} against the baseline, by reading" if several else summary.readings[0].preset
+        read = f"{summary.primary_measure} against the baseline, by preset" if several else summary.readings[0].preset
         table(terminal_table(summary), f"{about}\n{read}")
     else:
         say(f"{about}: random weights show machinery and cost, and get no quality number")
@@ -74,7 +74,7 @@ def study_table(folder: Path) -> None:
     for claim in judged(results):
         say(f"claim {claim.id}: {_words(claim.rulings)}")
     if points := doubts(results):
-        say(f"{len(points)} doubtful points: {counted(points)}")
+        say(f"{len(points)} open questions: {counted(points)}")
 
 
 def reranking_tables(exhibit: Mapping[str, Any]) -> None:
@@ -99,7 +99,7 @@ def _words(rulings: Sequence[Ruling]) -> str:
     """`fails (corrected); analogue: opposite (as_coded, as_written)`."""
     said: dict[str, list[str]] = {}
     for ruling in rulings:
-        said.setdefault(ruling.word, []).extend(ruling.readings)
+        said.setdefault(ruling.word, []).extend(ruling.presets)
     return "; ".join(f"{word} ({', '.join(readings)})" if readings else word for word, readings in said.items())
 
 
@@ -112,7 +112,7 @@ def plan_table(plan: Plan) -> None:
         f"{plan.trained_per_second:,.0f} trained",
     )
     console.print(
-        f"{plan.queries} test queries see a difference of {plan.detectable:.3f} with power 0.8, "
+        f"The minimum detectable difference of {plan.queries} test queries is {plan.detectable:.3f} (power 0.8), "
         "if per-query differences spread as usual (SD 0.12)."
     )
 

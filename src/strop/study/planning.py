@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 import torch
 
-from strop.evaluation.significance import USUAL_SD, minimum_detectable_effect
+from strop.evaluation.significance import USUAL_SD, minimum_detectable_difference
 from strop.models.adapters import LoRA
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
@@ -117,7 +117,7 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
         encoded,
         trained[False],
         len(material.test.queries),
-        minimum_detectable_effect(USUAL_SD, len(material.test.queries)),
+        minimum_detectable_difference(USUAL_SD, len(material.test.queries)),
     )
 
 

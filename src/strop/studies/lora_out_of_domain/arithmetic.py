@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 from strop.evaluation.macro import Macro, Relative, over_collections, relative
-from strop.evaluation.significance import ALPHA
+from strop.evaluation.significance import ALPHA, significant
 from strop.geometry.collections_apart import PUBLISHED_SIMILAR
 from strop.records import formats
 from strop.studies.lora_out_of_domain.published import (
@@ -257,7 +257,7 @@ def _fits(shown: float, share: float | None, within: float = 0.05) -> bool:
 
 
 def _resolved(macro: Macro) -> bool:
-    return macro.t_p is not None and macro.t_p < ALPHA and macro.difference > 0
+    return macro.t_p is not None and significant(macro.t_p) and macro.difference > 0
 
 
 def _percents(found: Relative | None, over: str) -> str:
