@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import stats  # type: ignore[import-untyped]
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from strop.evaluation.significance import holm, significant
 from strop.records.errors import InputError
@@ -150,7 +149,10 @@ def _spearman(x: Floats, y: Floats) -> float:
 
 def _auc(worse: npt.NDArray[np.bool_], score: Floats) -> float | None:
     """The chance that a worse checkpoint scores above another one, ties counting half."""
-    return float(roc_auc_score(worse, score)) if worse.any() and not worse.all() else None
+    if worse.all() or not worse.any():
+        return None
+    won = stats.mannwhitneyu(score[worse], score[~worse], method="asymptotic").statistic
+    return float(won / (worse.sum() * (~worse).sum()))
 
 
 def _permutations(rows: Sequence[Checkpoint]) -> Ints:
