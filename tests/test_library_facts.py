@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny_models
 import torch
+from filelock import FileLock, Timeout
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from scipy import sparse, stats
@@ -137,3 +141,18 @@ def test_scipy_s_u_counts_the_pairs_that_the_first_sample_wins_and_half_of_the_t
     found = stats.mannwhitneyu([1.0, 3.0], [1.0, 2.0, 0.0], method="asymptotic")
     assert found.statistic == 1.5 + 3
     assert stats.mannwhitneyu([1.0], [1.0, 1.0], method="asymptotic").statistic == 1, "and equal values are no error"
+
+
+HOLDER = "import filelock, sys, time\nwith filelock.FileLock(sys.argv[1]): print(flush=True); time.sleep(99)"
+
+
+def test_a_lock_waits_for_its_holder_and_a_killed_holder_frees_it(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "lock")
+    with subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path / "lock"], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(Timeout):
+            lock.acquire(timeout=0.3)
+        threading.Timer(0.3, holder.kill).start()
+        with lock:  # waits as long as it takes
+            assert holder.wait() != 0

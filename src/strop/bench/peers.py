@@ -30,7 +30,7 @@ from strop.negatives.sampled import Uniform
 from strop.records.errors import InputError
 from strop.retrieval import encode, stages
 from strop.training import loop
-from strop.training.recipes import THESIS_FULL
+from strop.training.recipes import TRIPLET_FULL
 from strop.training.stage import texts_of
 
 PASSAGES = 1000
@@ -83,7 +83,7 @@ def latencies(model: str, on: str, repeats: int, progress: Progress) -> list[lis
     seconds for all queries; percentiles are milliseconds for a batch of `latency.BATCH`. Passages are encoded before
     the clock runs, and stay encoded.
     """
-    data, pretrained = door.load(on, "test", store().root / "docstrings"), resolve(model)
+    data, pretrained = door.load(on, "test", store().docstrings), resolve(model)
     documents = {d.id: d.contents for d in data.documents.values()}
     found = stages.Vectors.load(stages.encode_texts(store(), pretrained, documents, "document", progress))
     encoder = Dense.load(pretrained.path)
@@ -171,7 +171,7 @@ def _train() -> Timed:
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
             queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
-            recipe = replace(THESIS_FULL, updates=UPDATES)
+            recipe = replace(TRIPLET_FULL, updates=UPDATES)
             loop.train(encoder, recipe, examples.groups, queries, documents, 0, Path(folder))
             return time.perf_counter() - started
 
@@ -238,6 +238,6 @@ def _passages() -> list[str]:
 
 def examples_of(count: int, on: str = "docstrings") -> Examples:
     """Triplets of a collection with uniform negatives; the same ones every time."""
-    data = door.load(on, "train", store().root / "docstrings")
+    data = door.load(on, "train", store().docstrings)
     groups = positive_groups(data, first_only=True)[:count]
     return Examples.of(Uniform()(groups, list(Contents(data.documents, data.reserved)), seed=0), data)

@@ -13,7 +13,7 @@ from strop.losses.pointwise import BinaryCrossEntropy
 from strop.losses.protocol import Loss
 from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA, Tuning
-from strop.models.scoring import Cosine, Euclidean, Joint, MaxSim, Precision, Scoring
+from strop.models.scoring import Cosine, Euclidean, Joint, MaxSim, Precision, Scoring, scores_pairs
 from strop.monitoring.selection import Selection
 from strop.records.errors import InputError
 from strop.training.batches import Batching
@@ -57,10 +57,15 @@ class Recipe:
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}", remedy="Give a rate from 0 to below 1")
 
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether it trains a cross-encoder, which reads a query and a document together."""
+        return scores_pairs(self.scoring)
 
-#: "When Fine-Tuning Fails" as its code ran: Euclidean distance, not squared, on vectors before the Normalize module,
-#: with sentence-transformers' default margin of 5.
-THESIS_FULL = Recipe(
+
+#: A triplet loss on Euclidean distances, not squared, of vectors before the Normalize module, at sentence-transformers'
+#: default margin of 5: as the code of "When Fine-Tuning Fails" (arXiv 2506.18535) ran.
+TRIPLET_FULL = Recipe(
     tuning=Full(),
     scoring=Euclidean(squared=False, normalized=False),
     loss=Triplet(margin=5.0),
@@ -69,10 +74,10 @@ THESIS_FULL = Recipe(
     schedule=WarmupLinear(warmup=0.1),
     updates=100,
 )
-THESIS_LORA = replace(THESIS_FULL, tuning=LoRA(r=16, alpha=32, dropout=0.05), max_length=512)
+TRIPLET_LORA = replace(TRIPLET_FULL, tuning=LoRA(r=16, alpha=32, dropout=0.05), max_length=512)
 
 #: The field's usual recipe: every other query's documents as negatives, cosine over a temperature of .05.
-IN_BATCH_FULL = replace(THESIS_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=Batching(size=32, in_batch=True))
+IN_BATCH_FULL = replace(TRIPLET_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=Batching(size=32, in_batch=True))
 #: LoRA at ten times full tuning's rate, where Lee et al. (arXiv 2311.09765) found its optimum.
 IN_BATCH_LORA = replace(IN_BATCH_FULL, tuning=LoRA(), optimizer=AdamW(learning_rate=2e-4))
 
@@ -83,18 +88,19 @@ IN_BATCH_LORA = replace(IN_BATCH_FULL, tuning=LoRA(), optimizer=AdamW(learning_r
 DISTILL_KL = replace(IN_BATCH_FULL, loss=KLDivergence(temperature=0.05), batching=Batching(size=32, in_batch=False))
 DISTILL_MARGIN_MSE = replace(DISTILL_KL, loss=MarginMSE(temperature=0.05))
 
-#: For a model with a vector a token. MaxSim sums over a query's tokens: its scores spread by units, so no temperature.
+#: For a model with one vector per token. MaxSim sums over a query's tokens: its scores spread by units, so no
+#: temperature.
 LATE_FULL = replace(IN_BATCH_FULL, scoring=MaxSim(), loss=InfoNCE(1.0))
 LATE_LORA = replace(IN_BATCH_LORA, scoring=MaxSim(), loss=InfoNCE(1.0))
 
 #: For a cross-encoder: each pair judged on its own, as Kumar et al. (arXiv 2506.18297) train theirs (rate, decay and
 #: batch of 64 pairs are theirs), or a query's candidates against each other, in one softmax.
-RERANK_BCE = replace(THESIS_FULL, scoring=Joint(), loss=BinaryCrossEntropy())
+RERANK_BCE = replace(TRIPLET_FULL, scoring=Joint(), loss=BinaryCrossEntropy())
 RERANK_SOFTMAX = replace(RERANK_BCE, loss=InfoNCE(1.0))
 
 RECIPES: Mapping[str, Recipe] = {
-    "thesis-full": THESIS_FULL,
-    "thesis-lora": THESIS_LORA,
+    "triplet-full": TRIPLET_FULL,
+    "triplet-lora": TRIPLET_LORA,
     "in-batch-full": IN_BATCH_FULL,
     "in-batch-lora": IN_BATCH_LORA,
     "late-full": LATE_FULL,
@@ -104,13 +110,17 @@ RECIPES: Mapping[str, Recipe] = {
     "distill-kl": DISTILL_KL,
     "distill-margin-mse": DISTILL_MARGIN_MSE,
 }
+_RENAMED = {"thesis-full": "triplet-full", "thesis-lora": "triplet-lora"}
 
 
 def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
     """The named recipe with `field=value` settings applied, dots for inner fields (`optimizer.learning_rate`).
 
-    Raises InputError on an unknown recipe or field, a value not of the field's type, or values that do not go together.
+    Raises InputError on an unknown or renamed recipe, an unknown field, a value not of the field's type, or values that
+    do not go together.
     """
+    if name in _RENAMED:
+        raise InputError(f"the recipe {name!r} has another name now", remedy=f"Write {_RENAMED[name]}")
     if name not in RECIPES:
         raise InputError(f"there is no recipe {name!r}", remedy=f"Choose one of {', '.join(RECIPES)}")
     value: Any = RECIPES[name]
