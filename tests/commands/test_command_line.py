@@ -327,11 +327,11 @@ def test_a_reranker_is_made_trained_and_put_to_work(strop: Strop, folder: Path) 
 
 
 def test_a_comparison_of_thousands_of_queries_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    from strop.evaluation.comparison import MeasureComparison
-    from strop.evaluation.significance import Comparison
+    from strop.evaluation.comparison import Comparison
+    from strop.evaluation.judged_runs import MeasureComparison
 
-    seen = Comparison(7405, 1, 1, 0.8, 0.7, -0.1, None, -0.2, -0.1, 0.5, None, None, None, 3405, 2000, 2000)
-    terminal.table(comparison_rows([MeasureComparison("nDCG@1000", seen, 1.0)] * 2))
+    compared = Comparison(7405, 1, 1, 0.8, 0.7, -0.1, None, -0.2, -0.1, 0.5, 1.0, None, None, None, 3405, 2000, 2000)
+    terminal.table(comparison_rows([MeasureComparison("nDCG@1000", compared)] * 2))
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.count("-0.1000 [-0.2000, -0.1000]") == 2, "no cell is folded"
