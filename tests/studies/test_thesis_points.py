@@ -291,7 +291,7 @@ def test_folders_of_one_name_share_a_cache_entry_and_contents_do_not() -> None:
 
 
 def test_folders_of_unlike_names_share_no_cache_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(defects, "CACHED", ("run/random", "run/hard"))
+    monkeypatch.setattr(defects, "CACHED", ("a/random", "b/hard"))
     evidence = defects.cache_names(study_bench())
     assert evidence.verdict == "not shown"
     assert "share 2 cache entries (hard_chunk_0, random_chunk_0); keyed" in evidence.sentence
