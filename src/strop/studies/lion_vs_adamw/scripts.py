@@ -46,19 +46,18 @@ def own_passages(bench: object) -> Evidence:
     chance = {n: random_order(n) for n in (8, OWN, 100, FIRST_STAGE)}
     best = max(row.written["mrr10"] for row in rows())
     most = max(mrr for _, mrr in public().values())
+    table = Grid(
+        "RR@10 of a random order, one relevant",
+        ("candidates", "RR@10"),
+        tuple((f"{n:,}", formats.fixed(value, 4)) for n, value in chance.items()),
+    )
     return Evidence(
         "shown" if best > most else "not shown",
         f"Among a query's own {OWN} passages with one relevant, a random order already has RR@10 {chance[OWN]:.3f}; "
         f"among {FIRST_STAGE:,} of a first stage {chance[FIRST_STAGE]:.4f}. The printed {best:.4f} is of the former, "
         f"and no figure of the latter stands beside it; public cross-encoders have at most {most:.4f} "
         f"there. One model over both candidate sets would show the difference.",
-        (
-            Grid(
-                "RR@10 of a random order, one relevant",
-                ("candidates", "RR@10"),
-                tuple((f"{n:,}", formats.fixed(value, 4)) for n, value in chance.items()),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -72,6 +71,15 @@ def unequal_rates(bench: object) -> Evidence:
     times = step_length(Lion) / step_length(AdamW)
     ratio = {m: RATES[m, "AdamW"] / RATES[m, "Lion"] for m in MODELS}
     lengths = {m: times / ratio[m] for m in MODELS}
+    table = Grid(
+        "Recorded rates",
+        ("model", "AdamW", "Lion", "a step of Lion to one of AdamW", "decay of Lion to AdamW's"),
+        tuple(
+            (m, f"{RATES[m, 'AdamW']:g}", f"{RATES[m, 'Lion']:g}", formats.fixed(lengths[m], 2),
+             formats.fixed(1 / ratio[m], 1))
+            for m in MODELS
+        ),
+    )  # fmt: skip
     return Evidence(
         "shown" if len(set(ratio.values())) > 1 else "not shown",
         f"ModernBERT's Lion ran at a {ratio['ModernBERT']:.0f}th of AdamW's learning rate, the other two models' at "
@@ -79,18 +87,8 @@ def unequal_rates(bench: object) -> Evidence:
         f"its steps were {lengths['MiniLM']:.1f} times as long for MiniLM and GTE and {lengths['ModernBERT']:.2f} "
         f"times for ModernBERT, with a weight decay of {_DECAY} everywhere, where Lion's authors advise 3 to 10 times "
         f"less rate and as much more decay. These runs cannot tell the optimiser from the rate.",
-        (
-            Grid(
-                "Recorded rates",
-                ("model", "AdamW", "Lion", "a step of Lion to one of AdamW", "decay of Lion to AdamW's"),
-                tuple(
-                    (m, f"{RATES[m, 'AdamW']:g}", f"{RATES[m, 'Lion']:g}", formats.fixed(lengths[m], 2),
-                     formats.fixed(1 / ratio[m], 1))
-                    for m in MODELS
-                ),
-            ),
-        ),
-    )  # fmt: skip
+        (table,),
+    )
 
 
 def step_length(optimizer_type: type[AdamW] | type[Lion], updates: int = 200, numbers: int = 2_000) -> float:
@@ -128,23 +126,22 @@ def scheduler_of_another(bench: object) -> Evidence:
     own = built(AdamW())
     own_reported, own_ran = reported_and_run(own, own, updates)
     ours = AdamW().learning_rate * Cosine().factor(updates - 1, updates)
+    table = Grid(
+        f"Rates after {updates} updates",
+        ("what", "learning rate"),
+        (
+            ("reported by the scheduler", f"{reported:.1g}"),
+            ("of the optimiser that steps", f"{ran:g}"),
+            ("of that optimiser, had the scheduler been bound to it", f"{own_ran:.1g}"),
+            ("as strop would set it", f"{ours:.1g}"),
+        ),
+    )
     return Evidence(
         "shown" if ran == AdamW().learning_rate and own_ran == own_reported < ran / 100 else "not shown",
         f"A cosine that is bound to another optimiser reports a rate of {reported:.1g} after its {updates} updates, "
         f"and the optimiser that steps still has {ran:g}: such a run never anneals, and its log says that it did. Here "
         f"the loop writes the rate into the optimiser it steps ({ours:.1g} at the last update).",
-        (
-            Grid(
-                f"Rates after {updates} updates",
-                ("what", "learning rate"),
-                (
-                    ("reported by the scheduler", f"{reported:.1g}"),
-                    ("of the optimiser that steps", f"{ran:g}"),
-                    ("of that optimiser, had the scheduler been bound to it", f"{own_ran:.1g}"),
-                    ("as strop would set it", f"{ours:.1g}"),
-                ),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -154,22 +151,21 @@ def cut_cosine(bench: object) -> Evidence:
     cosine = Cosine(stretch=HORIZON / REAL)
     end, plotted = cosine.factor(REAL, REAL), cosine.factor(PLOTTED, REAL)
     moved = [sum(c.factor(step, REAL) for step in range(REAL)) / REAL for c in (cosine, Cosine())]
+    table = Grid(
+        "Cosine, share of the peak",
+        ("updates done", f"horizon {HORIZON:,}", f"horizon {REAL:,}"),
+        tuple(
+            (f"{s:,}", formats.fixed(cosine.factor(s, REAL), 3), formats.fixed(Cosine().factor(s, REAL), 3))
+            for s in (0, REAL // 3, 2 * REAL // 3, PLOTTED, REAL)
+        ),
+    )
     return Evidence(
         "shown" if end > 0.5 and counted == HORIZON else "not shown",
         f"{HORIZON:,} updates are {EPOCHS} epochs of {PAIRS:,} pairs in batches of {PRINTED_BATCH}, held-out pairs "
         f"included; {REAL:,} were run. The cosine ends at {100 * end:.1f} % of its peak, and at about "
         f"{PLOTTED:,} updates is at {2e-5 * plotted:.3g} of 2e-5, as plotted. Its mean rate is {100 * moved[0]:.0f} % "
         f"of the peak, where a whole one's is {100 * moved[1]:.0f} %.",
-        (
-            Grid(
-                "Cosine, share of the peak",
-                ("updates done", f"horizon {HORIZON:,}", f"horizon {REAL:,}"),
-                tuple(
-                    (f"{s:,}", formats.fixed(cosine.factor(s, REAL), 3), formats.fixed(Cosine().factor(s, REAL), 3))
-                    for s in (0, REAL // 3, 2 * REAL // 3, PLOTTED, REAL)
-                ),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -239,19 +235,18 @@ def curves_of_other_runs(bench: object) -> Evidence:
     fits = ", ".join(
         f"{formats.percent(shares[n], 0)} of the {last[n]:,} of {n}" for n in MODELS if n not in (*longer, *shorter)
     )
+    table = Grid(
+        "Updates, AdamW",
+        ("model", "last scored checkpoint", "curve ends near", "of it"),
+        tuple((n, f"{steps:,}", f"{PLOTTED:,}", formats.percent(shares[n], 0)) for n, steps in last.items()),
+    )
     return Evidence(
         "shown" if longer or shorter else "not shown",
         ". ".join(
             [f"All plotted curves end near update {PLOTTED:,}, which is {fits or 'where no run ended'}", *remarks]
         )
         + ".",
-        (
-            Grid(
-                "Updates, AdamW",
-                ("model", "last scored checkpoint", "curve ends near", "of it"),
-                tuple((n, f"{steps:,}", f"{PLOTTED:,}", formats.percent(shares[n], 0)) for n, steps in last.items()),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -267,20 +262,19 @@ def size_not_length(bench: Any) -> Evidence:
             f" A passage of {whole.name} here has {statistics.median(words):.0f} words in the median, and "
             f"{formats.percent(sum(n > 400 for n in words) / len(words), 2)} have more than 400."
         )
+    table = Grid(
+        "Models",
+        ("model", "parameters, millions", "to the smallest", "most tokens"),
+        tuple(
+            (name, f"{size / 1e6:.0f}", formats.fixed(size / least, 1), f"{limits[name]:,}")
+            for name, size in SIZES.items()
+        ),
+    )
     return Evidence(
         "shown" if all(SIZES[name] > least for name, limit in limits.items() if limit > 512) else "not shown",
         f"The two models of long context are {SIZES['ModernBERT'] / least:.1f} and {SIZES['GTE'] / least:.1f} times as "
         f"large as the one without, and no model was run at two lengths: size and length cannot be told apart.{here}",
-        (
-            Grid(
-                "Models",
-                ("model", "parameters, millions", "to the smallest", "most tokens"),
-                tuple(
-                    (name, f"{size / 1e6:.0f}", formats.fixed(size / least, 1), f"{limits[name]:,}")
-                    for name, size in SIZES.items()
-                ),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -289,19 +283,18 @@ def split_by_rows(bench: object) -> Evidence:
     exact = {k: 1 - left_out_together(2 * k, PAIRS, HELD_OUT) for k in (1, 2, 10)}
     rows_out = np.random.default_rng(0).choice(PAIRS, HELD_OUT, replace=False)
     trained = 1 - float(np.isin(rows_out ^ 1, rows_out).mean())  # rows 2i and 2i + 1 are one triplet's
+    table = Grid(
+        "Held-out rows whose query is trained on",
+        ("triplets per query", "share"),
+        tuple((str(k), formats.percent(share, 4)) for k, share in exact.items()),
+    )
     return Evidence(
         "shown" if min(exact.values()) > 0.99 else "not shown",
         f"{PAIRS:,} pairs are two of each triplet, so that each row's query has at least one more. Of {HELD_OUT:,} "
         f"rows held out by chance {formats.percent(exact[1], 2)} have their query in training at the least, when no "
         f"two triplets share one ({formats.percent(trained, 2)} in a draw), and {formats.percent(exact[2], 3)} with "
         f"two triplets per query. Only a split by query holds queries out.",
-        (
-            Grid(
-                "Held-out rows whose query is trained on",
-                ("triplets per query", "share"),
-                tuple((str(k), formats.percent(share, 4)) for k, share in exact.items()),
-            ),
-        ),
+        (table,),
     )
 
 

@@ -79,19 +79,18 @@ def rank(bench: object) -> Evidence:
         ranks.append((r, added, r * (WIDTH + WIDTH) * 2 * LAYERS, added / own))
     exact = PRINTED_SHARE * own / ((WIDTH + WIDTH) * 2 * LAYERS)
     fits = [is_rounded(PRINTED_SHARE, share, 4) for *_, share in ranks]
+    table = Grid(
+        "Parameters that LoRA adds to bert-base",
+        ("rank", "counted by PEFT", "r × (in + out) × 2 × 12", "share"),
+        tuple((str(r), f"{a:,}", f"{f:,}", formats.percent(s, 3)) for r, a, f, s in ranks),
+    )
     return Evidence(
         "shown" if all(added == formula for _, added, formula, _ in ranks) and not any(fits) else "not shown",
         "On query and value of bert-base "
         + " and ".join(f"rank {r} adds {a:,} parameters, {formats.percent(s, 3)} of {own:,}" for r, a, _, s in ranks)
         + f"; the printed {formats.percent(PRINTED_SHARE, 2)} would take rank {exact:.1f}, so that it cannot say "
         f"which was used.",
-        (
-            Grid(
-                "Parameters that LoRA adds to bert-base",
-                ("rank", "counted by PEFT", "r × (in + out) × 2 × 12", "share"),
-                tuple((str(r), f"{a:,}", f"{f:,}", formats.percent(s, 3)) for r, a, f, s in ranks),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -99,6 +98,17 @@ def warmup(bench: object) -> Evidence:
     """L2. The fixed warm-up as a share of each training's updates."""
     totals = {name: updates(questions, EPOCHS, BATCH) for name, questions in QUESTIONS.items()}
     shares = {name: WARMUP_STEPS / total for name, total in totals.items()}
+    table = Grid(
+        f"Warm-up at batch {BATCH}, {EPOCHS} epochs",
+        ("trained on", "questions", "updates", "share of warm-up", "updates at the printed share"),
+        tuple(
+            (
+                name, f"{questions:,}", f"{totals[name]:,}", formats.percent(shares[name], 2),
+                f"{round(PRINTED_WARMUP * totals[name]):,}",
+            )
+            for name, questions in QUESTIONS.items()
+        ),
+    )  # fmt: skip
     return Evidence(
         "shown" if all(abs(share - PRINTED_WARMUP) > 0.01 for share in shares.values()) else "not shown",
         f"{WARMUP_STEPS:,} warm-up steps are "
@@ -106,40 +116,27 @@ def warmup(bench: object) -> Evidence:
         + f"; the printed {formats.percent(PRINTED_WARMUP, 0)} would be "
         + " and ".join(f"{round(PRINTED_WARMUP * total):,}" for total in totals.values())
         + ".",
-        (
-            Grid(
-                f"Warm-up at batch {BATCH}, {EPOCHS} epochs",
-                ("trained on", "questions", "updates", "share of warm-up", "updates at the printed share"),
-                tuple(
-                    (
-                        name, f"{questions:,}", f"{totals[name]:,}", formats.percent(shares[name], 2),
-                        f"{round(PRINTED_WARMUP * totals[name]):,}",
-                    )
-                    for name, questions in QUESTIONS.items()
-                ),
-            ),
-        ),
-    )  # fmt: skip
+        (table,),
+    )
 
 
 def unequal_epochs(bench: object) -> Evidence:
     """L3. The symmetric FT without negatives was configured for 100 epochs, all else for 40."""
     long, short = (updates(QUESTIONS["MS MARCO"], epochs, BATCH) for epochs in (CODED_EPOCHS, EPOCHS))
+    table = Grid(
+        f"Updates on MS MARCO at batch {BATCH}",
+        ("model", "epochs", "updates"),
+        (
+            ("symmetric FT without negatives", str(CODED_EPOCHS), f"{long:,}"),
+            ("the other three", str(EPOCHS), f"{short:,}"),
+        ),
+    )
     return Evidence(
         "shown" if long != short else "not shown",
         f"{CODED_EPOCHS} epochs on MS MARCO are {long:,} updates, {EPOCHS} are {short:,}: the symmetric FT without "
         f"negatives was given {long / short:.1f} times the training of the LoRA, and of the FT with negatives, that it "
         f"is compared with.",
-        (
-            Grid(
-                f"Updates on MS MARCO at batch {BATCH}",
-                ("model", "epochs", "updates"),
-                (
-                    ("symmetric FT without negatives", str(CODED_EPOCHS), f"{long:,}"),
-                    ("the other three", str(EPOCHS), f"{short:,}"),
-                ),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -159,19 +156,18 @@ def weight_decay(bench: object) -> Evidence:
         weights[name] = (optimizer.param_groups[0]["weight_decay"], float(parameter.detach()))
     decay = weights["groups left unused"][0]
     kept = {name: _kept(rate, decay, updates(QUESTIONS["MS MARCO"], EPOCHS, BATCH)) for name, rate in RATES.items()}
+    table = Grid(
+        "A weight of 1 without gradient, after one update",
+        ("AdamW built with", "decay", "weight"),
+        tuple((name, f"{d:g}", f"{w:.8f}") for name, (d, w) in weights.items()),
+    )
     return Evidence(
         "shown" if weights["groups left unused"][1] < 1 and weights["groups passed"][1] == 1 else "not shown",
         f"Built without its groups, torch's AdamW decays by {decay} and not by 0.0: a weight without gradient shrinks "
         f"at the first update. Over {EPOCHS} epochs on MS MARCO decay alone takes off weights "
         + " and ".join(f"{formats.percent(1 - share)} of {name}'s" for name, share in kept.items())
         + ".",
-        (
-            Grid(
-                "A weight of 1 without gradient, after one update",
-                ("AdamW built with", "decay", "weight"),
-                tuple((name, f"{d:g}", f"{w:.8f}") for name, (d, w) in weights.items()),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -186,19 +182,18 @@ def shared_folder(bench: object) -> Evidence:
     keys = [key(tuning, data) for tuning, data, _ in README]
     folders, contents = {folder for *_, folder in README}, set(keys)
     overwrites = ": the second overwrites the first" if len(folders) == 1 else ""
+    table = Grid(
+        "Where two runs go",
+        ("tuning", "training file", "by name", "by content"),
+        tuple((*run, key[:8]) for run, key in zip(README, keys, strict=True)),
+    )
     return Evidence(
         "shown" if len(folders) < len(contents) else "not shown",
         f"The README's {len(README)} runs differ in tuning and in training file, and write {len(folders)} "
         f"{'folder' if len(folders) == 1 else 'folders'} at one learning rate, {_README_RATE:g}, where LoRA is printed "
         f"with {RATES['LoRA']:g}{overwrites}. Keyed by what made them they have {len(contents)} folders, and tuning "
         f"alone makes another ({len({*keys, key('LoRA', README[0][1])})} keys with LoRA on the first file).",
-        (
-            Grid(
-                "Where two runs go",
-                ("tuning", "training file", "by name", "by content"),
-                tuple((*run, key[:8]) for run, key in zip(README, keys, strict=True)),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -226,22 +221,21 @@ def hidden_negatives(bench: object) -> Evidence:
             int((~batch.targets & ~batch.mask).sum(dim=1).max()),
         )
     (none, few, against_few), (own, documents, against) = batches[0], batches[1]
+    table = Grid(
+        f"A batch of {BATCH} without hard negatives",
+        ("setting", "negatives per query", "documents", "trained against"),
+        (
+            ("no negatives", f"{none:.0f}", str(few), str(against_few)),
+            ("one, falling back to others", f"{own:.0f}", str(documents), str(against)),
+        ),
+    )
     return Evidence(
         "not resolved",
         f"By the loader's rule as quoted, `hard_negatives: 1` gives every query {own:.0f} negative where the data has "
         f"ordinary negatives and no hard ones: each of {BATCH} queries is trained against {against} documents, not the "
         f"{against_few} of in-batch negatives alone. Whether the printed runs had such data only their files would "
         f"show; strop's groups hold what they train on, and without negatives they hold {none:.0f}.",
-        (
-            Grid(
-                f"A batch of {BATCH} without hard negatives",
-                ("setting", "negatives per query", "documents", "trained against"),
-                (
-                    ("no negatives", f"{none:.0f}", str(few), str(against_few)),
-                    ("one, falling back to others", f"{own:.0f}", str(documents), str(against)),
-                ),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -262,6 +256,14 @@ def merging(bench: object) -> Evidence:
         lora_parameters(CODED_RANK, bert)
         further = sum(isinstance(module, nn.Linear) for module in bert.layers.modules()) - products
     multiplied = 2 * CODED_RANK * (WIDTH + WIDTH) / (4 * WIDTH**2 + 2 * WIDTH * INNER)
+    table = Grid(
+        "An adapter on query and value of bert-base, per token",
+        ("", "matrix products", "largest change of an output"),
+        (
+            ("merged", str(products), f"{gap:.0e}"),
+            ("beside the weights", str(products + further), formats.DASH),
+        ),
+    )
     return Evidence(
         "shown" if gap <= MERGE_TOLERANCE and further else "not shown",
         f"Merged, a projection's outputs move by {gap:.0e} at most. Beside the weights, rank {CODED_RANK} takes "
@@ -269,16 +271,7 @@ def merging(bench: object) -> Evidence:
         f"multiplications per token): no latency is added only when it is merged, which the published code never does. "
         f"strop merges at export and refuses a merge that moves outputs by {MERGE_TOLERANCE:g}. The code also lacks "
         f"files that it imports, and lists pickle, which Python brings.",
-        (
-            Grid(
-                "An adapter on query and value of bert-base, per token",
-                ("", "matrix products", "largest change of an output"),
-                (
-                    ("merged", str(products), f"{gap:.0e}"),
-                    ("beside the weights", str(products + further), formats.DASH),
-                ),
-            ),
-        ),
+        (table,),
     )
 
 

@@ -111,7 +111,8 @@ def chunks_not_adapter(timings: Sequence[Timing]) -> Evidence:
         ("paper: LoRA hard / base", "–", "–", "–", f"{theirs['lora_hard']:.2f}"),
     )
     shown = chunks.low > max(adapter.high, _noise(timings))
-    return Evidence("shown" if shown else "not resolved", sentence, (Grid(*_RATIOS, rows),))
+    table = Grid(*_RATIOS, rows)
+    return Evidence("shown" if shown else "not resolved", sentence, (table,))
 
 
 def merging_is_free(timings: Sequence[Timing], gap: float) -> Evidence:
@@ -130,7 +131,8 @@ def merging_is_free(timings: Sequence[Timing], gap: float) -> Evidence:
         _ratios(timings, "base / the same again", AGAIN, BASE),
     )
     shown = gap <= MERGE_TOLERANCE and saved.low > _noise(timings, "encode")
-    return Evidence("shown" if shown else "not resolved", sentence, (Grid(*_RATIOS, rows),))
+    table = Grid(*_RATIOS, rows)
+    return Evidence("shown" if shown else "not resolved", sentence, (table,))
 
 
 def noise_exceeds_effects(timings: Sequence[Timing]) -> Evidence:
@@ -155,10 +157,11 @@ def noise_exceeds_effects(timings: Sequence[Timing]) -> Evidence:
         *((f"ours: repeat {i + 1} alone", f"{r:.3f}") for i, r in enumerate(single)),
     )
     reported = max(theirs["full_random"], theirs["full_hard"])
+    table = Grid("Repeats of one condition", ("comparison", "ratio"), rows)
     return Evidence(
         "shown" if apart["base"] > reported else "not shown",
         sentence,
-        (Grid("Repeats of one condition", ("comparison", "ratio"), rows),),
+        (table,),
     )
 
 
