@@ -1,4 +1,4 @@
-"""The rules of the house, read from the source. What a rule is for stands in docs/architecture.md."""
+"""The rules of the house, read from the source. docs/architecture.md explains them."""
 
 import ast
 import re
@@ -13,6 +13,9 @@ import pytest
 import strop
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import draw_rooms  # noqa: E402  tools/ is no package
+
 PACKAGE = ROOT / "src" / "strop"
 
 FLOOR_1 = ("records", "artifacts")
@@ -137,6 +140,20 @@ def test_a_file_imports_from_its_own_room_and_from_those_its_room_may_import() -
         if room(name) not in (room(module), *MAY_IMPORT[room(module)])
     ]
     assert not wrong, wrong
+
+
+def test_a_room_may_import_only_from_the_floors_below_its_own() -> None:
+    floors = {room: floor for floor, rooms in draw_rooms.FLOORS.items() for room in rooms}
+    assert set(floors) == {*MAY_IMPORT, "strop"}, "the picture shows every room"
+    wrong = [(room, name) for room, names in MAY_IMPORT.items() for name in names if floors[name] > floors[room]]
+    same = [(room, name) for room, names in MAY_IMPORT.items() for name in names if floors[name] == floors[room]]
+    assert not wrong
+    assert same == [("artifacts", "records")], "both are on the ground"
+
+
+def test_the_picture_of_the_rooms_shows_today_s_imports() -> None:
+    drawn = draw_rooms.PICTURE.read_text(encoding="utf-8")
+    assert drawn == draw_rooms.svg(), "run: python tools/draw_rooms.py"
 
 
 def test_there_are_no_import_cycles() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import RECIPE, TUNINGS, dense, sentences, toy_groups, toy_texts
+from probes import probe
+from tiny_models import RECIPE, TUNINGS, dense, toy_groups, toy_texts
 
 from strop.models.dense import Dense
+from strop.models.scoring import Dot, Representation
 from strop.monitoring.logbook import Logbook, read_logbook
 from strop.monitoring.monitor import POINTS, SHARE, Monitor, next_look, reciprocal_rank
 from strop.monitoring.probe import Look, Probe, of_collection, of_examples
@@ -21,13 +23,6 @@ from strop.records.errors import InputError
 from strop.training.loop import Logged, snapshot, train
 
 DEV, OVERLAP = "dev/RR@10", "geometry/overlap@10/document"
-
-
-def probe(queries: int = 12, documents: int = 60) -> Probe:
-    texts = sentences(queries + documents, seed=5)
-    found = {f"d{i}": text for i, text in enumerate(texts[queries:])}
-    asked = {f"q{i}": text for i, text in enumerate(texts[:queries])}
-    return Probe(asked, found, {q: (f"d{i}",) for i, q in enumerate(asked)})
 
 
 def monitor(encoder: Dense, updates: int, fixed: int | None = None) -> Monitor:
@@ -230,8 +225,9 @@ def test_a_probe_larger_than_its_collection_is_refused_with_the_number_that_fits
 
 def test_other_relevant_documents_are_neither_positive_nor_negative() -> None:
     texts = Probe({"q": "x"}, {"a": "", "b": "", "c": ""}, {"q": ("a", "b")})
-    sample = texts.sample(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5], [1.0, 0.0], [0.2, 0.8]]))
-    assert sample.scores[0].tolist() == [0.5, 0.2, 0.2]
+    rows, columns = ([[1.0, 0.0]], [[0.5, 0.5], [1.0, 0.0], [0.25, 0.75]])
+    sample = texts.sample(Representation(torch.tensor(rows)), Representation(torch.tensor(columns)), Dot())
+    assert sample.scores[0].tolist() == [0.5, 0.25, 0.25]
     assert reciprocal_rank(sample) == 1.0
 
 

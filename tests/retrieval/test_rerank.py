@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from real_data import ORACLES, unpacked
 from tiny_models import WORDS, sentences
 from tiny_rerankers import KINDS, reranker
 from torch import Tensor, nn
@@ -19,12 +18,11 @@ from torch import Tensor, nn
 from strop.artifacts.store import Store
 from strop.evaluation.measures import evaluate, mean
 from strop.models.pair_scorer import Ids, Pair
-from strop.models.pretrained import resolve
 from strop.models.tokens import Tokens
 from strop.records.errors import InputError
 from strop.records.runs import Run, read_qrels, read_run
-from strop.retrieval import stages
 from strop.retrieval.rerank import Cost, clear, rerank
+from strop.retrieval.retriever import retriever
 
 QUERIES = {f"q{i}": text for i, text in enumerate(sentences(6, seed=1, longest=5))}
 DOCUMENTS = {f"d{i:02}": text for i, text in enumerate(sentences(40, seed=2, longest=30))}
@@ -104,11 +102,11 @@ def test_in_bfloat16_the_logits_are_near_and_no_two_documents_tie(kind: str, tmp
 
 def test_a_precision_other_than_the_default_has_a_key_of_its_own(tmp_path: Path) -> None:
     reranker().save(tmp_path / "model")
-    model, store = resolve(str(tmp_path / "model")), Store(tmp_path / "home")
+    model, store = retriever(str(tmp_path / "model")), Store(tmp_path / "home")
     run = first_stage(5)
     made = [
-        stages.rerank_run(store, model, run, QUERIES, DOCUMENTS, 5),
-        stages.rerank_run(store, model, run, QUERIES, DOCUMENTS, 5, precision="bfloat16"),
+        model.rerank(store, run, QUERIES, DOCUMENTS, 5),
+        model.rerank(store, run, QUERIES, DOCUMENTS, 5, precision="bfloat16"),
     ]
     assert made[0].record["values"] == {"depth": 5}, "what was made before keeps its key"
     assert made[1].record["values"] == {"depth": 5, "precision": "bfloat16"}
@@ -200,14 +198,7 @@ def test_a_logit_that_is_no_number_names_its_query_and_document(tmp_path: Path) 
 @pytest.fixture(scope="module")
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """First-stage runs of rank_llm and NIST's qrels, on a machine that has them."""
-    folder = Path(os.environ.get("STROP_ORACLES") or Path(__file__).parents[3] / "shared" / "oracles")
-    archive = folder / "trec_eval_and_runs.tar.xz"
-    if not archive.is_file():
-        pytest.skip(f"no {archive}: set STROP_ORACLES to the folder of trec_eval's test files")
-    target = tmp_path_factory.mktemp("oracle")
-    with tarfile.open(archive) as tar:
-        tar.extractall(target, filter="data")
-    return target / "rank_llm_runs"
+    return unpacked(ORACLES, tmp_path_factory.mktemp("oracle")) / "rank_llm_runs"
 
 
 @pytest.mark.parametrize("depth", [10, 100])

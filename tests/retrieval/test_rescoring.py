@@ -19,8 +19,9 @@ from strop.models.pretrained import resolve
 from strop.records.errors import InputError
 from strop.records.runs import Run, read_run
 from strop.retrieval import encode, stages
-from strop.retrieval.rerank import Part, by_vectors, reordered
-from strop.retrieval.stages import ById
+from strop.retrieval.rerank import by_vectors, reordered
+from strop.retrieval.retriever import retriever, retriever_of
+from strop.retrieval.texts import ById, Part
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -96,7 +97,7 @@ def test_only_the_run_s_documents_are_encoded_once_each_and_counted(folder: Path
     (q1, q2), (d1, d2, d3, *_) = list(asked)[:2], list(found)
     run = Run({q1: ([d1, d2, d3], [3, 2, 1]), q2: ([d2, d1], [2, 1])})
     store, model = Store(tmp_path / "home"), resolve(str(folder / kind))
-    made = stages.rerank_run(store, model, run, asked, found, 2)
+    made = retriever_of(model).rerank(store, run, asked, found, 2)
     encoder = stages.load(model.path)
     tokens = encoder.tokenize([asked[q1], asked[q2]], "query").lengths.sum()
     tokens += encoder.tokenize([found[d1], found[d2]], "document").lengths.sum()
@@ -106,8 +107,8 @@ def test_only_the_run_s_documents_are_encoded_once_each_and_counted(folder: Path
     assert made.record["max_length"] == encoder.max_length
     sizes = sorted(len(stages._read(path)) for path in (tmp_path / "home/encode").rglob("ids.json"))
     assert sizes == [2, 2]
-    assert stages.rerank_run(store, model, run, asked, found, 2).key == made.key
-    assert stages.rerank_run(store, model, run, asked, found, 3).key != made.key
+    assert retriever_of(model).rerank(store, run, asked, found, 2).key == made.key
+    assert retriever_of(model).rerank(store, run, asked, found, 3).key != made.key
 
 
 def test_pairs_whose_document_the_model_cuts_are_counted_and_warned_of(folder: Path, tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_pairs_whose_document_the_model_cuts_are_counted_and_warned_of(folder: P
     query_id, (d1, d2, *_) = next(iter(asked)), list(found)
     long = {**found, d2: " ".join(tiny_models.WORDS[:80])}
     run = Run({query_id: ([d1, d2], [2, 1])})
-    made = stages.rerank_run(Store(tmp_path / "home"), resolve(str(folder / "model")), run, asked, long, 2)
+    made = retriever(str(folder / "model")).rerank(Store(tmp_path / "home"), run, asked, long, 2)
     assert made.record["cost"]["cut"] == 1
 
 
@@ -126,9 +127,9 @@ def test_what_a_model_without_pairs_cannot_do_and_unknown_ids_are_said_before_an
     query_id, doc_id = next(iter(asked)), next(iter(found))
     store, model = Store(tmp_path / "home"), resolve(str(folder / "model"))
     with pytest.raises(InputError, match="document 'd999', ranked for query"):
-        stages.rerank_run(store, model, Run({query_id: ([doc_id, "d999"], [2, 1])}), asked, found, 1)
+        retriever_of(model).rerank(store, Run({query_id: ([doc_id, "d999"], [2, 1])}), asked, found, 1)
     with pytest.raises(InputError, match="query 'q999' of the run is not there"):
-        stages.rerank_run(store, model, Run({"q999": ([doc_id], [2])}), asked, found, 1)
+        retriever_of(model).rerank(store, Run({"q999": ([doc_id], [2])}), asked, found, 1)
     with pytest.raises(InputError, match="reads no pairs, in windows or bfloat16"):
-        stages.rerank_run(store, model, Run({query_id: ([doc_id], [2])}), asked, found, 1, precision="bfloat16")
+        retriever_of(model).rerank(store, Run({query_id: ([doc_id], [2])}), asked, found, 1, precision="bfloat16")
     assert not (tmp_path / "home").exists()

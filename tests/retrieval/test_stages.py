@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,8 @@ from strop.records.errors import NonFiniteLossError
 from strop.retrieval import encode as encode_file
 from strop.retrieval import stages
 from strop.retrieval.lexical import BM25
+from strop.retrieval.retriever import retriever, retriever_of
+from strop.retrieval.texts import texts_key
 from strop.training import stage
 from strop.training.recipes import Recipe
 
@@ -51,7 +54,7 @@ def texts(data: Collection) -> tuple[dict[str, str], dict[str, str]]:
 
 def examples(data: Collection, store: Store, model: Pretrained) -> Examples:
     queries, documents = texts(data)
-    run = stages.run_of(stages.search_dense(store, model, queries, documents, 30))
+    run = stages.run_of(retriever_of(model).search(store, queries, documents, 30))
     return Examples.of(RankWindow(2, 20)(positive_groups(data), run, seed=0), data)
 
 
@@ -68,7 +71,7 @@ def test_shards_change_neither_the_vectors_nor_the_run_and_are_read_as_one(
 ) -> None:
     queries, documents = texts(data)
     whole = stages.Vectors.load(stages.encode_texts(store, model, documents, "document"))
-    run = stages.run_of(stages.search_dense(store, model, queries, documents, 30))
+    run = stages.run_of(retriever_of(model).search(store, queries, documents, 30))
     monkeypatch.setattr(stages, "SHARD", 13)
     other = Store(tmp_path / "sharded")
     artifact = stages.encode_texts(other, model, documents, "document")
@@ -78,7 +81,7 @@ def test_shards_change_neither_the_vectors_nor_the_run_and_are_read_as_one(
     assert parts.ids == whole.ids
     np.testing.assert_allclose(parts.matrix[:], whole.matrix, atol=1e-6)
     assert artifact.record["texts"] == 60
-    sharded = stages.run_of(stages.search_dense(other, model, queries, documents, 30))
+    sharded = stages.run_of(retriever_of(model).search(other, queries, documents, 30))
     assert {q: ranking.doc_ids for q, ranking in sharded.items()} == {q: r.doc_ids for q, r in run.items()}
 
 
@@ -133,15 +136,15 @@ def test_a_key_tells_every_change_of_texts_and_never_mistakes_where_one_ends() -
         {"a": "\ud800"},
         {"a": "\ud801"},
     ]
-    assert len({stages.texts_key(t) for t in different}) == len(different)
-    assert stages.texts_key({"a": "b", "c": "d"}) == stages.texts_key(Lazy({"a": "b", "c": "d"}))
+    assert len({texts_key(t) for t in different}) == len(different)
+    assert texts_key({"a": "b", "c": "d"}) == texts_key(Lazy({"a": "b", "c": "d"}))
 
 
 def test_texts_may_be_a_lazy_mapping(store: Store, model: Pretrained, data: Collection, tmp_path: Path) -> None:
     queries, documents = texts(data)
     for find in (
-        lambda store, given: stages.search_dense(store, model, queries, given, 9),
-        lambda store, given: stages.search_lexical(store, BM25(), queries, given, 9),
+        lambda store, given: retriever_of(model).search(store, queries, given, 9),
+        lambda store, given: retriever("bm25").search(store, queries, given, 9),
     ):
         first, second = find(store, documents), find(Store(tmp_path / "lazy"), Lazy(documents))
         assert first.key == second.key
@@ -170,23 +173,37 @@ def test_an_artifact_is_named_by_content_and_not_by_place(
     queries, documents = texts(data)
     moved = resolve(str(tiny_models.build(tmp_path / "elsewhere")))
     assert moved.path != model.path
-    first = stages.search_dense(store, model, queries, documents, 10)
-    assert stages.search_dense(store, moved, queries, documents, 10).key == first.key
+    first = retriever_of(model).search(store, queries, documents, 10)
+    assert retriever_of(moved).search(store, queries, documents, 10).key == first.key
     different = [
-        stages.search_dense(store, model, queries, documents, 11),
-        stages.search_dense(store, model, queries, documents, 10, {"q0": "d0"}),
-        stages.search_dense(store, model, queries, documents | {"d0": "another text"}, 10),
-        stages.search_dense(store, model, dict(list(queries.items())[1:]), documents, 10),
-        stages.search_dense(store, resolve(str(tiny_models.build(tmp_path / "b", seed=1))), queries, documents, 10),
+        retriever_of(model).search(store, queries, documents, 11),
+        retriever_of(model).search(store, queries, documents, 10, {"q0": "d0"}),
+        retriever_of(model).search(store, queries, documents | {"d0": "another text"}, 10),
+        retriever_of(model).search(store, dict(list(queries.items())[1:]), documents, 10),
+        retriever(str(tiny_models.build(tmp_path / "b", seed=1))).search(store, queries, documents, 10),
     ]
     assert len({first.key, *(a.key for a in different)}) == 6
+
+
+def test_a_model_folder_overwritten_meanwhile_is_read_anew(
+    store: Store, model: Pretrained, data: Collection, tmp_path: Path
+) -> None:
+    """Artifacts are named by content: the old weights' vectors under the new weights' name would never be noticed."""
+    _, documents = texts(data)
+    tiny_models.build(tmp_path / "overwritten")
+    stages.encode_texts(store, resolve(str(tmp_path / "overwritten/model")), documents, "document")
+    shutil.rmtree(tmp_path / "overwritten")
+    other = resolve(str(tiny_models.build(tmp_path / "overwritten", seed=1)))
+    found = stages.Vectors.load(stages.encode_texts(store, other, documents, "document"))
+    expected = Dense.load(other.path).model.encode(list(documents.values()), show_progress_bar=False)
+    np.testing.assert_allclose(found.matrix, expected, atol=1e-6)
 
 
 def test_an_excluded_document_is_not_retrieved(store: Store, model: Pretrained, data: Collection) -> None:
     queries, documents = texts(data)
     for found in (
-        stages.search_dense(store, model, queries, documents, 60, {"q0": "d0"}),
-        stages.search_lexical(store, BM25(), queries, documents, 60, {"q0": "d0"}),
+        retriever_of(model).search(store, queries, documents, 60, {"q0": "d0"}),
+        retriever("bm25").search(store, queries, documents, 60, {"q0": "d0"}),
     ):
         run = stages.run_of(found)
         assert "d0" not in run["q0"].doc_ids
@@ -195,7 +212,7 @@ def test_an_excluded_document_is_not_retrieved(store: Store, model: Pretrained, 
 
 def test_other_bm25_parameters_are_another_artifact(store: Store, data: Collection) -> None:
     queries, documents = texts(data)
-    keys = {stages.search_lexical(store, bm25, queries, documents, 9).key for bm25 in (BM25(), BM25(k1=1.2), BM25())}
+    keys = {retriever_of(bm25).search(store, queries, documents, 9).key for bm25 in (BM25(), BM25(k1=1.2), BM25())}
     assert len(keys) == 2
 
 
@@ -260,8 +277,8 @@ def test_progress_counts_every_text_once(
     counted, watched = counting()
     queries, documents = texts(data)
     monkeypatch.setattr(stages, "SHARD", shard)
-    stages.search_dense(store, model, queries, documents, 5, progress=watched)
-    stages.search_lexical(store, BM25(), queries, documents, 5, progress=watched)
+    retriever_of(model).search(store, queries, documents, 5, progress=watched)
+    retriever("bm25").search(store, queries, documents, 5, progress=watched)
     assert set(counted) == {
         "encode 60 documents",
         "encode 24 queries",

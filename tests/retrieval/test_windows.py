@@ -15,12 +15,11 @@ from torch import Tensor, nn
 
 from strop.artifacts.store import Store
 from strop.models.pair_scorer import Ids, Pair, score_pairs
-from strop.models.pretrained import resolve
 from strop.models.tokens import Tokens
 from strop.records.errors import InputError
 from strop.records.runs import Run
-from strop.retrieval import stages
 from strop.retrieval.rerank import Cost, rerank
+from strop.retrieval.retriever import retriever
 from strop.retrieval.windows import Pooling, Windows
 
 
@@ -151,15 +150,15 @@ def test_the_first_window_is_plain_truncation_whose_cuts_are_counted(kind: str, 
 
 def test_windows_have_a_key_of_their_own_and_their_length_is_the_pair_s(tmp_path: Path) -> None:
     reranker().save(tmp_path / "model")
-    model, store = resolve(str(tmp_path / "model")), Store(tmp_path / "home")
-    given = (store, model, REAL, QUERIES, DOCUMENTS, 8)
-    made = [stages.rerank_run(*given, windows=w) for w in (None, Windows(), Windows(max_length=16), Windows("mean"))]
+    model, store = retriever(str(tmp_path / "model")), Store(tmp_path / "home")
+    given = (store, REAL, QUERIES, DOCUMENTS, 8)
+    made = [model.rerank(*given, windows=w) for w in (None, Windows(), Windows(max_length=16), Windows("mean"))]
     assert len({artifact.key for artifact in made}) == 4
     assert made[0].record["values"] == {"depth": 8}, "what was made before keeps its key"
     assert [artifact.record["max_length"] for artifact in made] == [64, 64, 16, 64]
     assert Cost(**made[2].record["cost"]).tokens > Cost(**made[1].record["cost"]).tokens
     with pytest.raises(InputError, match=r"exceeds the model's 64 positions\. Choose at most 64"):
-        stages.rerank_run(*given, windows=Windows(max_length=65))
+        model.rerank(*given, windows=Windows(max_length=65))
 
 
 def test_what_is_no_window_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tiny_models
 from sentence_transformers import SentenceTransformer
+from small_study import small_study
 
 from strop.artifacts.progress import silent
 from strop.artifacts.store import Artifact, Store
@@ -35,7 +36,6 @@ from strop.training import stage
 from strop.training.batches import Batching
 from strop.training.recipes import Recipe
 from strop.training.stage import Training, tuned_model
-from study.test_conduct import small_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPE: Recipe = replace(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from small_collection import TEST, small_collection
+from small_study import SEEDS, bench, small_study
 
 from strop.artifacts.store import Store
 from strop.evaluation import significance
@@ -27,7 +28,6 @@ from strop.study.schedule import Cell, Done, cells, run_cells
 from strop.study.systems import Start, System, Tuned
 from strop.study.workbench import Workbench
 from strop.training.recipes import IN_BATCH_FULL
-from study.test_conduct import SEEDS, bench, small_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 QUERIES = {"small": TEST, "other": 6, "third": 4}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import tiny_models
 from small_collection import small_collection
+from small_study import small_study
 
 from strop.artifacts.store import Store
 from strop.collection import door
@@ -36,7 +37,6 @@ from strop.study.systems import Cleaned, Fused, Mined, Rates, Reranked, Start, S
 from strop.study.workbench import Workbench
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW
-from study.test_conduct import small_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 MINED = Mined(RankWindow(2, 20, count=2), BM25())

@@ -19,7 +19,8 @@ from strop.negatives.examples import Examples
 from strop.records.documents import Group
 from strop.records.errors import InputError
 from strop.records.runs import Run
-from strop.retrieval import stages
+from strop.retrieval.by_pairs import ReadsPairs
+from strop.retrieval.stages import run_of
 from strop.training.batches import Batching
 from strop.training.cross_fitting import cross_fitted, folds, own_candidates, scores, trainings
 from strop.training.optimizers import AdamW
@@ -135,20 +136,20 @@ class Spy:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.trained: dict[Path, Examples] = {}
         self.scored: list[tuple[Path, Run, Run]] = []
-        train, rerank = Training.__call__, stages.rerank_run
+        train, rerank = Training.__call__, ReadsPairs.rerank
 
         def trains(job: Training, *args: Any) -> Artifact:
             made = train(job, *args)
             self.trained[tuned_model(made).path] = job.examples
             return made
 
-        def reranks(store: Store, model: Pretrained, candidates: Run, *args: Any, **more: Any) -> Artifact:
-            made = rerank(store, model, candidates, *args, **more)
-            self.scored.append((model.path, candidates, stages.run_of(made)))
+        def reranks(retriever: ReadsPairs, store: Store, candidates: Run, *args: Any, **more: Any) -> Artifact:
+            made = rerank(retriever, store, candidates, *args, **more)
+            self.scored.append((retriever.model.path, candidates, run_of(made)))
             return made
 
         monkeypatch.setattr(Training, "__call__", trains)
-        monkeypatch.setattr(stages, "rerank_run", reranks)
+        monkeypatch.setattr(ReadsPairs, "rerank", reranks)
 
 
 def test_no_query_is_scored_by_a_model_trained_on_it_or_on_one_that_shares_a_positive(

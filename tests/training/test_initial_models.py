@@ -11,7 +11,7 @@ import pytest
 import tiny_models
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from small_collection import TEST, small_collection
-from study.test_conduct import bench, small_study
+from small_study import bench, small_study
 
 import strop
 from strop.artifacts.store import Store

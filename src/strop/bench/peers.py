@@ -83,7 +83,7 @@ def latencies(model: str, on: str, repeats: int, progress: Progress) -> list[lis
     seconds for all queries; percentiles are milliseconds for a batch of `latency.BATCH`. Passages are encoded before
     the clock runs, and stay encoded.
     """
-    data, pretrained = door.load(on, "test", store().root / "docstrings"), resolve(model)
+    data, pretrained = door.load(on, "test", store().docstrings), resolve(model)
     documents = {d.id: d.contents for d in data.documents.values()}
     found = stages.Vectors.load(stages.encode_texts(store(), pretrained, documents, "document", progress))
     encoder = Dense.load(pretrained.path)
@@ -238,6 +238,6 @@ def _passages() -> list[str]:
 
 def examples_of(count: int, on: str = "docstrings") -> Examples:
     """Triplets of a collection with uniform negatives; the same ones every time."""
-    data = door.load(on, "train", store().root / "docstrings")
+    data = door.load(on, "train", store().docstrings)
     groups = positive_groups(data, first_only=True)[:count]
     return Examples.of(Uniform()(groups, list(Contents(data.documents, data.reserved)), seed=0), data)

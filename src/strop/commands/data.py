@@ -1,4 +1,4 @@
-"""`strop data`: look at a collection, or write one as a BEIR folder."""
+"""`strop data`: audit a collection, or write it as a BEIR folder."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 import typer
 
+from strop.artifacts.store import store
 from strop.commands.options import BASE, DOCSTRINGS, Collection, Json, Model
 
-data = typer.Typer(no_args_is_help=True, help="Look at collections, or write one as a BEIR folder.")
+data = typer.Typer(no_args_is_help=True, help="Audit a collection, or write it as a BEIR folder.")
 
 
 def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
-    """The audit of every split of a collection, lengths as `model`'s tokenizer counts them."""
+    """The audit of every split of a collection, with text lengths in tokens of `model`."""
 
     from strop.collection import door
     from strop.collection.audit import audit
     from strop.collection.docstrings import misses
-    from strop.commands.inputs import cache
     from strop.models.loading import load
     from strop.models.pretrained import resolve
 
-    splits = [door.load(collection, split, cache()) for split in door.splits(collection)]
+    splits = [door.load(collection, split, store().docstrings) for split in door.splits(collection)]
     encoder = load(resolve(model).path)
     found = audit(splits, encoder.token_counts, encoder.max_length)
     if collection == DOCSTRINGS:
@@ -31,17 +31,16 @@ def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
 
 
 def data_export(collection: str, out: str | Path) -> Path:
-    """Write a collection as a BEIR folder; `out` must be empty or absent."""
+    """Write every split of a collection as a BEIR folder; `out` must be empty or absent."""
 
     from strop.collection import beir_export, door
-    from strop.commands.inputs import cache
 
-    beir_export.write_beir([door.load(collection, split, cache()) for split in door.splits(collection)], out)
+    beir_export.write_beir([door.load(collection, split, store().docstrings) for split in door.splits(collection)], out)
     return Path(out)
 
 
 def _exposure(model: str) -> str:
-    """What the base has seen, from its card; unknown models are said to be unknown."""
+    """What the base was trained on, by its model card; "not known" for any other model."""
 
     from strop.models.pretrained import BASE
 
@@ -56,7 +55,10 @@ def data_inspect_command(
     model: Model = BASE,
     json_out: Json = False,
 ) -> None:
-    """Audit a collection: counts, lengths, duplicates, overlap of train and test, what the base has seen."""
+    """Audit a collection: counts, lengths, duplicates, overlap of train and test.
+
+    Also says what the base model was trained on, where that is known.
+    """
     from strop.commands.terminal import console
 
     found = data_inspect(collection, model)
@@ -74,5 +76,5 @@ def data_inspect_command(
 
 @data.command("export")
 def data_export_command(collection: Collection, out: Path) -> None:
-    """Write a collection, every split, as a BEIR folder."""
+    """Write every split of a collection as a BEIR folder."""
     typer.echo(data_export(collection, out))

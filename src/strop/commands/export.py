@@ -1,4 +1,4 @@
-"""`strop export`: a training artifact in, a model folder out."""
+"""`strop export`: from a training artifact to a model folder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from strop.records.errors import InputError
 
 
 def export(source: str, out: str | Path) -> Path:
-    """Write a trained model for use elsewhere: `source` is a training artifact's key (or its start) or folder.
+    """Write a trained model in sentence-transformers' layout, with a model card.
 
-    sentence-transformers' layout; a LoRA model is merged, with its adapter in `adapter/`, and a model card is added.
+    `source` is a training artifact: its key, the beginning of the key, or its folder. A LoRA model is merged, with its
+    adapter in `adapter/`. Raises InputError when `source` names no training, or several.
     """
 
     from strop.training.stage import TRAIN
@@ -53,8 +54,12 @@ def write_model(artifact: Artifact, out: Path) -> Path:
 
 
 def export_command(
-    source: Annotated[str, typer.Argument(help="A training artifact: its key, or the start of it, or its folder.")],
-    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    source: Annotated[str, typer.Argument(help="A training: its key, the beginning of the key, or its folder.")],
+    out: Annotated[Path, typer.Argument(help="The model folder to write.")],
 ) -> None:
-    """Write a trained model in sentence-transformers' layout, with its adapter and a model card."""
+    """Write a training's model as a sentence-transformers folder.
+
+    'strop train' writes its own model; use this for the models that a study trained. A LoRA model is merged, with its
+    adapter beside it, and a model card is added.
+    """
     typer.echo(export(source, out))

@@ -1,4 +1,4 @@
-"""`strop mine`: a collection in, training examples out."""
+"""`strop mine`: from a collection to training examples."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from strop.records.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
     from strop.negatives.from_run import RankWindow
-    from strop.records.runs import Run
-    from strop.retrieval.stages import ById
 
 
 def mine(
@@ -28,11 +26,12 @@ def mine(
     seed: int = 42,
     progress: Progress = silent,
 ) -> int:
-    """Write training examples (JSON lines) and return how many.
+    """Write training examples as JSON lines and return their number.
 
-    Negatives come from a window of ranks (51 to 200, one each, if left out) of `source`: a model, `bm25`, or a TREC run
-    over the split's queries; or, for `uniform`, from anywhere; `none` writes pairs. Only documents open to training
-    are ever taken. Raises InputError; warns of positives without enough candidates and of negatives left out.
+    Negatives are drawn from a `window` of ranks (default: one per positive from ranks 51 to 200) of `source`: a model,
+    `bm25`, or a TREC run over the split's queries. The source `uniform` draws from the whole collection, and `none`
+    writes pairs without negatives. Only documents open to training are used. Raises InputError; warns of positives
+    with too few candidates, and of negatives left out because they copy the positive.
     """
     from strop.collection.lazy_documents import Contents
     from strop.commands.inputs import free, load
@@ -40,6 +39,10 @@ def mine(
     from strop.negatives.from_run import RankWindow
     from strop.negatives.positives import positive_groups, without_copies
     from strop.negatives.sampled import Uniform
+    from strop.records.runs import read_run
+    from strop.retrieval.retriever import retriever
+    from strop.retrieval.texts import texts
+    from strop.training.mining import Miner
 
     free(out)
     window = window or RankWindow(low=51, high=200)
@@ -49,61 +52,40 @@ def mine(
     if source == "uniform":
         groups = Uniform(window.count)(groups, list(allowed), seed)
     elif source != "none":
-        queries = {q.id: q.text for q in data.queries.values()}
-        positives, groups = len(groups), window(groups, _ranked(source, queries, allowed, window.high, progress), seed)
+        positives, miner = len(groups), Miner(texts(data)[0], allowed, store(), progress)
+        groups = miner(read_run(source) if Path(source).is_file() else retriever(source), window, groups, seed)
         if len(groups) < positives:
             short = f"{positives - len(groups):,} of {positives:,} positives are left out: too few candidates"
             warnings.warn(f"{short} at ranks {window.low} to {window.high}", InputWarning, stacklevel=2)
     mined = sum(len(g.negatives) for g in groups)
     groups = without_copies(groups, data)
     if copies := mined - sum(len(g.negatives) for g in groups):
-        problem = f"{copies:,} of {mined:,} negatives are left out: they read as the positive does"
+        problem = f"{copies:,} of {mined:,} negatives are left out: they have the text of their positive"
         warnings.warn(problem, InputWarning, stacklevel=2)
     write_examples(Examples.of(groups, data), out)
     return len(groups)
-
-
-def _ranked(source: str, queries: ById, documents: ById, depth: int, progress: Progress) -> Run:
-    """What `source` ranks for the queries among the documents open to training."""
-    from strop.models.pretrained import resolve
-    from strop.records.runs import read_run
-    from strop.retrieval import stages
-    from strop.retrieval.lexical import BM25
-
-    if Path(source).is_file():
-        return _restricted(read_run(source), documents)
-    if source == "bm25":
-        return stages.run_of(stages.search_lexical(store(), BM25(), queries, documents, depth, progress=progress))
-    return stages.run_of(stages.search_dense(store(), resolve(source), queries, documents, depth, progress=progress))
-
-
-def _restricted(run: Run, allowed: ById) -> Run:
-    """The run without documents closed to training. Raises InputError when nothing is left of it."""
-    from strop.records.runs import Run
-
-    kept = {}
-    for query_id, ranking in run.items():
-        pairs = [(d, s) for d, s in zip(ranking.doc_ids, ranking.scores, strict=True) if d in allowed]
-        kept[query_id] = ([d for d, _ in pairs], [float(s) for _, s in pairs])
-    if not any(ids for ids, _ in kept.values()):
-        raise InputError(
-            "no document of the run may be trained on", remedy="Give a run over this collection's training documents"
-        )
-    return Run(kept)
 
 
 def mine_command(
     collection: Collection,
     out: Annotated[Path, typer.Argument(help="The JSON-lines file to write.")],
     source: Annotated[
-        str, typer.Option("--from", help="A model, bm25, a TREC run over the split's queries, uniform, or none.")
+        str,
+        typer.Option(
+            "--from",
+            help="Where negatives come from: a model, bm25, a TREC run, uniform (any document), or none (pairs only).",
+        ),
     ] = BASE,
-    window: Annotated[str, typer.Option(help="Ranks to draw from, both ends included.")] = "51-200",
-    count: Annotated[int, typer.Option(min=1, help="Negatives for each positive.")] = 1,
+    window: Annotated[str, typer.Option(help="Ranks to draw negatives from.")] = "51-200",
+    count: Annotated[int, typer.Option(min=1, help="Negatives per positive.")] = 1,
     split: Split = "train",
     seed: Seed = 42,
 ) -> None:
-    """Mine negatives: write query, positive and negatives as JSON lines, for strop or any other trainer."""
+    """Mine negatives and write training examples.
+
+    Writes JSON lines of query, positive and negatives, for strop or any other trainer. Documents that are relevant
+    only in other splits are left out.
+    """
     from strop.commands.terminal import progress
     from strop.negatives.from_run import RankWindow
 

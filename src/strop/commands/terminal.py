@@ -24,7 +24,7 @@ QUIET = 30.0
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with counts, time and an estimate; without a terminal, a line at the start and one every half minute."""
+    """A progress bar with counts and an estimate; without a terminal, a line at the start and every 30 seconds."""
     if not errors.is_terminal:
         errors.print(f"{what} …", markup=False)
         yield _lines(what, total)
@@ -60,7 +60,7 @@ def _lines(what: str, total: int) -> Callable[[int], None]:
 
 
 def table(rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """The first row is the header; the first column is text, the others figures."""
+    """Print rows, of which the first is the header; the first column is aligned left, the others right."""
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, padding=0)
     for i, name in enumerate(rows[0]):
         shown.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
@@ -72,5 +72,5 @@ def table(rows: Sequence[Sequence[str]], title: str = "") -> None:
 
 
 def say(text: str) -> None:
-    """A line as it is, without markup."""
+    """Print a line without interpreting markup."""
     console.print(text, markup=False)

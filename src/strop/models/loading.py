@@ -21,15 +21,20 @@ def load(folder: str | Path, max_length: int | None = None) -> Encoder:
     Raises InputError for a cross-encoder: without its head it would be another model.
     """
     if is_cross_encoder(Path(folder)):
-        raise InputError(
-            "a cross-encoder has no vectors to search with", where=str(folder), remedy="Rerank a run: strop rerank"
-        )
+        raise no_vectors(Path(folder))
     if is_multi_vector(Path(folder)):
         return LateInteraction.load(folder, max_length)
     kinds = _json(Path(folder) / "modules.json")
     if kinds and kinds[0]["type"].endswith(".Router"):
         return TwoTowers.load(folder, max_length)
     return Dense.load(folder, max_length)
+
+
+def no_vectors(folder: Path) -> InputError:
+    """What is raised where a cross-encoder should search or be looked at."""
+    return InputError(
+        "a cross-encoder has no vectors to search with", where=str(folder), remedy="Rerank a run: strop rerank"
+    )
 
 
 def load_scorer(folder: str | Path, max_length: int | None = None) -> PairScorer:

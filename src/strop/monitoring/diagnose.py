@@ -18,12 +18,12 @@ from strop.geometry.drift import layer_distances
 from strop.geometry.intervals import interval
 from strop.geometry.projection import Plane, fit_pca, trustworthiness, umap_on
 from strop.geometry.sample import Diagnostic, Sample
-from strop.models.loading import is_multi_vector, load
+from strop.models.loading import load
 from strop.models.pretrained import Pretrained
-from strop.monitoring.probe import Look, Probe
+from strop.monitoring.probe import Probe
 from strop.records.errors import InputError, InputWarning
-from strop.retrieval import stages
-from strop.retrieval.stages import Vectors
+from strop.retrieval.retriever import retriever_of
+from strop.retrieval.texts import ById
 
 #: (value, low, high): a diagnostic and its 95 % interval.
 Reading = tuple[float, float, float]
@@ -63,14 +63,20 @@ def _change(one: Diagnostic) -> Diagnostic:
     )
 
 
-def sample_of(store: Store, model: Pretrained, probe: Probe, progress: Progress = silent) -> Sample:
-    """How a model sees the probe. One vector a text is kept as an artifact; a vector a token is made anew."""
-    if is_multi_vector(model.path):
-        encoder = load(model.path)
-        return Look.of(probe, encoder)(encoder)
-    asked = Vectors.load(stages.encode_texts(store, model, probe.queries, "query", progress))
-    found = Vectors.load(stages.encode_texts(store, model, probe.documents, "document", progress))
-    return probe.sample(asked.of(probe.queries), found.of(probe.documents))
+def sample_of(
+    store: Store,
+    model: Pretrained,
+    probe: Probe,
+    progress: Progress = silent,
+    queries: ById | None = None,
+    documents: ById | None = None,
+) -> Sample:
+    """How a model sees the probe; by the vectors that `queries` and `documents`, which hold the probe's, are searched
+    with, where these are given. Raises InputError for a model that reads pairs."""
+    by = retriever_of(model)
+    rows = by.represent(store, queries or probe.queries, list(probe.queries), "query", progress)
+    columns = by.represent(store, documents or probe.documents, list(probe.documents), "document", progress)
+    return probe.sample(rows, columns, by.score)
 
 
 def exhibit(samples: Mapping[str, Sample], base: str | None, seen: Mapping[str, Readings]) -> dict[str, Any]:

@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from strop.collection.lazy_documents import Contents
 from strop.collection.panel import first_shuffled, shuffled
 from strop.geometry.pairs import unit
 from strop.geometry.sample import Ints, Sample
-from strop.models.encoder import Encoder, Role
-from strop.models.scoring import MaxSim, Representation, Scoring
+from strop.models.encoder import Encoder
+from strop.models.scoring import Representation, Scoring
 from strop.models.tokens import Tokens
 from strop.negatives.examples import Examples
 from strop.records.documents import Collection, Group
 from strop.records.errors import InputError
-from strop.retrieval.encode import Vectors, encode, encode_tokens
+from strop.retrieval.encode import Vectors, represented
 
 #: How many queries and documents a probe has where nothing else is asked for.
 QUERIES, DOCUMENTS = 256, 1024
@@ -42,19 +41,19 @@ class Probe:
         column = {d: i for i, d in enumerate(self.documents)}
         return np.array([column[self.relevant[q][0]] for q in self.queries])
 
-    def sample(self, queries: Vectors, documents: Vectors) -> Sample:
-        """What a model's searchable vectors of these texts, in their order, come to: one vector a text."""
-        return self.judged(Sample.of(queries, documents, self.positives))
+    def sample(self, queries: Representation, documents: Representation, similarity: Scoring) -> Sample:
+        """How a model sees these texts, from its searchable vectors of them, in their order.
 
-    def token_sample(self, queries: Sequence[Vectors], documents: Sequence[Vectors], similarity: Scoring) -> Sample:
-        """Of a model with a vector a token: scores from all tokens `(tokens, D)` of each text, vectors of at most four
-        of them, spread evenly, since pairs of all would be too many."""
-        scores = similarity(_padded(queries), _padded(documents)).double().numpy()
-        asked, query_of = _spread(queries)
-        found, document_of = _spread(documents)
-        return self.judged(Sample(unit(asked), unit(found), scores, self.positives, query_of, document_of))
+        With one vector per token the scores are of all tokens, by `similarity`, and the vectors those of at most four
+        tokens of each text, spread evenly: pairs of all would be too many.
+        """
+        if queries.mask is None or documents.mask is None:
+            return self._judged(Sample.of(queries.vectors.numpy(), documents.vectors.numpy(), self.positives))
+        scores = similarity(queries, documents).double().numpy()
+        (rows, query_of), (columns, document_of) = _spread(queries), _spread(documents)
+        return self._judged(Sample(unit(rows), unit(columns), scores, self.positives, query_of, document_of))
 
-    def judged(self, sample: Sample) -> Sample:
+    def _judged(self, sample: Sample) -> Sample:
         """A query's other relevant documents take its lowest score: they are neither its positive nor a negative."""
         column = {d: i for i, d in enumerate(self.documents)}
         for i, query_id in enumerate(self.queries):
@@ -134,26 +133,13 @@ class Look:
 
     def __call__(self, encoder: Encoder) -> Sample:
         """How the model sees the probe now."""
-        roles: tuple[tuple[Tokens, Role], ...] = ((self.queries, "query"), (self.documents, "document"))
-        if isinstance(encoder.similarity, MaxSim):
-            tokens = [encode_tokens(encoder, texts, role) for texts, role in roles]
-            return self.probe.token_sample(tokens[0], tokens[1], encoder.similarity)
-        asked, found = (
-            encode(encoder, texts, role, np.empty((len(texts), encoder.dimension), dtype=np.float32))
-            for texts, role in roles
-        )
-        return self.probe.sample(asked, found)
+        queries = represented(encoder, self.queries, "query")
+        return self.probe.sample(queries, represented(encoder, self.documents, "document"), encoder.similarity)
 
 
-def _padded(texts: Sequence[Vectors]) -> Representation:
-    longest = max(len(rows) for rows in texts)
-    vectors = np.zeros((len(texts), longest, texts[0].shape[1]), dtype=np.float32)
-    mask = np.zeros((len(texts), longest), dtype=bool)
-    for i, rows in enumerate(texts):
-        vectors[i, : len(rows)], mask[i, : len(rows)] = rows, True
-    return Representation(torch.from_numpy(vectors), torch.from_numpy(mask))
-
-
-def _spread(texts: Sequence[Vectors]) -> tuple[Vectors, Ints]:
-    kept = [rows[np.linspace(0, len(rows) - 1, min(len(rows), _TOKENS)).round().astype(int)] for rows in texts]
+def _spread(texts: Representation) -> tuple[Vectors, Ints]:
+    """Vectors `(n, D)` of a few tokens of each text, and the text of each."""
+    assert texts.mask is not None
+    each = [rows[mask].numpy() for rows, mask in zip(texts.vectors, texts.mask, strict=True)]
+    kept = [rows[np.linspace(0, len(rows) - 1, min(len(rows), _TOKENS)).round().astype(int)] for rows in each]
     return np.concatenate(kept), np.repeat(np.arange(len(kept)), [len(rows) for rows in kept])

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from strop.models.encoder import Encoder, Role
+from strop.models.scoring import MaxSim, Representation
 from strop.models.tokens import Ints, Tokens, cut, pad
 
 Vectors = npt.NDArray[np.float32]
@@ -79,6 +80,21 @@ def encode_tokens(encoder: Encoder, tokens: Tokens, role: Role) -> list[Vectors]
             rows = zip(chunk.tolist(), seen.vectors.float().cpu(), kept, strict=True)
             found |= {i: vectors[counts].numpy() for i, vectors, counts in rows}
     return [found[i] for i in range(len(tokens))]
+
+
+def represented(encoder: Encoder, tokens: Tokens, role: Role) -> Representation:
+    """The searchable vectors of a few texts, in memory: `(N, D)`, or with one vector per token `(N, L, D)`, each text's
+    tokens that count in front."""
+    if not isinstance(encoder.similarity, MaxSim):
+        rows = encode(encoder, tokens, role, np.empty((len(tokens), encoder.dimension), dtype=np.float32))
+        return Representation(torch.from_numpy(rows))
+    texts = encode_tokens(encoder, tokens, role)
+    longest = max(len(rows) for rows in texts)
+    vectors = np.zeros((len(texts), longest, encoder.dimension), dtype=np.float32)
+    mask = np.zeros((len(texts), longest), dtype=bool)
+    for i, rows in enumerate(texts):
+        vectors[i, : len(rows)], mask[i, : len(rows)] = rows, True
+    return Representation(torch.from_numpy(vectors), torch.from_numpy(mask))
 
 
 def encode(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from strop.artifacts.progress import Progress
 from strop.artifacts.store import Artifact, Stage, Store, content_key
-from strop.collection.lazy_documents import Contents
-from strop.models.pretrained import Pretrained
 from strop.models.scoring import Precision
 from strop.records.documents import Collection
 from strop.records.errors import InputError
 from strop.records.runs import Run, read_run, write_run
-from strop.retrieval import stages
 from strop.retrieval.fuse import Fusion
-from strop.retrieval.lexical import BM25
 from strop.retrieval.rerank import check_known
+from strop.retrieval.retriever import Retriever
+from strop.retrieval.stages import run_of
+from strop.retrieval.texts import own_documents, texts
 from strop.retrieval.windows import Windows
 
 GIVEN = Stage("given", 1)
@@ -67,20 +66,14 @@ def given(store: Store, run: Run, collection: Collection) -> Artifact:
     return store.build(GIVEN, collection.name, {"run": ranked}, make)
 
 
-def searched(
-    store: Store, how: BM25 | None, model: Pretrained, collection: Collection, depth: int, progress: Progress
-) -> Artifact:
-    """What BM25, or else the model finds. A document that is the query itself is left out."""
-    queries, documents = texts(collection)
-    own = {q: d for q in collection.queries if (d := collection.own_document(q)) is not None}
-    if how is not None:
-        return stages.search_lexical(store, how, queries, documents, depth, own, progress)
-    return stages.search_dense(store, model, queries, documents, depth, own, progress)
+def searched(store: Store, by: Retriever, collection: Collection, depth: int, progress: Progress) -> Artifact:
+    """A collection's ranking. A document that is the query itself is left out."""
+    return by.search(store, *texts(collection), depth, own_documents(collection), progress)
 
 
 def reordered(
     store: Store,
-    model: Pretrained,
+    by: Retriever,
     first: Artifact,
     collection: Collection,
     depth: int,
@@ -88,17 +81,15 @@ def reordered(
     progress: Progress,
     windows: Windows | None = None,
 ) -> Artifact:
-    """A ranking's first `depth` documents in the order of a model, whatever its kind."""
-    queries, documents = texts(collection)
-    run = stages.run_of(first)
-    return stages.rerank_run(store, model, run, queries, documents, depth, progress, precision, windows)
+    """A ranking's first `depth` documents in another order."""
+    return by.rerank(store, run_of(first), *texts(collection), depth, progress, precision, windows)
 
 
 def fused(store: Store, parts: Sequence[Artifact], method: Fusion) -> Artifact:
     """Artifact `fused`: `run.trec`."""
 
     def make(folder: Path) -> None:
-        write_run(method([stages.run_of(part) for part in parts]), folder / "run.trec", "fused")
+        write_run(method([run_of(part) for part in parts]), folder / "run.trec", "fused")
 
     return store.build(FUSED, method, {f"{i}": part.key for i, part in enumerate(parts)}, make)
 
@@ -108,7 +99,7 @@ def with_positive(store: Store, part: Artifact, collection: Collection, negative
     documents that are not judged relevant, in the ranking's order, the positive last where it has none."""
 
     def make(folder: Path) -> None:
-        write_run(_with_positive(stages.run_of(part), collection, negatives), folder / "run.trec", "with_positive")
+        write_run(_with_positive(run_of(part), collection, negatives), folder / "run.trec", "with_positive")
 
     return store.build(WITH_POSITIVE, negatives, {"run": part.key, "collection": collection.fingerprint}, make)
 
@@ -129,8 +120,3 @@ def _positive(collection: Collection, query_id: str) -> str | None:
     """A query's document of the highest grade above 0, the first by id; None where there is none."""
     relevant = {d: g for d, g in collection.qrels.get(query_id, {}).items() if g > 0 and d in collection.documents}
     return min(relevant, key=lambda d: (-relevant[d], d), default=None)
-
-
-def texts(collection: Collection) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Queries and documents by id."""
-    return {q.id: q.text for q in collection.queries.values()}, Contents(collection.documents)

@@ -192,25 +192,6 @@ def _read(path: Path, query_ids: Sequence[str]) -> tuple[dict[str, list[float]],
 Floats = npt.NDArray[np.float32]
 
 
-class Part(Mapping[str, str]):
-    """Some texts of a mapping by id, in the order asked for, read when they are."""
-
-    def __init__(self, texts: Mapping[str, str], ids: Sequence[str]) -> None:
-        self._texts = texts
-        self._ids = dict.fromkeys(ids)
-
-    def __getitem__(self, text_id: str) -> str:
-        if text_id not in self._ids:
-            raise KeyError(text_id)
-        return self._texts[text_id]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._ids)
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-
 def by_vectors(
     run: Run,
     depth: int,

@@ -20,11 +20,12 @@ from strop.negatives.taught import teach
 from strop.records.documents import Collection, Group
 from strop.records.errors import InputError
 from strop.records.runs import Run
-from strop.retrieval import stages
 from strop.retrieval.lexical import BM25
-from strop.retrieval.stages import ById
+from strop.retrieval.retriever import Retriever, retriever_of
+from strop.retrieval.texts import ById
 from strop.study.systems import Cleaned, Mined, Negatives, Provided, SelfMined, Taught, Union
 from strop.training.cross_fitting import own_candidates
+from strop.training.mining import Miner
 from strop.training.stage import Training, tuned_model
 
 
@@ -90,35 +91,34 @@ class Mining:
             case Taught():
                 mined = self.rows(policy.of, sources)
                 return teach(mined, sources.teacher(policy.teacher, own_candidates(mined)))
-        return policy.window(groups, self.run(policy, sources), self.seed)
+        return self._miner(self._source(policy, sources), policy.window, groups, self.seed)
 
     def mined(self, window: RankWindow, model: Pretrained, among: Sequence[Group] | None = None) -> list[Group]:
         """Groups (those `among`, or all) with negatives from a window of what a model finds."""
         groups = among or positive_groups(self.train, first_only=True)
-        return window(groups, self._run(model, window.high), self.seed)
+        return self._miner(retriever_of(model), window, groups, self.seed)
 
     def run(self, policy: Mined, sources: Sources = NOBODY) -> Run:
         """What the miner finds for the training queries among the training documents."""
+        return self._miner.ranked(self._source(policy, sources), policy.window.high)
+
+    def _source(self, policy: Mined, sources: Sources) -> Retriever:
         if isinstance(policy.miner, BM25):
-            return self._lexical(policy.miner, policy.window.high)
-        return self._run(sources.miner(policy.miner) if policy.miner else self.base, policy.window.high)
+            return retriever_of(policy.miner)
+        return retriever_of(sources.miner(policy.miner) if policy.miner else self.base)
 
     def _cleaned(self, policy: Cleaned, sources: Sources) -> list[Group]:
         mined = self.rows(policy.of, sources)
         if policy.teacher:
             scores = {"teacher": run_scores(sources.teacher(policy.teacher, own_candidates(mined)))}
         else:
-            dense, lexical = self._run(self.base, _JUDGED_DEPTH), self._lexical(BM25(), _JUDGED_DEPTH)
-            scores = {"dense": run_scores(dense), "bm25": run_scores(lexical)}
+            by = {"dense": retriever_of(self.base), "bm25": retriever_of(BM25())}
+            scores = {name: run_scores(self._miner.ranked(each, _JUDGED_DEPTH)) for name, each in by.items()}
         return list(filters.denoise(mined, policy.estimator, scores, policy.keep).groups)
 
-    def _run(self, model: Pretrained, depth: int) -> Run:
-        args = (self.store, model, self.queries, self.documents, depth)
-        return stages.run_of(stages.search_dense(*args, progress=self.progress))
-
-    def _lexical(self, miner: BM25, depth: int) -> Run:
-        args = (self.store, miner, self.queries, self.documents, depth)
-        return stages.run_of(stages.search_lexical(*args, progress=self.progress))
+    @property
+    def _miner(self) -> Miner:
+        return Miner(self.queries, self.documents, self.store, self.progress)
 
 
 def refreshed(whole: Training, policy: Negatives | None, mining: Mining) -> Training:

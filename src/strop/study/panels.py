@@ -75,7 +75,7 @@ def panels(own: Collection, scale: Scale, others: Sequence[str], candidates: Run
     found = {own.name: Panel(own)}
     for source in others:
         splits = door.splits(source)
-        whole = door.load(source, "test" if "test" in splits else splits[-1], cache / "docstrings")
+        whole = door.load(source, "test" if "test" in splits else splits[-1], cache)
         if whole.name in found:
             raise InputError(f"two collections are named {whole.name!r}", where=source, remedy="Leave one out")
         if given := rankings.of_collection(candidates, whole, scale.rerank_depth):
@@ -101,7 +101,7 @@ def triples(path: Path, share: float, count: int, seed: int) -> tuple[Examples, 
 
 
 def _load(scale: Scale, source: str, split: str, cache: Path) -> Collection:
-    data = door.load(source, split, cache / "docstrings")
+    data = door.load(source, split, cache)
     return data if scale.cut_chars is None else cut(data, scale.cut_chars)
 
 

@@ -10,7 +10,6 @@ from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, Store
 from strop.evaluation.measures import evaluate, mean
 from strop.geometry.sample import Sample
-from strop.models.loading import is_multi_vector
 from strop.models.pretrained import Pretrained, resolve
 from strop.models.scoring import Joint, Precision
 from strop.monitoring.diagnose import sample_of
@@ -22,7 +21,8 @@ from strop.records.runs import Run
 from strop.retrieval import rankings, stages
 from strop.retrieval.lexical import BM25
 from strop.retrieval.rankings import read_candidates
-from strop.retrieval.stages import Vectors
+from strop.retrieval.retriever import retriever_of
+from strop.retrieval.texts import texts
 from strop.retrieval.windows import Windows
 from strop.study.definition import Preset, Scale, Study
 from strop.study.mining import refreshed
@@ -60,7 +60,7 @@ class Workbench:
 
     @cached_property
     def material(self) -> Material:
-        return read(self.study, self.scale, self.source, self.store.root, self.progress)
+        return read(self.study, self.scale, self.source, self.store.docstrings, self.progress)
 
     @cached_property
     def data(self) -> TrainingData:
@@ -74,7 +74,7 @@ class Workbench:
 
     @cached_property
     def _tested(self) -> Mapping[str, Panel]:
-        return panels(self.material.test, self.scale, self.others, self.candidates, self.store.root)
+        return panels(self.material.test, self.scale, self.others, self.candidates, self.store.docstrings)
 
     def ranking(self, preset: Preset, name: str, seed: int, collection: Collection | None = None) -> Artifact:
         """The Run of a system over the test panel, or over another collection's."""
@@ -84,8 +84,8 @@ class Workbench:
             return self.ranking(preset, system, seed, among)
 
         def reordered(first: Artifact, by: str, depth: int, windows: Windows | None = None) -> Artifact:
-            model, precision = self.model(preset, by, seed), _precision(preset.system(by).how)
-            return rankings.reordered(self.store, model, first, among, depth, precision, self.progress, windows)
+            order, precision = retriever_of(self.model(preset, by, seed)), _precision(preset.system(by).how)
+            return rankings.reordered(self.store, order, first, among, depth, precision, self.progress, windows)
 
         match how:
             case Fused():
@@ -108,7 +108,7 @@ class Workbench:
 
     def retrieve(self, how: BM25 | None, model: Pretrained, collection: Collection) -> Artifact:
         """What BM25, or else the model finds in a collection."""
-        return rankings.searched(self.store, how, model, collection, self.scale.depth, self.progress)
+        return rankings.searched(self.store, retriever_of(how or model), collection, self.scale.depth, self.progress)
 
     @cached_property
     def probe(self) -> Probe:
@@ -118,12 +118,8 @@ class Workbench:
 
     def sample(self, model: Pretrained) -> Sample:
         """How a model sees the probe, by the vectors it searches the test panel with."""
-        queries, documents = rankings.texts(self.material.test)
-        if is_multi_vector(model.path):
-            return sample_of(self.store, model, self.probe, self.progress)
-        asked = Vectors.load(stages.encode_texts(self.store, model, queries, "query", self.progress))
-        found = Vectors.load(stages.encode_texts(self.store, model, documents, "document", self.progress))
-        return self.probe.sample(asked.of(self.probe.queries), found.of(self.probe.documents))
+        queries, documents = texts(self.material.test)
+        return sample_of(self.store, model, self.probe, self.progress, queries, documents)
 
     def values(
         self,
@@ -206,9 +202,10 @@ class Workbench:
         if isinstance(job.recipe.scoring, Joint):
             first = self.retrieve(BM25(), model, held_out)
             depth, precision = self.scale.rerank_depth, job.recipe.precision
-            found = rankings.reordered(self.store, model, first, held_out, depth, precision, self.progress)
+            order = retriever_of(model)
+            found = rankings.reordered(self.store, order, first, held_out, depth, precision, self.progress)
         else:
-            found = rankings.searched(self.store, None, model, held_out, 10, self.progress)
+            found = rankings.searched(self.store, retriever_of(model), held_out, 10, self.progress)
         return mean(evaluate(stages.run_of(found), held_out.qrels, ("RR@10",))["RR@10"])
 
     def _settings(self, preset: Preset, rates: Rates) -> tuple[Optimizer, ...]:

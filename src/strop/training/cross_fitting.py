@@ -18,8 +18,9 @@ from strop.models.scoring import Precision
 from strop.records.documents import Group
 from strop.records.errors import InputError
 from strop.records.runs import Ranking, Run
-from strop.retrieval import stages
-from strop.retrieval.stages import ById
+from strop.retrieval.retriever import retriever_of
+from strop.retrieval.stages import run_of
+from strop.retrieval.texts import ById
 from strop.training.stage import Training, tuned_model
 
 #: With more of the queries in one fold, the model that scores them would have learned from too few.
@@ -132,10 +133,8 @@ def scores(
 ) -> Run:
     """Every candidate scored by one model: below no depth does a document keep a made-up score."""
     deepest = max(len(ranking.doc_ids) for ranking in candidates.values())
-    made = stages.rerank_run(
-        store, model, candidates, queries, documents, depth=deepest, progress=progress, precision=precision
-    )
-    return stages.run_of(made)
+    scorer = retriever_of(model)
+    return run_of(scorer.rerank(store, candidates, queries, documents, deepest, progress, precision))
 
 
 def own_candidates(groups: Sequence[Group]) -> Run:

@@ -18,6 +18,7 @@ from strop.records import formats
 from strop.records.documents import Group
 from strop.records.runs import Ranking, Run
 from strop.retrieval import stages
+from strop.retrieval.texts import ById
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK, ONE_KNOB, TRIPLES
 from strop.study.contrasts import Contrast, Direction, Pair
 from strop.study.open_questions import Evidence, Grid
@@ -236,7 +237,7 @@ def base_similarity(bench: Workbench) -> Similarity:
     return lambda q, d: float(np.asarray(asked.matrix[rows[q]]) @ np.asarray(found.matrix[columns[d]]))
 
 
-def base_vectors(bench: Workbench, queries: stages.ById, documents: stages.ById) -> tuple[stages.Vectors, ...]:
+def base_vectors(bench: Workbench, queries: ById, documents: ById) -> tuple[stages.Vectors, ...]:
     store, base = bench.store, bench.material.base
     asked = stages.encode_texts(store, base, queries, "query", bench.progress)
     found = stages.encode_texts(store, base, documents, "document", bench.progress)

@@ -1,0 +1,51 @@
+"""Mining: groups with negatives from what a retriever, or a given run, ranks among the training documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from strop.artifacts.progress import Progress, silent
+from strop.artifacts.store import Store
+from strop.negatives.from_run import RankWindow
+from strop.records.documents import Group
+from strop.records.errors import InputError
+from strop.records.runs import Run
+from strop.retrieval.retriever import Retriever
+from strop.retrieval.stages import run_of
+from strop.retrieval.texts import ById
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Miner:
+    """Training queries, and the documents that may be trained on."""
+
+    queries: ById
+    documents: ById
+    store: Store
+    progress: Progress = silent
+
+    def ranked(self, source: Retriever | Run, depth: int) -> Run:
+        """What a retriever has for the queries; or a run without the documents that may not be trained on.
+
+        Raises InputError when nothing is left of a run.
+        """
+        if isinstance(source, Run):
+            return self._open(source)
+        return run_of(source.search(self.store, self.queries, self.documents, depth, progress=self.progress))
+
+    def __call__(self, source: Retriever | Run, window: RankWindow, groups: Sequence[Group], seed: int) -> list[Group]:
+        """The groups with negatives from a window of ranks; those with too few candidates are left out."""
+        return window(groups, self.ranked(source, window.high), seed)
+
+    def _open(self, run: Run) -> Run:
+        kept = {}
+        for query_id, ranking in run.items():
+            pairs = [(d, s) for d, s in zip(ranking.doc_ids, ranking.scores, strict=True) if d in self.documents]
+            kept[query_id] = ([d for d, _ in pairs], [float(s) for _, s in pairs])
+        if not any(ids for ids, _ in kept.values()):
+            raise InputError(
+                "no document of the run may be trained on",
+                remedy="Give a run over this collection's training documents",
+            )
+        return Run(kept)
