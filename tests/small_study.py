@@ -17,7 +17,8 @@ from strop.retrieval.lexical import BM25
 from strop.study.claims import Claim
 from strop.study.conduct import conduct
 from strop.study.definition import Preset, Scale, Study
-from strop.study.systems import Mined, System, Tuned
+from strop.study.negative_policies import Mined
+from strop.study.systems import System, Tuned
 from strop.study.workbench import Workbench
 from strop.training.batches import Batching
 

@@ -25,8 +25,9 @@ from strop.studies.when_finetuning_fails.points import POINTS
 from strop.studies.when_finetuning_fails.presets import AS_CODED, CORRECTED, ONE_KNOB
 from strop.study.contrasts import Contrast, Pair, around, judged
 from strop.study.definition import Preset, Scale, find
+from strop.study.negative_policies import Mined
 from strop.study.open_questions import Evidence
-from strop.study.systems import Mined, System, Tuned
+from strop.study.systems import System, Tuned
 from strop.study.workbench import Workbench
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ def test_there_is_one_point_for_each_doubt_in_order() -> None:
 def test_every_point_has_a_demonstration_and_a_test_it_names_exists() -> None:
     for point in POINTS:
         assert point.demonstrate is not None, point.id
-        assert point.doubt.endswith(".")
+        assert point.question.endswith(".")
         if point.test:
             path, _, name = point.test.partition("::")
             functions = {
@@ -227,14 +228,14 @@ def test_steps_of_the_printed_batch_would_speak_for_it(monkeypatch: pytest.Monke
 
 def test_printed_judgments_are_judged_queries() -> None:
     whole = collection("test", {"q1": {"d1": 1, "d2": 0}, "q2": {"d2": 1}})
-    shown = defects.queries_or_judgments(study_bench(material=SimpleNamespace(whole=whole)))
+    shown = defects.queries_or_judgments(study_bench(own=SimpleNamespace(whole=whole)))
     assert shown.tables[0].rows[-1] == ("c/test, here", "2", "3")
     assert shown.verdict == "shown"
     assert "the number of judged queries of MS MARCO dev, and of judgments of no split" in shown.sentence
     assert "59,273 judgments (1.07 per query)" in shown.sentence
     judgments = dict.fromkeys(map(str, range(defects.PRINTED_JUDGMENTS)), 1)
     many = SimpleNamespace(whole=collection("test", {"q1": judgments}))
-    assert defects.queries_or_judgments(study_bench(material=many)).verdict == "not shown", "a split has as many"
+    assert defects.queries_or_judgments(study_bench(own=many)).verdict == "not shown", "a split has as many"
 
 
 def test_overlap_counts_equal_queries_and_known_positives() -> None:
@@ -253,7 +254,7 @@ def test_shared_queries_speak_of_pre_training_on_the_paper_s_own_collection_alon
     train, test = collection("train", {"q1": {"d1": 1}}), collection("test", {query: {"d2": 1}})
     study = SimpleNamespace(own_documents=own_documents)
     shared = SimpleNamespace(train=train, test=test, whole=test)
-    evidence = defects.seen_before(SimpleNamespace(study=study, material=shared))  # type: ignore[arg-type]
+    evidence = defects.seen_before(SimpleNamespace(study=study, own=shared))  # type: ignore[arg-type]
     assert evidence.verdict == verdict
     assert f"has {int(query == 'Q1')} of the 1 test queries" in evidence.sentence
 
@@ -326,9 +327,9 @@ def estimated(low: float, high: float) -> dict[str, Any]:
     return {"negatives": 24, "positives_per_query": 1.0, "estimates": [estimate]}
 
 
-def study_bench(base: str = "", source: str = "", material: Any = None) -> Any:
+def study_bench(base: str = "", source: str = "", own: Any = None) -> Any:
     """A workbench of a study with this base."""
-    return SimpleNamespace(study=SimpleNamespace(base=base), source=source, material=material)
+    return SimpleNamespace(study=SimpleNamespace(base=base), source=source, own=own)
 
 
 def collection(

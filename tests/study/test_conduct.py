@@ -21,9 +21,10 @@ from strop.report.page import page
 from strop.retrieval import stages
 from strop.study.conduct import MEASURES, conduct
 from strop.study.definition import Preset, Study
-from strop.study.open_questions import Evidence, Point
-from strop.study.schedule import cells
-from strop.study.systems import Mined, Start, System, Tuned
+from strop.study.negative_policies import Mined
+from strop.study.open_questions import Evidence, OpenQuestion
+from strop.study.schedule import schedule
+from strop.study.systems import Start, System, Tuned
 from strop.study.workbench import Workbench
 from strop.training import stage as tuning
 
@@ -270,8 +271,8 @@ def test_a_point_is_not_demonstrated_while_a_seed_of_what_it_compares_is_missing
     def never(workbench: Workbench) -> Evidence:
         raise AssertionError("a demonstration would have trained past the budget")
 
-    point = Point("T1", "effect", "a doubt", never, needs=(("all", "full"),))
-    doubted, its_store = replace(study, points=(point,)), Store(tmp_path)
+    point = OpenQuestion("T1", "effect", "a doubt", never, needs=(("all", "full"),))
+    doubted, its_store = replace(study, questions=(point,)), Store(tmp_path)
     workbench = bench(doubted, its_store)
     preset = study.preset("all")
     for system in ("full", "lora"):
@@ -287,7 +288,7 @@ def test_a_budget_that_allows_nothing_is_said(study: Study, tmp_path: Path) -> N
 
 
 def test_cells_run_seed_by_seed_and_the_untuned_once(study: Study) -> None:
-    planned = [(c.preset.name, c.system, c.seed) for c in cells(study, study.scale("tiny"))]
+    planned = [(c.preset.name, c.system, c.seed) for c in schedule(study, study.scale("tiny"))]
     assert planned == [
         ("all", "bm25", 42),
         ("all", "base", 42),

@@ -8,7 +8,8 @@ from strop.records.errors import InputError
 from strop.retrieval.lexical import BM25
 from strop.study.claims import Claim
 from strop.study.definition import Preset, Study, find, studies
-from strop.study.systems import Mined, System, Tuned
+from strop.study.negative_policies import Mined
+from strop.study.systems import System, Tuned
 from strop.training.recipes import IN_BATCH_FULL, TRIPLET_FULL
 
 BASE = System("base", "base", None)

@@ -32,8 +32,9 @@ from strop.retrieval.rankings import read_candidates
 from strop.study.claims import Claim
 from strop.study.conduct import conduct
 from strop.study.definition import Preset, Study
-from strop.study.schedule import cells
-from strop.study.systems import Cleaned, Fused, Mined, Rates, Reranked, Start, System, Taught, Tuned, WithPositive
+from strop.study.negative_policies import Cleaned, Mined, Taught
+from strop.study.schedule import schedule
+from strop.study.systems import Fused, Rates, Reranked, Start, System, Tuned, WithPositive
 from strop.study.workbench import Workbench
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW
@@ -139,7 +140,7 @@ def test_stages_follow_each_other_by_name(bench: Workbench) -> None:
 
 
 def test_own_passages_are_a_positive_and_the_first_that_are_not_relevant(bench: Workbench) -> None:
-    qrels = bench.material.test.qrels
+    qrels = bench.own.test.qrels
     for query_id, ids in orders(ranked(bench, "own")).items():
         relevant = [d for d in ids if qrels[query_id].get(d, 0) > 0]
         found = [d for d in orders(ranked(bench, "bm25"))[query_id] if qrels[query_id].get(d, 0) <= 0][:3]
@@ -243,7 +244,7 @@ def test_a_study_of_rerankers_has_rows_of_all_but_the_stand_ins(bench: Workbench
     own = [(c["system"], c["against"]) for c in reranking["comparisons"] if c["collection"] == "small"]
     assert own == [("one", "bm25"), ("chain", "middle"), ("chain", "one"), ("middle", "both"), ("middle", "base")]
     assert [c["claim"]["id"] for c in done.claims] == ["small"]
-    planned = cells(bench.study, bench.scale)
+    planned = schedule(bench.study, bench.scale)
     seeded = {n for n in names if bench.study.presets[0].trained(n)} - {"stood_in"}
     assert len(planned) == len(names) + len(seeded), "what is random says no more at a second seed"
 

@@ -17,7 +17,7 @@ from strop.records.errors import InputError
 if TYPE_CHECKING:
     from strop.monitoring.logbook import Course
     from strop.study.checkpoints.comparison import Compared
-    from strop.study.open_questions import Evidence, Point
+    from strop.study.open_questions import Evidence, OpenQuestion
     from strop.study.planning import Plan
     from strop.study.workbench import Workbench
 
@@ -91,13 +91,13 @@ def study_show(
     progress: Progress = silent,
     others: Sequence[str] = (),
     candidates: Sequence[str] = (),
-) -> tuple[Point, Evidence | None]:
+) -> tuple[OpenQuestion, Evidence | None]:
     """An open question about a paper, and the evidence of its demonstration here (None: a test is the demonstration).
 
     Trains the systems that it compares, unless that was done before.
     """
     bench = _workbench(name, scale, collection, progress, others, candidates)
-    chosen = bench.study.point(point)
+    chosen = bench.study.question(point)
     return chosen, chosen.demonstrate(bench) if chosen.demonstrate else None
 
 
@@ -238,12 +238,12 @@ def study_show_command(
     """Demonstrate one open question about a paper."""
     from strop.commands.study_tables import evidence, points_table
     from strop.commands.terminal import progress
-    from strop.study.definition import find, studies, with_point
+    from strop.study.definition import find, studies, with_question
 
     if point == "all":
-        points_table([p for study in ([name] if name else studies()) for p in find(study).points])
+        points_table([p for study in ([name] if name else studies()) for p in find(study).questions])
     else:
-        evidence(*study_show(name or with_point(point), point, scale, on, progress, test or (), candidates or ()))
+        evidence(*study_show(name or with_question(point), point, scale, on, progress, test or (), candidates or ()))
 
 
 @study.command("checkpoints")

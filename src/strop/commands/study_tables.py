@@ -17,7 +17,7 @@ from strop.report.reranking import section as reranking_section
 from strop.report.summary import summarise
 from strop.report.verdict import findings, lead
 from strop.study.checkpoints.comparison import Compared
-from strop.study.open_questions import Evidence, Point
+from strop.study.open_questions import Evidence, OpenQuestion
 from strop.study.planning import Plan
 
 _PREDICTED = ("spearman", "r2_family", "r2_collection", "auc_family", "p_holm")
@@ -117,15 +117,15 @@ def plan_table(plan: Plan) -> None:
     )
 
 
-def points_table(points: Sequence[Point]) -> None:
+def points_table(points: Sequence[OpenQuestion]) -> None:
     for point in points:
         shown = f"strop study show {point.id}" if point.demonstrate else point.test
-        console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.doubt)}\n    {escape(shown)}")
+        console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.question)}\n    {escape(shown)}")
 
 
-def evidence(point: Point, seen: Evidence | None) -> None:
+def evidence(point: OpenQuestion, seen: Evidence | None) -> None:
     """Print an open question, then the evidence of its demonstration."""
-    console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.doubt)}")
+    console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.question)}")
     if seen is None:
         console.print(f"shown by a test: {escape(point.test)}")
         return

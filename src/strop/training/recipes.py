@@ -57,6 +57,11 @@ class Recipe:
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}", remedy="Give a rate from 0 to below 1")
 
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether it trains a cross-encoder, which reads a query and a document together."""
+        return isinstance(self.scoring, Joint)
+
 
 #: A triplet loss on Euclidean distances, not squared, of vectors before the Normalize module, at sentence-transformers'
 #: default margin of 5: as the code of "When Fine-Tuning Fails" (arXiv 2506.18535) ran.

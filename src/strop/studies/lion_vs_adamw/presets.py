@@ -25,20 +25,8 @@ from strop.retrieval.lexical import BM25
 from strop.retrieval.windows import Windows
 from strop.studies.knobs import knob
 from strop.study.definition import Preset
-from strop.study.systems import (
-    Cleaned,
-    Fused,
-    Mined,
-    Negatives,
-    Provided,
-    Rates,
-    Reranked,
-    Start,
-    System,
-    Taught,
-    Tuned,
-    WithPositive,
-)
+from strop.study.negative_policies import Cleaned, Mined, Negatives, Provided, Taught
+from strop.study.systems import Fused, Rates, Reranked, Start, System, Tuned, WithPositive
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, Chained, Constant, Cosine, Lion, Schedule, WarmupLinear
 from strop.training.recipes import Recipe

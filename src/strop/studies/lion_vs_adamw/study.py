@@ -33,7 +33,7 @@ from strop.studies.lion_vs_adamw.presets import (
 from strop.studies.lion_vs_adamw.published import find, listed, public
 from strop.studies.lion_vs_adamw.published import rows as printed_rows
 from strop.study.claims import Claim
-from strop.study.definition import ELSEWHERE, Study
+from strop.study.definition import OUT_OF_DOMAIN, Study
 
 PAPER = "arXiv 2506.18297"
 _STAND_INS = {
@@ -96,7 +96,7 @@ def _effects() -> tuple[Claim, ...]:
         for epoch in (EPOCHS, *range(1, EPOCHS)):  # the whole training first
             lion, adamw = (rows[epoch - 1].written["ndcg10"] for rows in (ours, theirs))
             above = lion > adamw
-            for place in ("in domain", ELSEWHERE):
+            for place in ("in domain", OUT_OF_DOMAIN):
                 claims.append(
                     effect(
                         id=f"{name}, Lion against AdamW after epoch {epoch}, {place}",
@@ -141,7 +141,7 @@ STUDY = Study(
     claims=_effects(),
     published={},
     published_loss={},
-    points=POINTS,
+    questions=POINTS,
     choices=choices(
         (
             "pairs",
@@ -180,7 +180,7 @@ STUDY = Study(
     ),
     tables={"main": _table()},
     own_documents=8_841_823,
-    seen={
+    exposure={
         "nq_small": "seen: Natural Questions",
         "msmarco_dl": "seen: MS MARCO",
         "docstrings": "code search seen, not these",

@@ -193,8 +193,8 @@ def two_aggregations(bench: object) -> Evidence:
         f"The printed reductions of {REDUCTION['FT']} % (FT) and {REDUCTION['LoRA']} % (LoRA), said to be averaged "
         f"rates, are ratios of means ({by_means['FT']:.1f} and {by_means['LoRA']:.1f}); the averaged rates are "
         f"{by_ratios['FT']:.1f} and {by_ratios['LoRA']:.1f}. Table 4 does average rates, over the old value: "
-        f"{fits['mean_of_ratios']} of its {len(table_four)} figures come out to 0.1 so, {fits['ratio_of_means']} as ratios "
-        f"of means.",
+        f"{fits['mean_of_ratios']} of its {len(table_four)} figures come out to 0.1 so, {fits['ratio_of_means']} as "
+        f"ratios of means.",
         (table,),
     )
 

@@ -20,7 +20,8 @@ from strop.negatives.from_run import RankWindow
 from strop.retrieval.lexical import BM25
 from strop.studies.knobs import knob
 from strop.study.definition import Preset
-from strop.study.systems import Cleaned, Mined, Negatives, Provided, Rates, SelfMined, Start, System, Tuned, Union
+from strop.study.negative_policies import Cleaned, Mined, Negatives, Provided, SelfMined, Union
+from strop.study.systems import Rates, Start, System, Tuned
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, WarmupLinear
 from strop.training.recipes import Recipe

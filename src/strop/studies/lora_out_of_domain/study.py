@@ -25,7 +25,7 @@ from strop.studies.lora_out_of_domain.points import POINTS
 from strop.studies.lora_out_of_domain.presets import ARCHITECTURES, AS_CODED, AS_WRITTEN, BASES, CORRECTED, ONE_KNOB
 from strop.studies.lora_out_of_domain.published import rows, tables
 from strop.study.claims import Claim
-from strop.study.definition import ELSEWHERE, Study
+from strop.study.definition import OUT_OF_DOMAIN, Study
 
 PAPER = "arXiv 2311.09765"
 #: The test sets of the paper by ir_datasets id: the in-domain one first.
@@ -110,7 +110,7 @@ def _effects(name: str, system: str, against: str) -> tuple[Claim, Claim]:
         measure="nDCG@10",
     )
     places: tuple[tuple[str, Literal["above", "below"], str, float | None, float | None], ...] = (
-        (ELSEWHERE, "above", "higher", ours, theirs),
+        (OUT_OF_DOMAIN, "above", "higher", ours, theirs),
         ("in domain", "below", "lower", ours_within, theirs_within),
     )
     above, below = (
@@ -156,7 +156,7 @@ STUDY = Study(
     claims=CLAIMS,
     published={},
     published_loss={},
-    points=POINTS,
+    questions=POINTS,
     choices=choices(
         (
             "encoder, symmetric",
@@ -198,7 +198,7 @@ STUDY = Study(
     ),
     tables=tables(),
     own_documents=8_841_823,
-    seen={
+    exposure={
         "nq_small": "seen: Natural Questions",
         "nq": "seen: Natural Questions",
         "msmarco-passage": "seen: MS MARCO",

@@ -90,7 +90,7 @@ def batch_and_warmup(bench: Workbench) -> Evidence:
 
 def queries_or_judgments(bench: Workbench) -> Evidence:
     """T15. Shown where the printed number of judgments is some split's judged queries, and no split's judgments."""
-    whole = bench.material.whole
+    whole = bench.own.whole
     ours = (len(whole.qrels), sum(map(len, whole.qrels.values())))
     counts = {f"MS MARCO {name}": pair for name, pair in MARCO.items()} | {f"{whole.name}/{whole.split}, here": ours}
     of_queries, of_judgments = ([name for name, pair in counts.items() if pair[i] == PRINTED_JUDGMENTS] for i in (0, 1))
@@ -127,9 +127,9 @@ def seen_before(bench: Workbench) -> Evidence:
 
     Relevant documents are not counted for the verdict: panels keep those of test queries out of training.
     """
-    same, queries, known, relevant = overlap(bench.material.train, bench.material.test)
+    same, queries, known, relevant = overlap(bench.own.train, bench.own.test)
     verdict: Verdict = "not resolved"
-    if len(bench.material.whole.documents) == bench.study.own_documents:
+    if len(bench.own.whole.documents) == bench.study.own_documents:
         verdict = "not shown" if same else "shown"
     return Evidence(
         verdict,

@@ -27,8 +27,9 @@ from strop.studies.when_finetuning_fails import clocks, umap
 from strop.studies.when_finetuning_fails.effects import OWN_RANK, TUNED, base_similarity
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK
 from strop.study.mining import ESTIMATORS, calibrations
+from strop.study.negative_policies import Mined
 from strop.study.open_questions import Evidence, Grid, Verdict
-from strop.study.systems import Mined, Tuned
+from strop.study.systems import Tuned
 from strop.study.workbench import Workbench
 from strop.training import step
 
@@ -75,7 +76,7 @@ def adapter_size(bench: Workbench) -> Evidence:
 
 def slower_adapters(bench: Workbench) -> Evidence:
     """T2. Its evidence carries the clocks of T3 and T4 too."""
-    test = bench.material.test
+    test = bench.own.test
     where = (bench.study.name, "as_coded", bench.scale.seeds[0], test.name, test.split)
     return replace(clocks.chunks_not_adapter(_timings(bench)), rows=tuple(latency.rows(_timings(bench), *where)))
 
@@ -166,7 +167,7 @@ def false_negatives(bench: Workbench) -> Evidence:
 
 def pictures(bench: Workbench) -> Evidence:
     """T18. The figure's fits, other seeds, unit vectors and one joint fit, of the base and the four tuned models."""
-    preset, test, measure = bench.study.preset("as_coded"), bench.material.test, bench.study.primary_measure
+    preset, test, measure = bench.study.preset("as_coded"), bench.own.test, bench.study.primary_measure
     pairs = [(q, next((d for d, r in judged.items() if r > 0), "")) for q, judged in test.qrels.items()]
     pairs = [(q, d) for q, d in pairs if d in test.documents][:PAIRS]
     queries = [test.queries[q].text for q, _ in pairs]
@@ -183,14 +184,14 @@ def pictures(bench: Workbench) -> Evidence:
 @lru_cache(maxsize=1)
 def _timings(bench: Workbench) -> list[latency.Timing]:
     """Timed once for T2, T3 and T4."""
-    base, documents = bench.material.base, Contents(bench.material.test.documents)
+    base, documents = bench.base, Contents(bench.own.test.documents)
     vectors = stages.Vectors.load(stages.encode_texts(bench.store, base, documents, "document", bench.progress))
     enough = vectors.matrix[: clocks.LORA_CHUNKS * latency.DEPTH]
     return clocks.clocks(base.path, _queries(bench), enough, REPEATS, bench.progress)
 
 
 def _queries(bench: Workbench) -> list[str]:
-    return [q.text for q in bench.material.test.queries.values()][:TIMED_QUERIES]
+    return [q.text for q in bench.own.test.queries.values()][:TIMED_QUERIES]
 
 
 def _targeted(module: str, targets: tuple[str, ...]) -> bool:

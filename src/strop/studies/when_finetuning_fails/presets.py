@@ -16,7 +16,8 @@ from strop.negatives.sampled import Uniform
 from strop.retrieval.lexical import BM25
 from strop.studies.knobs import knob
 from strop.study.definition import Preset
-from strop.study.systems import Mined, Provided, Rates, System, Tuned
+from strop.study.negative_policies import Mined, Provided
+from strop.study.systems import Rates, System, Tuned
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, WarmupLinear
 from strop.training.recipes import TRIPLET_FULL, TRIPLET_LORA, Recipe

@@ -150,7 +150,7 @@ STUDY = Study(
         ("corrected", "in_batch"),
         ("corrected", "lora_random"),
     ),
-    points=POINTS,
+    questions=POINTS,
     choices=choices(
         ("distance", "squared Euclidean (eq. 4.7)", "Euclidean", "cosine"),
         ("vectors in the loss", "the model's own, normalised", "before normalisation", "normalised, as at test time"),
