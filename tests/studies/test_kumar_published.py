@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from strop.records.documents import Document
-from strop.studies.lion_vs_adamw import arithmetic, published, scripts
+from strop.studies.lion_vs_adamw import arithmetic, effects, published, scripts
 from strop.studies.lion_vs_adamw.published import MEASURES, Row, find, rows
 from strop.studies.updates import implied_batches
 from strop.study.open_questions import Evidence
@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("one_thread")
 DEMONSTRATIONS: dict[str, Callable[[Any], Evidence]] = {
     "O1": arithmetic.memory_not_use,
-    "O2": scripts.own_passages,
+    "O2": effects.own_passages,
     "O3": arithmetic.grade_one,
     "O4": arithmetic.main_table_and_evaluation,
-    "O5": scripts.unequal_rates,
+    "O5": effects.unequal_rates,
     "O6": scripts.scheduler_of_another,
     "O7": scripts.cut_cosine,
     "O8": scripts.batches,
@@ -34,7 +34,7 @@ DEMONSTRATIONS: dict[str, Callable[[Any], Evidence]] = {
     "O10": arithmetic.best_of_eighteen,
     "O11": arithmetic.cut_not_rounded,
     "O12": arithmetic.missing_references,
-    "O13": scripts.size_not_length,
+    "O13": effects.size_not_length,
     "O14": scripts.split_by_rows,
 }
 
@@ -49,7 +49,7 @@ def cells(evidence: Evidence, name: str) -> tuple[str, ...]:
 
 def with_rows(monkeypatch: pytest.MonkeyPatch, change: Callable[[Row], Row]) -> None:
     """The tables as if other figures had been printed."""
-    as_if(monkeypatch, (published, arithmetic, scripts), change)
+    as_if(monkeypatch, (published, arithmetic, effects), change)
 
 
 @pytest.mark.parametrize("point", DEMONSTRATIONS)
@@ -80,10 +80,10 @@ FIGURES: dict[str, Callable[[Row], Row]] = {
 SPARED = {"MiniLM": published.Memory(30.0, 29.9, 30.0, 30.0, 0.33), "GTE": published.Memory(70.0, 68.0, 0, 0, 2.86)}
 CONSTANTS: dict[str, tuple[object, str, Any]] = {
     "O1": (arithmetic, "memory", lambda: SPARED),
-    "O5": (scripts, "RATES", dict.fromkeys(scripts.RATES, 2e-5)),
+    "O5": (effects, "RECORDED", dict.fromkeys(effects.RECORDED, 2e-5)),
     "O6": (scripts, "reported_and_run", lambda *_: (2e-5, 2e-5)),
     "O7": (scripts, "REAL", scripts.HORIZON),
-    "O13": (scripts, "SIZES", {"MiniLM": 400e6, "GTE": 305e6, "ModernBERT": 149e6}),
+    "O13": (effects, "SIZES", {"MiniLM": 400e6, "GTE": 305e6, "ModernBERT": 149e6}),
     "O14": (scripts, "HELD_OUT", scripts.PAIRS // 2),
 }
 
@@ -132,8 +132,8 @@ def test_a_random_order_of_ten_passages_has_the_mean_of_its_reciprocal_ranks() -
     for candidates in (4, 10, 50):
         ranks = rng.integers(1, candidates + 1, 200_000)
         simulated = np.where(ranks <= 10, 1 / ranks, 0).mean()
-        assert scripts.random_order(candidates) == pytest.approx(simulated, abs=3e-3)
-    assert scripts.random_order(10) == pytest.approx(0.2929, abs=1e-4)
+        assert effects.random_order(candidates) == pytest.approx(simulated, abs=3e-3)
+    assert effects.random_order(10) == pytest.approx(0.2929, abs=1e-4)
 
 
 def test_more_was_retrieved_and_relevant_than_there_is_at_grade_two() -> None:
@@ -160,8 +160,8 @@ def test_42_cells_differ_and_the_evaluation_fits_the_appendix_where_the_main_tab
 
 def test_a_step_of_lion_is_the_rate_and_one_of_adamw_what_its_moments_of_noise_give() -> None:
     """O5. Of white noise the first moment keeps (1 - b) / (1 + b) of the variance, the second nearly all."""
-    assert scripts.step_length(scripts.Lion, 40, 200) == pytest.approx(1.0)
-    assert scripts.step_length(scripts.AdamW) == pytest.approx((0.1 / 1.9) ** 0.5, rel=0.05)
+    assert effects.step_length(effects.Lion, 40, 200) == pytest.approx(1.0)
+    assert effects.step_length(effects.AdamW) == pytest.approx((0.1 / 1.9) ** 0.5, rel=0.05)
     assert [cells(shown("O5"), m)[4] for m in published.MODELS] == ["1.0", "1.0", "0.1"]
 
 
@@ -236,7 +236,7 @@ def test_lengths_are_of_the_collection_here_where_there_is_one() -> None:
     assert "4.5 and 9.2 times" in shown("O13").sentence
     documents = {str(n): Document(str(n), "w " * n) for n in (10, 20, 500)}
     bench = SimpleNamespace(own=SimpleNamespace(whole=SimpleNamespace(name="small", documents=documents)))
-    assert "small here has 20 words in the median" in scripts.size_not_length(bench).sentence
+    assert "small here has 20 words in the median" in effects.size_not_length(bench).sentence
 
 
 def test_nearly_every_row_held_out_by_chance_has_its_query_in_training() -> None:

@@ -1,4 +1,4 @@
-"""Open questions about settings, schedules and splits, from what the runs recorded (O2, O5 to O9, O13, O14).
+"""Open questions about settings, schedules and splits, from what the runs recorded (O6 to O9, O14).
 
 What is quoted of the paper and its code stands in the constants below; each verdict is computed from these and from
 the printed tables.
@@ -7,8 +7,6 @@ the printed tables.
 from __future__ import annotations
 
 import math
-import statistics
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,17 +14,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from strop.records import formats
-from strop.studies.lion_vs_adamw.arithmetic import SIZES
-from strop.studies.lion_vs_adamw.published import MODELS, find, public, rows
+from strop.studies.lion_vs_adamw.published import MODELS, find
 from strop.studies.updates import implied_batches
 from strop.study.open_questions import Evidence, Grid
 from strop.training.optimizers import AdamW, Chained, Cosine, Lion, WarmupLinear
 
-#: Recorded learning rates: ModernBERT's from its plot, the others' printed.
-RATES = {
-    ("MiniLM", "AdamW"): 2e-5, ("MiniLM", "Lion"): 2e-5, ("GTE", "AdamW"): 2e-5, ("GTE", "Lion"): 2e-5,
-    ("ModernBERT", "AdamW"): 2e-5, ("ModernBERT", "Lion"): 2e-6,
-}  # fmt: skip
 #: Pairs made of 1,000,000 triplets, one of each label; those that are held out by row; what is left to train on.
 PAIRS, HELD_OUT = 2_000_000, 10_000
 TRAINED = PAIRS - HELD_OUT
@@ -35,74 +27,6 @@ EPOCHS = 3
 PRINTED_BATCH, HORIZON, REAL = 64, 93_750, 31_092
 #: Where the plotted curves end, about, for every model.
 PLOTTED = 28_000
-#: Passages that MS MARCO v1.1 gives a query at most, and those a first stage gives.
-OWN, FIRST_STAGE = 10, 1_000
-#: Decays as both optimisers were given them.
-_DECAY = 0.01
-
-
-def own_passages(bench: object) -> Evidence:
-    """O2. Shown where the printed MRR@10 is above what any public model reaches over a first stage's candidates."""
-    chance = {n: random_order(n) for n in (8, OWN, 100, FIRST_STAGE)}
-    best = max(row.written["mrr10"] for row in rows())
-    most = max(mrr for _, mrr in public().values())
-    table = Grid(
-        "RR@10 of a random order, one relevant",
-        ("candidates", "RR@10"),
-        tuple((f"{n:,}", formats.fixed(value, 4)) for n, value in chance.items()),
-    )
-    return Evidence(
-        "shown" if best > most else "not shown",
-        f"Among a query's own {OWN} passages with one relevant, a random order already has RR@10 {chance[OWN]:.3f}; "
-        f"among {FIRST_STAGE:,} of a first stage {chance[FIRST_STAGE]:.4f}. The printed {best:.4f} is of the former, "
-        f"and no figure of the latter stands beside it; public cross-encoders have at most {most:.4f} "
-        f"there. One model over both candidate sets would show the difference.",
-        (table,),
-    )
-
-
-def random_order(candidates: int) -> float:
-    """The mean RR@10 of a random order of so many candidates of which one is relevant."""
-    return sum(1 / rank for rank in range(1, min(10, candidates) + 1)) / candidates
-
-
-def unequal_rates(bench: object) -> Evidence:
-    """O5. The rates as recorded, and how far a step goes at each: our optimisers on gradients of pure noise."""
-    times = step_length(Lion) / step_length(AdamW)
-    ratio = {m: RATES[m, "AdamW"] / RATES[m, "Lion"] for m in MODELS}
-    lengths = {m: times / ratio[m] for m in MODELS}
-    table = Grid(
-        "Recorded rates",
-        ("model", "AdamW", "Lion", "a step of Lion to one of AdamW", "decay of Lion to AdamW's"),
-        tuple(
-            (m, f"{RATES[m, 'AdamW']:g}", f"{RATES[m, 'Lion']:g}", formats.fixed(lengths[m], 2),
-             formats.fixed(1 / ratio[m], 1))
-            for m in MODELS
-        ),
-    )  # fmt: skip
-    return Evidence(
-        "shown" if len(set(ratio.values())) > 1 else "not shown",
-        f"ModernBERT's Lion ran at a {ratio['ModernBERT']:.0f}th of AdamW's learning rate, the other two models' at "
-        f"the same rate. On gradients of noise a step of Lion is {times:.1f} times one of AdamW at an equal rate, so "
-        f"its steps were {lengths['MiniLM']:.1f} times as long for MiniLM and GTE and {lengths['ModernBERT']:.2f} "
-        f"times for ModernBERT, with a weight decay of {_DECAY} everywhere, where Lion's authors advise 3 to 10 times "
-        f"less rate and as much more decay. These runs cannot tell the optimiser from the rate.",
-        (table,),
-    )
-
-
-def step_length(optimizer_type: type[AdamW] | type[Lion], updates: int = 200, numbers: int = 2_000) -> float:
-    """How far a number moves in an update, root mean square and in learning rates, when gradients are only noise."""
-    rng = np.random.default_rng(0)
-    weight = nn.Parameter(torch.zeros(numbers, 1, dtype=torch.float64))
-    optimizer = optimizer_type(learning_rate=1.0, weight_decay=0.0).build([("weight", weight)])
-    moved = []
-    for _ in range(updates):
-        before = weight.detach().clone()
-        weight.grad = torch.from_numpy(rng.normal(size=(numbers, 1)))
-        optimizer.step()
-        moved.append(float((weight.detach() - before).square().mean()))
-    return math.sqrt(statistics.mean(moved[updates // 2 :]))
 
 
 def reported_and_run(bound: Optimizer, stepping: Optimizer, updates: int) -> tuple[float, float]:
@@ -246,34 +170,6 @@ def curves_of_other_runs(bench: object) -> Evidence:
             [f"All plotted curves end near update {PLOTTED:,}, which is {fits or 'where no run ended'}", *remarks]
         )
         + ".",
-        (table,),
-    )
-
-
-def size_not_length(bench: Any) -> Evidence:
-    """O13. The models that take long texts are the larger ones, and the texts are short."""
-    least = min(SIZES.values())
-    limits = {"MiniLM": 512, "GTE": 8_192, "ModernBERT": 8_192}
-    here = ""
-    if bench is not None:
-        whole = bench.own.whole
-        words = [len(d.contents.split()) for d in whole.documents.values()]
-        here = (
-            f" A passage of {whole.name} here has {statistics.median(words):.0f} words in the median, and "
-            f"{formats.percent(sum(n > 400 for n in words) / len(words), 2)} have more than 400."
-        )
-    table = Grid(
-        "Models",
-        ("model", "parameters, millions", "to the smallest", "most tokens"),
-        tuple(
-            (name, f"{size / 1e6:.0f}", formats.fixed(size / least, 1), f"{limits[name]:,}")
-            for name, size in SIZES.items()
-        ),
-    )
-    return Evidence(
-        "shown" if all(SIZES[name] > least for name, limit in limits.items() if limit > 512) else "not shown",
-        f"The two models of long context are {SIZES['ModernBERT'] / least:.1f} and {SIZES['GTE'] / least:.1f} times as "
-        f"large as the one without, and no model was run at two lengths: size and length cannot be told apart.{here}",
         (table,),
     )
 
