@@ -17,7 +17,7 @@ from transformers import BertConfig, BertModel
 
 from strop.models.adapters import LoRA
 from strop.studies.lora_out_of_domain import arithmetic, memory, published, scripts
-from strop.studies.lora_out_of_domain.published import Row, check_on_load, find, reference, rows, tuning_pairs
+from strop.studies.lora_out_of_domain.published import Row, check_on_load, find, rows, tuning_pairs
 from strop.studies.updates import updates
 from strop.study.open_questions import Evidence
 
@@ -157,7 +157,7 @@ def test_each_lora_row_is_paired_with_the_ft_row_of_its_setting() -> None:
     assert all(a.setting == b.setting and (a.tuning, b.tuning) == ("LoRA", "FT") for a, b in pairs)
 
 
-def test_suspect_figures_are_flagged_on_loading_and_kept_out_of_references() -> None:
+def test_suspect_figures_are_flagged_on_loading_and_their_rows_marked() -> None:
     flagged = {(s.row.label, s.cells[-1]) for s in check_on_load()}
     assert flagged == {
         ("MS asym bert-large none B FT", "in_domain"),
@@ -165,11 +165,8 @@ def test_suspect_figures_are_flagged_on_loading_and_kept_out_of_references() -> 
         ("NQ sym bert-base none B LoRA", "ood_avg"),
         ("NQ asym bert-large dpr B FT", "ood_avg"),
     }
-    whole = find(6, "FT", base="roberta-large", neg="hard")
-    assert reference(whole) == {"in_domain": 35.9}
-    wrong = find(15, "FT", base="bert-large", neg="dpr")
-    assert set(reference(wrong)) == {*wrong.cells, "in_domain"}
-    assert reference(rows()[0]) == {**rows()[0].cells, "ood_avg": 37.4, "in_domain": 31.1}
+    marked = [label for table in published.tables().values() for label in table if label.endswith("(suspect)")]
+    assert {label.removesuffix(" (suspect)") for label in marked} == {label for label, _ in flagged}
 
 
 def test_a_changed_figure_is_flagged_and_a_mended_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,7 +119,7 @@ def batches(bench: object) -> Evidence:
     )
     return Evidence(
         "shown" if len(sizes) > 1 and PRINTED_BATCH not in sizes else "not shown",
-        f"{TRAINED:,} pairs an epoch and the numbers of the checkpoints leave one batch each: "
+        f"{TRAINED:,} pairs per epoch and the numbers of the checkpoints leave one batch each: "
         + ", ".join(f"{fits[0][0]} for {name}" for name, (_, fits) in trainings.items() if fits)
         + f", {printed}."
         + (f" Only {' and '.join(ragged)}'s epochs leave out the ragged last batch." if ragged else "")

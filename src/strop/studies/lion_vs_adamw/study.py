@@ -18,7 +18,6 @@ from functools import partial
 from strop.models.random_weights import RandomWeights
 from strop.studies import scales
 from strop.studies.choices import choices
-from strop.studies.lion_vs_adamw.points import POINTS
 from strop.studies.lion_vs_adamw.presets import (
     AS_CODED,
     AS_WRITTEN,
@@ -32,6 +31,7 @@ from strop.studies.lion_vs_adamw.presets import (
 )
 from strop.studies.lion_vs_adamw.published import find, listed, public
 from strop.studies.lion_vs_adamw.published import rows as printed_rows
+from strop.studies.lion_vs_adamw.questions import QUESTIONS
 from strop.study.claims import Claim
 from strop.study.definition import OUT_OF_DOMAIN, Study
 
@@ -141,7 +141,7 @@ STUDY = Study(
     claims=_effects(),
     published={},
     published_loss={},
-    questions=POINTS,
+    questions=QUESTIONS,
     choices=choices(
         (
             "pairs",

@@ -57,8 +57,8 @@ def whole_number_row(bench: object) -> Evidence:
         f"{here} of the {size} out-of-domain differences between RoBERTa-large FT with and without negatives are whole "
         f"numbers, {sum(gap == 0 for gap in gaps.values())} of them 0. Of {len(others):,} other pairs of rows "
         f"{repeated} is one row printed twice, and the other {len(counts):,} have at most {max(counts)} such "
-        f"differences, {sum(counts) / len(counts):.1f} on average: chance would give a tenth of them. The row is left "
-        f"out of the references.",
+        f"differences, {sum(counts) / len(counts):.1f} on average: chance would give a tenth of them. The row is "
+        f"marked in the tables.",
         (table,),
     )
 
@@ -135,7 +135,7 @@ def averages(bench: object) -> Evidence:
         "shown" if wrong else "not shown",
         f"{total - len(wrong)} of {total} printed averages are their cells' to one decimal; "
         + "; ".join(f"{s.row.label} (table {_tables(s.row)}): {s.why}" for s in wrong)
-        + f". {len({s.row.label for s in flagged})} systems have a suspect figure, which no reference uses. Table 15 "
+        + f". {len({s.row.label for s in flagged})} systems have a suspect figure and are marked so. Table 15 "
         f"leaves one in-domain cell blank that tables 12 to 14 print as {blank.in_domain}.",
         (table,),
     )

@@ -21,9 +21,9 @@ from typing import Literal
 
 from strop.studies import scales
 from strop.studies.choices import choices
-from strop.studies.lora_out_of_domain.points import POINTS
 from strop.studies.lora_out_of_domain.presets import ARCHITECTURES, AS_CODED, AS_WRITTEN, BASES, CORRECTED, ONE_KNOB
 from strop.studies.lora_out_of_domain.published import rows, tables
+from strop.studies.lora_out_of_domain.questions import QUESTIONS
 from strop.study.claims import Claim
 from strop.study.definition import OUT_OF_DOMAIN, Study
 
@@ -156,7 +156,7 @@ STUDY = Study(
     claims=CLAIMS,
     published={},
     published_loss={},
-    questions=POINTS,
+    questions=QUESTIONS,
     choices=choices(
         (
             "encoder, symmetric",

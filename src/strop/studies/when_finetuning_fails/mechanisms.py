@@ -1,4 +1,4 @@
-"""Doubts about how something works: parameters, clocks, the one fixed rank, false negatives, pictures."""
+"""Open questions about how something works: parameters, clocks, the one fixed rank, false negatives, pictures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TARGETS = {
 TIMED_QUERIES, REPEATS = 200, 5
 #: Figure 5.1 shows 1,000 queries and their positives.
 PAIRS = 1_000
-#: Fewer false negatives than this would not be worth a doubt.
+#: A share of false negatives below this would not matter.
 NEGLIGIBLE = 0.01
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from strop.studies import scales
 from strop.studies.choices import choices
 from strop.studies.figures import lines
-from strop.studies.when_finetuning_fails.points import POINTS
 from strop.studies.when_finetuning_fails.presets import AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
+from strop.studies.when_finetuning_fails.questions import QUESTIONS
 from strop.study.claims import Claim
 from strop.study.definition import Study
 
@@ -150,7 +150,7 @@ STUDY = Study(
         ("corrected", "in_batch"),
         ("corrected", "lora_random"),
     ),
-    questions=POINTS,
+    questions=QUESTIONS,
     choices=choices(
         ("distance", "squared Euclidean (eq. 4.7)", "Euclidean", "cosine"),
         ("vectors in the loss", "the model's own, normalised", "before normalisation", "normalised, as at test time"),

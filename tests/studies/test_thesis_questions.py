@@ -21,8 +21,8 @@ from strop.records.runs import Run
 from strop.retrieval.stages import Vectors
 from strop.studies.updates import updates
 from strop.studies.when_finetuning_fails import defects, effects, mechanisms
-from strop.studies.when_finetuning_fails.points import POINTS
 from strop.studies.when_finetuning_fails.presets import AS_CODED, CORRECTED, ONE_KNOB
+from strop.studies.when_finetuning_fails.questions import QUESTIONS
 from strop.study.contrasts import Contrast, Pair, around, judged
 from strop.study.definition import Preset, Scale, find
 from strop.study.negative_policies import Mined
@@ -51,11 +51,11 @@ def seen(expect: Any, centre: Any = CENTRE, **variants: Any) -> Evidence:
 
 
 def test_there_is_one_point_for_each_doubt_in_order() -> None:
-    assert [point.id for point in POINTS] == [f"T{i}" for i in range(1, 24)]
+    assert [point.id for point in QUESTIONS] == [f"T{i}" for i in range(1, 24)]
 
 
 def test_every_point_has_a_demonstration_and_a_test_it_names_exists() -> None:
-    for point in POINTS:
+    for point in QUESTIONS:
         assert point.demonstrate is not None, point.id
         assert point.question.endswith(".")
         if point.test:
@@ -65,11 +65,11 @@ def test_every_point_has_a_demonstration_and_a_test_it_names_exists() -> None:
             }
             assert name in functions, point.test
     cheap = {"T9", "T12", "T15", "T17", "T20", "T21", "T22"}
-    assert cheap <= {point.id for point in POINTS if point.test}
+    assert cheap <= {point.id for point in QUESTIONS if point.test}
 
 
 def test_what_a_point_needs_is_a_system_of_that_preset() -> None:
-    for point in POINTS:
+    for point in QUESTIONS:
         for preset, system in point.needs:
             assert PRESETS[preset].system(system), point.id
 
