@@ -304,7 +304,7 @@ def test_a_reranker_is_made_trained_and_put_to_work(strop: Strop, folder: Path) 
     assert strop("rerank", "pairs/bm25.trec", "pairs/out.trec", *given) == 0
     assert strop.out.startswith("pairs/out.trec: 40 pairs of ")
     assert strop("rerank", "pairs/bm25.trec", "pairs/cut.trec", *given, "--windows", "max", "--max-length", 999) == 2
-    assert "max_length 999 exceeds the model's 64 positions" in " ".join(strop.err.split())
+    assert "a length of 999 exceeds the model's 64 positions" in " ".join(strop.err.split())
     assert strop("rerank", "pairs/bm25.trec", "pairs/cut.trec", *given, "--windows", "max", "--max-length", 12) == 0
     first, second = read_run(folder / "pairs/bm25.trec"), read_run(folder / "pairs/out.trec")
     for query_id, ranking in first.items():

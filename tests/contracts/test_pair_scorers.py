@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+from room_members import classes
 from sentence_transformers import CrossEncoder
 from tiny_models import sentences
 from tiny_rerankers import KINDS, TARGETS, plain, reranker
@@ -39,6 +40,10 @@ def scores(scorer: PairScorer, pairs: list[tuple[str, str]]) -> Tensor:
 
 
 ALL = [(q, d) for q in QUERIES for d in DOCUMENTS]
+
+
+def test_every_pair_scorer_of_the_room_is_held_to_this_contract() -> None:
+    assert classes("models", "tokenize", "pair", "score") == {type(reranker(kind)) for kind in KINDS}
 
 
 @every_kind
@@ -235,7 +240,7 @@ def test_a_head_of_several_labels_or_gte_s_own_code_or_a_length_beyond_the_model
     for call in (Reranker.load, lambda folder: Reranker.from_base(folder, 0)):
         with pytest.raises(InputError, match="type is 'new', which needs code from its hub"):
             call(tmp_path / "new")
-    with pytest.raises(InputError, match="max_length 65 exceeds the model's 64 positions"):
+    with pytest.raises(InputError, match="a length of 65 exceeds the model's 64 positions"):
         reranker(max_length=65)
     with pytest.raises(InputError, match="max_length 4 leaves no room beside 3 special tokens"):
         reranker(max_length=4)

@@ -131,7 +131,7 @@ def leaves_the_prompt_out() -> SentenceTransformer:
         (bag_of_words, None, "starts with BoW, not with a transformer"),
         (lambda: tiny_similarity("euclidean"), None, "similarity is 'euclidean'"),
         (lambda: tiny_similarity("manhattan"), None, "similarity is 'manhattan'"),
-        (lambda: copy.deepcopy(dense().model), 65, "max_length 65 exceeds the model's 64 positions"),
+        (lambda: copy.deepcopy(dense().model), 65, "a length of 65 exceeds the model's 64 positions"),
         (leaves_the_prompt_out, None, "pooling leaves the prompt's tokens out"),
     ],
 )

@@ -251,7 +251,7 @@ def made_of(*modules: Any) -> Callable[[], LateInteraction]:
         (lambda: late(Late()), "length of 180 exceeds the model's 64 positions"),
         (lambda: expanding({"strategy": "fixed", "length": 12, "token": "[SEP]"}), "texts end with the token that"),
         (lambda: late(replace(SHORT, markers=("[Q]", "nin"))), r"vocabulary lacks the marker \[Q\]$"),
-        (lambda: LateInteraction.load("nowhere"), "nowhere holds no model with a vector a token"),
+        (lambda: LateInteraction.load("nowhere"), "nowhere holds no model with one vector per token"),
     ],
 )
 def test_a_model_that_would_be_used_wrongly_is_refused(make: Callable[[], Any], message: str) -> None:
@@ -262,7 +262,7 @@ def test_a_model_that_would_be_used_wrongly_is_refused(make: Callable[[], Any], 
 
 
 def test_a_dense_folder_is_not_loaded_with_a_random_projection(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no model with a vector a token"):
+    with pytest.raises(InputError, match="holds no model with one vector per token"):
         LateInteraction.load(tiny_models.build(tmp_path))
 
 

@@ -18,6 +18,7 @@ from strop.geometry.pairs import unit
 from strop.geometry.spectrum import effective_rank
 from strop.losses.contrastive import InfoNCE
 from strop.losses.triplet import Triplet
+from strop.models.chunks import vectors as vectors_of
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
 from strop.models.scoring import Cosine, Dot
@@ -36,7 +37,6 @@ from strop.monitoring.alarms import (
     alarms,
 )
 from strop.records.documents import Group
-from strop.training import step as chunks
 from strop.training.batches import Batching
 from strop.training.forwards import Texts
 from strop.training.loop import train
@@ -88,7 +88,7 @@ class Look:
     def __call__(self, step: int, encoder: Dense) -> Mapping[str, float]:
         lengths = np.array([len(row) for row in self.rows])
         represent = partial(represent_rows, encoder, self.rows, role="document")
-        vectors = unit(chunks.vectors(represent, lengths, budget=2048).vectors.numpy())
+        vectors = unit(vectors_of(represent, lengths, budget=2048).vectors.numpy())
         queries, documents = vectors[:COUNT], vectors[COUNT:]
         own = documents @ documents.T
         near = np.argsort(-own, axis=1)[:, 1:6]

@@ -9,6 +9,7 @@ from chunked_steps import SETTINGS, TEXTS, WHOLE, pieces, plain, step
 from tiny_models import dense
 from torch import Tensor
 
+from strop.models.chunks import vectors
 from strop.models.encoder import represent_rows
 from strop.models.scoring import Representation
 from strop.models.tokens import Ints
@@ -61,7 +62,7 @@ def test_vectors_without_a_graph_are_in_position_order_for_any_budget() -> None:
     represent = partial(represent_rows, encoder, [tokens.row(i) for i in range(len(tokens))], role="document")
     expected = represent(WHOLE[0]).vectors.detach()
     for budget in (1, 60, 10**6):
-        found = chunks.vectors(represent, tokens.lengths, budget).vectors
+        found = vectors(represent, tokens.lengths, budget).vectors
         assert not found.requires_grad
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert (expected[1:] - expected[:-1]).norm(dim=1).min() > 0.1

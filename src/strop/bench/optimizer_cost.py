@@ -22,12 +22,9 @@ from strop.artifacts.progress import Progress
 from strop.bench import process_memory
 from strop.bench.peers import examples_of
 from strop.bench.process_memory import reuse_freed
-from strop.models.cross_encoder import FreshHead
-from strop.models.loading import is_cross_encoder, load_any
-from strop.models.pair_scorer import PairScorer
+from strop.models.loading import load_any, with_head
 from strop.models.pretrained import resolve
 from strop.models.random_weights import RandomWeights
-from strop.models.scoring import Joint, MaxSim
 from strop.negatives.examples import Examples
 from strop.records import formats
 from strop.records.errors import InputError
@@ -225,25 +222,21 @@ def efficiencies(
     """
     if recipe.loss.taught:
         raise InputError("the recipe learns from a teacher's scores", remedy="Measure one that does not")
-    if weights is not None and not isinstance(recipe.scoring, Joint):
+    if weights is not None and not recipe.reads_pairs:
         raise InputError("random weights are of cross-encoders", remedy="Take a rerank-… recipe, or leave --as out")
     source = resolve(model).path
     with tempfile.TemporaryDirectory() as place:
         folder = source
-        if isinstance(recipe.scoring, Joint) and (weights is not None or not is_cross_encoder(source)):
+        if weights is not None:
             folder = Path(place) / "model"
-            (weights or FreshHead()).convert(source, folder)
+            weights.convert(source, folder)
+        elif recipe.reads_pairs:
+            folder = with_head(source, Path(place) / "model")
         return _in_turns(recipe, model, folder, on, repeats, progress)
 
 
 def _in_turns(recipe: Recipe, model: str, folder: Path, on: str, repeats: int, progress: Progress) -> list[list[str]]:
-    loaded = load_any(folder)
-    loop.check_fit(recipe, loaded)
-    if not isinstance(loaded, PairScorer) and isinstance(loaded.similarity, MaxSim) != isinstance(
-        recipe.scoring, MaxSim
-    ):
-        raise InputError(f"{model} is not scored by {recipe.scoring}", remedy="Take a late-… recipe for a late model")
-    del loaded
+    load_any(folder).check(recipe.scoring, recipe.batching.in_batch)
     updates = WARM + TIMED
     examples = examples_of(recipe.batching.size * updates, on)
     if len(examples.groups) < recipe.batching.size:

@@ -68,7 +68,7 @@ def teach(
     """
 
     from strop.models.cross_encoder import untrained_in
-    from strop.models.loading import is_cross_encoder
+    from strop.models.loading import is_trained_reranker
     from strop.models.pretrained import resolve
     from strop.negatives.examples import read_examples, write_examples
     from strop.negatives.filters import TeacherBound, denoise, run_scores
@@ -88,7 +88,7 @@ def teach(
     bound = None if drop_above is None else TeacherBound.of_probability(drop_above)
     start = resolve(model)
     made: tuple[frozenset[str], ...] = ()
-    if is_cross_encoder(start.path) and not untrained_in(start.path):
+    if is_trained_reranker(start.path):
         run = _as_it_is(start, data, settings, progress)
     else:
         chosen = _reranker(recipe, settings, bound)
@@ -129,11 +129,10 @@ def _as_it_is(model: Pretrained, data: Examples, settings: Mapping[str, str] | N
 
 def _reranker(name: str, settings: Mapping[str, str] | None, bound: TeacherBound | None) -> Recipe:
     from strop.losses.pointwise import BinaryCrossEntropy
-    from strop.models.scoring import Joint
     from strop.training.recipes import recipe as named_recipe
 
     chosen = named_recipe(name, settings)
-    if not isinstance(chosen.scoring, Joint):
+    if not chosen.reads_pairs:
         raise InputError(f"recipe {name} is not a reranker's", remedy="Choose rerank-bce or rerank-softmax")
     if bound is not None and not isinstance(chosen.loss, BinaryCrossEntropy):
         raise InputError(

@@ -40,7 +40,6 @@ def train(
 
     from strop.commands.export import write_model
     from strop.models.pretrained import resolve
-    from strop.models.scoring import Joint
     from strop.monitoring.monitor import affordable
     from strop.monitoring.probe import of_examples
     from strop.monitoring.selection import STOPS
@@ -69,7 +68,7 @@ def train(
         )
     if stop and stop not in STOPS:
         raise InputError(f"there is no stopping rule {stop!r}", remedy=f"Choose one of {', '.join(STOPS)}")
-    if stop and isinstance(chosen.scoring, Joint):
+    if stop and chosen.reads_pairs:
         raise InputError("a cross-encoder has no embedding space, so no rule can stop it", remedy="Leave --stop out")
     # held-out queries are watched, and may choose or stop: enough for that, and no more of the user's data
     training, held_out = HeldOut(share=0.1, most=256).split(data.groups, seed)
@@ -108,12 +107,13 @@ def training_end(made: Artifact, base: str) -> None:
     from strop.commands.terminal import console, say
     from strop.monitoring.alarms import alarms
     from strop.monitoring.logbook import ROWS, read_logbook
+    from strop.retrieval.retriever import retriever
 
     record = made.record
     if "monitor_share" in record:
         took = f"{record['monitor_seconds']:.1f} s, {100 * record['monitor_share']:.1f} % of the run"
         say(f"geometry: measured {record['monitor_looks']} times in {took}")
-    elif record["values"]["recipe"]["scoring"]["type"] != "Joint":  # a reranker has no embedding space
+    elif retriever(str(made.path / "model")).has_geometry:
         say(f"geometry: the run was too short to be monitored; 'strop explain MODEL {base}' shows the result")
     if record.get("stopped"):
         say(f"stopped early: {record['stopped']}")

@@ -1,4 +1,4 @@
-"""Every diagnostic strop knows, by name; what a monitor takes of a training; and all that apply, at once."""
+"""The diagnostics, each with its name, meaning, range, good direction and source; and the ones a monitor computes."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ def _roles(
     of: Callable[[Vectors], float],
     needs: Needs = "nothing more",
 ) -> tuple[Diagnostic, Diagnostic]:
-    """One number of queries and of documents: NAME/query and NAME/document."""
+    """The same number of the queries and of the documents: NAME/query and NAME/document."""
 
-    def asked(sample: Sample) -> float:
+    def queries(sample: Sample) -> float:
         return of(sample.queries)
 
-    def found(sample: Sample) -> float:
+    def documents(sample: Sample) -> float:
         return of(sample.documents)
 
+    fixed = (low, high, good, source)
     return (
-        Diagnostic(f"{name}/query", f"{meaning} (queries)", low, high, good, source, absolute=asked, needs=needs),
-        Diagnostic(f"{name}/document", f"{meaning} (documents)", low, high, good, source, absolute=found, needs=needs),
+        Diagnostic(f"{name}/query", f"{meaning} (queries)", *fixed, absolute=queries, needs=needs),
+        Diagnostic(f"{name}/document", f"{meaning} (documents)", *fixed, absolute=documents, needs=needs),
     )
 
 
 def _moved(
     name: str, meaning: str, high: float, source: str, of: Callable[[Vectors, Vectors], float], needs: Needs
 ) -> Diagnostic:
-    """What moved between a model's documents and its base's."""
+    """A number of a model's documents beside its base's."""
 
     def documents(sample: Sample, base: Sample) -> float:
         return of(sample.documents, base.documents)
@@ -62,7 +63,7 @@ ABSOLUTE: tuple[Diagnostic, ...] = (
         "lower",
         _WANG,
         absolute=lambda sample: alignment(sample.queries, sample.documents[sample.positives]),
-        needs="one vector a text",
+        needs="one vector per text",
     ),
     *_roles(
         "uniformity",
@@ -90,7 +91,7 @@ ABSOLUTE: tuple[Diagnostic, ...] = (
         "lower",
         _COSINES,
         lambda rows: cosine_quantile(rows, 0.05),
-        needs="one vector a text",
+        needs="one vector per text",
     ),
     *_roles(
         "cosine_95%",
@@ -100,7 +101,7 @@ ABSOLUTE: tuple[Diagnostic, ...] = (
         "lower",
         _COSINES,
         lambda rows: cosine_quantile(rows, 0.95),
-        needs="one vector a text",
+        needs="one vector per text",
     ),
     *_roles(
         "effective_rank",
@@ -146,16 +147,10 @@ ABSOLUTE: tuple[Diagnostic, ...] = (
         "lower",
         _RADOVANOVIC,
         absolute=document_hub_skew,
-        needs="one vector a text",
+        needs="one vector per text",
     ),
     Diagnostic(
-        "anti_hubs",
-        "share of documents in no query's top 10",
-        0.0,
-        1.0,
-        "lower",
-        _RADOVANOVIC,
-        absolute=anti_hubs,
+        "anti_hubs", "share of documents in no query's top 10", 0.0, 1.0, "lower", _RADOVANOVIC, absolute=anti_hubs
     ),
     Diagnostic(
         "gap/centroid",
@@ -174,7 +169,7 @@ ABSOLUTE: tuple[Diagnostic, ...] = (
         "neither",
         "Airola et al. 2011 (CSDA 55), for ridge regression",
         absolute=separable,
-        needs="one vector a text",
+        needs="one vector per text",
     ),
     Diagnostic(
         "auc",
@@ -228,7 +223,7 @@ RELATIVE: tuple[Diagnostic, ...] = (
         1.0,
         "ours",
         neighbour_overlap,
-        "one vector a text",
+        "one vector per text",
     ),
     _moved(
         "shift",
@@ -249,7 +244,7 @@ RELATIVE: tuple[Diagnostic, ...] = (
     ),
 )
 
-#: Left out of a monitor: for what they cost, they add little to the ones left in.
+#: What a monitor leaves out: these cost more than they add to the others.
 #: `diagnose(sample, base, LIVE)` takes 0.13 s of one core's time (time.thread_time, one BLAS thread, two virtual cores)
 #: for 256 queries, 1,024 documents and 384 dimensions; all of them take 0.27 s.
 _SLOW = ("cosine_5%", "cosine_95%", "spectrum_decay", "hub_skew/document", "gap/separable", "procrustes")
@@ -257,5 +252,5 @@ LIVE: tuple[Diagnostic, ...] = tuple(one for one in (*ABSOLUTE, *RELATIVE) if no
 
 
 def diagnose(sample: Sample, base: Sample | None, diagnostics: Iterable[Diagnostic]) -> dict[str, float]:
-    """name -> value, of those that apply to this sample and base. Raises InputError where the texts differ."""
+    """name -> value of those that apply to this sample and base. Raises InputError where the texts differ."""
     return {one.name: one(sample, base) for one in diagnostics if one.applies(sample, base)}

@@ -13,16 +13,18 @@ import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 
 from strop.models.cross_encoder import heads
-from strop.models.encoder import Encoder, Role, represent_rows
-from strop.models.pair_scorer import PairScorer, score_pairs
+from strop.models.encoder import Model, Role, represent_rows
+from strop.models.pair_scorer import PairScorer
+from strop.models.tokens import Ids, Tokens
 from strop.records.errors import InputError
 
 #: Two forward passes that should be equal may differ by this much, merged against unmerged.
 MERGE_TOLERANCE = 1e-5
+_ROLES: tuple[Role, Role] = ("query", "document")
 
 
 class Tuning(Protocol):
-    def prepare(self, encoder: Encoder | PairScorer, seed: int) -> None:
+    def prepare(self, encoder: Model, seed: int) -> None:
         """Mark what trains, adding parameters where the method has its own; `seed` fixes their start."""
         ...
 
@@ -31,7 +33,7 @@ class Tuning(Protocol):
 class Full:
     """Every weight trains."""
 
-    def prepare(self, encoder: Encoder | PairScorer, seed: int) -> None:
+    def prepare(self, encoder: Model, seed: int) -> None:
         encoder.module.requires_grad_(True)
         _begin(encoder)
 
@@ -54,7 +56,7 @@ class LoRA:
         if self.r < 1 or not 0 <= self.dropout < 1:
             raise InputError(f"r is {self.r} and dropout {self.dropout}", remedy="Give r >= 1 and 0 <= dropout < 1")
 
-    def prepare(self, encoder: Encoder | PairScorer, seed: int) -> None:
+    def prepare(self, encoder: Model, seed: int) -> None:
         """In every tower. A cross-encoder's head trains whole, and whatever else is random in it: peft would freeze it.
 
         Raises InputError when no module of the model carries a target's name."""
@@ -82,7 +84,7 @@ class LoRA:
                 ) from error
 
 
-def _begin(model: Encoder | PairScorer) -> set[str]:
+def _begin(model: Model) -> set[str]:
     """Training begins: what was random in the model, which is so no longer."""
     if not isinstance(model, PairScorer):
         return set()
@@ -91,7 +93,7 @@ def _begin(model: Encoder | PairScorer) -> set[str]:
     return random
 
 
-def export(encoder: Encoder | PairScorer, folder: str | Path, base_source: str, probe: list[str]) -> None:
+def export(encoder: Model, folder: str | Path, base_source: str, probe: list[str]) -> None:
     """Save the model whole, and its adapter beside it where it has one: `folder/adapter`, or `folder/adapter/0` and on
     for several towers, queries' first.
 
@@ -122,20 +124,19 @@ def _save_adapter(model: PeftModel, folder: Path, base_source: str) -> None:
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty card names a local path
 
 
-def _outputs(encoder: Encoder | PairScorer, texts: list[str]) -> torch.Tensor:
-    """Searchable vectors of the texts as queries and as documents, `(anything, D)`; or each one's score."""
-    encoder.module.eval()
-    if isinstance(encoder, PairScorer):
-        sides = encoder.tokenize(texts, "query"), encoder.tokenize(texts, "document")
-        pairs = [encoder.pair(sides[0].row(i), sides[1].row(i)) for i in range(len(texts))]
-        with torch.inference_mode():
-            return score_pairs(encoder, pairs, np.arange(len(pairs)))
-    roles: tuple[Role, Role] = ("query", "document")
-    found = []
+def _outputs(model: Model, texts: list[str]) -> torch.Tensor:
+    """Searchable vectors of the texts as queries and as documents, `(anything, D)`; or each one's score with itself."""
+    model.module.eval()
+    queries, documents = (_rows(model.tokenize(texts, role)) for role in _ROLES)
     with torch.inference_mode():
-        for role in roles:
-            tokens = encoder.tokenize(texts, role)
-            rows = [tokens.row(i) for i in range(len(tokens))]
-            seen = encoder.searchable(represent_rows(encoder, rows, np.arange(len(rows)), role))
-            found.append(seen.vectors if seen.mask is None else seen.vectors[seen.mask])
-    return torch.cat(found)
+        if (encoder := model.encoder) is None:
+            return torch.from_numpy(model.pair_scores(queries, documents, [(i, i) for i in range(len(texts))]))
+        outputs = []
+        for rows, role in zip((queries, documents), _ROLES, strict=True):
+            read = encoder.searchable(represent_rows(encoder, rows, np.arange(len(rows)), role))
+            outputs.append(read.vectors if read.mask is None else read.vectors[read.mask])
+    return torch.cat(outputs)
+
+
+def _rows(tokens: Tokens) -> list[Ids]:
+    return [tokens.row(i) for i in range(len(tokens))]

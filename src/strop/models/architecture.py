@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol
 
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import nn
 
+from strop.models.transformer import transformer_of
 from strop.records.errors import InputError
 
 PoolingMode = Literal["mean", "cls", "lasttoken"]
@@ -36,7 +37,7 @@ class Tied:
 
     def convert(self, source: Path, target: Path) -> None:
         model = _dense(source)
-        _write(_tower(_transformer(model), self.pooling, self.similarity), model, self.similarity, target)
+        _write(_tower(transformer_of(model), self.pooling, self.similarity), model, self.similarity, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Untied:
         model = _dense(source)
         query, document = (
             _tower(transformer, self.pooling, self.similarity)
-            for transformer in (_transformer(model), copy.deepcopy(_transformer(model)))
+            for transformer in (transformer_of(model), copy.deepcopy(transformer_of(model)))
         )
         _write([Router.for_query_document(query, document)], model, self.similarity, target)
 
@@ -58,7 +59,7 @@ class Untied:
 def keep_layers(source: Path, target: Path, count: int) -> None:
     """The same dense model with its first `count` transformer layers only. Raises InputError when it has fewer."""
     model = _dense(source)
-    inner: Any = _transformer(model).model
+    inner: Any = transformer_of(model).model
     layers = getattr(getattr(inner, "encoder", None), "layer", None)
     if layers is None:
         raise InputError(
@@ -73,16 +74,6 @@ def keep_layers(source: Path, target: Path, count: int) -> None:
 
 def _dense(source: Path) -> SentenceTransformer:
     return SentenceTransformer(str(source), local_files_only=True, device="cpu")
-
-
-def _transformer(model: SentenceTransformer) -> Transformer:
-    first: Any = model[0]
-    if not isinstance(first, Transformer):
-        raise InputError(
-            f"the model starts with {type(first).__name__}, not with a transformer",
-            remedy="Give a dense sentence-transformers model with one tower",
-        )
-    return cast(Transformer, first)
 
 
 def _tower(transformer: Transformer, pooling: PoolingMode, similarity: Similarity) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -19,18 +19,17 @@ from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging
 
 from strop.models.encoder import Role
-from strop.models.pair_scorer import Ids, Pair
+from strop.models.pair_scorer import Ids, Pair, PairScorer
 from strop.models.pair_template import PairTemplate, bare
 from strop.models.tokens import Tokens
+from strop.models.transformer import checked_length
 from strop.records.errors import InputError
 
-#: Texts tokenized at once.
-_BLOCK = 10_000
 #: In the transformer's config: modules whose weights strop drew at random and nothing has trained since.
 _UNTRAINED = "strop_untrained"
 
 
-class Reranker:
+class Reranker(PairScorer):
     """A `CrossEncoder` of one logit a pair, in float32; under autocast the logit itself still is.
 
     Raises InputError for another number of labels, for one that reads pairs through a language model's prompt, for a
@@ -47,13 +46,9 @@ class Reranker:
             raise InputError(
                 f"the model gives {model.num_labels} scores a pair", remedy="Give a cross-encoder with one label"
             )
-        positions = getattr(model[0].model.config, "max_position_embeddings", None)
-        if max_length is not None and positions is not None and max_length > positions:
-            raise InputError(
-                f"max_length {max_length} exceeds the model's {positions} positions",
-                remedy=f"Choose at most {positions}",
-            )
-        self.model = model.float()  # transformers 5 keeps the checkpoint's dtype, which may be half precision
+        positions = checked_length(model[0], max_length)
+        # transformers 5 keeps the checkpoint's dtype, which may be half precision
+        self.model: CrossEncoder = model.float()
         if max_length is not None:
             model.max_seq_length = max_length
         self.max_length: int = int(model.max_seq_length or positions or 512)
@@ -110,22 +105,6 @@ class Reranker:
         return cls(CrossEncoder(modules=[transformer]), max_length)
 
     @property
-    def module(self) -> nn.Module:
-        return self.model
-
-    @property
-    def transformers(self) -> tuple[Transformer, ...]:
-        return (cast(Transformer, self.model[0]),)
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
-
-    @property
-    def pad_id(self) -> int:
-        return int(self._tokenizer.pad_token_id)
-
-    @property
     def untrained(self) -> tuple[str, ...]:
         return tuple(getattr(self.transformers[0].model.config, _UNTRAINED, ()))
 
@@ -136,20 +115,10 @@ class Reranker:
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         # As the library does, whose prompt goes before the first text of a pair.
         prompt = self.model.prompts.get(self.model.default_prompt_name or "") if role == "query" else None
-        texts = [(prompt or "") + text for text in texts]
-        parts = (texts[start : start + _BLOCK] for start in range(0, len(texts), _BLOCK))
-        return Tokens.join([Tokens.of(bare(self._tokenizer, part)) for part in parts])
+        return Tokens.made(texts, lambda block: bare(self.model.tokenizer, [(prompt or "") + text for text in block]))
 
     def pair(self, query: Ids, document: Ids) -> Pair:
         return self._template(query, document, self.max_length)
-
-    def set_dropout(self, rate: float) -> None:
-        parts: list[Any] = list(self.module.modules())
-        for module in parts:
-            if isinstance(module, nn.Dropout):
-                module.p = rate
-            elif isinstance(getattr(module, "attention_dropout", None), float):
-                module.attention_dropout = rate  # of GTE and ModernBERT, which have no module for it
 
     def score(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         features = {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
@@ -158,10 +127,6 @@ class Reranker:
         with self._head_in_float32():
             scores: Tensor = self.model(features)["scores"]
         return scores.reshape(len(ids))
-
-    def save(self, folder: str | Path) -> None:
-        """In sentence-transformers' layout, safetensors only, for plain `CrossEncoder(folder)`."""
-        self.model.save_pretrained(str(folder), create_model_card=False)
 
     @contextmanager
     def _head_in_float32(self) -> Iterator[None]:
@@ -190,10 +155,6 @@ class Reranker:
             for name, module in self.model.named_modules()
             if isinstance(module, nn.Linear) and module.out_features == 1 and ".lora_" not in name
         ]
-
-    @property
-    def _tokenizer(self) -> Any:
-        return self.model.tokenizer
 
 
 @dataclass(frozen=True, slots=True)

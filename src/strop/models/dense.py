@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import Tensor, nn
@@ -15,20 +13,16 @@ from torch.nn.functional import normalize
 from transformers.utils import logging
 
 from strop.artifacts.store import content_key
-from strop.models.encoder import Role
+from strop.models.encoder import Encoder, Role
 from strop.models.scoring import Dot, Representation, Scoring
 from strop.models.tokens import Tokens
+from strop.models.transformer import checked_length, prompt_of, tokenizer_rules, transformer_of, whole_lengths
 from strop.records.errors import InputError
 
 logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # loading a small model is no news
 
-#: Texts tokenized at once: the tokenizer holds kilobytes for each until it is done.
-_BLOCK = 10_000
-#: The prompt names sentence-transformers looks for, in its order, for each role.
-_PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
-
-class Dense:
+class Dense(Encoder):
     """A `SentenceTransformer` whose similarity is cosine or dot, in float32.
 
     Raises InputError for another similarity, for a model that does not start with a transformer, for one whose
@@ -36,12 +30,7 @@ class Dense:
     """
 
     def __init__(self, model: SentenceTransformer, max_length: int | None = None) -> None:
-        transformer = model[0]
-        if not isinstance(transformer, Transformer):
-            raise InputError(
-                f"the model starts with {type(transformer).__name__}, not with a transformer",
-                remedy="Give a dense sentence-transformers model with one tower",
-            )
+        transformer = transformer_of(model)
         if getattr(model.tokenizer, "pad_token_id", None) is None:
             raise InputError(
                 "the model's tokenizer has no padding token",
@@ -57,13 +46,9 @@ class Dense:
                 "the model's pooling leaves the prompt's tokens out, which needs each text's prompt length",
                 remedy="Give a model that pools over its prompt too (include_prompt in the pooling's config.json)",
             )
-        positions = getattr(transformer.model.config, "max_position_embeddings", None)
-        if max_length is not None and positions is not None and max_length > positions:
-            raise InputError(
-                f"max_length {max_length} exceeds the model's {positions} positions",
-                remedy=f"Choose at most {positions}",
-            )
-        self.model = model.float()  # transformers 5 keeps the checkpoint's dtype, which may be half precision
+        positions = checked_length(transformer, max_length)
+        # transformers 5 keeps the checkpoint's dtype, which may be half precision
+        self.model: SentenceTransformer = model.float()
         if max_length is not None:
             model.max_seq_length = max_length  # a model is used at the length it was trained at
         self.max_length: int = int(model.max_seq_length or positions or 512)
@@ -74,21 +59,9 @@ class Dense:
         return cls(SentenceTransformer(str(folder), local_files_only=True), max_length)
 
     @property
-    def module(self) -> nn.Module:
-        return self.model
-
-    @property
     def transformer(self) -> Transformer:
         """sentence-transformers' first module, which holds the transformer proper as `.model`."""
         return cast(Transformer, self.model[0])
-
-    @property
-    def transformers(self) -> tuple[Transformer, ...]:
-        return (self.transformer,)
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
 
     @property
     def by_role(self) -> bool:
@@ -99,43 +72,23 @@ class Dense:
         return Dot()
 
     @property
-    def pad_id(self) -> int:
-        return int(self._tokenizer.pad_token_id)
-
-    @property
-    def dimension(self) -> int:
-        return int(self.model.get_embedding_dimension() or 0)
-
-    @property
     def tokenizer_key(self) -> str:
-        """Equal for two models that turn every text into the same tokens."""
-        rules = json.loads(self._tokenizer.backend_tokenizer.to_str())
-        return content_key(
-            {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")},  # the last call's
-            self.max_length,
-            dict(self.model.prompts),
-            bool(self.transformer.do_lower_case),
-        )
+        prompts, lower = dict(self.model.prompts), bool(self.transformer.do_lower_case)
+        return content_key(tokenizer_rules(self.model.tokenizer), self.max_length, prompts, lower)
 
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
-        prompts = [self.model.prompts.get(name) for name in _PROMPT_NAMES[role]]
-        prompt = next((p for p in prompts if p), "")
-        texts = [prompt + text for text in texts]
-        if self.transformer.do_lower_case:
-            texts = [text.lower() for text in texts]
-        parts = (texts[start : start + _BLOCK] for start in range(0, len(texts), _BLOCK))
-        settings = {"truncation": True, "max_length": self.max_length, "padding": False, "return_attention_mask": False}
-        return Tokens.join([Tokens.of(self._tokenizer(part, **settings)["input_ids"]) for part in parts])
+        """With prompt and special tokens, cut at the model's limit."""
+        prompt, lower = prompt_of(self.model.prompts, role), self.transformer.do_lower_case
+
+        def rows(block: Sequence[str]) -> Any:
+            block = [(prompt + text).lower() if lower else prompt + text for text in block]
+            settings = {"truncation": True, "max_length": self.max_length, "padding": False}
+            return self.model.tokenizer(block, **settings, return_attention_mask=False)["input_ids"]
+
+        return Tokens.made(texts, rows)
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text with nothing cut off, special tokens included."""
-        encoded = self._tokenizer(
-            list(texts), truncation=False, padding=False, return_attention_mask=False, verbose=False
-        )
-        return [len(ids) for ids in encoded["input_ids"]]
-
-    def set_dropout(self, rate: float) -> None:
-        set_dropout(self.transformer, rate)
+        return whole_lengths(self.model.tokenizer, texts)
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role = "document") -> Representation:
         features: dict[str, Any] = {
@@ -150,24 +103,6 @@ class Dense:
     def searchable(self, representation: Representation) -> Representation:
         unit = self.model.similarity_fn_name == "cosine" or any(isinstance(m, Normalize) for m in self.model)
         return Representation(normalize(representation.vectors, dim=-1)) if unit else representation
-
-    def save(self, folder: str | Path) -> None:
-        """In sentence-transformers' layout, safetensors only, for plain `SentenceTransformer(folder)`."""
-        self.model.save_pretrained(str(folder), create_model_card=False)
-
-    @property
-    def _tokenizer(self) -> Any:
-        return self.model.tokenizer
-
-
-def set_dropout(transformer: nn.Module, rate: float) -> None:
-    """Give every dropout in it this rate; a decoder's attention keeps a number in place of a module."""
-    module: Any
-    for module in transformer.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = rate
-        elif isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = rate
 
 
 def parameter_ledger(module: nn.Module) -> dict[str, Any]:

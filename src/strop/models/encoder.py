@@ -1,50 +1,102 @@
-"""What every retriever architecture is to the rest of strop."""
+"""What a model is to the rest of strop: what every one can do, and what one that makes vectors of texts can."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sentence_transformers.sentence_transformer.modules import Transformer
+from sentence_transformers.base.modules import Transformer
 from torch import Tensor, nn
 
-from strop.models.scoring import Representation, Scoring
-from strop.models.tokens import Ints, Tokens, pad
+from strop.models.chunks import vectors
+from strop.models.forward import Apart, Forward
+from strop.models.scoring import Cosine, Joint, MaxSim, Representation, Scoring
+from strop.models.tokens import Ids, Ints, Tokens, pad
+from strop.models.tokens import Role as Role
+from strop.models.transformer import set_dropout
+from strop.records.errors import InputError
 
-Role = Literal["query", "document"]
+#: Padded tokens of a chunk where the own score of some pairs is read.
+BUDGET = 2048
 
 
-class Encoder(Protocol):
-    """Texts -> tokens -> representations. Prompts, markers and length caps live behind it and nowhere else."""
+class Model(Protocol):
+    """Texts -> tokens of each side -> scores. Prompts, markers and length caps live behind it and nowhere else.
+
+    `model` is sentence-transformers' own, in float32. `max_length` is the most tokens of a document, or of a pair where
+    pairs are read, special ones and prompt included.
+    """
+
+    model: Any
+    max_length: int
 
     @property
     def module(self) -> nn.Module:
         """Everything trainable."""
-        ...
+        return cast(nn.Module, self.model)
 
     @property
     def transformers(self) -> Sequence[Transformer]:
         """The towers, each sentence-transformers' first module, which holds the transformer proper as `.model`: one
         where queries and documents share it."""
+        return (self.model[0],)
+
+    @property
+    def device(self) -> torch.device:
+        return cast(torch.device, self.model.device)
+
+    @property
+    def pad_id(self) -> int:
+        return int(self.model.tokenizer.pad_token_id)
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """Itself where texts have vectors, and so a geometry; None where pairs are read."""
         ...
 
-    @property
-    def device(self) -> torch.device: ...
-
-    @property
-    def pad_id(self) -> int: ...
-
-    @property
-    def dimension(self) -> int: ...
-
-    @property
-    def max_length(self) -> int:
-        """The most tokens of a document, special ones and prompt included."""
+    def check(self, scoring: Scoring, in_batch: bool) -> None:
+        """Raises InputError when a training cannot score this model so, or not with every other query's documents."""
         ...
+
+    def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
+        """Token ids of one side, its prompt included."""
+        ...
+
+    def cut_pairs(self, queries: Ints, documents: Ints) -> int:
+        """How many pairs of so many tokens each are too long, and will be cut."""
+        ...
+
+    def forward(self, queries: Sequence[Ids], documents: Sequence[Ids], own: Tensor, scoring: Scoring) -> Forward:
+        """A batch to train on; `own`, bool `(Q, K)`, marks each query's own candidates among the documents."""
+        ...
+
+    def pair_scores(
+        self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
+    ) -> npt.NDArray[np.float32]:
+        """How well each (query, document) goes together, by what the model is searched or reranked with."""
+        ...
+
+    def set_dropout(self, rate: float) -> None:
+        """Give every dropout of the transformers this rate."""
+        for transformer in self.transformers:
+            set_dropout(transformer, rate)
+
+    def save(self, folder: str | Path) -> None:
+        """In sentence-transformers' layout, safetensors only, for its own loading."""
+        self.model.save_pretrained(str(folder), create_model_card=False)
+
+
+class Encoder(Model, Protocol):
+    """A model that makes vectors of texts, of each text by itself."""
+
+    @property
+    def dimension(self) -> int:
+        """Of a vector."""
+        return int(self.model.get_embedding_dimension() or 0)
 
     @property
     def by_role(self) -> bool:
@@ -61,33 +113,64 @@ class Encoder(Protocol):
         """Equal for two models that turn every text into the same tokens."""
         ...
 
-    def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
-        """Token ids with prompt and special tokens, truncated at the model's limit."""
-        ...
-
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text as a document with nothing cut off, special tokens included."""
         ...
 
-    def set_dropout(self, rate: float) -> None:
-        """Give every dropout of the transformers this rate."""
-        ...
-
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
-        """Padded tokens, int64 `(N, L)` each, -> the vectors a loss sees: pooled or a vector a token, not yet
-        normalised."""
+        """Padded tokens, int64 `(N, L)` each, -> the vectors a loss sees, not yet normalised: one per text (pooled), or
+        one per token."""
         ...
 
     def searchable(self, representation: Representation) -> Representation:
         """The vectors an index holds: their inner product, or MaxSim, is the model's own similarity."""
         ...
 
-    def save(self, folder: str | Path) -> None: ...
+    @property
+    def encoder(self) -> Encoder:
+        return self
+
+    def check(self, scoring: Scoring, in_batch: bool) -> None:
+        """Raises InputError for the score of pairs, and for MaxSim where the model has none or another where it has."""
+        if isinstance(scoring, Joint):
+            raise InputError(
+                f"the model makes vectors, the recipe scores by {scoring}",
+                remedy="Take a rerank-… recipe for a cross-encoder, and another for any other model",
+            )
+        if isinstance(self.similarity, MaxSim) != isinstance(scoring, MaxSim):
+            raise InputError(
+                f"the model is scored by {self.similarity}, the recipe scores by {scoring}",
+                remedy="Take a late-… recipe for a model with one vector per token, and another for any other",
+            )
+
+    def cut_pairs(self, queries: Ints, documents: Ints) -> int:
+        return 0  # each text was cut by itself, when it was tokenized
+
+    def forward(self, queries: Sequence[Ids], documents: Sequence[Ids], own: Tensor, scoring: Scoring) -> Forward:
+        """Every text once, compared by `scoring`."""
+        rows = [*queries, *documents]
+
+        def represent(positions: Ints) -> Representation:
+            return represent_rows(self, rows, positions, "query" if positions[0] < len(queries) else "document")
+
+        return Apart(np.array([len(row) for row in rows]), represent, len(queries), self.by_role, scoring)
+
+    def pair_scores(
+        self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
+    ) -> npt.NDArray[np.float32]:
+        """The cosine, or with one vector per token the model's own similarity."""
+        asked, held = self._searchable(queries, "query"), self._searchable(documents, "document")
+        score = Cosine() if asked.mask is None else self.similarity
+        scores = score(asked, held).cpu().numpy()
+        query, document = np.array(pairs).T
+        return np.asarray(scores[query, document])
+
+    def _searchable(self, rows: Sequence[Ids], role: Role) -> Representation:
+        lengths = np.array([len(row) for row in rows])
+        return self.searchable(vectors(lambda at: represent_rows(self, rows, at, role), lengths, BUDGET))
 
 
-def represent_rows(
-    encoder: Encoder, rows: Sequence[npt.NDArray[np.int32]], positions: Ints, role: Role
-) -> Representation:
+def represent_rows(encoder: Encoder, rows: Sequence[Ids], positions: Ints, role: Role) -> Representation:
     """What the model makes of those rows of token ids, padded together."""
     ids, mask = pad([rows[i] for i in positions], encoder.pad_id)
     return encoder.represent(ids, mask, role)

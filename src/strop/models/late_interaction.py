@@ -1,15 +1,13 @@
-"""Late interaction: a vector a token, as sentence-transformers' `MultiVectorEncoder` keeps and scores them."""
+"""Late interaction: one vector per token, as sentence-transformers' `MultiVectorEncoder` keeps and scores them."""
 
 from __future__ import annotations
 
-import json
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Dense as Projection
 from sentence_transformers.base.modules import Normalize, Transformer
@@ -19,16 +17,11 @@ from torch.nn.functional import normalize
 from transformers import AddedToken
 
 from strop.artifacts.store import content_key
-from strop.models.dense import set_dropout
-from strop.models.encoder import Role
+from strop.models.encoder import Encoder, Role
 from strop.models.scoring import MaxSim, Representation, Scoring
 from strop.models.tokens import Tokens
+from strop.models.transformer import checked_length, prompt_of, tokenizer_rules, transformer_of, whole_lengths
 from strop.records.errors import InputError
-
-#: Texts tokenized at once: the tokenizer holds kilobytes for each until it is done.
-_BLOCK = 10_000
-#: The prompt names sentence-transformers looks for, in its order, for each role.
-_PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +49,14 @@ class Late:
         Raises InputError when it does not start with a transformer, when its vocabulary lacks a marker, and when it
         has too few positions for the lengths.
         """
-        transformer = SentenceTransformer(str(source), local_files_only=True, device="cpu")[0]
-        if not isinstance(transformer, Transformer):
-            raise InputError(
-                f"the model starts with {type(transformer).__name__}, not with a transformer",
-                remedy="Give a dense sentence-transformers model with one tower",
-            )
+        transformer = transformer_of(SentenceTransformer(str(source), local_files_only=True, device="cpu"))
         if self.markers:
             _mark(transformer.tokenizer, self.markers)
         transformer.query_length = self.query_length
         transformer.document_length = self.document_length
         transformer.query_expansion = {"strategy": "fixed", "length": self.query_length} if self.expansion else None
         skipped = list(string.punctuation) if self.mask_punctuation else []
-        modules = [transformer, MultiVectorMask(skiplist_words=skipped), Normalize("token_embeddings")]
+        modules: list[nn.Module] = [transformer, MultiVectorMask(skiplist_words=skipped), Normalize("token_embeddings")]
         prompts = dict(zip(("query", "document"), (f"{word} " for word in self.markers or ()), strict=False))
         LateInteraction(MultiVectorEncoder(modules=modules, prompts=prompts, device="cpu")).save(target)
 
@@ -84,7 +72,7 @@ def _mark(tokenizer: Any, markers: tuple[str, str]) -> None:
     tokenizer.add_special_tokens({"additional_special_tokens": tokens}, replace_extra_special_tokens=False)
 
 
-class LateInteraction:
+class LateInteraction(Encoder):
     """A `MultiVectorEncoder` of a transformer, at most projections, a mask and unit vectors, in float32.
 
     `max_length` caps documents; queries keep the model's own length. Raises InputError for other modules, for another
@@ -102,18 +90,13 @@ class LateInteraction:
             )
         if model.similarity_fn_name != "maxsim":
             raise InputError(f"the model's similarity is {model.similarity_fn_name}", remedy="Give one with maxsim")
-        self.model = model.float()  # transformers 5 keeps the checkpoint's dtype, which may be half precision
+        # transformers 5 keeps the checkpoint's dtype, which may be half precision
+        self.model: MultiVectorEncoder = model.float()
         if max_length is not None:
             self.transformer.document_length = max_length  # a model is used at the length it was trained at
-        positions = getattr(self.transformer.model.config, "max_position_embeddings", None)
-        self.max_length: int = self._length("document")
-        longest = max(self.max_length, self._length("query"))
-        if positions is not None and longest > positions:
-            raise InputError(
-                f"a length of {longest} exceeds the model's {positions} positions",
-                remedy=f"Choose at most {positions}",
-            )
-        if self.transformer.query_expansion and self._tokenizer("a")["input_ids"][-1] == self._expansion_id:
+        self.max_length = self._length("document")
+        checked_length(self.transformer, max(self.max_length, self._length("query")))
+        if self.transformer.query_expansion and self.model.tokenizer("a")["input_ids"][-1] == self._expansion_id:
             raise InputError(
                 "texts end with the token that expands them", remedy="Give an expansion token of its own, or none"
             )
@@ -123,25 +106,13 @@ class LateInteraction:
         """Raises InputError for a folder without scoring mask: a dense one would get a random projection."""
         listed = Path(folder) / "modules.json"
         if not listed.is_file() or "MultiVectorMask" not in listed.read_text(encoding="utf-8"):
-            raise InputError(f"{folder} holds no model with a vector a token", remedy="Convert it with Late first")
+            raise InputError(f"{folder} holds no model with one vector per token", remedy="Convert it with Late first")
         return cls(MultiVectorEncoder(str(folder), local_files_only=True), max_length)
-
-    @property
-    def module(self) -> nn.Module:
-        return self.model
 
     @property
     def transformer(self) -> Transformer:
         """sentence-transformers' first module, which holds the transformer proper as `.model`."""
         return cast(Transformer, self.model[0])
-
-    @property
-    def transformers(self) -> tuple[Transformer, ...]:
-        return (self.transformer,)
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
 
     @property
     def by_role(self) -> bool:
@@ -152,51 +123,33 @@ class LateInteraction:
         return MaxSim()
 
     @property
-    def pad_id(self) -> int:
-        return int(self._tokenizer.pad_token_id)
-
-    @property
-    def dimension(self) -> int:
-        """Of a token's vector."""
-        return int(self.model.get_embedding_dimension() or 0)
-
-    @property
     def tokenizer_key(self) -> str:
-        """Equal for two models that turn every text into the same tokens."""
-        rules = json.loads(self._tokenizer.backend_tokenizer.to_str())
-        lengths = self._length("query"), self._length("document")
+        lengths, expansion = (self._length("query"), self._length("document")), self.transformer.query_expansion
         return content_key(
-            {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")},  # the last call's
-            lengths,
-            dict(self.model.prompts),
-            dict(self.transformer.query_expansion or {}),
+            tokenizer_rules(self.model.tokenizer), lengths, dict(self.model.prompts), dict(expansion or {})
         )
 
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         """With the role's marker, a query's expansion too; as the library's `preprocess`."""
         expansion = self.transformer.query_expansion if role == "query" else None
         settings = {"truncation": True, "max_length": self._length(role), "padding": False}
-        prompt = self._prompt(role)
-        parts = []
-        for start in range(0, len(texts), _BLOCK):
-            marked = [prompt + text for text in texts[start : start + _BLOCK]]
-            rows = self._tokenizer(marked, **settings, return_attention_mask=False)["input_ids"]
+        prompt = prompt_of(self.model.prompts, role)
+
+        def rows(block: Sequence[str]) -> Any:
+            marked = [prompt + text for text in block]
+            each = self.model.tokenizer(marked, **settings, return_attention_mask=False)["input_ids"]
             if expansion:
-                rows = [row + [self._expansion_id] * (expansion["length"] - len(row)) for row in rows]
-            parts.append(Tokens.of(rows))
-        return Tokens.join(parts)
+                each = [row + [self._expansion_id] * (expansion["length"] - len(row)) for row in each]
+            return each
+
+        return Tokens.made(texts, rows)
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text as a document with nothing cut off, special tokens and marker included."""
-        marked = [self._prompt("document") + text for text in texts]
-        encoded = self._tokenizer(marked, truncation=False, padding=False, return_attention_mask=False, verbose=False)
-        return [len(ids) for ids in encoded["input_ids"]]
-
-    def set_dropout(self, rate: float) -> None:
-        set_dropout(self.transformer, rate)
+        prompt = prompt_of(self.model.prompts, "document")
+        return whole_lengths(self.model.tokenizer, [prompt + text for text in texts])
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
-        """A vector a token, `(N, L, D)`, and which of them are scored; `mask` is what the padding left."""
+        """One vector per token, `(N, L, D)`, and which of them are scored; `mask` is what the padding left."""
         ids, mask = ids.to(self.device), mask.to(self.device)
         features: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
         expansion = self.transformer.query_expansion if role == "query" else None
@@ -210,10 +163,6 @@ class LateInteraction:
 
     def searchable(self, representation: Representation) -> Representation:
         return Representation(normalize(representation.vectors, dim=-1), representation.mask)
-
-    def save(self, folder: str | Path) -> None:
-        """In sentence-transformers' layout, safetensors only, for plain `MultiVectorEncoder(folder)`."""
-        self.model.save_pretrained(str(folder), create_model_card=False)
 
     def _expanded(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The expansion's places, bool `(N, L)`: the run of its token at a row's end. No text ends with that token."""
@@ -231,19 +180,11 @@ class LateInteraction:
         longest = int(own or transformer.max_seq_length or 512)
         return max(longest, int(expansion["length"])) if expansion else longest
 
-    def _prompt(self, role: Role) -> str:
-        prompts = [self.model.prompts.get(name) for name in _PROMPT_NAMES[role]]
-        return next((p for p in prompts if p), "")
-
     @property
     def _expansion_id(self) -> int:
-        expansion, tokenizer = self.transformer.query_expansion, self._tokenizer
+        expansion, tokenizer = self.transformer.query_expansion, self.model.tokenizer
         chosen = expansion.get("token") if expansion else None
         if chosen is not None:
             return int(tokenizer.convert_tokens_to_ids(chosen))
         mask_id = tokenizer.mask_token_id
         return int(tokenizer.eos_token_id if mask_id is None else mask_id)
-
-    @property
-    def _tokenizer(self) -> Any:
-        return self.model.tokenizer

@@ -1,4 +1,4 @@
-"""A model folder -> the encoder that it holds."""
+"""A model folder -> the model that it holds, and what its own settings say of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from strop.models.cross_encoder import Reranker
+from strop.models.cross_encoder import FreshHead, Reranker, untrained_in
 from strop.models.dense import Dense
-from strop.models.encoder import Encoder
+from strop.models.encoder import Encoder, Model
 from strop.models.late_interaction import LateInteraction
 from strop.models.pair_scorer import PairScorer
 from strop.models.two_towers import TwoTowers
@@ -16,7 +16,7 @@ from strop.records.errors import InputError
 
 
 def load(folder: str | Path, max_length: int | None = None) -> Encoder:
-    """One tower or two, a vector a text or a token, as the folder's own settings say; else one tower, mean pooling.
+    """One tower or two, one vector per text or per token, as the settings say; else one tower, mean pooling.
 
     Raises InputError for a cross-encoder: without its head it would be another model.
     """
@@ -42,8 +42,8 @@ def load_scorer(folder: str | Path, max_length: int | None = None) -> PairScorer
     return Reranker.load(folder, max_length)
 
 
-def load_any(folder: str | Path, max_length: int | None = None) -> Encoder | PairScorer:
-    """What the folder says that it holds."""
+def load_any(folder: str | Path, max_length: int | None = None) -> Model:
+    """What the folder says that it holds, vectors or pairs."""
     return load_scorer(folder, max_length) if is_cross_encoder(Path(folder)) else load(folder, max_length)
 
 
@@ -57,9 +57,29 @@ def is_cross_encoder(folder: Path) -> bool:
 
 
 def is_multi_vector(folder: Path) -> bool:
-    """Whether a model folder says that it holds a vector a token."""
+    """Whether a model folder says that it has one vector per token."""
     settings = _json(folder / "config_sentence_transformers.json")
     return bool(settings) and settings.get("model_type", "") == "MultiVectorEncoder"
+
+
+def loaded_by(folder: Path) -> str:
+    """The class of sentence-transformers that loads the folder."""
+    if is_cross_encoder(folder):
+        return "CrossEncoder"
+    return "MultiVectorEncoder" if is_multi_vector(folder) else "SentenceTransformer"
+
+
+def is_trained_reranker(folder: Path) -> bool:
+    """Whether it holds a cross-encoder whose scores carry an order: nothing in it is random."""
+    return is_cross_encoder(folder) and not untrained_in(folder)
+
+
+def with_head(folder: Path, place: Path) -> Path:
+    """A cross-encoder as it is; another model with a fresh head of one logit, written to `place`."""
+    if is_cross_encoder(folder):
+        return folder
+    FreshHead().convert(folder, place)
+    return place
 
 
 def _json(path: Path) -> Any:

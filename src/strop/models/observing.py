@@ -7,15 +7,14 @@ from contextlib import contextmanager
 
 import torch
 
-from strop.models.encoder import Encoder
-from strop.models.pair_scorer import PairScorer
+from strop.models.encoder import Model
 
 
 @contextmanager
-def observing(encoder: Encoder | PairScorer) -> Iterator[None]:
+def observing(model: Model) -> Iterator[None]:
     """Eval mode, no gradients, and a forked random state: whatever happens inside leaves the run as it was."""
-    was_training = encoder.module.training
-    encoder.module.eval()
+    was_training = model.module.training
+    model.module.eval()
     with torch.random.fork_rng(), torch.inference_mode():
         yield
-    encoder.module.train(was_training)
+    model.module.train(was_training)

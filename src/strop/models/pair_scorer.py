@@ -1,21 +1,23 @@
-"""What every model that reads a query and a document together is to the rest of strop."""
+"""What a model that reads a query and a document together is to the rest of strop."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from sentence_transformers.base.modules import Transformer
-from torch import Tensor, nn
+from torch import Tensor
 
-from strop.models.encoder import Role
-from strop.models.tokens import Ints, Tokens, pad
+from strop.models.chunks import vectors
+from strop.models.encoder import BUDGET, Model
+from strop.models.forward import Forward, Together
+from strop.models.scoring import Joint, Representation, Scoring
+from strop.models.tokens import Ids as Ids
+from strop.models.tokens import Ints, pad
+from strop.records.errors import InputError
 
-Ids = npt.NDArray[np.int32]
+_NOTHING: Ids = np.empty(0, dtype=np.int32)
 
 
 class Pair(NamedTuple):
@@ -28,29 +30,11 @@ class Pair(NamedTuple):
 
 
 @runtime_checkable
-class PairScorer(Protocol):
-    """Texts -> tokens of each side -> rows of pairs -> one score a pair. It has no vectors, so nothing to search."""
+class PairScorer(Model, Protocol):
+    """A query and a document as one row -> one score. It has no vectors, and so nothing to search.
 
-    @property
-    def module(self) -> nn.Module:
-        """Everything trainable."""
-        ...
-
-    @property
-    def transformers(self) -> Sequence[Transformer]:
-        """One: sentence-transformers' first module, which holds the transformer and its head as `.model`."""
-        ...
-
-    @property
-    def device(self) -> torch.device: ...
-
-    @property
-    def pad_id(self) -> int: ...
-
-    @property
-    def max_length(self) -> int:
-        """The most tokens of a pair, special ones and prompt included."""
-        ...
+    Its `tokenize` gives each side without special tokens, nothing cut off.
+    """
 
     @property
     def untrained(self) -> tuple[str, ...]:
@@ -61,23 +45,48 @@ class PairScorer(Protocol):
         """Nothing is random any more: training begins."""
         ...
 
-    def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
-        """Token ids of one side, with the prompt but without special tokens, nothing cut off."""
-        ...
-
     def pair(self, query: Ids, document: Ids) -> Pair:
         """Both sides as one row, the longer cut first where they are too long."""
-        ...
-
-    def set_dropout(self, rate: float) -> None:
-        """Give every dropout of the transformer this rate."""
         ...
 
     def score(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
         """Padded rows, int64 `(P, L)` each, -> logits `(P,)`, higher is better, in (-inf, inf)."""
         ...
 
-    def save(self, folder: str | Path) -> None: ...
+    @property
+    def encoder(self) -> None:
+        return None
+
+    def check(self, scoring: Scoring, in_batch: bool) -> None:
+        if not isinstance(scoring, Joint):
+            raise InputError(
+                f"the model reads pairs, the recipe scores by {scoring}",
+                remedy="Take a rerank-… recipe for a cross-encoder, and another for any other model",
+            )
+        if in_batch:
+            raise InputError("a cross-encoder has no in-batch negatives", remedy="Set batching.in_batch=false")
+
+    def cut_pairs(self, queries: Ints, documents: Ints) -> int:
+        room = self.max_length - len(self.pair(_NOTHING, _NOTHING).ids)
+        return int((queries + documents > room).sum())
+
+    def forward(self, queries: Sequence[Ids], documents: Sequence[Ids], own: Tensor, scoring: Scoring) -> Forward:
+        """Every query with its own candidates."""
+        places = own.nonzero()
+        rows = [self.pair(queries[q], documents[d]) for q, d in places.tolist()]
+        return Together(_lengths(rows), lambda at: _logits(self, rows, at), places, own.shape)
+
+    def pair_scores(
+        self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
+    ) -> npt.NDArray[np.float32]:
+        """The logit; of equal pairs read once."""
+        keys = [(queries[q].tobytes(), documents[d].tobytes()) for q, d in pairs]
+        place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        sides = dict(zip(keys, pairs, strict=True))
+        rows = [self.pair(queries[q], documents[d]) for q, d in (sides[key] for key in place)]
+        logits = vectors(lambda at: _logits(self, rows, at), _lengths(rows), BUDGET).vectors[:, 0].float().cpu().numpy()
+        scores: npt.NDArray[np.float32] = logits[[place[key] for key in keys]]
+        return scores
 
 
 def score_pairs(scorer: PairScorer, pairs: Sequence[Pair], positions: Ints) -> Tensor:
@@ -85,3 +94,11 @@ def score_pairs(scorer: PairScorer, pairs: Sequence[Pair], positions: Ints) -> T
     ids, mask = pad([pairs[i].ids for i in positions], scorer.pad_id)
     types, _ = pad([pairs[i].types for i in positions], 0)
     return scorer.score(ids, types, mask)
+
+
+def _logits(scorer: PairScorer, pairs: Sequence[Pair], positions: Ints) -> Representation:
+    return Representation(score_pairs(scorer, pairs, positions).unsqueeze(1))
+
+
+def _lengths(pairs: Sequence[Pair]) -> Ints:
+    return np.array([len(pair.ids) for pair in pairs])

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 Ints = npt.NDArray[np.int64]
+#: The token ids of one text.
+Ids = npt.NDArray[np.int32]
+#: What a text is to a model.
+Role = Literal["query", "document"]
+
+#: Texts tokenized at once: the tokenizer holds kilobytes for each until it is done.
+_BLOCK = 10_000
 
 #: What one more chunk costs, in tokens of padding (`strop bench train`).
 OVERHEAD = 128
@@ -24,7 +32,7 @@ class Tokens:
     `ids` is int32 `(total,)`, `offsets` int64 `(N + 1,)`. Special tokens, prompts and truncation are already in.
     """
 
-    ids: npt.NDArray[np.int32]
+    ids: Ids
     offsets: Ints
 
     @classmethod
@@ -33,6 +41,11 @@ class Tokens:
         np.cumsum([len(row) for row in rows], out=offsets[1:])
         ids = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(offsets[-1]))
         return cls(ids, offsets)
+
+    @classmethod
+    def made(cls, texts: Sequence[str], tokenize: Callable[[Sequence[str]], Sequence[Sequence[int]]]) -> Tokens:
+        """What `tokenize` gives for the texts, a block of them at a time."""
+        return cls.join([cls.of(tokenize(texts[i : i + _BLOCK])) for i in range(0, len(texts), _BLOCK)])
 
     @classmethod
     def join(cls, parts: Sequence[Tokens]) -> Tokens:
@@ -45,7 +58,7 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def row(self, i: int) -> npt.NDArray[np.int32]:
+    def row(self, i: int) -> Ids:
         return self.ids[self.offsets[i] : self.offsets[i + 1]]
 
     @property
@@ -63,7 +76,7 @@ class Tokens:
         return cls(ids, np.load(Path(folder) / "offsets.npy", allow_pickle=False))
 
 
-def pad(rows: Sequence[npt.NDArray[np.int32]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+def pad(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows of ids as `input_ids` and `attention_mask`, both int64 `(len(rows), longest)`, padded on the right."""
     longest = max(len(row) for row in rows)
     ids = np.full((len(rows), longest), pad_id, dtype=np.int64)

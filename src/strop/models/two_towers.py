@@ -6,21 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import Transformer
-from torch import Tensor, nn
+from torch import Tensor
 
 from strop.artifacts.store import content_key
 from strop.models.dense import Dense
-from strop.models.encoder import Role
+from strop.models.encoder import Encoder, Role
 from strop.models.scoring import Representation, Scoring
 from strop.models.tokens import Tokens
 from strop.records.errors import InputError
 
 
-class TwoTowers:
+class TwoTowers(Encoder):
     """A `SentenceTransformer` that starts with a Router of routes `query` and `document`, in float32.
 
     Each tower is a `Dense` over its route's modules and whatever follows the Router, so that both rooms keep one
@@ -36,13 +35,14 @@ class TwoTowers:
                 f"the model has no towers for queries and documents, but {', '.join(sorted(routes)) or 'no routes'}",
                 remedy="Give a sentence-transformers model made with Router.for_query_document",
             )
-        self.model = model.float()
+        self.model: SentenceTransformer = model.float()
         self._towers: dict[Role, Dense] = {
             "query": self._tower("query", max_length),
             "document": self._tower("document", max_length),
         }
         if self._towers["query"].dimension != self._towers["document"].dimension:
             raise InputError("the towers' vectors differ in width", remedy="Give towers of one dimension")
+        self.max_length = self._towers["document"].max_length
 
     def _tower(self, role: Role, max_length: int | None) -> Dense:
         model: Any = self.model
@@ -60,17 +60,9 @@ class TwoTowers:
         return cls(SentenceTransformer(str(folder), local_files_only=True), max_length)
 
     @property
-    def module(self) -> nn.Module:
-        return self.model
-
-    @property
     def transformers(self) -> tuple[Transformer, ...]:
         """The query tower's first."""
         return self._towers["query"].transformer, self._towers["document"].transformer
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
 
     @property
     def pad_id(self) -> int:
@@ -79,10 +71,6 @@ class TwoTowers:
     @property
     def dimension(self) -> int:
         return self._towers["document"].dimension
-
-    @property
-    def max_length(self) -> int:
-        return self._towers["document"].max_length
 
     @property
     def by_role(self) -> bool:
@@ -102,16 +90,8 @@ class TwoTowers:
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         return self._towers["document"].token_counts(texts)
 
-    def set_dropout(self, rate: float) -> None:
-        for tower in self._towers.values():
-            tower.set_dropout(rate)
-
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
         return self._towers[role].represent(ids, mask, role)
 
     def searchable(self, representation: Representation) -> Representation:
         return self._towers["document"].searchable(representation)
-
-    def save(self, folder: str | Path) -> None:
-        """In sentence-transformers' layout, a subfolder a tower, for `SentenceTransformer(folder).encode_query`."""
-        self.model.save_pretrained(str(folder), create_model_card=False)

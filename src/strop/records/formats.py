@@ -67,7 +67,7 @@ def duration(seconds: float | None) -> str:
 
 
 def scientific(value: float | None) -> str:
-    """`0.0234` and `147,456` as `plain` has them; `2 × 10⁻⁵` below 0.001 and from a million on, up to three digits."""
+    """As `plain`, but below 0.001 and from a million on `2 × 10⁻⁵`, with up to three digits."""
     if value is None:
         return DASH
     if value == 0 or 1e-3 <= abs(value) < 1e6:

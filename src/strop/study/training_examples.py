@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from strop.negatives.triples import TRIPLES
 from strop.records.documents import Collection, Group
 from strop.study.definition import Preset, Scale
 from strop.study.mining import Mining, Sources
-from strop.study.negative_policies import Mined, Negatives, Provided, SelfMined
+from strop.study.negative_policies import Mined, Negatives, Provided, SelfMined, helpers
 from strop.study.panels import HELD_OUT, Panels, triples
 from strop.study.systems import Tuned
 from strop.training import cross_fitting, initial_models
@@ -67,14 +67,21 @@ class TrainingData:
             order = np.random.default_rng(self.seed).permutation(len(groups))
             groups = tuple(groups[i] for i in sorted(order[: int(how.share * len(groups))]))
         if how.negatives is not None:
-            mining = self.mining
-            if isinstance(how.negatives, SelfMined):
-                mining = replace(mining, base=initial)
             own: dict[str, list[Group]] = {}
-            for group in mining.rows(how.negatives, sources):
+            for group in self._rows(how.negatives, sources, initial):
                 own.setdefault(group.query_id, []).append(group)
             groups = tuple(row for g in groups for row in own.get(g.query_id, ()))
         return Examples.of(groups, self.panels.train)
+
+    def _rows(self, policy: Negatives, sources: Sources, initial: Pretrained) -> Sequence[Group]:
+        if isinstance(policy, SelfMined):
+            return replace(self.mining, base=initial).rows(policy)
+        return self.mining.rows(policy, sources) if helpers(policy) else self._shared_rows(policy)
+
+    @cache  # noqa: B019  these values live as long as their study runs
+    def _shared_rows(self, policy: Negatives) -> tuple[Group, ...]:
+        """The rows of a policy that names no system: every system's are the same."""
+        return tuple(self.mining.rows(policy))
 
     def watched(self, preset: Preset, policy: Negatives) -> Examples:
         """The held-out groups with this kind of negatives."""
@@ -83,7 +90,7 @@ class TrainingData:
         own = self.with_negatives(policy)
         return Examples.of([own[g.query_id] for g in self.groups(preset)[1]], self.panels.train)
 
-    @cache  # noqa: B019  these values live as long as their study runs
+    @cache  # noqa: B019
     def groups(self, preset: Preset) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
         """Training and held-out groups, without negatives: the queries for which every watched kind has some."""
         groups = positive_groups(self.panels.train, first_only=True)
@@ -117,7 +124,7 @@ class TrainingData:
     @cache  # noqa: B019
     def with_negatives(self, policy: Negatives) -> Mapping[str, Group]:
         """Query id -> its group with negatives."""
-        return {g.query_id: g for g in self.mining.rows(policy)}
+        return {g.query_id: g for g in self._shared_rows(policy)}
 
     def provided(self, policy: Negatives | None) -> Path | None:
         """The file of triples that a policy takes: of Provided ones, where one comes with the collection."""

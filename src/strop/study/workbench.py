@@ -101,6 +101,7 @@ class Workbench:
         training = self.trainings.training(preset, how, seed, Others(self, preset))
         return refreshed(training, how.negatives, self.data.mining)
 
+    @cache  # noqa: B019  a workbench lives as long as its study runs
     def training(self, preset: Preset, name: str, seed: int) -> Artifact:
         return self.job(preset, name, seed)(self.store, self.progress)
 
@@ -108,7 +109,7 @@ class Workbench:
         """The trainings of a reranker that a teacher is cross-fitted from, at the first seed."""
         return cross_fitting.trainings(self.job(preset, name, self.scale.seeds[0]), self.data.folds)
 
-    @cache  # noqa: B019  a workbench lives as long as its study runs
+    @cache  # noqa: B019
     def setting(self, preset: Preset, rates: Rates) -> Optimizer:
         """The optimiser whose model ranks the held-out queries best; of equals the lower rate and decay."""
         return best(self.held_out_values(preset, rates))
@@ -117,6 +118,7 @@ class Workbench:
         """RR@10 of the model of each setting over held-out queries and training documents."""
         return held_out_values(self.trainings, preset, rates, Others(self, preset))
 
+    @cache  # noqa: B019
     def model(self, preset: Preset, name: str, seed: int) -> Pretrained:
         """The model of a system: the tuned one, or the base in its architecture; of one without a model the base."""
         way = preset.system(name).way
@@ -182,9 +184,8 @@ class Workbench:
     @cached_property
     def probe(self) -> Probe:
         """The texts of the test panel that geometry is measured on."""
-        return of_collection(
-            self.own.test, min(QUERIES, len(self.own.test.queries)), min(DOCUMENTS, len(self.own.test.documents))
-        )
+        test = self.own.test
+        return of_collection(test, min(QUERIES, len(test.queries)), min(DOCUMENTS, len(test.documents)))
 
     def sample(self, model: Pretrained) -> Sample:
         """The probe in a model's space, by the vectors with which it searches the test panel."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from strop.artifacts.store import Stage, Store
 from strop.losses.distillation import KLDivergence
@@ -12,7 +13,6 @@ from strop.models.architecture import Architecture, Untied, keep_layers
 from strop.models.cross_encoder import FreshHead
 from strop.models.late_interaction import Late
 from strop.models.pretrained import Pretrained, resolve
-from strop.models.random_weights import RandomWeights
 from strop.negatives.examples import Examples
 from strop.negatives.from_run import RankWindow
 from strop.training.optimizers import AdamW
@@ -40,7 +40,8 @@ def converted(store: Store, base: Pretrained, architecture: Architecture) -> Pre
 
 def seeded(architecture: Architecture, seed: int) -> Architecture:
     """The architecture, with what it draws at random drawn from `seed`."""
-    return replace(architecture, seed=seed) if isinstance(architecture, FreshHead | RandomWeights) else architecture
+    drawn: Any = architecture
+    return replace(drawn, seed=seed) if any(f.name == "seed" for f in fields(drawn)) else architecture
 
 
 def shortened(store: Store, base: Pretrained, layers: int) -> Pretrained:

@@ -11,21 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from strop.models.encoder import Encoder
+from strop.models.encoder import Model
+from strop.models.forward import Forward
 from strop.models.observing import observing
-from strop.models.pair_scorer import PairScorer
-from strop.models.scoring import Joint, Representation
+from strop.models.scoring import Representation
 from strop.models.tokens import padding_share
 from strop.monitoring.logbook import Logbook
 from strop.monitoring.selection import Selection, looks
 from strop.records.documents import Group
-from strop.records.errors import InputError, NonFiniteLossError
+from strop.records.errors import NonFiniteLossError
 from strop.training import checkpoint
 from strop.training import step as chunks
 from strop.training.batches import Batch
-from strop.training.forwards import Forward, forward_of
-from strop.training.forwards import Texts as Texts
-from strop.training.optimizers import Chained
+from strop.training.forwards import Texts, forward_of
 from strop.training.recipes import Recipe
 
 
@@ -41,13 +39,13 @@ class Observer(Protocol):
     @property
     def every(self) -> int: ...
 
-    def __call__(self, step: int, encoder: Any) -> Mapping[str, float]:
-        """`encoder` is the model that trains: each observer knows which kind it looks at."""
+    def __call__(self, step: int, encoder: Any, /) -> Mapping[str, float]:
+        """`encoder` is the model that trains."""
         ...
 
 
 def train(
-    encoder: Encoder | PairScorer,
+    encoder: Model,
     recipe: Recipe,
     groups: Sequence[Group],
     queries: Texts,
@@ -69,9 +67,9 @@ def train(
     ends the call after so many updates of the whole schedule, with a checkpoint from which another goes on.
 
     Goes on from the newest checkpoint in `folder`, to weights bit-identical (on CPU) with those of an undisturbed run;
-    `checkpoint.clear` the folder once the result is safe. Raises NonFiniteLossError.
+    `checkpoint.clear` the folder once the result is safe. Raises NonFiniteLossError, and InputError as `Model.check`.
     """
-    check_fit(recipe, encoder)
+    encoder.check(recipe.scoring, recipe.batching.in_batch)
     if recipe.dropout is not None:
         encoder.set_dropout(recipe.dropout)
     recipe.tuning.prepare(encoder, seed)
@@ -109,7 +107,7 @@ def train(
         rate = recipe.optimizer.learning_rate * recipe.schedule.factor(step, recipe.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        if isinstance(recipe.schedule, Chained) and step in recipe.schedule.starts(recipe.updates):
+        if recipe.schedule.restarts(step, recipe.updates):
             optimizer.state.clear()
         optimizer.step()
         if step + 1 in snapshots:
@@ -140,19 +138,6 @@ def train(
         looks(log, recipe.selection.measure)
         checkpoint.restore_weights(folder / checkpoint.BEST, module)
     return log
-
-
-def check_fit(recipe: Recipe, model: Encoder | PairScorer) -> None:
-    """Raises InputError when the recipe's scores are of vectors and the model has none, or the other way round, or when
-    a model that reads pairs should read each query with every other's documents."""
-    if isinstance(model, PairScorer) != isinstance(recipe.scoring, Joint):
-        kind = "reads pairs" if isinstance(model, PairScorer) else "makes vectors"
-        raise InputError(
-            f"the model {kind}, the recipe scores by {recipe.scoring}",
-            remedy="Take a rerank-… recipe for a cross-encoder, and another for any other model",
-        )
-    if isinstance(model, PairScorer) and recipe.batching.in_batch:
-        raise InputError("a cross-encoder has no in-batch negatives", remedy="Set batching.in_batch=false")
 
 
 def snapshot(folder: Path, updates: int) -> Path:

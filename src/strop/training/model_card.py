@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from strop.artifacts.store import Artifact
-from strop.models.loading import is_cross_encoder
+from strop.models.loading import loaded_by
 
 _CARD = """---
 library_name: sentence-transformers
@@ -35,17 +35,24 @@ Libraries: {libraries}. Artifact {key}.
 """
 
 
-_VECTORS = {"task": "sentence-similarity", "kind": "feature-extraction", "loader": "SentenceTransformer"}
-_PAIRS = {"task": "text-ranking", "kind": "cross-encoder", "loader": "CrossEncoder"}
+#: By the class that loads the model.
+_KINDS = {
+    "SentenceTransformer": ("sentence-similarity", "feature-extraction"),
+    "CrossEncoder": ("text-ranking", "cross-encoder"),
+    "MultiVectorEncoder": ("feature-extraction", "multi-vector"),
+}
 
 
 def write_card(artifact: Artifact, path: str | Path) -> None:
     """Write the card of a training artifact. Whether it beats its base is not on it: `strop evaluate` says that."""
     record = artifact.record
-    base = str(record["base"])
+    base, loader = str(record["base"]), loaded_by(artifact.path / "model")
+    task, kind = _KINDS[loader]
     Path(path).write_text(
         _CARD.format(
-            **(_PAIRS if is_cross_encoder(artifact.path / "model") else _VECTORS),
+            task=task,
+            kind=kind,
+            loader=loader,
             base=base,
             hub_base=f"base_model: {base}\n" if "/" in base else "",
             groups=record["groups"],

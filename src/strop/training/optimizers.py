@@ -98,6 +98,10 @@ class WarmupLinear:
     def __post_init__(self) -> None:
         _check_warmup(self.warmup)
 
+    def restarts(self, step: int, total: int) -> bool:
+        """Whether the optimiser forgets its moments before 0-based `step`: never."""
+        return False
+
     def factor(self, step: int, total: int) -> float:
         """The multiplier of the learning rate at 0-based `step` of `total` updates, in [0, 1]."""
         rise = round(self.warmup * total)
@@ -109,6 +113,10 @@ class WarmupLinear:
 @dataclass(frozen=True, slots=True)
 class Constant:
     """The whole learning rate at every update: no schedule, or one that was bound to another optimiser."""
+
+    def restarts(self, step: int, total: int) -> bool:
+        """Whether the optimiser forgets its moments before 0-based `step`: never."""
+        return False
 
     def factor(self, step: int, total: int) -> float:
         """1 at every step."""
@@ -131,6 +139,10 @@ class Cosine:
         _check_warmup(self.warmup)
         if not 1 <= self.stretch < math.inf:
             raise InputError(f"stretch is {self.stretch}", remedy="Give 1 for a whole fall, more for one that is cut")
+
+    def restarts(self, step: int, total: int) -> bool:
+        """Whether the optimiser forgets its moments before 0-based `step`: never."""
+        return False
 
     def factor(self, step: int, total: int) -> float:
         """The multiplier of the learning rate at 0-based `step` of `total` updates, in [0, 1]."""
@@ -157,8 +169,12 @@ class Chained:
             raise InputError(f"rounds are {self.rounds}", remedy="Give 1 or more")
 
     def starts(self, total: int) -> list[int]:
-        """The 0-based updates before which the optimiser is to forget, 0 among them; equal parts to one update."""
+        """The 0-based updates that the rounds begin with, 0 among them; equal parts to one update."""
         return [round(i * total / self.rounds) for i in range(self.rounds)]
+
+    def restarts(self, step: int, total: int) -> bool:
+        """Whether the optimiser forgets its moments before 0-based `step`: at each round's first."""
+        return step in self.starts(total)
 
     def factor(self, step: int, total: int) -> float:
         """The multiplier of the learning rate at 0-based `step` of `total` updates, in [0, 1]."""

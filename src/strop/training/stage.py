@@ -13,17 +13,15 @@ from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, Stage, Store, content_key
 from strop.models.adapters import export
 from strop.models.dense import parameter_ledger
-from strop.models.encoder import Encoder, Role
+from strop.models.encoder import Model, Role
 from strop.models.loading import load_any
-from strop.models.pair_scorer import PairScorer
 from strop.models.pretrained import Pretrained, resolve
-from strop.models.scoring import MaxSim
 from strop.monitoring.logbook import Logbook, Sink, namespaced
 from strop.monitoring.monitor import Monitor
 from strop.monitoring.probe import Look, Probe
 from strop.monitoring.selection import Best
 from strop.negatives.examples import Examples
-from strop.records.errors import InputError, InputWarning
+from strop.records.errors import InputWarning
 from strop.records.results import write_json
 from strop.training import checkpoint, loop
 from strop.training.forwards import Texts, count_cut
@@ -66,20 +64,12 @@ class Training:
         def make(folder: Path) -> dict[str, Any]:
             recipe, examples = self.recipe, self.examples
             encoder = load_any(self.base.path, recipe.max_length)
-            if not isinstance(encoder, PairScorer) and isinstance(encoder.similarity, MaxSim) != isinstance(
-                recipe.scoring, MaxSim
-            ):
-                raise InputError(
-                    f"{self.base.name} is scored by {encoder.similarity}, the recipe scores by {recipe.scoring}",
-                    remedy="Take a late-… recipe for a model with a vector a token, and another for any other",
-                )
-            loop.check_fit(recipe, encoder)
+            encoder.check(recipe.scoring, recipe.batching.in_batch)
             queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
-            if isinstance(encoder, PairScorer):
-                cut, pairs = count_cut(encoder, examples.groups, queries, documents)
-                if cut:
-                    said = f"{cut:,} of {pairs:,} pairs are longer than the model's {encoder.max_length} tokens: cut"
-                    warnings.warn(said, InputWarning, stacklevel=2)
+            cut, pairs = count_cut(encoder, examples.groups, queries, documents)
+            if cut:
+                problem = f"{cut:,} of {pairs:,} pairs are longer than the model's {encoder.max_length} tokens: cut"
+                warnings.warn(problem, InputWarning, stacklevel=2)
             logbook = Logbook(folder, self._about(), self.seed, tracker)
             if self.earlier:
                 checkpoint.take_over(self.earlier(store, progress).path, folder)
@@ -126,8 +116,9 @@ class Training:
         """Some of its texts, on which a merged adapter must give what the unmerged one gave."""
         return list(self.examples.queries.values())[:8] + list(self.examples.documents.values())[:8]
 
-    def _monitor(self, encoder: Encoder | PairScorer, logbook: Logbook) -> Monitor | None:
-        if self.probe is None or isinstance(encoder, PairScorer):  # which has no vectors, and so no geometry
+    def _monitor(self, model: Model, logbook: Logbook) -> Monitor | None:
+        encoder = model.encoder
+        if self.probe is None or encoder is None:
             return None
         fixed = self._every if self._chosen_by_the_probe else None
         look = Look.of(self.probe, encoder)
@@ -155,7 +146,7 @@ class Training:
             "batch": self.recipe.batching.size,
         }
 
-    def _observers(self, encoder: Encoder | PairScorer) -> list[CosineAccuracy]:
+    def _observers(self, encoder: Model) -> list[CosineAccuracy]:
         return [
             CosineAccuracy(
                 watched.groups,
@@ -196,7 +187,7 @@ def asdict_examples(examples: Examples) -> dict[str, Any]:
     return {"groups": groups, "queries": dict(examples.queries), "documents": dict(examples.documents)}
 
 
-def texts_of(encoder: Encoder | PairScorer, examples: Examples, role: Role) -> Texts:
+def texts_of(encoder: Model, examples: Examples, role: Role) -> Texts:
     """The examples' queries or documents as tokens."""
     texts = examples.queries if role == "query" else examples.documents
     return Texts(encoder.tokenize(list(texts.values()), role), {text_id: i for i, text_id in enumerate(texts)})

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from strop.models.chunks import Represent, in_order
 from strop.models.scoring import Representation
-from strop.models.tokens import Ints, cut
+from strop.models.tokens import Ints
 from strop.training.ranks import Ranks
-
-#: Positions of n texts -> what the model makes of them, with a graph where gradients are on.
-Represent = Callable[[Ints], Representation]
 
 
 def gradient(
@@ -38,7 +35,7 @@ def gradient(
     gradient and the loss of the whole batch. What dropout draws then depends on the chunk, and not on how many share.
     """
     if ranks is None:
-        return _gradient(represent, chunks, lambda own: loss_of(_in_order(own, chunks)), recompute)
+        return _gradient(represent, chunks, lambda own: loss_of(in_order(own, chunks)), recompute)
     start = int(torch.randint(2**62, ()))
 
     def seeded(positions: Ints) -> Representation:
@@ -49,7 +46,7 @@ def gradient(
     everyone = [positions for share in shares for positions in share]
     with ranks.summing():
         loss = _gradient(
-            seeded, shares[ranks.rank], lambda own: loss_of(_in_order(ranks.gathered(own), everyone)), recompute
+            seeded, shares[ranks.rank], lambda own: loss_of(in_order(ranks.gathered(own), everyone)), recompute
         )
     _restore(after)
     return loss
@@ -82,17 +79,6 @@ def _gradient(
             part.vectors.backward(leaf.grad)  # type: ignore[no-untyped-call]
     _restore(after)
     return float(loss.detach())
-
-
-def vectors(represent: Represent, lengths: Ints, budget: int) -> Representation:
-    """All texts in position order, without a graph."""
-    chunks = cut(lengths, budget)
-    with torch.inference_mode():
-        return _in_order([represent(positions) for positions in chunks], chunks)
-
-
-def _in_order(parts: Sequence[Representation], chunks: Sequence[Ints]) -> Representation:
-    return Representation.join(parts)[torch.from_numpy(np.argsort(np.concatenate(chunks)))]
 
 
 def _random_state() -> list[Tensor]:

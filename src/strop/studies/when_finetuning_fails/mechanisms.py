@@ -11,6 +11,7 @@ from strop.bench import latency
 from strop.collection.lazy_documents import Contents
 from strop.evaluation.measures import mean
 from strop.models.adapters import LoRA
+from strop.models.chunks import vectors
 from strop.models.dense import Dense, parameter_ledger
 from strop.models.encoder import Role, represent_rows
 from strop.models.observing import observing
@@ -31,7 +32,6 @@ from strop.study.negative_policies import Mined
 from strop.study.open_questions import Evidence, Grid, Verdict
 from strop.study.systems import Tuned
 from strop.study.workbench import Workbench
-from strop.training import step
 
 #: Printed under equation 4.5: 12,288 weights a matrix x 12 heads x 6 layers.
 PRINTED = 884_736
@@ -214,5 +214,5 @@ def _vectors(encoder: Dense, texts: list[str], role: Role, unit: bool) -> np.nda
     tokens = encoder.tokenize(texts, role)
     rows = [tokens.row(i) for i in range(len(tokens))]
     with observing(encoder):
-        raw = step.vectors(partial(represent_rows, encoder, rows, role=role), tokens.lengths, budget=2048)
+        raw = vectors(partial(represent_rows, encoder, rows, role=role), tokens.lengths, budget=2048)
         return (encoder.searchable(raw) if unit else raw).vectors.float().cpu().numpy()

@@ -1,0 +1,62 @@
+"""The transformer inside a sentence-transformers model, and its tokenizer: what every architecture asks of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from sentence_transformers.base.modules import Transformer
+from torch import nn
+
+from strop.models.tokens import Role
+from strop.records.errors import InputError
+
+#: The prompt names sentence-transformers looks for, in its order, for each role.
+_PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus")}
+
+
+def transformer_of(model: nn.Sequential) -> Transformer:
+    """Its first module, which holds the transformer proper as `.model`. Raises InputError where that is another."""
+    if not isinstance(model[0], Transformer):
+        raise InputError(
+            f"the model starts with {type(model[0]).__name__}, not with a transformer",
+            remedy="Give a dense sentence-transformers model with one tower",
+        )
+    return cast(Transformer, model[0])
+
+
+def checked_length(transformer: Transformer, length: int | None) -> int | None:
+    """The positions that the transformer has, if it says so. Raises InputError for a length beyond them."""
+    positions: int | None = getattr(transformer.model.config, "max_position_embeddings", None)
+    if length is not None and positions is not None and length > positions:
+        raise InputError(
+            f"a length of {length} exceeds the model's {positions} positions", remedy=f"Choose at most {positions}"
+        )
+    return positions
+
+
+def set_dropout(transformer: nn.Module, rate: float) -> None:
+    """Give every dropout in it this rate; some attention (a decoder's, GTE's, ModernBERT's) keeps a number instead."""
+    module: Any
+    for module in transformer.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = rate
+        elif isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = rate
+
+
+def prompt_of(prompts: Mapping[str, str | None], role: Role) -> str:
+    return next((prompt for name in _PROMPT_NAMES[role] if (prompt := prompts.get(name))), "")
+
+
+def tokenizer_rules(tokenizer: Any) -> dict[str, Any]:
+    """All that decides a text's tokens but length and padding, which are the last call's."""
+    rules = json.loads(tokenizer.backend_tokenizer.to_str())
+    return {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")}
+
+
+def whole_lengths(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text with nothing cut off, special tokens included."""
+    rows = tokenizer(list(texts), truncation=False, padding=False, return_attention_mask=False, verbose=False)
+    return [len(ids) for ids in rows["input_ids"]]
