@@ -7,6 +7,7 @@ from strop.studies.when_finetuning_fails.effects import KNOB, TUNED
 from strop.study.open_questions import OpenQuestion
 
 _TEST = "tests/studies/test_thesis_questions.py::test_"
+_DEFECT = "tests/studies/test_thesis_defects.py::test_"
 _AS_CODED = tuple(("as_coded", name) for name in TUNED)
 
 QUESTIONS: tuple[OpenQuestion, ...] = (
@@ -78,7 +79,7 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
         "The published sampler writes a column under one name and selects it under another: it cannot have made the "
         "published data.",
         defects.missing_column,
-        f"{_TEST}a_column_written_under_another_name_cannot_be_selected",
+        f"{_DEFECT}a_column_written_under_another_name_cannot_be_selected",
     ),
     OpenQuestion(
         "T10",
@@ -100,7 +101,7 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
         "The logged steps are those of batches of 1,024 and 512, not of the printed 128, and 1,000 warm-up steps would "
         "be up to half of them.",
         defects.batch_and_warmup,
-        f"{_TEST}logged_steps_are_those_of_larger_batches_than_printed",
+        f"{_DEFECT}logged_steps_are_those_of_larger_batches_than_printed",
     ),
     OpenQuestion(
         "T13",
@@ -128,7 +129,7 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
         "The 55,578 judgments are judged queries of the full dev split, and the authors' read-me speaks of another, "
         "smaller split.",
         defects.queries_or_judgments,
-        f"{_TEST}printed_judgments_are_judged_queries",
+        f"{_DEFECT}printed_judgments_are_judged_queries",
     ),
     OpenQuestion(
         "T16",
@@ -144,7 +145,7 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
         "That the base had seen the evaluation's data is concluded from training pairs; no overlap between "
         "them is shown.",
         defects.seen_before,
-        f"{_TEST}overlap_counts_equal_queries_and_known_positives",
+        f"{_DEFECT}overlap_counts_equal_queries_and_known_positives",
     ),
     OpenQuestion(
         "T18",
@@ -168,14 +169,14 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
         "arithmetic",
         "The paper says that all five variants and all architectures lose; four were tuned, of one architecture.",
         defects.one_architecture,
-        f"{_TEST}four_tuned_models_of_the_published_table_are_of_one_architecture",
+        f"{_DEFECT}four_tuned_models_of_the_published_table_are_of_one_architecture",
     ),
     OpenQuestion(
         "T21",
         "defect",
         "Passages and triples were read with quoting on and bad lines skipped, though the files quote nothing.",
         defects.merged_rows,
-        f"{_TEST}quoting_is_judged_by_the_collection_s_own_file_and_not_by_five_lines_made_to_lose",
+        f"{_DEFECT}quoting_is_judged_by_the_collection_s_own_file_and_not_by_five_lines_made_to_lose",
     ),
     OpenQuestion(
         "T22",
@@ -183,7 +184,7 @@ QUESTIONS: tuple[OpenQuestion, ...] = (
         "Cached vectors are named by the model's folder and a chunk number, and both LoRA models are in folders of one "
         "name.",
         defects.cache_names,
-        f"{_TEST}folders_of_one_name_share_a_cache_entry_and_contents_do_not",
+        f"{_DEFECT}folders_of_one_name_share_a_cache_entry_and_contents_do_not",
     ),
     OpenQuestion(
         "T23",
