@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from strop.studies import scales
@@ -157,45 +158,7 @@ STUDY = Study(
     published={},
     published_loss={},
     questions=QUESTIONS,
-    choices=choices(
-        (
-            "encoder, symmetric",
-            "mean pooling",
-            "mean pooling, unnormalised dot product",
-            "mean pooling, cosine, as the base was trained",
-        ),
-        (
-            "encoder, asymmetric",
-            "two towers, first token",
-            "two towers, first token, dot product",
-            "two towers, first token, cosine",
-        ),
-        ("late interaction", "ColBERT", "ColBERT v1, l2, documents of 180 tokens", "ColBERT's settings, cosine"),
-        (
-            "loss",
-            "contrastive",
-            "in-batch softmax; temperature .05 symmetric, none asymmetric; ColBERT: pairs of a triple",
-            "in-batch softmax for all; temperature .05 over cosines, none over MaxSim",
-        ),
-        ("LoRA rank", "7", "8", "8"),
-        (
-            "learning rate",
-            "2e-5 full, 2e-4 LoRA, from a grid",
-            "2e-5 full, 2e-4 LoRA",
-            "per tuning method, from one grid, on held-out queries",
-        ),
-        ("warm-up", "10 %", "1,237 steps asymmetric (0.8 % of MS MARCO's), 10 % symmetric", "10 %"),
-        ("weight decay", "not stated (.01)", "0 asymmetric; symmetric 0 in the file, .01 in effect", "0.01"),
-        ("gradient clipping", "not stated (1)", "2 asymmetric, none symmetric", "1"),
-        ("epochs", "40", "40; 100 for full tuning without negatives, symmetric", "40"),
-        (
-            "hard negatives",
-            "the collection's, filled up with BM25's",
-            "the collection's, filled up with BM25's",
-            "the collection's, else BM25's ranks 1–100",
-        ),
-        ("adapter at test time", "merged", "no merge call", "merged, checked to 1e-5"),
-    ),
+    choices=choices(Path(__file__).parent),
     tables=tables(),
     own_documents=8_841_823,
     exposure={
