@@ -12,10 +12,10 @@ import pytest
 
 import strop
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-import draw_rooms  # noqa: E402  tools/ is no package
+sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
+import draw_rooms
 
+ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "strop"
 
 FLOOR_1 = ("records", "artifacts")

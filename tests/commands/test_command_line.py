@@ -247,7 +247,10 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("bench train --set updates=3", "error: --recipe and --set belong to bench train"),
         ("bench train --recipe best", "error: there is no recipe 'best'. Choose one of"),
         ("bench train --recipe distill-kl --model model", "error: the recipe learns from a teacher's scores"),
-        ("bench train --recipe late-full --model model", "error: model is not scored by MaxSim"),
+        (
+            "bench train --recipe late-full --model model",
+            "error: the model is scored by Dot(), the recipe scores by Max",
+        ),
         ("bench train --recipe triplet-full --model model --on small", "error: small has 24 training queries"),
         ("bench lengths --model nowhere", "error: nowhere: not in the hub's cache"),
         ("bench train --as gte", "error: --as 'gte' is nothing to measure. Give --recipe and one of bert, gte, modern"),

@@ -71,14 +71,14 @@ def main() -> Any:
         if issubclass(category, InputWarning):
             typer.secho(f"warning: {message}", err=True, fg=typer.colors.YELLOW)
         else:
-            shown(message, category, *place, **more)
+            python_warning(message, category, *place, **more)
 
     # Threads that spin while they wait cost threefold once another program wants a core. torch reads this as it loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     reuse_freed()
     with warnings.catch_warnings():
         warnings.simplefilter("always", InputWarning)
-        shown, warnings.showwarning = warnings.showwarning, show
+        python_warning, warnings.showwarning = warnings.showwarning, show
         try:
             return app(prog_name="strop")
         except InputError as error:

@@ -24,10 +24,10 @@ def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
 
     splits = [door.load(collection, split, store().docstrings) for split in door.splits(collection)]
     encoder = load(resolve(model).path)
-    found = audit(splits, encoder.token_counts, encoder.max_length)
+    report = audit(splits, encoder.token_counts, encoder.max_length)
     if collection == DOCSTRINGS:
-        found["readings"].append(misses.reading())
-    return {**found, "seen by the base": _exposure(model)}
+        report["readings"].append(misses.reading())
+    return {**report, "seen by the base": _exposure(model)}
 
 
 def data_export(collection: str, out: str | Path) -> Path:
@@ -61,16 +61,16 @@ def data_inspect_command(
     """
     from strop.commands.terminal import console
 
-    found = data_inspect(collection, model)
+    report = data_inspect(collection, model)
     if json_out:
         import json
 
-        typer.echo(json.dumps(found, indent=1))
+        typer.echo(json.dumps(report, indent=1))
         return
-    for reading in found["readings"]:
+    for reading in report["readings"]:
         console.print(f"- {reading}", markup=False)
-    console.print(f"- Seen by the base: {found['seen by the base']}.", markup=False)
-    for warning in found["warnings"]:
+    console.print(f"- Seen by the base: {report['seen by the base']}.", markup=False)
+    for warning in report["warnings"]:
         console.print(f"[yellow]warning[/] {warning}")
 
 

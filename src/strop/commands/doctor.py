@@ -57,7 +57,7 @@ def healthy(findings: list[Finding]) -> bool:
 
 
 def _python() -> Iterator[Finding]:
-    isolated = "" if sys.prefix != sys.base_prefix else ", not in an environment of its own"
+    isolated = "" if sys.prefix != sys.base_prefix else ", not in a virtual environment"
     yield Finding("strop", "ok", f"{version('strop')} in {Path(__file__).parents[1]}")
     yield Finding("Python", "ok", f"{platform.python_version()}{isolated}, {sys.executable}")
     yield Finding("platform", "ok", f"{platform.platform()}, {_cores()} cores")
@@ -82,14 +82,14 @@ def _libraries() -> Iterator[Finding]:
             continue
         remedy = f"pip install '{requirement.name}{requirement.specifier}'"
         try:
-            found = version(requirement.name)
+            installed = version(requirement.name)
         except PackageNotFoundError:
             yield Finding(requirement.name, "missing", f"not installed; {requirement.specifier} is needed", remedy)
             continue
-        if requirement.specifier.contains(found, prereleases=True):
-            met.append(f"{requirement.name} {found}")
+        if requirement.specifier.contains(installed, prereleases=True):
+            met.append(f"{requirement.name} {installed}")
         else:
-            tested = f"{found} is outside the tested range {requirement.specifier}"
+            tested = f"{installed} is outside the tested range {requirement.specifier}"
             yield Finding(requirement.name, "warn", tested, remedy)
     yield Finding("libraries", "ok", ", ".join(met))
 
@@ -127,7 +127,7 @@ def _memory() -> Iterator[Finding]:
     memory = psutil.virtual_memory()
     what = f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} free"
     if memory.available < MEMORY_GB * 1e9:
-        yield Finding("memory", "warn", what, f"Close other programs; the quick scale wants {MEMORY_GB} GB")
+        yield Finding("memory", "warn", what, f"Close other programs; the quick scale needs {MEMORY_GB} GB")
     else:
         yield Finding("memory", "ok", what)
 
@@ -150,7 +150,7 @@ def _hub() -> Finding:
         return Finding("model hub", "warn", f"not used: HF_HUB_OFFLINE is set; {cache}", "Unset it to fetch models")
     if _answers(ENDPOINT):
         return Finding("model hub", "ok", f"{ENDPOINT} answers; {cache}")
-    remedy = "Models given as folders, the base's wheel and what is cached work without it; a proxy goes in HTTPS_PROXY"
+    remedy = "Model folders, the base model's wheel and cached models work without it; name a proxy in HTTPS_PROXY"
     return Finding("model hub", "warn", f"{ENDPOINT} does not answer; {cache}", remedy)
 
 

@@ -43,20 +43,20 @@ def explain(
     samples = {name: sample_of(store(), each, probe, progress) for name, each in chosen.items()}
     widths = {name: sample.documents.shape[1] for name, sample in samples.items()}
     if len(set(widths.values())) > 1:
-        said = " and ".join(f"{name} has {width}" for name, width in widths.items())
+        dimensions = " and ".join(f"{name} has {width}" for name, width in widths.items())
         left_out = "comparisons within one space (shift, pictures, weights) are left out"
-        warnings.warn(f"{said} dimensions: {left_out}", InputWarning, stacklevel=2)
+        warnings.warn(f"{dimensions} dimensions: {left_out}", InputWarning, stacklevel=2)
     with progress("measure the geometry", len(samples)) as advance:
-        seen = {}
+        values = {}
         for name, sample in samples.items():
-            seen[name] = readings(sample, samples[base] if base and base != name else None)
+            values[name] = readings(sample, samples[base] if base and base != name else None)
             advance(1)
-    shown = exhibit(samples, base, seen)
+    geometry = exhibit(samples, base, values)
     with progress("draw", 1) as advance:
-        shown["pictures"] = pictures(samples, base or model)
+        geometry["pictures"] = pictures(samples, base or model)
         advance(1)
     if base and len(samples) > 1 and len(set(widths.values())) == 1:
-        shown["layers"] = {model: weight_distances(chosen[model], chosen[base])}
+        geometry["layers"] = {model: weight_distances(chosen[model], chosen[base])}
     about = {
         "study": "explain",
         "title": f"{model} beside {base}" if base else model,
@@ -66,12 +66,12 @@ def explain(
     }
     rows = tuple(
         Row("explain", "", name, 0, collection, split, -1, "", f"geometry/{diagnostic}", reading[0])
-        for name, of in shown["models"].items()
+        for name, of in geometry["models"].items()
         for diagnostic, reading in {**of["own"], **of["moved"]}.items()
     )
     key = content_key(about, {n: m.identity for n, m in chosen.items()}, package_sha256())[:8]
     folder = store().root / "results" / f"explain-{Path(collection).name}-{key}"
-    write_results(Results(rows, (), {"geometry": shown}, about), folder)
+    write_results(Results(rows, (), {"geometry": geometry}, about), folder)
     render(folder, folder / "report.html")
     return folder
 

@@ -25,13 +25,13 @@ def export(source: str, out: str | Path) -> Path:
 
     folder, trained = Path(source), store().root / TRAIN.name
     if not folder.is_dir():
-        found = sorted(p.parent for p in trained.glob(f"{source}*/record.json"))
-        if len(found) != 1:
+        folders = sorted(p.parent for p in trained.glob(f"{source}*/record.json"))
+        if len(folders) != 1:
             raise InputError(
-                f"{len(found)} trained models have a key that starts with {source!r}",
+                f"{len(folders)} trained models have a key that starts with {source!r}",
                 remedy=f"Give the key or folder of one in {trained}",
             )
-        folder = found[0]
+        folder = folders[0]
     artifact = store().find(TRAIN, folder.name)
     if artifact is None:
         raise InputError(

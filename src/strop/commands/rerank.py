@@ -59,8 +59,8 @@ def rerank(
     cost = Cost(**reranked.record["cost"])
     if cost.cut:
         limit = reranked.record["max_length"]
-        said = f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut"
-        warnings.warn(said, InputWarning, stacklevel=2)
+        problem = f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut"
+        warnings.warn(problem, InputWarning, stacklevel=2)
     shutil.copyfile(reranked.path / "run.trec", out)
     return cost
 

@@ -33,8 +33,8 @@ def search(
 
     free(out)
     data = load(collection, split)
-    found = retriever(model).search(store(), *texts(data), depth, own_documents(data), progress)
-    shutil.copyfile(found.path / "run.trec", out)
+    ranking = retriever(model).search(store(), *texts(data), depth, own_documents(data), progress)
+    shutil.copyfile(ranking.path / "run.trec", out)
     return Path(out)
 
 

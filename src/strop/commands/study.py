@@ -57,10 +57,10 @@ def study_run(
     from strop.study.conduct import conduct
 
     bench = _workbench(name, scale, collection, progress, others, candidates)
-    given = [word for preset in presets for word in ("--preset", preset)] + (["--on", collection] if collection else [])
-    given += [word for other in others for word in ("--test", other)]
-    given += [word for run in candidates for word in ("--candidates", run)]
-    command = shlex.join(["strop", "study", "run", name, "--scale", scale, *given])
+    words = [word for preset in presets for word in ("--preset", preset)] + (["--on", collection] if collection else [])
+    words += [word for other in others for word in ("--test", other)]
+    words += [word for run in candidates for word in ("--candidates", run)]
+    command = shlex.join(["strop", "study", "run", name, "--scale", scale, *words])
     folder = conduct(bench, command, presets, None if budget is None else 60 * budget)
     if not (folder / "report.html").is_file():
         render(folder, folder / "report.html")
@@ -170,10 +170,10 @@ def training_folder(run: str) -> Path:
     if Path(run).is_dir():
         return Path(run)
     root = store().root / TRAIN.name
-    found = sorted((path.parent for path in root.glob("*/rows.csv")), key=lambda folder: folder.stat().st_mtime)
-    if run == "latest" and found:
-        return found[-1]
-    matching = [folder for folder in found if folder.name.startswith(run)]
+    folders = sorted((path.parent for path in root.glob("*/rows.csv")), key=lambda folder: folder.stat().st_mtime)
+    if run == "latest" and folders:
+        return folders[-1]
+    matching = [folder for folder in folders if folder.name.startswith(run)]
     if len(matching) != 1:
         raise InputError(
             f"{len(matching)} trainings have a key that starts with {run!r}",

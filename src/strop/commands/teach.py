@@ -87,28 +87,28 @@ def teach(
         )
     bound = None if drop_above is None else TeacherBound.of_probability(drop_above)
     start = resolve(model)
-    made: tuple[frozenset[str], ...] = ()
+    parts: tuple[frozenset[str], ...] = ()
     if is_trained_reranker(start.path):
         run = _as_it_is(start, data, settings, progress)
     else:
         chosen = _reranker(recipe, settings, bound)
         if "updates" not in (settings or {}):
             chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(data.groups)))
-        made = cross_fitting.folds(data.groups, folds, seed, data.queries, data.documents)
+        parts = cross_fitting.folds(data.groups, folds, seed, data.queries, data.documents)
         if not untrained_in(start.path):
             start = converted(store(), start, ARCHITECTURES["reranker"])
         training, own = Training(start, chosen, data, {}, seed), cross_fitting.own_candidates(data.groups)
-        run = cross_fitting.cross_fitted(training, own, data.queries, data.documents, made, store(), progress)
+        run = cross_fitting.cross_fitted(training, own, data.queries, data.documents, parts, store(), progress)
     groups = taught(data.groups, run)
     mined = sum(len(g.negatives) for g in groups)
-    found = Taught(len(groups), tuple(map(len, made)), mined, _right(groups))
+    counts = Taught(len(groups), tuple(map(len, parts)), mined, _right(groups))
     if bound is not None:
         most = max(len(g.negatives) for g in groups)
         left = denoise(groups, bound, {bound.source: run_scores(run)}, keep=most)
         groups = list(left.groups)
-        found = replace(found, examples=len(groups), dropped=left.flagged, emptied=left.emptied)
+        counts = replace(counts, examples=len(groups), dropped=left.flagged, emptied=left.emptied)
     write_examples(replace(data, groups=tuple(groups)), out)
-    return found
+    return counts
 
 
 def _as_it_is(model: Pretrained, data: Examples, settings: Mapping[str, str] | None, progress: Progress) -> Run:
@@ -119,10 +119,10 @@ def _as_it_is(model: Pretrained, data: Examples, settings: Mapping[str, str] | N
             f"{model.title} is a trained cross-encoder and is not trained again: settings have no effect",
             remedy="Leave them out, or give a model to train",
         )
-    said = (
+    problem = (
         f"if {model.title} was trained on these queries, its scores only repeat their labels; strop cannot check that"
     )
-    warnings.warn(said, InputWarning, stacklevel=3)
+    warnings.warn(problem, InputWarning, stacklevel=3)
     own = cross_fitting.own_candidates(data.groups)
     return cross_fitting.scores(store(), model, own, data.queries, data.documents, progress)
 
@@ -147,15 +147,15 @@ def _right(groups: Sequence[Group]) -> float:
 
     import numpy as np
 
-    found: dict[str, list[float]] = {}
+    by_query: dict[str, list[float]] = {}
     for g in groups:
         below = np.array([g.teacher[n] for n in g.negatives])
-        found.setdefault(g.query_id, []).extend(float((g.teacher[p] > below).mean()) for p in g.positives)
-    shares = np.array([fmean(of) for of in found.values()])
+        by_query.setdefault(g.query_id, []).extend(float((g.teacher[p] > below).mean()) for p in g.positives)
+    shares = np.array([fmean(of) for of in by_query.values()])
     right, low = float(shares.mean()), float(shares.mean() - 1.645 * shares.std() / np.sqrt(len(shares)))
     if low <= 0.5:
-        said = f"the teacher ranks the positive above {right:.1%} of its negatives, which may be chance"
-        warnings.warn(f"{said}: train it for more epochs, or on more examples", InputWarning, stacklevel=3)
+        problem = f"the teacher ranks the positive above {right:.1%} of its negatives, which may be chance"
+        warnings.warn(f"{problem}: train it for more epochs, or on more examples", InputWarning, stacklevel=3)
     return right
 
 
@@ -187,15 +187,15 @@ def teach_command(
     from strop.commands.terminal import progress
     from strop.training.recipes import parsed
 
-    given = parsed(settings or [])
-    found = teach(examples, out, model, recipe, given, epochs, folds, seed, drop_above, progress)
-    typer.echo(f"{found.examples:,} examples in {out}")
-    if found.folds:
-        sizes = " and ".join(f"{size:,}" for size in found.folds)
+    changes = parsed(settings or [])
+    counts = teach(examples, out, model, recipe, changes, epochs, folds, seed, drop_above, progress)
+    typer.echo(f"{counts.examples:,} examples in {out}")
+    if counts.folds:
+        sizes = " and ".join(f"{size:,}" for size in counts.folds)
         typer.echo(f"each scored by a model that was not trained on it: folds of {sizes} queries")
-    typer.echo(f"a positive scores above {found.right:.1%} of its negatives on average; chance is 50%")
+    typer.echo(f"a positive scores above {counts.right:.1%} of its negatives on average; chance is 50%")
     if drop_above is not None:
         typer.echo(
-            f"{found.dropped:,} of {found.negatives:,} negatives dropped, at a probability of {drop_above:g} or more; "
-            f"{found.emptied:,} examples lost all negatives and are left out"
+            f"{counts.dropped:,} of {counts.negatives:,} negatives dropped, at a probability of {drop_above:g} or more;"
+            f" {counts.emptied:,} examples lost all negatives and are left out"
         )

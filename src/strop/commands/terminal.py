@@ -43,16 +43,16 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def _lines(what: str, total: int) -> Callable[[int], None]:
     done = first = 0
-    started = said = time.perf_counter()
+    started = printed = time.perf_counter()
 
     def advance(more: int) -> None:
-        nonlocal done, first, started, said
+        nonlocal done, first, started, printed
         now = time.perf_counter()
         done += more
         if done == more:  # what a resumed run brings along took no time here
             first, started = done, now
-        if now - said >= QUIET and done > first:
-            said = now
+        if now - printed >= QUIET and done > first:
+            printed = now
             left = (total - done) * (now - started) / (done - first)
             errors.print(f"{what}: {done:,} of {total:,}, about {left:.0f} s left", markup=False)
 
@@ -61,14 +61,14 @@ def _lines(what: str, total: int) -> Callable[[int], None]:
 
 def table(rows: Sequence[Sequence[str]], title: str = "") -> None:
     """Print rows, of which the first is the header; the first column is aligned left, the others right."""
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, padding=0)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, padding=0)
     for i, name in enumerate(rows[0]):
-        shown.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+        grid.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows[1:]:
-        shown.add_row(*map(escape, row))
+        grid.add_row(*map(escape, row))
     if title:
         console.print(f"\n[bold]{escape(title)}[/]", soft_wrap=True)
-    console.print(shown)
+    console.print(grid)
 
 
 def say(text: str) -> None:

@@ -99,7 +99,7 @@ def train(
     return tuned
 
 
-def training_end(made: Artifact, base: str) -> None:
+def training_end(trained: Artifact, base: str) -> None:
     """Print how a training was monitored, whether it was stopped, and which alarms it raised."""
 
     from rich.markup import escape
@@ -109,17 +109,17 @@ def training_end(made: Artifact, base: str) -> None:
     from strop.monitoring.logbook import ROWS, read_logbook
     from strop.retrieval.retriever import retriever
 
-    record = made.record
+    record = trained.record
     if "monitor_share" in record:
         took = f"{record['monitor_seconds']:.1f} s, {100 * record['monitor_share']:.1f} % of the run"
         say(f"geometry: measured {record['monitor_looks']} times in {took}")
-    elif retriever(str(made.path / "model")).has_geometry:
+    elif retriever(str(trained.path / "model")).has_geometry:
         say(f"geometry: the run was too short to be monitored; 'strop explain MODEL {base}' shows the result")
     if record.get("stopped"):
         say(f"stopped early: {record['stopped']}")
-    if not (made.path / ROWS).is_file():
+    if not (trained.path / ROWS).is_file():
         return  # made before there were logbooks
-    course = read_logbook(made.path)
+    course = read_logbook(trained.path)
     for alarm in alarms(course.series, course.about):
         console.print(f"[yellow]alarm[/] at update {alarm.step}, {escape(alarm.name)}: {escape(alarm.sentence)}")
 
@@ -155,7 +155,7 @@ def train_command(
     from strop.commands.terminal import progress
     from strop.training.recipes import parsed
 
-    given = parsed(settings or [])
-    made = train(examples, out, recipe, given, model, epochs, seed, stop, track, progress, architecture)
-    typer.echo(f"{out} (artifact {made.key}, {made.record['ledger']['trainable']:,} parameters trained)")
-    training_end(made, model)
+    changes = parsed(settings or [])
+    trained = train(examples, out, recipe, changes, model, epochs, seed, stop, track, progress, architecture)
+    typer.echo(f"{out} (artifact {trained.key}, {trained.record['ledger']['trainable']:,} parameters trained)")
+    training_end(trained, model)
