@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny_models
 import torch
+from filelock import FileLock, Timeout
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
@@ -110,3 +114,18 @@ def test_numpy_sums_each_row_in_one_order_however_many_rows_there_are() -> None:
     whole = matrix.sum(axis=1)
     assert all(matrix[i : i + 1].sum(axis=1)[0] == whole[i] for i in range(1000))
     assert np.array_equal(matrix[::7].copy().sum(axis=1), whole[::7])
+
+
+HOLDER = "import filelock, sys, time\nwith filelock.FileLock(sys.argv[1]): print(flush=True); time.sleep(99)"
+
+
+def test_a_lock_waits_for_its_holder_and_a_killed_holder_frees_it(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "lock")
+    with subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path / "lock"], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(Timeout):
+            lock.acquire(timeout=0.3)
+        threading.Timer(0.3, holder.kill).start()
+        with lock:  # waits as long as it takes
+            assert holder.wait() != 0

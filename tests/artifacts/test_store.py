@@ -12,6 +12,15 @@ from typing import Any
 import pytest
 
 from strop.artifacts.store import Artifact, Stage, Store, canonical, content_key, file_sha256
+from strop.losses import triplet
+from strop.losses.contrastive import InfoNCE
+from strop.models.pretrained import Pretrained
+from strop.monitoring.logbook import TRAIN
+from strop.negatives.examples import Examples
+from strop.retrieval.lexical import BM25
+from strop.retrieval.windows import Windows
+from strop.training.recipes import IN_BATCH_LORA, RECIPES, TRIPLET_FULL
+from strop.training.stage import Training
 
 STAGE = Stage("encode", 1)
 
@@ -58,10 +67,62 @@ def test_equal_values_and_inputs_have_equal_keys_and_any_change_has_another(tmp_
 def test_a_key_is_the_hash_of_the_text_it_was_always_the_hash_of() -> None:
     # Spelt out: whatever changes this text renames every artifact anybody has.
     text = (
-        '[{"optimizer": {"betas": [0.9, 0.999], "rate": 0.0001, "type": "Adam"}, "steps": 40, "type": "Recipe"}, '
+        '[{"name": "encode", "type": "Stage", "version": 1}, '
+        f'{{"optimizer": {{"betas": [0.9, 0.999], "rate": 0.0001, "type": "{__name__}.Adam"}}, "steps": 40, '
+        f'"type": "{__name__}.Recipe"}}, '
         '{"x": [1, 2.5, null, true]}]'
     )
-    assert content_key(Recipe(), {"x": (1, 2.5, None, True)}) == sha256(text.encode()).hexdigest()
+    assert content_key(STAGE, Recipe(), {"x": (1, 2.5, None, True)}) == sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """A user's own: the name and the fields of strop's, another behaviour."""
+
+    margin: float = 5.0
+
+
+def test_a_user_s_own_type_never_has_the_key_of_strop_s_type_of_the_same_name_and_fields(tmp_path: Path) -> None:
+    assert canonical(triplet.Triplet(2.0)) == {"type": "Triplet", "margin": 2.0}
+    assert canonical(Triplet(2.0)) == {"type": f"{__name__}.Triplet", "margin": 2.0}
+    own = replace(TRIPLET_FULL, loss=Triplet(5.0))
+    assert Store(tmp_path).key(STAGE, own, {}) != Store(tmp_path).key(STAGE, TRIPLET_FULL, {})
+
+
+#: Taken before the files of the package were sorted into rooms.
+KEYS: dict[str, tuple[Callable[[], object], str]] = {
+    "a recipe": (lambda: TRIPLET_FULL, "a27a9908d34bc3510db45ad1d4426502b1e22d6c26b3f383b7cf9f1c888d5f55"),
+    "a recipe with LoRA": (lambda: IN_BATCH_LORA, "80febebca02ee9d7cecb7622684beb1329e47bf948e0c81979d05f96455c07ea"),
+    "every recipe": (
+        lambda: tuple(RECIPES.values()),
+        "7df2764c794032792bf291d851e129138ce16ad681489bab203bc50b18cc900a",
+    ),
+    "BM25": (BM25, "eee9f2e71723bc13183040707e3b35b59612a9525068705cf215dc830a619885"),
+    "windows": (Windows, "cd2b3f2b23e5434347c842072fce484d34dac53015534c17a80f654e3136ddcd"),
+    "a loss": (lambda: InfoNCE(0.05), "f416504c503a849302575b0b69de0a0cfef685fb49ef035fe456bdc6b6c502bc"),
+    "a stage": (lambda: TRAIN, "609533ee426d4416f6e87e351ad58552115ba00a77709ef20f7a2a585a44f4d7"),
+    "a training's values": (
+        lambda: TRAINING._values,
+        "35f05a5725ac9b8fc9f6ba4e49106a0afb3ad24054e46a5ac0ddea40aab8c142",
+    ),
+    "a training's inputs": (
+        lambda: TRAINING._inputs,
+        "3bff7815bde7ad769d02880990ebca48835260653972ac77181f738e6e533edd",
+    ),
+    "values of a part of a training": (
+        lambda: replace(TRAINING, snapshots=3, until=2)._values,
+        "6510bfb886f457bde8ebdc421c6ef0f45213b2103b9b3b42a66c0dba0ea6d5cf",
+    ),
+}
+TRAINING = Training(
+    Pretrained("m", Path("m"), "aa", "bb", "folder m"), TRIPLET_FULL, Examples((), {}, {}), held_out={}, seed=42
+)
+
+
+@pytest.mark.parametrize("what", KEYS)
+def test_the_keys_of_strop_s_own_values_stay_what_they_are_wherever_their_types_move(what: str) -> None:
+    value, key = KEYS[what]
+    assert content_key(value()) == key
 
 
 def test_a_path_has_no_canonical_form_nor_has_anything_unordered() -> None:
@@ -87,7 +148,7 @@ def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
     assert (first.path / "out").read_text() == "vectors"
     assert first.record["texts"] == 7
     assert first.record["inputs"] == {"weights": "abc"}
-    assert first.record["values"]["optimizer"]["type"] == "Adam"
+    assert first.record["values"]["optimizer"]["type"] == f"{__name__}.Adam"
     assert first.record["wall_seconds"] >= 0
     assert Store(tmp_path).find(STAGE, "absent") is None
 
@@ -103,13 +164,13 @@ def test_a_killed_stage_starts_clean_unless_it_can_resume(tmp_path: Path, resuma
     with pytest.raises(KeyboardInterrupt):
         store.build(STAGE, Recipe(), {}, broken, resumable)
     assert store.find(STAGE, store.key(STAGE, Recipe(), {})) is None
-    found: list[str] = []
+    left: list[str] = []
 
     def again(folder: Path) -> None:
-        found.extend(path.name for path in folder.iterdir())
+        left.extend(path.name for path in folder.iterdir())
 
     artifact = store.build(STAGE, Recipe(), {}, again, resumable)
-    assert found == (["half"] if resumable else [])
+    assert left == (["half"] if resumable else [])
     assert (artifact.path / "half").exists() == resumable
     assert not artifact.path.with_suffix(".partial").exists()
 

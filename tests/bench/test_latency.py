@@ -8,7 +8,7 @@ import tiny_models
 from small_collection import TEST, small_collection
 
 from strop.artifacts.progress import silent
-from strop.bench import latency, peers
+from strop.bench import latency
 from strop.bench.latency import (
     STAGES,
     Chunked,
@@ -21,6 +21,7 @@ from strop.bench.latency import (
     repeat_ratios,
     rows,
 )
+from strop.bench.model_latency import latency_table
 from strop.records.errors import InputError
 from strop.retrieval.dense_search import search
 from strop.retrieval.encode import Vectors
@@ -164,7 +165,7 @@ def test_what_cannot_be_timed_is_refused() -> None:
 def test_the_benchmark_times_any_model_on_any_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STROP_HOME", str(tmp_path / "home"))
     collection = small_collection(tmp_path / "small")
-    header, *table = peers.latencies(str(tiny_models.build(tmp_path)), str(collection), 2, silent)
+    header, *table = latency_table(str(tiny_models.build(tmp_path)), str(collection), 2, silent)
     assert header[1:] == ["encode s", "score s", "rank s", "total s", "p50 ms", "p95 ms", "p99 ms", "queries/s"]
     assert [row[0] for row in table] == ["strop's search", "45 chunks", "89 chunks"]
     for row in table:
@@ -190,7 +191,7 @@ def test_the_study_s_clocks_time_seven_conditions_and_every_demonstration_reads_
         study.merging_is_free(timings, 1e-7),
         study.noise_exceeds_effects(timings),
     ):
-        assert all(len(row) == len(made.columns) for row in made.rows)
+        assert made.tables[0].rows
         assert made.sentence.endswith(".")
 
 
@@ -199,9 +200,10 @@ def test_t2_is_shown_only_where_chunks_cost_more_than_the_adapter(chunks: float,
     timings = constructed(study.BASE) + constructed(study.AGAIN) + constructed(study.BASE_MORE, chunks)
     timings += constructed(study.UNMERGED, adapter) + constructed(study.UNMERGED_MORE, chunks * adapter)
     made = study.chunks_not_adapter(timings)
-    assert made.shown is shown
-    assert made.rows[0][1:] == (f"{chunks:.2f} [{chunks:.2f}, {chunks:.2f}]",) * 4
-    assert [row[-1] for row in made.rows[-2:]] == ["1.89", "1.97"]
+    assert (made.verdict == "shown") is shown
+    table = made.tables[0].rows
+    assert table[0][1:] == (f"{chunks:.2f} [{chunks:.2f}, {chunks:.2f}]",) * 4
+    assert [row[-1] for row in table[-2:]] == ["1.89", "1.97"]
 
 
 @pytest.mark.parametrize(("unmerged", "gap", "shown"), [(1.3, 1e-6, True), (1.3, 1e-4, False), (1.0, 1e-6, False)])
@@ -209,12 +211,22 @@ def test_t3_is_shown_only_where_merging_saves_time_and_changes_nothing(
     unmerged: float, gap: float, shown: bool
 ) -> None:
     timings = constructed(study.BASE) + constructed(study.AGAIN) + constructed(study.MERGED)
-    assert study.merging_is_free(timings + constructed(study.UNMERGED, unmerged), gap).shown is shown
+    made = study.merging_is_free(timings + constructed(study.UNMERGED, unmerged), gap)
+    assert (made.verdict == "shown") is shown
 
 
 def test_t4_reads_the_published_runs_and_our_own_control() -> None:
     made = study.noise_exceeds_effects(constructed(study.BASE) + constructed(study.AGAIN))
-    assert made.shown
+    assert made.verdict == "shown"
     assert "differ by 20.1 %" in made.sentence  # 325.27 / 270.72
     assert "more than the 6.9 % and 1.2 %" in made.sentence
     assert "1.00 [1.00, 1.00] times itself" in made.sentence
+
+
+def test_t4_falls_where_the_printed_runs_of_one_model_lie_nearer_than_the_models(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    near = {"base": (300.0, 301.0, 302.0), "full_random": (320.0,) * 3, "full_hard": (307.0,) * 3}
+    runs = {**study.published_runs(), **near}
+    monkeypatch.setattr(study, "published_runs", lambda: runs)
+    assert study.noise_exceeds_effects(constructed(study.BASE) + constructed(study.AGAIN)).verdict == "not shown"

@@ -82,7 +82,7 @@ def test_every_update_but_the_first_is_timed_by_itself() -> None:
 
 
 def test_a_training_of_the_uncounted_update_alone_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="of 1 updates 1 is not counted"):
+    with pytest.raises(ValueError, match="of 1 updates the first 1 is not timed"):
         of_training(tmp_path, replace(RECIPE, updates=1))
 
 

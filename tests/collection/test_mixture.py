@@ -94,7 +94,7 @@ def test_one_fingerprint_for_the_same_parts_in_any_order_and_another_for_other_p
 
 def test_the_same_collection_twice_and_names_that_confuse_ids_are_refused() -> None:
     a = named("a")
-    with pytest.raises(InputError, match="the name 'a' stands twice"):
+    with pytest.raises(InputError, match="two collections have the name 'a'"):
         mixture([a, named("b"), replace(a, fingerprint="other")])
     with pytest.raises(InputError, match="hold the same data"):
         mixture([a, replace(a, name="copy")])
@@ -154,7 +154,7 @@ def test_parts_that_are_not_there_name_themselves(tmp_path: Path) -> None:
     for source in (f"{first}+", f"+{first}", "+", f"{first}++{dev}"):
         with pytest.raises(InputError, match="name is missing"):
             load(source)
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="named twice"):
         splits(f"{first}+{first}")
 
 

@@ -90,7 +90,7 @@ def test_few_absent_and_empty_passages_are_counted_warnings(tmp_path: Path) -> N
     empty, absent = collection.warnings
     assert empty == "1 of 200 documents have neither title nor text (first: '7'), collection.tsv:8"
     assert absent.startswith(
-        "1 of 201 judgments name a document that collection.tsv has not (first: '200', qrels.train"
+        "1 of 201 judgments name a document that is not in collection.tsv (first: '200', qrels.train"
     )
 
 

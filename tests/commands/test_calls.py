@@ -101,7 +101,7 @@ def test_a_copy_of_the_positive_under_another_id_is_no_negative(
     corpus.write_text("\n".join(map(json.dumps, [*lines, text | {"_id": "copy"}])) + "\n", encoding="utf-8")
     ranked = {q: (["copy", "d50", "d51"], [3.0, 2.0, 1.0]) for q in data.queries}
     write_run(Run(ranked), "given.trec", "mine")
-    with pytest.warns(InputWarning, match="negatives are left out: they read as the positive does"):
+    with pytest.warns(InputWarning, match="negatives are left out: they have the text of their positive"):
         strop.mine("copied", "out.jsonl", "given.trec", RankWindow(1, 3, count=2))
     read = [g for g in read_examples("out.jsonl").groups if g.query_id == query and g.positives == (positive,)]
     assert read
@@ -269,13 +269,13 @@ def test_nothing_is_overwritten_and_the_refusal_comes_before_any_work(
         lambda: strop.study_report("results", out),
         lambda: strop.export(tuned.key, out),
     ):
-        with pytest.raises(InputError, match="there is something here already"):
+        with pytest.raises(InputError, match="this exists already"):
             refused()
     assert {p: p.read_bytes() for p in Path("small").rglob("*") if p.is_file()} == before
 
 
 def test_what_cannot_be_written_is_said_before_any_work(tuned: Artifact) -> None:
-    with pytest.raises(InputError, match="nothing can be written there"):
+    with pytest.raises(InputError, match="this cannot be written"):
         strop.search("small", "small/corpus.jsonl/run.trec", "bm25")
 
 
@@ -295,7 +295,7 @@ def test_artifacts_live_in_strop_home_or_in_the_current_folder(tmp_path: Path, m
 def test_a_study_file_runs_by_its_path_and_answers_at_once_the_second_time(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from study.test_conduct import small_study
+    from small_study import small_study
 
     study = small_study(folder / "study")
     scale = replace(study.scale("tiny"), systems=("bm25", "base", "full"))

@@ -108,6 +108,12 @@ def test_the_commands_and_their_options_are_these() -> None:
     assert commands() == OPTIONS
 
 
+def test_the_help_lists_the_commands_in_the_order_of_the_work(strop: Strop) -> None:
+    assert strop("--help") == 0
+    rows = [line.strip("│ ").split(" ")[0] for line in strop.out.splitlines() if line.startswith("│ ")]
+    assert [word for word in rows if word in app.ORDER] == list(app.ORDER)
+
+
 def test_the_recipes_that_the_help_names_are_those_there_are(strop: Strop) -> None:
     assert strop("train", "--help") == 0
     said = "".join(strop.out.replace("│", " ").split())  # a narrow column cuts names at their hyphens
@@ -129,7 +135,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("data inspect nowhere", "error: there is no collection 'nowhere'"),
         ("data inspect small --model nowhere", "error: nowhere: not in the hub's cache"),
         ("data export nowhere out", "error: there is no collection 'nowhere'"),
-        ("data export small small", "error: small: already there and not empty"),
+        ("data export small small", "error: small: the folder is not empty"),
         ("mine nowhere out", "error: there is no collection 'nowhere'"),
         ("mine small out --split dev", "error: small: no split 'dev'. Splits there: test, train"),
         ("mine small out --window 9", "error: window '9' is no range of ranks. Write it as LOW-HIGH, like 51-200"),
@@ -139,7 +145,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("mine small out --count 0", "Invalid value for '--count'"),
         ("train nowhere.jsonl out", "error: nowhere.jsonl: cannot be read (No such file or directory)"),
         ("train pairs.jsonl out --recipe best", "error: there is no recipe 'best'. Choose one of"),
-        ("train pairs.jsonl out --recipe thesis-full", "error: pairs.jsonl: recipe thesis-full needs negatives"),
+        ("train pairs.jsonl out --recipe triplet-full", "error: pairs.jsonl: recipe triplet-full needs negatives"),
         ("train pairs.jsonl out --set updates", "error: --set 'updates' has no value. Write --set field=value"),
         ("train pairs.jsonl out --set update=1", "error: 'update' names no field of Recipe. It has"),
         ("train pairs.jsonl out --set loss.margin=1", "error: 'loss.margin' names no field of InfoNCE"),
@@ -155,11 +161,11 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("train pairs.jsonl out --recipe in-batch-lora --set tuning.r=0", "error: r is 0"),
         ("train pairs.jsonl out --epochs 0", "Invalid value for '--epochs'"),
         ("train pairs.jsonl out --model pickled", "weights in pickle form only"),
-        ("train pairs.jsonl pairs.jsonl", "error: pairs.jsonl: there is something here already"),
+        ("train pairs.jsonl pairs.jsonl", "error: pairs.jsonl: this exists already"),
         ("teach nowhere.jsonl out", "error: nowhere.jsonl: cannot be read (No such file or directory)"),
         ("teach pairs.jsonl out", "error: pairs.jsonl: 24 of 24 examples have no negatives for a teacher"),
-        ("teach hard.jsonl hard.jsonl", "error: hard.jsonl: there is something here already"),
-        ("teach hard.jsonl out --model model --recipe thesis-full", "recipe thesis-full is not a reranker's. Choose"),
+        ("teach hard.jsonl hard.jsonl", "error: hard.jsonl: this exists already"),
+        ("teach hard.jsonl out --model model --recipe triplet-full", "recipe triplet-full is not a reranker's. Choose"),
         ("teach hard.jsonl out --model model --folds 25", "error: 24 queries cannot make 25 folds"),
         ("teach hard.jsonl out --folds 1", "Invalid value for '--folds'"),
         ("teach hard.jsonl out --drop-above 1", "error: the probability is 1. Give one above 0 and below 1"),
@@ -172,8 +178,8 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("search small out --split dev", "error: small: no split 'dev'. Splits there: test, train"),
         ("search small out --model ./nowhere", "error: ./nowhere: no model folder"),
         ("search small out --depth 0", "Invalid value for '--depth'"),
-        ("search small small", "error: small: there is something here already"),
-        ("search small pairs.jsonl/out", "error: pairs.jsonl/out: nothing can be written there"),
+        ("search small small", "error: small: this exists already"),
+        ("search small pairs.jsonl/out", "error: pairs.jsonl/out: this cannot be written"),
         ("evaluate nowhere.trec --qrels small", "error: nowhere.trec: cannot be read (No such file or directory)"),
         ("evaluate test.trec --qrels nowhere", "error: there are no qrels 'nowhere'"),
         (
@@ -184,35 +190,35 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("evaluate test.trec --qrels small --measure MRR@10", "error: measure 'MRR@10' is not known"),
         ("evaluate test.trec --qrels small --level 0", "Invalid value for '--level'"),
         ("evaluate pairs.jsonl --qrels small", "error: pairs.jsonl:1: "),
-        ("evaluate test.trec --qrels small --depth 10", "error: --depth is that of the candidates. Give --candidates"),
+        ("evaluate test.trec --qrels small --depth 10", "error: --depth needs --candidates. Add --candidates RUN"),
         (
             "evaluate test.trec test.trec --qrels small --candidates test.trec",
-            "error: --candidates belongs to a single",
+            "error: --candidates works with a single",
         ),
         ("evaluate test.trec --qrels small --candidates nowhere.trec", "error: nowhere.trec: cannot be read"),
         ("evaluate test.trec --qrels small --candidates test.trec --depth 0", "Invalid value for '--depth'"),
-        ("fuse out test.trec", "error: there is one run only. Give two or more"),
+        ("fuse out test.trec", "error: fusion needs at least two runs. Give two or more"),
         ("fuse out test.trec nowhere.trec", "error: nowhere.trec: cannot be read"),
-        ("fuse test.trec test.trec test.trec", "error: test.trec: there is something here already"),
+        ("fuse test.trec test.trec test.trec", "error: test.trec: this exists already"),
         ("fuse out test.trec test.trec --method borda", "no method 'borda'. Choose one of rrf, minmax"),
-        ("fuse out test.trec test.trec --weights 1,x", "error: --weights '1,x' are no numbers. Write"),
+        ("fuse out test.trec test.trec --weights 1,x", "error: --weights '1,x' are not numbers. Write"),
         ("fuse out test.trec test.trec --weights 1,2,3", "error: 3 weights for 2 runs"),
         ("fuse out test.trec test.trec --weights=-1,2", "error: the weights are -1, 2"),
         ("fuse out test.trec test.trec --method combmnz --weights 1,2", "error: combmnz takes no weights"),
         ("fuse out test.trec test.trec --tune-on small", "error: 0 dev runs for 2 runs"),
-        ("fuse out test.trec test.trec --weights 1,2 --tune-on small", "error: weights are given and to be tuned"),
+        ("fuse out test.trec test.trec --weights 1,2 --tune-on small", "error: weights are both given and to be tuned"),
         (
             "fuse out test.trec test.trec --tune-on small --split test --dev-run test.trec --dev-run test.trec",
-            "error: 8 queries to tune on are among those to fuse (first: 'q24')",
+            "error: 8 queries to tune on are also among those to fuse (first: 'q24')",
         ),
         ("rerank test.trec out --model nowhere --on small", "error: nowhere: not in the hub's cache"),
         ("rerank test.trec out --model model --on small --windows max", "the model reads no pairs, in windows or"),
         ("rerank test.trec out --model model --on small --windows sum", "error: windows are not pooled by 'sum'"),
-        ("rerank test.trec out --model model --on small --max-length 9", "error: --max-length is that of windows"),
+        ("rerank test.trec out --model model --on small --max-length 9", "error: --max-length needs --windows"),
         ("rerank test.trec out --model untrained --on small", "classifier is random and was never trained"),
         ("rerank nowhere.trec out --model model", "error: nowhere.trec: cannot be read"),
         ("rerank test.trec out --on small", "Missing option '--model'"),
-        ("train hard.jsonl tuned --recipe rerank-bce --stop dev", "error: a cross-encoder has no geometry to stop by"),
+        ("train hard.jsonl tuned --recipe rerank-bce --stop dev", "error: a cross-encoder has no embedding space"),
         ("train hard.jsonl tuned --model model --recipe rerank-bce", "the model makes vectors, the recipe scores by"),
         ("train pairs.jsonl tuned --model model --recipe rerank-bce", "recipe rerank-bce needs negatives"),
         ("search small late.trec --model model --prefilter bm25", "needs no second stage. Leave --prefilter out"),
@@ -234,12 +240,12 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
             "error: study when_finetuning_fails has no scale 'huge'. Choose quick",
         ),
         ("explain nowhere --on small", "error: a probe of 256 needs more than the 8 queries with a relevant document"),
-        ("study show T99", "error: no study has a point 'T99'. 'strop study show all' lists them"),
-        ("study show L1 --study when_finetuning_fails", "has no point 'L1'. Choose one of T1, T2, "),
+        ("study show T99", "error: no study has an open question 'T99'. 'strop study show all' lists them"),
+        ("study show L1 --study when_finetuning_fails", "has no open question 'L1'. Choose one of T1, T2, "),
         ("study show T1 --study nowhere", "error: there is no study 'nowhere'"),
         ("study run --budget -1", "Invalid value for '--budget'"),
         ("study report small out.html", "error: small: no finished results (record.json is missing)"),
-        ("study report small pairs.jsonl", "error: pairs.jsonl: there is something here already"),
+        ("study report small pairs.jsonl", "error: pairs.jsonl: this exists already"),
         ("export zzz out", "error: 0 trained models have a key that starts with 'zzz'"),
         ("export small out", "error: small: no training artifact"),
         ("bench best", "error: there is no benchmark 'best'"),
@@ -247,8 +253,8 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("bench train --set updates=3", "error: --recipe and --set belong to bench train"),
         ("bench train --recipe best", "error: there is no recipe 'best'. Choose one of"),
         ("bench train --recipe distill-kl --model model", "error: the recipe learns from a teacher's scores"),
-        ("bench train --recipe late-full --model model", "error: model is not scored by MaxSim"),
-        ("bench train --recipe thesis-full --model model --on small", "error: small has 24 training queries"),
+        ("bench train --recipe late-full --model model", "the model is scored by Dot(), the recipe scores by MaxSim"),
+        ("bench train --recipe triplet-full --model model --on small", "error: small has 24 training queries"),
         ("bench lengths --model nowhere", "error: nowhere: not in the hub's cache"),
         ("bench train --as gte", "error: --as 'gte' is nothing to measure. Give --recipe and one of bert, gte, modern"),
         ("bench train --recipe rerank-bce --as t5", "error: --as 't5' is nothing to measure"),
@@ -416,7 +422,7 @@ def test_an_interrupted_command_says_that_it_can_go_on(strop: Strop, monkeypatch
 
     monkeypatch.setattr(app, "app", interrupted)
     assert strop() == 130
-    assert strop.err == "stopped; the same command goes on from here\n"
+    assert strop.err == "stopped; the same command continues from here\n"
 
 
 def test_doctor_s_exit_code_says_whether_all_is_there(strop: Strop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,9 +435,9 @@ def test_doctor_s_exit_code_says_whether_all_is_there(strop: Strop, monkeypatch:
 
 def test_every_field_of_a_recipe_can_be_reached_by_set() -> None:
     with pytest.raises(InputError, match=f"It has {', '.join(f.name for f in fields(Recipe))}"):
-        recipe("thesis-full", {"unknown": "1"})
+        recipe("triplet-full", {"unknown": "1"})
     made = recipe(
-        "thesis-lora",
+        "triplet-lora",
         {
             "tuning.r": "8",
             "tuning.targets": "query,key",
@@ -446,7 +452,7 @@ def test_every_field_of_a_recipe_can_be_reached_by_set() -> None:
     assert made.scoring.squared is True  # type: ignore[attr-defined]
     assert (made.loss.margin, made.optimizer.betas) == (1.0, (0.9, 0.98))  # type: ignore[attr-defined]
     assert (made.updates, made.max_length) == (7, 128)
-    assert recipe("thesis-full", {"max_length": "64"}).max_length == 64
+    assert recipe("triplet-full", {"max_length": "64"}).max_length == 64
 
 
 def test_progress_without_a_terminal_is_a_line_now_and_then_with_an_estimate(

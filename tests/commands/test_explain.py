@@ -69,7 +69,7 @@ def test_a_probe_larger_than_the_collection_says_what_fits() -> None:
 def test_another_dimension_than_the_base_s_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiny_models, "HIDDEN", 16)
     tiny_models.build(Path("narrow"))
-    with pytest.warns(InputWarning, match=r"model has 32 and narrow/model has 16 dimensions: what compares"):
+    with pytest.warns(InputWarning, match=r"model has 32 and narrow/model has 16 dimensions: comparisons"):
         out = strop.explain("narrow/model", "model", "small", queries=8, documents=50)
     moved = read_results(out).exhibits["geometry"]["models"]["narrow/model"]["moved"]
     assert "shift/document" not in moved
@@ -110,9 +110,9 @@ def test_a_watched_training_has_a_page_and_stops_by_its_rule(folder: Path) -> No
     assert list((folder / "home" / "trackers").rglob("events.out.tfevents.*"))
     page = strop.study_report(made.path, "live.html").read_text(encoding="utf-8")
     assert "geometry/effective_rank/document" in page or "Effective rank" in page
-    with pytest.raises(InputError, match="there is no rule"):
+    with pytest.raises(InputError, match="there is no stopping rule"):
         strop.train(examples, "never", model="model", stop="luck")
-    with pytest.raises(InputError, match="too few to stop by"):
+    with pytest.raises(InputError, match="too few for a stopping rule"):
         strop.train("hard.jsonl", "never", model="model", stop="dev")
     with pytest.raises(InputError, match="there is no tracker"):
         strop.train(examples, "never", settings=settings, model="model", track="paper")

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 from small_collection import TEST, small_collection
+from trec_qrels import write_qrels
 
 import strop
 from strop.records.errors import InputWarning
-from strop.records.runs import Run, read_qrels, read_run, write_qrels, write_run
+from strop.records.runs import Run, read_qrels, read_run, write_run
 from strop.retrieval.fuse import ReciprocalRank, ZScore
 from strop.retrieval.fusion_weights import tuned, weight_grid
 
@@ -40,7 +41,7 @@ def test_weights_are_tuned_on_dev_runs_and_used_on_the_others(folder: Path) -> N
     collection = str(folder / "small")
     found = strop.fuse(folder / "out.trec", paths, "zscore", (), collection, dev, "train", "RR@10")
     qrels = {f"q{i}": {f"d{i}": 1} for i in range(24)}
-    write_qrels(qrels, folder / "dev.qrels")
+    write_qrels(folder / "dev.qrels", qrels)
     by_file = strop.fuse(folder / "again.trec", paths, "zscore", (), str(folder / "dev.qrels"), dev, measure="RR@10")
     by_hand = tuned(ZScore(), [read_run(p) for p in dev], read_qrels(folder / "dev.qrels"), "RR@10", weight_grid(2))
     assert found == by_file == by_hand
@@ -53,5 +54,5 @@ def test_weights_are_tuned_on_dev_runs_and_used_on_the_others(folder: Path) -> N
 
 def test_a_run_that_lacks_queries_is_warned_of(folder: Path) -> None:
     (folder / "part.trec").write_text("q24 Q0 d24 1 1.0 x\n", encoding="utf-8")
-    with pytest.warns(InputWarning, match="part.trec: 7 of 8 queries are not in it, and it has no say there"):
+    with pytest.warns(InputWarning, match="part.trec: 7 of 8 queries are not in it; the other runs alone rank those"):
         strop.fuse(folder / "out.trec", [folder / "test.trec", folder / "part.trec"])

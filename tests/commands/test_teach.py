@@ -22,7 +22,7 @@ from strop.records.runs import Run
 from strop.training import cross_fitting
 
 #: A random teacher of a dozen examples is seldom better than chance for sure; one test looks at that.
-pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:the teacher's positives")]
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:the teacher ranks")]
 WORDS = tiny_models.WORDS
 SETTINGS = {"updates": "4", "batching.size": "4", "token_budget": "256"}
 
@@ -107,7 +107,7 @@ def test_a_trained_cross_encoder_scores_as_it_is_and_says_what_cannot_be_known(f
         pairs = [(data.queries[g.query_id], data.documents[d]) for d in (*g.positives, *g.negatives)]
         logits = theirs.predict(pairs, activation_fn=tiny_models.torch.nn.Identity(), show_progress_bar=False)
         assert list(g.teacher.values()) == pytest.approx(logits.tolist(), abs=0.05), "in bfloat16"
-    with pytest.raises(InputError, match="settings of a training do nothing"):
+    with pytest.raises(InputError, match="settings have no effect"):
         strop.teach("mined.jsonl", "again.jsonl", "trained", settings={"updates": "2"})
 
 
@@ -131,7 +131,7 @@ def test_a_teacher_that_may_be_no_better_than_chance_is_said_to_be(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored(monkeypatch, {WORDS[i]: 1.0 if i % 4 else -1.0 for i in range(20, 33)})
-    with pytest.warns(InputWarning, match=r"positives score above 25\.0% of their negatives, which may be chance"):
+    with pytest.warns(InputWarning, match=r"ranks the positive above 25\.0% of its negatives, which may be chance"):
         assert strop.teach("mined.jsonl", "chance.jsonl", "model").right == 0.25
     scored(monkeypatch, {WORDS[i]: -1.0 for i in range(20, 33)})
     with warnings.catch_warnings():
@@ -149,7 +149,7 @@ def test_a_bound_that_leaves_no_negative_is_refused(folder: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"out": "mined.jsonl"}, "there is something here already"),
+        ({"out": "mined.jsonl"}, "this exists already"),
         ({"examples": "pairs.jsonl"}, "12 of 12 examples have no negatives for a teacher to score"),
         ({"recipe": "in-batch-full"}, "recipe in-batch-full is not a reranker's. Choose rerank-bce or rerank-softmax"),
         ({"recipe": "rerank-softmax", "drop_above": 0.1}, "scores are no logits of a probability"),

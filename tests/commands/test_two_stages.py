@@ -76,6 +76,6 @@ def test_what_cannot_be_done_is_said_before_the_collection_is_read(
     with pytest.raises(InputError):
         strop.search_two_stages("c", tmp_path / "out", str(tmp_path / "none"), "bm25")
     (tmp_path / "out").write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="something here already"):
+    with pytest.raises(InputError, match="this exists already"):
         strop.search_two_stages("c", tmp_path / "out", late, "bm25")
     assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"

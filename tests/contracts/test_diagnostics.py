@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from room_members import functions
 
+from strop.geometry import catalogue
 from strop.geometry.catalogue import ABSOLUTE, LIVE, RELATIVE, diagnose
 from strop.geometry.pairs import Floats
 from strop.geometry.sample import Diagnostic, Ints, Sample
@@ -128,6 +130,18 @@ def test_names_differ_and_a_monitor_takes_some_of_each_kind() -> None:
     assert {one.name for one in RELATIVE} == set(UNCHANGED)
 
 
+def test_every_number_of_vectors_or_samples_in_the_room_is_a_diagnostic_of_the_catalogue() -> None:
+    """Numbers of pictures, in `projection`, describe a drawing and not a model."""
+    numbers = {
+        name
+        for name, function in functions("geometry").items()
+        if function.__annotations__["return"] == "float" and not function.__module__.endswith(".projection")
+        if next(iter(function.__annotations__.values())) in ("Vectors", "Sample")
+    }
+    assert len(numbers) > 15
+    assert numbers <= set(vars(catalogue))
+
+
 @every
 def test_a_diagnostic_says_what_it_means_where_it_ends_and_where_it_is_from(diagnostic: Diagnostic) -> None:
     assert diagnostic.meaning
@@ -228,7 +242,7 @@ def test_what_does_not_apply_is_left_out_and_says_why_when_asked_for_all_the_sam
     narrow = sample(one.queries[:, :5], one.documents[:, :5])
     assert set(diagnose(one, one, EVERY)) - set(diagnose(narrow, one, EVERY)) == {"shift/document"}
     by_name = {each.name: each for each in EVERY}
-    with pytest.raises(InputError, match="alignment needs one vector a text"):
+    with pytest.raises(InputError, match="alignment needs one vector per text"):
         by_name["alignment"](many)
     with pytest.raises(InputError, match="cka/document needs a base"):
         by_name["cka/document"](one)

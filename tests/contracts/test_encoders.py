@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+from room_members import classes
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.modules import BoW
@@ -66,6 +67,10 @@ def library(encoder: Encoder, texts: list[str], role: Role) -> Any:
         return [vectors.clone() for vectors in encode(texts)]
     unit = model.similarity_fn_name == "cosine"
     return encode(texts, convert_to_tensor=True, normalize_embeddings=unit).clone()
+
+
+def test_every_encoder_of_the_room_is_held_to_this_contract() -> None:
+    assert classes("models", "tokenize", "searchable", "represent") == {type(make()) for make in ENCODERS.values()}
 
 
 @every_encoder

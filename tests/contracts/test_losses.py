@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from room_members import classes
 from sentence_transformers.sentence_transformer.losses import (
     DistillKLDivLoss,
     MarginMSELoss,
@@ -71,7 +72,7 @@ def case(seed: int = 0, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Ten
     return scores, targets, mask & ~targets
 
 
-def lesson(seed: int = 0, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
+def with_teacher(seed: int = 0, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
     """The same scores and mask with a teacher's scores for targets: wide apart, and NaN for about a quarter."""
     scores, targets, mask = case(seed, dtype)
     generator = torch.Generator().manual_seed(seed + 100)
@@ -82,11 +83,15 @@ def lesson(seed: int = 0, dtype: torch.dtype = torch.float32) -> tuple[Tensor, T
 
 def of(loss: Loss, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
     """Scores, the targets that this loss takes, and the mask."""
-    return lesson(dtype=dtype) if loss.taught else case(dtype=dtype)
+    return with_teacher(dtype=dtype) if loss.taught else case(dtype=dtype)
 
 
 def left_out(targets: Tensor, mask: Tensor) -> Tensor:
     return mask & ~targets if targets.dtype == torch.bool else mask | targets.isnan()
+
+
+def test_every_loss_of_the_room_is_held_to_this_contract() -> None:
+    assert classes("losses", "__call__", "diagnostics", "chance") == {type(loss) for loss in LOSSES.values()}
 
 
 @every_loss
@@ -126,7 +131,7 @@ def test_the_loss_falls_as_any_positive_rises_and_rises_with_the_negatives(loss:
 def test_a_taught_loss_falls_all_the_way_to_its_teacher_s_scores_and_is_zero_there_whatever_a_row_is_shifted_by(
     loss: Loss,
 ) -> None:
-    scores, teacher, mask = lesson()
+    scores, teacher, mask = with_teacher()
     unlike = (getattr(loss, "temperature") / getattr(loss, "teacher_temperature", 1.0)) * teacher.nan_to_num()  # noqa: B009
     courses = [loss(torch.lerp(scores, unlike, share), teacher, mask).item() for share in (0.0, 0.3, 0.6, 0.9)]
     assert courses == sorted(courses, reverse=True)
@@ -377,7 +382,7 @@ def test_pairwise_softmax_by_hand_is_a_mean_over_triplets_of_own_negatives() -> 
 
 
 def test_margin_mse_is_a_mean_over_queries_of_a_plain_loop_over_pairs() -> None:
-    scores, teacher, mask = lesson(dtype=torch.float64)
+    scores, teacher, mask = with_teacher(dtype=torch.float64)
     known = ~(mask | teacher.isnan())
     assert len(set(known.sum(1).tolist())) > 1
     rows = []
@@ -389,7 +394,7 @@ def test_margin_mse_is_a_mean_over_queries_of_a_plain_loop_over_pairs() -> None:
 
 
 def test_kl_is_the_plain_sum_over_known_candidates() -> None:
-    scores, teacher, mask = lesson(dtype=torch.float64)
+    scores, teacher, mask = with_teacher(dtype=torch.float64)
     rows = []
     for row, taught, counted in zip(scores, teacher.double(), ~(mask | teacher.isnan()), strict=True):
         q, p = (row[counted] / 0.5).softmax(0), (taught[counted] / 2).softmax(0)
@@ -409,7 +414,7 @@ def test_binary_cross_entropy_by_hand_is_a_mean_over_positives_and_own_negatives
 
 
 def test_ranknet_is_a_plain_loop_over_the_pairs_the_teacher_orders() -> None:
-    scores, teacher, mask = lesson(dtype=torch.float64)
+    scores, teacher, mask = with_teacher(dtype=torch.float64)
     teacher[0, :3] = 1.0  # ties, which count nowhere
     pairs = [
         math.log1p(math.exp(scores[q, low] - scores[q, high]))
@@ -463,7 +468,7 @@ def test_losses_over_pairs_equal_the_cross_encoder_losses_of_sentence_transforme
 
 @every_taught_loss
 def test_a_query_with_fewer_than_two_known_candidates_changes_nothing_and_a_batch_of_them_says_so(loss: Loss) -> None:
-    scores, teacher, mask = lesson()
+    scores, teacher, mask = with_teacher()
     kept = slice(0, 2)
     alone = loss(scores[kept], teacher[kept], mask[kept])
     teacher[2, 1:], teacher[3] = float("nan"), float("nan")
@@ -520,3 +525,23 @@ def test_what_was_trained_before_losses_had_a_direction_keeps_its_key() -> None:
 def test_a_hyperparameter_that_cannot_be_is_refused_with_what_could(make: Callable[[], Loss]) -> None:
     with pytest.raises(InputError, match="Give "):
         make()
+
+
+def test_at_equal_scores_the_losses_of_a_teacher_are_what_its_own_scores_make_them() -> None:
+    _, teacher, mask = with_teacher()
+    known = ~(mask | teacher.isnan())
+    rows = [row[counted].double() for row, counted in zip(teacher, known, strict=True)]
+    margins = [np.mean([(a - b).item() ** 2 for i, a in enumerate(row) for b in row[:i]]) for row in rows]
+    gaps = [math.log(len(row)) + (row.softmax(0) * row.log_softmax(0)).sum().item() for row in rows]
+    equal = torch.full_like(teacher, 0.3)
+    assert MarginMSE()(equal, teacher, mask).item() == pytest.approx(np.mean(margins), rel=1e-5)
+    assert KLDivergence()(equal, teacher, mask).item() == pytest.approx(np.mean(gaps), rel=1e-5)
+
+
+def test_triplet_with_euclidean_scores_is_the_hinge_of_distances() -> None:
+    queries, documents = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(2)).double()
+    distance = torch.cdist(queries, documents)
+    expected = [max(0.0, (distance[q, q] - distance[q, n] + 0.5).item()) for q in range(4) for n in range(4) if n != q]
+    scores = Euclidean()(Representation(queries), Representation(documents))
+    targets = torch.eye(4, dtype=torch.bool)
+    assert Triplet(0.5)(scores, targets, targets).item() == pytest.approx(np.mean(expected), rel=1e-6)

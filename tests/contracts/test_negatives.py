@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from room_members import classes
 
-from strop.negatives.filters import TeacherBound, denoise
+from strop.negatives.audit.calibration import EveryRank
+from strop.negatives.filters import Estimator, PositiveRelative, TeacherBound, denoise
 from strop.negatives.from_run import RankWindow
 from strop.negatives.positives import positive_groups
 from strop.negatives.sampled import Uniform
@@ -15,6 +17,7 @@ from strop.negatives.union import quota, rows
 from strop.records.documents import Collection, Document, Group, Query
 from strop.records.errors import InputError
 from strop.records.runs import Run
+from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 
 DOCS = [f"d{i:03}" for i in range(300)]
 
@@ -38,11 +41,50 @@ Policy = Callable[[Sequence[Group], int], list[Group]]
 POLICIES: dict[str, Policy] = {
     "uniform": lambda g, seed: Uniform(3)(g, DOCS, seed),
     "rank window": lambda g, seed: RankWindow(1, 30, 3)(g, run(), seed),
-    "one fixed rank": lambda g, seed: RankWindow(1, 30, 3, one_fixed_rank=True)(g, run(), seed),
+    "one fixed rank": lambda g, seed: FixedRank(1, 30, 3)(g, run(), seed),
     "quota": lambda g, seed: quota([RankWindow(1, 30, 4)(g, run(), seed), Uniform(4)(g, DOCS, seed)], (2, 1)),
     "denoised": lambda g, seed: denoised(RankWindow(1, 40, 8)(g, run(), seed)),
 }
+ESTIMATORS: dict[str, Estimator] = {
+    "relative to the positive": PositiveRelative(0.6, ("dense",)),
+    "two sources": PositiveRelative(0.6, ("dense", "bm25")),
+    "a teacher's bound": TeacherBound(0.5, "dense"),
+}
+every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS.keys())
 every_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
+
+
+def test_every_policy_and_estimator_of_the_room_is_held_to_this_contract() -> None:
+    held = {Uniform, RankWindow, EveryRank} | {type(estimator) for estimator in ESTIMATORS.values()}
+    assert classes("negatives", "__call__") == held
+
+
+@every_estimator
+def test_an_estimator_flags_each_negative_by_its_own_group_alone_and_the_higher_score_first(
+    estimator: Estimator,
+) -> None:
+    def score(query_id: str, doc_id: str) -> float:
+        return 1.0 - DOCS.index(doc_id) / 30
+
+    mined = [Group(f"q{i}", (DOCS[3],), tuple(DOCS[i : 30 + i : 5])) for i in range(4, 8)]
+    scores = {"dense": score, "bm25": score}
+    flags = estimator(mined, scores)
+    assert [len(row) for row in flags] == [len(group.negatives) for group in mined]
+    assert flags == [estimator([group], scores)[0] for group in mined]
+    for row in flags:
+        assert list(row) == sorted(row, reverse=True), "the negatives are in the order of their scores"
+        assert {True, False} == set(row)
+    with pytest.raises(InputError, match="no scores of 'dense'"):
+        estimator(mined, {"other": score})
+
+
+def test_all_documents_of_a_window_are_mined_but_the_known_positives() -> None:
+    mined = EveryRank(5, 30)(groups(), run())
+    assert mined == EveryRank(5, 30)(groups(), run(), seed=1)
+    for group, before in zip(mined, groups(), strict=True):
+        assert (group.query_id, group.positives, group.relevant) == (before.query_id, before.positives, before.relevant)
+        assert list(group.negatives) == [d for d in DOCS[4:30] if d not in before.relevant]
+        assert group.sources == tuple(f"rank {DOCS.index(d) + 1}" for d in group.negatives)
 
 
 @every_policy
@@ -122,19 +164,19 @@ def test_a_window_counts_ranks_from_one_and_includes_both_ends() -> None:
 def test_each_query_draws_for_itself_but_the_fixed_rank_is_one_for_all() -> None:
     bare = [Group(f"q{i}", ("none",)) for i in range(40)]
     assert len({g.sources for g in RankWindow()(bare, run(), 42)}) > 20
-    assert len({g.sources for g in RankWindow(one_fixed_rank=True)(bare, run(), 42)}) == 1
+    assert len({g.sources for g in FixedRank(51, 200)(bare, run(), 42)}) == 1
 
 
 @pytest.mark.parametrize(("candidates", "rank"), [(151, 126), (150, 123), (149, 123), (148, 175)])
 def test_the_thesis_code_with_seed_42_gives_one_rank_for_windows_of_one_length(candidates: int, rank: int) -> None:
-    window = RankWindow(low=50, high=200, one_fixed_rank=True)
+    window = FixedRank(50, 200)
     (group,) = window([Group("q0", ("none",))], run(depth=49 + candidates), seed=42)
     assert group.sources == (f"rank {rank}",)
     assert group.negatives == (DOCS[rank - 1],)
 
 
 def test_a_judged_positive_inside_the_window_makes_it_shorter_and_ranks_stay_true() -> None:
-    window = RankWindow(low=50, high=200, one_fixed_rank=True)
+    window = FixedRank(50, 200)
     (early,) = window([Group("q0", (DOCS[59],))], run(), seed=42)  # 150 are left: index 73, and rank 60 is skipped
     assert early.sources == ("rank 124",)
     assert early.negatives == (DOCS[123],)

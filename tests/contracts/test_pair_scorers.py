@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+from room_members import classes
 from sentence_transformers import CrossEncoder
 from tiny_models import sentences
 from tiny_rerankers import KINDS, TARGETS, plain, reranker
@@ -39,6 +40,10 @@ def scores(scorer: PairScorer, pairs: list[tuple[str, str]]) -> Tensor:
 
 
 ALL = [(q, d) for q in QUERIES for d in DOCUMENTS]
+
+
+def test_every_pair_scorer_of_the_room_is_held_to_this_contract() -> None:
+    assert classes("models", "tokenize", "pair", "score") == {type(reranker(kind)) for kind in KINDS}
 
 
 @every_kind

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tarfile
 from math import log2
 from pathlib import Path
 
 import ir_measures
 import pytest
+from real_data import ORACLES, unpacked
 
 from strop.evaluation.measures import MEASURES, averaged, evaluate, mean, measure
 from strop.records.documents import Qrels
@@ -180,14 +179,7 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def oracles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = Path(os.environ.get("STROP_ORACLES") or Path(__file__).parents[3] / "shared" / "oracles")
-    archive = folder / "trec_eval_and_runs.tar.xz"
-    if not archive.is_file():
-        pytest.skip(f"no {archive}: set STROP_ORACLES to the folder of trec_eval's test files")
-    target = tmp_path_factory.mktemp("oracles")
-    with tarfile.open(archive) as tar:
-        tar.extractall(target, filter="data")
-    return target
+    return unpacked(ORACLES, tmp_path_factory.mktemp("oracles"))
 
 
 # The flags are those of `make quicktest` in trec_eval's sources.

@@ -81,7 +81,7 @@ def test_other_texts_or_too_few_have_no_interval() -> None:
     one = drawn(0)
     with pytest.raises(InputError, match="not of the same texts"):
         interval(BY_NAME["cka/document"], one, replace(one, positives=one.positives[::-1].copy()))
-    with pytest.raises(InputError, match="no halves"):
+    with pytest.raises(InputError, match="too few for halves"):
         interval(BY_NAME["auc"], drawn(0, count=3))
-    with pytest.raises(InputError, match="no halves"):
+    with pytest.raises(InputError, match="too few for halves"):
         interval(BY_NAME["auc"], one, replicates=1)

@@ -75,7 +75,7 @@ def test_every_number_is_invariant_to_rotation_and_knows_no_scale(number: Callab
 def test_what_has_no_direction_no_partner_or_no_company_is_refused() -> None:
     with pytest.raises(InputError, match="vector 1 is zero"):
         unit(np.array([[1.0, 0.0], [0.0, 0.0]]))
-    with pytest.raises(InputError, match="no pairs"):
+    with pytest.raises(InputError, match="do not form pairs"):
         alignment(gaussian(3, 2), gaussian(4, 2))
     with pytest.raises(InputError, match="two vectors"):
         uniformity(gaussian(1, 2))

@@ -36,7 +36,7 @@ def test_others_lie_on_the_base_s_plane_and_the_base_around_its_origin() -> None
 
 
 def test_what_lies_on_no_plane_is_refused() -> None:
-    with pytest.raises(InputError, match="vectors of 5 dimensions do not lie on a plane in 12"):
+    with pytest.raises(InputError, match="vectors of 5 dimensions cannot be placed on a plane in 12"):
         fit_pca(islands(30)).points(np.ones((4, 5)))
     with pytest.raises(InputError, match="span no plane"):
         fit_pca(np.ones((30, 4)))

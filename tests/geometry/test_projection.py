@@ -1,23 +1,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import pytest
+from islands import islands
 
-from strop.geometry.pairs import Floats, unit
+from strop.geometry.pairs import Floats
 from strop.geometry.projection import clumping, joint_umap, nearest, overlap, trustworthiness, umap
 from strop.records.errors import InputError
-from strop.studies.when_finetuning_fails import pictures
-
-
-def islands(rows: int, dimensions: int = 12, count: int = 4, seed: int = 0) -> Floats:
-    """Tight groups around far centres: row i belongs to group i mod `count`."""
-    rng = np.random.default_rng(seed)
-    centres = 10 * rng.normal(size=(count, dimensions))
-    return centres[np.arange(rows) % count] + rng.normal(size=(rows, dimensions))
 
 
 def naive_neighbours(points: Floats, k: int) -> list[list[int]]:
@@ -53,7 +44,7 @@ def test_a_joint_picture_gives_each_model_its_own_rows() -> None:
     assert list(points) == ["left", "right"]
     stacked = np.concatenate([points["left"], points["right"]])
     assert (nearest(stacked, 5)[:30] < 30).mean() > 0.95
-    with pytest.raises(InputError, match="no joint picture"):
+    with pytest.raises(InputError, match="no joint layout"):
         joint_umap({"wide": islands(60, 12), "narrow": islands(60, 8)}, seed=3)
 
 
@@ -107,76 +98,26 @@ def test_an_even_scatter_does_not_clump_islands_do_and_a_lattice_does_less() -> 
     assert clumping(lattice) < clumping(scatter) < 0.9 < clumping(spots) <= 1
 
 
+def test_clumping_is_what_its_formula_gives_over_a_grid_and_all_points() -> None:
+    rng = np.random.default_rng(3)
+    corners = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0], [2.0, 1.0]])
+    points = np.concatenate([corners, rng.random((60, 2)) * [0.5, 1.0]])  # the hull is the rectangle
+    k, step = 3, 2 / 64
+    places = [(x, y) for x in np.arange(step / 2, 2, step) for y in np.arange(step / 2, 1, step)]
+    empty = [sorted(np.square(points - place).sum(axis=1))[k - 1] for place in places]
+    occupied = [sorted(np.square(points - point).sum(axis=1))[k] for point in points]
+    u, w = np.mean(empty), np.mean(occupied)
+    assert clumping(points, k) == pytest.approx(u / (u + w))
+
+
+def test_pictures_that_have_nothing_to_do_with_each_other_share_the_stated_number_of_neighbours() -> None:
+    one, other = (np.random.default_rng(seed).random((400, 2)) for seed in (1, 2))
+    assert overlap(nearest(one, 15), nearest(other, 15)) == pytest.approx(15 / 399, abs=0.01)
+
+
 def test_clumping_hardly_depends_on_turn_scale_and_place() -> None:
     spots = islands(600, 2, count=12)
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])
     assert clumping(7 * spots @ turn + 100) == pytest.approx(clumping(spots), abs=0.005)
     with pytest.raises(InputError, match="one line"):
         clumping(np.outer(np.arange(40.0), [1.0, 2.0]))
-
-
-def first_two(rows: Floats, seed: int) -> Floats:
-    """In UMAP's place where its seconds would buy nothing: two coordinates, and a little noise for the seed."""
-    return rows[:, :2] + 0.02 * np.random.default_rng(seed).normal(size=(len(rows), 2))
-
-
-@pytest.fixture
-def exhibited(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    def all_of(models: Mapping[str, Floats], seed: int) -> dict[str, Floats]:
-        return {name: first_two(rows, seed) for name, rows in models.items()}
-
-    monkeypatch.setattr(pictures, "umap", first_two)
-    monkeypatch.setattr(pictures, "joint_umap", all_of)
-    return pictures.exhibit
-
-
-@pytest.fixture
-def drawn(exhibited: Callable[..., dict[str, Any]]) -> dict[str, Any]:
-    """A base of unit length; a copy of it, longer; and a model that has nothing to do with it."""
-    base = unit(islands(240, count=24))
-    models = {"base": base, "longer": base * 3, "other": np.random.default_rng(8).normal(size=base.shape)}
-    return exhibited({n: (v[:120], v[120:]) for n, v in models.items()}, seeds=(42, 43), baseline="base")
-
-
-def test_an_exhibit_holds_every_picture_once_and_the_points_of_those_to_draw(drawn: dict[str, Any]) -> None:
-    keys = [(p["fit"], p["normalised"], p["seed"], p["system"]) for p in drawn["panels"]]
-    assert len(set(keys)) == len(keys) == 3 * 2 * 3
-    shown = {(p["fit"], p["normalised"], p["seed"]) for p in drawn["panels"] if "points" in p}
-    assert shown == {("separate", False, 42), ("separate", False, 43), ("joint", True, 42)}
-    assert {len(p["points"]) for p in drawn["panels"] if "points" in p} == {240}
-    assert all(0 <= p[n] <= 1 for p in drawn["panels"] for n in ("trustworthiness", "clumping"))
-
-
-def test_lengths_alone_change_no_number_of_unit_vectors(drawn: dict[str, Any]) -> None:
-    base, longer, _ = (dict(row) for row in drawn["table"])
-    assert (base.pop("system"), longer.pop("system")) == ("base", "longer")
-    assert (base.pop("length"), longer.pop("length")) == ([1, 0], [3, 0])
-    assert base == longer
-
-
-def test_another_seed_keeps_more_neighbours_than_another_model(drawn: dict[str, Any]) -> None:
-    by_system = {row["system"]: row for row in drawn["overlaps"] if (row["fit"], row["normalised"]) == pictures.PAPER}
-    assert by_system["base"]["seed_overlap"] == by_system["base"]["model_overlap"]
-    assert by_system["other"]["model_overlap"] < 0.15 < by_system["base"]["seed_overlap"]
-
-
-def test_at_most_two_hundred_pairs_keep_their_points(exhibited: Callable[..., dict[str, Any]]) -> None:
-    rows = np.random.default_rng(1).normal(size=(900, 4))
-    found = exhibited({"base": (rows[:450], rows[450:])}, seeds=(0, 1), baseline="base")
-    points = next(p["points"] for p in found["panels"])
-    assert len(points) == 400
-    fitted = first_two(rows, 0).round(3)
-    assert points[0] == fitted[0].tolist()
-    assert points[199] == fitted[449].tolist()
-    assert points[200] == fitted[450].tolist()
-    assert points[399] == fitted[899].tolist()
-
-
-def test_one_seed_no_baseline_or_unlike_texts_leave_nothing_to_compare() -> None:
-    rows = islands(20)
-    with pytest.raises(InputError, match="nothing to compare"):
-        pictures.exhibit({"base": (rows, rows)}, seeds=(42,), baseline="base")
-    with pytest.raises(InputError, match="nothing to compare"):
-        pictures.exhibit({"base": (rows, rows)}, seeds=(42, 43), baseline="bm25")
-    with pytest.raises(InputError, match="different texts"):
-        pictures.exhibit({"base": (rows, rows), "tuned": (rows[:9], rows[:9])}, seeds=(42, 43), baseline="base")

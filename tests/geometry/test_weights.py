@@ -60,9 +60,9 @@ def test_layers_are_found_under_the_names_of_several_architectures(name: str, ti
 
 def test_models_of_other_names_or_shapes_are_not_compared() -> None:
     base = weights()
-    with pytest.raises(InputError, match=r"only one of the two models has the weights 'final_norm\.weight'"):
+    with pytest.raises(InputError, match=r"only one of the two models has the weight 'final_norm\.weight'"):
         layer_distances({n: w for n, w in base.items() if n != "final_norm.weight"}, base)
     with pytest.raises(InputError, match=r"final_norm.weight has the shape \(4,\), the base's \(3,\)"):
         layer_distances({**base, "final_norm.weight": np.ones(4)}, base)
-    with pytest.raises(InputError, match="the base's other holds zeros"):
+    with pytest.raises(InputError, match="the base's other is all zeros"):
         layer_distances(base, {**base, "final_norm.weight": np.zeros(3)})

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import RECIPE, TUNINGS, dense, sentences, toy_groups, toy_texts
+from probes import probe
+from tiny_models import RECIPE, TUNINGS, dense, toy_groups, toy_texts
 
 from strop.models.dense import Dense
 from strop.models.scoring import Dot, Representation
@@ -22,13 +23,6 @@ from strop.records.errors import InputError
 from strop.training.loop import Logged, snapshot, train
 
 DEV, OVERLAP = "dev/RR@10", "geometry/overlap@10/document"
-
-
-def probe(queries: int = 12, documents: int = 60) -> Probe:
-    texts = sentences(queries + documents, seed=5)
-    found = {f"d{i}": text for i, text in enumerate(texts[queries:])}
-    asked = {f"q{i}": text for i, text in enumerate(texts[:queries])}
-    return Probe(asked, found, {q: (f"d{i}",) for i, q in enumerate(asked)})
 
 
 def monitor(encoder: Dense, updates: int, fixed: int | None = None) -> Monitor:

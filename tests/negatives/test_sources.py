@@ -49,7 +49,7 @@ def test_a_quota_takes_so_many_of_each_and_fills_from_the_same_source_what_anoth
         "q4": {"t": "DPR rank 5"},
     }
     assert shown(quota([DENSE, LEXICAL], (1, 1)))["q2"] == {"x": "DPR rank 5", "y": "BM25 rank 2"}
-    with pytest.raises(InputError, match="2 sources of negatives and the counts 1"):
+    with pytest.raises(InputError, match="the counts 1 do not fit 2 sources of negatives"):
         quota([LEXICAL, DENSE], (1,))
     with pytest.raises(InputError, match="Give a count of 1 or more"):
         quota([LEXICAL, DENSE], (1, 0))
@@ -107,7 +107,7 @@ def test_a_probability_is_bounded_by_its_logit() -> None:
 def test_denoising_says_so_when_nothing_is_left_or_nothing_is_wanted() -> None:
     with pytest.raises(InputError, match=r"none of 2 mined negatives is left: teacher at 0\.1 or above flags them all"):
         denoise([group("q1", "a", "b")], TeacherBound(0.1), {"teacher": lambda q, d: 1.0})
-    with pytest.raises(InputError, match="0 negatives are to be kept"):
+    with pytest.raises(InputError, match="0 negatives per group is too few"):
         denoise([group("q1", "a")], TeacherBound(0.1), {"teacher": lambda q, d: 0.0}, keep=0)
 
 

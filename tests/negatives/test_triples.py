@@ -99,7 +99,7 @@ def test_a_bad_line_is_named(case: str, tmp_path: Path) -> None:
 
 
 def test_more_than_there_is_and_no_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"6 triples are asked for, and 5 are there\. Ask for 1 to 5"):
+    with pytest.raises(InputError, match=r"cannot draw 6 triples from 5\. Draw 1 to 5"):
         read_triples(triples(tmp_path / "t.tsv", LINES), 6, seed=0)
     with pytest.raises(InputError, match="cannot be read"):
         read_triples(tmp_path / "none", 1, seed=0)

@@ -20,7 +20,7 @@ from strop.report.document import VEGA_LITE
 from strop.report.live import MOST_POINTS, live_page, seconds_left, state
 from strop.report.live_charts import SMOOTHED, picture_data
 
-from .test_report_page import HOSTILE, Reader
+from .html_reader import HOSTILE, Reader
 
 ABOUT = {"title": "A run", "updates": 40, "loss": "InfoNCE(temperature=0.05)", "chance": 4.159, "done": False}
 PICTURE = {"step": 20, "explained": 0.14, "points": [[0.1, 0.2], [0.3, -0.1], [0.0, 0.26]], "queries": 1}

@@ -16,7 +16,7 @@ from strop.report.reranking import Section, section
 
 from . import synthetic
 from . import synthetic_reranking as drawn
-from .test_report_page import HOSTILE, Reader, rows_of, without_scripts
+from .html_reader import HOSTILE, Reader, rows_of, without_scripts
 
 
 @pytest.fixture(scope="module")

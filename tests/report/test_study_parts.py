@@ -157,7 +157,7 @@ def test_the_terminal_shows_a_study_on_one_screen_of_eighty_columns(
     assert len(shown) <= 40
     text = " ".join(" ".join(shown).split())
     assert "63 updates, learning rates summing to 5.67e-04" in text
-    assert "5 doubtful points: 2 shown, 1 not shown, 1 not resolved, 1 not run" in text
+    assert "5 open questions: 2 shown, 1 not shown, 1 not resolved, 1 not run" in text
     assert ("claim T1: fails (corrected, as_coded, as_written)" in text) == several
     assert "not finished (the budget ran out): one_knob/short, seed 0; one_knob/all, seed 0" in text
 

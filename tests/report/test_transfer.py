@@ -17,7 +17,7 @@ from strop.report.transfer_tables import quadrant
 
 from . import synthetic
 from . import synthetic_transfer as drawn
-from .test_report_page import HOSTILE, Reader, rows_of, without_scripts
+from .html_reader import HOSTILE, Reader, rows_of, without_scripts
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import tarfile
 from collections import Counter
 from math import log
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 import bm25s
 import numpy as np
 import pytest
+from real_data import unpacked
 
 from strop.collection.door import load
 from strop.evaluation.measures import evaluate, mean
@@ -177,12 +176,7 @@ def test_bm25s_cannot_index_a_corpus_without_a_word() -> None:
 
 @pytest.mark.parametrize(("name", "published", "tolerance"), [("nfcorpus", 0.322, 0.008), ("arguana", 0.397, 0.015)])
 def test_ndcg_is_what_beir_publishes_for_bm25(tmp_path: Path, name: str, published: float, tolerance: float) -> None:
-    root = Path(os.environ.get("STROP_DATA") or Path(__file__).parents[3] / "shared" / "data")
-    if not (root / f"{name}.tar.xz").is_file():
-        pytest.skip(f"no {root / name}.tar.xz: set STROP_DATA to the folder of the public collections")
-    with tarfile.open(root / f"{name}.tar.xz") as tar:
-        tar.extractall(tmp_path, filter="data")
-    collection = load(next(tmp_path.glob("**/corpus.jsonl")).parent)
+    collection = load(next(unpacked(name, tmp_path).glob("**/corpus.jsonl")).parent)
     documents = {i: document.contents for i, document in collection.documents.items()}
     queries = {i: query.text for i, query in collection.queries.items()}
     exclude = {i: own for i in queries if (own := collection.own_document(i))}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from real_data import ORACLES, unpacked
 from tiny_models import WORDS, sentences
 from tiny_rerankers import KINDS, reranker
 from torch import Tensor, nn
@@ -199,14 +198,7 @@ def test_a_logit_that_is_no_number_names_its_query_and_document(tmp_path: Path) 
 @pytest.fixture(scope="module")
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """First-stage runs of rank_llm and NIST's qrels, on a machine that has them."""
-    folder = Path(os.environ.get("STROP_ORACLES") or Path(__file__).parents[3] / "shared" / "oracles")
-    archive = folder / "trec_eval_and_runs.tar.xz"
-    if not archive.is_file():
-        pytest.skip(f"no {archive}: set STROP_ORACLES to the folder of trec_eval's test files")
-    target = tmp_path_factory.mktemp("oracle")
-    with tarfile.open(archive) as tar:
-        tar.extractall(target, filter="data")
-    return target / "rank_llm_runs"
+    return unpacked(ORACLES, tmp_path_factory.mktemp("oracle")) / "rank_llm_runs"
 
 
 @pytest.mark.parametrize("depth", [10, 100])

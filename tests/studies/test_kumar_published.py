@@ -96,7 +96,7 @@ def test_more_was_retrieved_and_relevant_than_there_is_at_grade_two() -> None:
     assert "2,812 relevant" in shown("O3").sentence
     assert "2,501 in all" in shown("O3").sentence
     qrels = {"a": {"x": 0, "y": 1, "z": 3}, "b": {"x": 2, "v": 1}}
-    bench = SimpleNamespace(material=SimpleNamespace(whole=SimpleNamespace(name="small", split="dl", qrels=qrels)))
+    bench = SimpleNamespace(own=SimpleNamespace(whole=SimpleNamespace(name="small", split="dl", qrels=qrels)))
     evidence = arithmetic.grade_one(bench)
     assert cells(evidence, "small/dl")[1:] == ("4", "2")
     assert "small/dl here has 4 at grade 1 or more and 2 at grade 2 or more" in evidence.sentence
@@ -193,7 +193,7 @@ def test_lengths_are_of_the_collection_here_where_there_is_one() -> None:
     """O13."""
     assert "4.5 and 9.2 times" in shown("O13").sentence
     documents = {str(n): Document(str(n), "w " * n) for n in (10, 20, 500)}
-    bench = SimpleNamespace(material=SimpleNamespace(whole=SimpleNamespace(name="small", documents=documents)))
+    bench = SimpleNamespace(own=SimpleNamespace(whole=SimpleNamespace(name="small", documents=documents)))
     assert "small here has 20 words in the median" in scripts.size_not_length(bench).sentence
 
 

@@ -22,7 +22,7 @@ from strop.studies.lora_out_of_domain import sources
 from strop.studies.lora_out_of_domain.points import POINTS
 from strop.studies.lora_out_of_domain.presets import AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
 from strop.study.conduct import conduct
-from strop.study.definition import ELSEWHERE, Preset, Study, find
+from strop.study.definition import OUT_OF_DOMAIN, Preset, Study, find
 from strop.study.systems import Start, System, Tuned
 from strop.study.workbench import Workbench
 
@@ -56,9 +56,9 @@ def differing(a: object, b: object, path: str = "") -> set[str]:
 
 def test_there_is_one_point_for_each_doubt_in_order_and_something_that_shows_it() -> None:
     assert [point.id for point in POINTS] == [f"L{i}" for i in range(1, 15)]
-    assert STUDY.points == POINTS
+    assert STUDY.questions == POINTS
     for point in POINTS:
-        assert point.doubt.endswith(".")
+        assert point.question.endswith(".")
         if point.demonstrate is None:
             path, _, name = point.test.partition("::")
             tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
@@ -151,14 +151,14 @@ def figure(system: str, place: str) -> float | None:
             cells = [
                 float(row[c]) for c in ["FI", "TR", "NF", "QU", "SD", "SF", "TO", "AR", "HO", "DB", "FE", "CL", "X13"]
             ]
-            return mean(cells) / 100 if place == ELSEWHERE else float(row["in_domain"]) / 100
+            return mean(cells) / 100 if place == OUT_OF_DOMAIN else float(row["in_domain"]) / 100
     return None
 
 
 def test_every_pair_of_the_core_is_a_claim_with_the_table_s_own_figures() -> None:
     assert len(STUDY.claims) == 24, "6 pairs of tunings and 6 of negatives, out of domain and in it"
     for claim in STUDY.claims:
-        assert (claim.collection, claim.rule) in {(ELSEWHERE, "above"), ("in domain", "below")}
+        assert (claim.collection, claim.rule) in {(OUT_OF_DOMAIN, "above"), ("in domain", "below")}
         for name, shown in ((claim.system, claim.published), (claim.against, claim.published_against)):
             assert shown == pytest.approx(figure(name, claim.collection)), (claim.id, name)
     ours = {c.id: (c.published, c.published_against) for c in STUDY.claims}
@@ -210,7 +210,7 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
         others=(str(small_collection(folder / "other", 8)),),
     )
     base = str(tiny_models.build(folder / "model", markers=True))
-    study: Study = replace(STUDY, base=base, presets=(preset,), scales=(scale,), points=())
+    study: Study = replace(STUDY, base=base, presets=(preset,), scales=(scale,), questions=())
     source = small_collection(folder / "small")
     return Workbench(study, scale, str(source), Store(folder / "store"))
 
@@ -221,7 +221,7 @@ def test_the_quick_systems_with_one_late_and_one_untied_run_end_to_end(workbench
     rows = {(r.system, r.collection) for r in found.rows if r.measure == "nDCG@10"}
     assert rows == set(itertools.product(workbench.scale.systems, ("small", "other")))
     assert {v["claim"]["id"] for v in found.claims} == {
-        f"LoRA above full, symmetric, none, {place}" for place in (ELSEWHERE, "in domain")
+        f"LoRA above full, symmetric, none, {place}" for place in (OUT_OF_DOMAIN, "in domain")
     }
     assert {v["word"] for v in found.claims} <= {"analogue: same direction", "analogue: opposite", "not resolved"}
     tuned = {(c["a"], c["b"]) for c in found.exhibits["transfer"]["comparisons"] if c["kind"] == "tuned"}

@@ -15,15 +15,18 @@ from small_collection import small_collection
 
 from strop.artifacts.store import Store
 from strop.evaluation.significance import compare
-from strop.negatives.from_run import RankWindow
+from strop.negatives.from_run import RankWindow, Window
 from strop.records.documents import Collection, Document, Group, Query
 from strop.records.runs import Run
 from strop.retrieval.stages import Vectors
+from strop.studies.updates import updates
 from strop.studies.when_finetuning_fails import defects, effects, mechanisms
+from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.studies.when_finetuning_fails.points import POINTS
 from strop.studies.when_finetuning_fails.presets import AS_CODED, CORRECTED, ONE_KNOB
 from strop.study.contrasts import Contrast, Pair, around, judged
 from strop.study.definition import Preset, Scale, find
+from strop.study.negative_policies import Mined
 from strop.study.open_questions import Evidence
 from strop.study.systems import System, Tuned
 from strop.study.workbench import Workbench
@@ -55,7 +58,7 @@ def test_there_is_one_point_for_each_doubt_in_order() -> None:
 def test_every_point_has_a_demonstration_and_a_test_it_names_exists() -> None:
     for point in POINTS:
         assert point.demonstrate is not None, point.id
-        assert point.doubt.endswith(".")
+        assert point.question.endswith(".")
         if point.test:
             path, _, name = point.test.partition("::")
             functions = {
@@ -131,8 +134,11 @@ def test_the_baseline_itself_may_be_the_centre() -> None:
     assert "from the base" not in found.sentence
 
 
-def test_parameters_of_an_adapter_are_counted_and_computed_alike(tmp_path: Path) -> None:
-    shown = mechanisms.adapter_size(study_bench(base=str(tiny_models.build(tmp_path))))
+def test_parameters_of_an_adapter_are_counted_and_computed_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = study_bench(base=str(tiny_models.build(tmp_path)))
+    shown = mechanisms.adapter_size(tiny)
     matrix = 16 * (32 + 32)
     counted = [row[2] for row in shown.tables[0].rows]
     assert counted[:2] == [f"{2 * 2 * matrix:,}", f"{2 * 4 * matrix:,}"]
@@ -140,25 +146,27 @@ def test_parameters_of_an_adapter_are_counted_and_computed_alike(tmp_path: Path)
     assert shown.verdict == "shown"
     assert 16 * (384 + 384) * 2 * 6 == 147_456
     assert 147_456 * 6 == 12_288 * 12 * 6 == mechanisms.PRINTED
+    monkeypatch.setattr(mechanisms, "PRINTED", 4 * matrix)
+    assert mechanisms.adapter_size(tiny).verdict == "not shown", "as many as were printed"
 
 
 def test_one_generator_state_gives_windows_of_one_size_one_rank() -> None:
     run = Run({f"q{i}": ([f"d{j}" for j in range(200)], np.arange(200, 0, -1.0) + i) for i in range(30)})
     groups = [Group(f"q{i}", ("d0",), relevant=frozenset({"d0"})) for i in range(30)]
 
-    def ranks(window: RankWindow) -> set[str]:
+    def ranks(window: Window) -> set[str]:
         return {source for group in window(groups, run, 42) for source in group.sources}
 
-    assert ranks(RankWindow(50, 200, one_fixed_rank=True)) == {"rank 126"}
-    assert ranks(RankWindow(51, 200, one_fixed_rank=True)) == {"rank 124"}
+    assert ranks(FixedRank(50, 200)) == {"rank 126"}
+    assert ranks(FixedRank(51, 200)) == {"rank 124"}
     assert len(ranks(RankWindow(50, 200))) > 20
     for taken, rank in ({"d49"}, "rank 124"), ({"d199"}, "rank 123"), ({"d198", "d199"}, "rank 123"):
         judged_too = [replace(group, relevant=frozenset(taken)) for group in groups]
-        assert {g.sources[0] for g in RankWindow(50, 200, one_fixed_rank=True)(judged_too, run, 42)} == {rank}
+        assert {g.sources[0] for g in FixedRank(50, 200)(judged_too, run, 42)} == {rank}
 
 
 def test_the_fixed_rank_its_window_and_false_negatives_are_shown_on_a_collection(
-    tmp_path: Path, one_thread: None
+    tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = workbench(tmp_path)
     rank = mechanisms.one_rank(real)
@@ -171,6 +179,12 @@ def test_the_fixed_rank_its_window_and_false_negatives_are_shown_on_a_collection
     window = effects.window_bounds(real)
     assert "50 to 200 are 151" in window.sentence
     assert {row[0] for row in window.tables[1].rows} == {"text: 51 to 200", "code: 50 to 200"}
+    monkeypatch.setattr(mechanisms, "FIXED_RANK", Mined(RankWindow(50, 200)))
+    assert mechanisms.one_rank(real).verdict == "not shown", "a generator of its own for each query"
+    for bounds, verdict in ((0.02, 0.05), "shown"), ((0.0, 0.009), "not shown"), ((0.0, 0.05), "not resolved"):
+        monkeypatch.setattr(mechanisms, "calibrations", lambda *_: [SimpleNamespace(informs=True)])
+        monkeypatch.setattr(mechanisms, "false_negative_report", lambda *_, of=bounds: estimated(*of))
+        assert mechanisms.false_negatives(real).verdict == verdict
 
 
 def test_half_precision_makes_ties_that_the_run_did_not_have() -> None:
@@ -190,9 +204,14 @@ def test_a_column_written_under_another_name_cannot_be_selected() -> None:
     assert "'passage_id'" in shown.sentence
 
 
+def test_a_column_that_was_written_can_be_selected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(defects, "WRITTEN", ("query_id", "passage_id"))
+    assert defects.missing_column(study_bench()).verdict == "not shown"
+
+
 def test_logged_steps_are_those_of_larger_batches_than_printed() -> None:
-    assert defects.steps_of(800_000, 3, 1024) == 2_346 == 3 * 782
-    assert defects.steps_of(402_400, 5, 1024) == 1_965
+    assert updates(800_000, 3, 1024) == 2_346 == 3 * 782
+    assert updates(402_400, 5, 1024) == 1_965
     assert 0.8 * 1_000_000 == 800_000
     assert 0.8 * 503_000 == 402_400
     shown = defects.batch_and_warmup(study_bench())
@@ -201,20 +220,44 @@ def test_logged_steps_are_those_of_larger_batches_than_printed() -> None:
     assert "18,750, 18,750, 15,720 and 9,432" in shown.sentence
 
 
+def test_steps_of_the_printed_batch_would_speak_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = {name: (triples, epochs, updates(triples, epochs, 128), 128) for name, (triples, epochs, *_) in
+               defects.RUNS.items()}  # fmt: skip
+    monkeypatch.setattr(defects, "RUNS", printed)
+    assert defects.batch_and_warmup(study_bench()).verdict == "not shown"
+
+
 def test_printed_judgments_are_judged_queries() -> None:
     whole = collection("test", {"q1": {"d1": 1, "d2": 0}, "q2": {"d2": 1}})
-    shown = defects.queries_or_judgments(study_bench(material=SimpleNamespace(whole=whole)))
+    shown = defects.queries_or_judgments(study_bench(own=SimpleNamespace(whole=whole)))
     assert shown.tables[0].rows[-1] == ("c/test, here", "2", "3")
-    assert "55,578 judged queries" in shown.sentence
-    assert "59,273 judgments (1.07 a query)" in shown.sentence
+    assert shown.verdict == "shown"
+    assert "the number of judged queries of MS MARCO dev, and of judgments of no split" in shown.sentence
+    assert "59,273 judgments (1.07 per query)" in shown.sentence
+    judgments = dict.fromkeys(map(str, range(defects.PRINTED_JUDGMENTS)), 1)
+    many = SimpleNamespace(whole=collection("test", {"q1": judgments}))
+    assert defects.queries_or_judgments(study_bench(own=many)).verdict == "not shown", "a split has as many"
 
 
 def test_overlap_counts_equal_queries_and_known_positives() -> None:
     train = collection("train", {"q1": {"d1": 1, "d2": 1, "d3": 0}, "q3": {"d4": 1}}, frozenset({"d4"}))
     test = collection("test", {"q2": {"d2": 1}, "Q1": {"d3": 1}, "q4": {"d4": 2}})
     assert defects.overlap(train, test) == (1, 3, 1, 3), "d3 is no positive there, d4 is reserved"
-    shared = SimpleNamespace(train=train, test=test)
-    assert "asks 1 of the 3 test queries" in defects.seen_before(study_bench(material=shared)).sentence
+
+
+@pytest.mark.parametrize(
+    ("own_documents", "query", "verdict"),
+    [(4, "Q1", "not shown"), (4, "q4", "shown"), (8_841_823, "Q1", "not resolved")],
+)
+def test_shared_queries_speak_of_pre_training_on_the_paper_s_own_collection_alone(
+    own_documents: int, query: str, verdict: str
+) -> None:
+    train, test = collection("train", {"q1": {"d1": 1}}), collection("test", {query: {"d2": 1}})
+    study = SimpleNamespace(own_documents=own_documents)
+    shared = SimpleNamespace(train=train, test=test, whole=test)
+    evidence = defects.seen_before(SimpleNamespace(study=study, own=shared))  # type: ignore[arg-type]
+    assert evidence.verdict == verdict
+    assert f"has {int(query == 'Q1')} of the 1 test queries" in evidence.sentence
 
 
 def test_four_tuned_models_of_the_published_table_are_of_one_architecture() -> None:
@@ -222,15 +265,22 @@ def test_four_tuned_models_of_the_published_table_are_of_one_architecture() -> N
     shown = defects.one_architecture(SimpleNamespace(study=study))  # type: ignore[arg-type]
     assert shown.verdict == "shown"
     assert "5 rows: the untouched base and 4 fine-tuned models, 4 of them below it" in shown.sentence
+    five = replace(study, published={**study.published, "fifth": {"RR@10": 0.1}})
+    assert defects.one_architecture(SimpleNamespace(study=five)).verdict == "not shown"  # type: ignore[arg-type]
 
 
-def test_an_unmatched_quotation_mark_loses_rows(tmp_path: Path) -> None:
-    shown = defects.merged_rows(study_bench(source=str(tmp_path)))
-    assert shown.verdict == "shown"
-    assert shown.tables[0].rows[0][1:] == ("5", "3", "2", "0"), "three lines became one"
+def test_quoting_is_judged_by_the_collection_s_own_file_and_not_by_five_lines_made_to_lose(tmp_path: Path) -> None:
+    made_up = defects.merged_rows(study_bench(source=str(tmp_path)))
+    assert made_up.verdict == "not resolved"
+    assert made_up.tables[0].rows[0][1:] == ("5", "3", "2", "0"), "three lines became one"
     (tmp_path / "collection.tsv").write_text('1\ta "word" in the middle\n', encoding="utf-8")
-    both = defects.merged_rows(study_bench(source=str(tmp_path)))
-    assert "0 of 1 rows of collection.tsv" in both.sentence
+    kept = defects.merged_rows(study_bench(source=str(tmp_path)))
+    assert "0 of 1 rows of collection.tsv" in kept.sentence
+    assert kept.verdict == "not shown"
+    (tmp_path / "collection.tsv").write_text('1\t"opened\n2\tand lost"\n', encoding="utf-8")
+    lost = defects.merged_rows(study_bench(source=str(tmp_path)))
+    assert "1 of 2 rows of collection.tsv" in lost.sentence
+    assert lost.verdict == "shown"
 
 
 def test_folders_of_one_name_share_a_cache_entry_and_contents_do_not() -> None:
@@ -239,6 +289,14 @@ def test_folders_of_one_name_share_a_cache_entry_and_contents_do_not() -> None:
     one, other = shown.tables[0].rows
     assert one[1] == other[1]
     assert one[2] != other[2]
+    assert "so that the second would be given the first one's" in shown.sentence
+
+
+def test_folders_of_unlike_names_share_no_cache_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(defects, "CACHED", ("run/random", "run/hard"))
+    evidence = defects.cache_names(study_bench())
+    assert evidence.verdict == "not shown"
+    assert "share 2 cache entries (hard_chunk_0, random_chunk_0); keyed" in evidence.sentence
 
 
 @pytest.mark.parametrize(("hard", "verdict"), [(0.55, "shown"), (0.89, "not shown")])
@@ -264,9 +322,15 @@ def test_accuracies_are_read_of_kept_weights_on_both_kinds(hard: float, verdict:
     assert "falls at every point (4.11 to 3.27)" in shown.sentence
 
 
-def study_bench(base: str = "", source: str = "", material: Any = None) -> Any:
+def estimated(low: float, high: float) -> dict[str, Any]:
+    """A report of one estimator whose interval of the share of false negatives is this."""
+    estimate = {"estimator": "dense", "reading": "", "estimated": {"low": low, "high": high}, "by_rank": ()}
+    return {"negatives": 24, "positives_per_query": 1.0, "estimates": [estimate]}
+
+
+def study_bench(base: str = "", source: str = "", own: Any = None) -> Any:
     """A workbench of a study with this base."""
-    return SimpleNamespace(study=SimpleNamespace(base=base), source=source, material=material)
+    return SimpleNamespace(study=SimpleNamespace(base=base), source=source, own=own)
 
 
 def collection(

@@ -8,8 +8,9 @@ from strop.records.errors import InputError
 from strop.retrieval.lexical import BM25
 from strop.study.claims import Claim
 from strop.study.definition import Preset, Study, find, studies
-from strop.study.systems import Mined, System, Tuned
-from strop.training.recipes import IN_BATCH_FULL, THESIS_FULL
+from strop.study.negative_policies import Mined
+from strop.study.systems import System, Tuned
+from strop.training.recipes import IN_BATCH_FULL, TRIPLET_FULL
 
 BASE = System("base", "base", None)
 EFFECT = Claim("x", "a paper", "3", "effect", "", "below", "full", "base", "c", "RR@10")
@@ -94,9 +95,9 @@ def test_two_systems_of_one_name_are_refused() -> None:
 
 def test_a_recipe_that_needs_negatives_is_refused_without_them() -> None:
     Tuned(IN_BATCH_FULL, 1)
-    Tuned(THESIS_FULL, 1, Mined(RankWindow()))
+    Tuned(TRIPLET_FULL, 1, Mined(RankWindow()))
     with pytest.raises(ValueError, match="takes no negatives from its batch"):
-        Tuned(THESIS_FULL, 1)
+        Tuned(TRIPLET_FULL, 1)
 
 
 def test_a_centre_that_is_no_system_of_its_preset_is_refused() -> None:

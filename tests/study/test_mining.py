@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tiny_models
 from sentence_transformers import SentenceTransformer
+from small_study import small_study
 
 from strop.artifacts.progress import silent
 from strop.artifacts.store import Artifact, Store
@@ -29,13 +30,13 @@ from strop.records.errors import InputError
 from strop.retrieval.lexical import BM25
 from strop.study.definition import Preset
 from strop.study.mining import refreshed
-from strop.study.systems import Cleaned, Mined, Negatives, Provided, SelfMined, Start, System, Tuned, Union, miners
+from strop.study.negative_policies import Cleaned, Mined, Negatives, Provided, SelfMined, Taught, Union, helpers
+from strop.study.systems import Start, System, Tuned
 from strop.study.workbench import Others, Workbench
 from strop.training import stage
 from strop.training.batches import Batching
 from strop.training.recipes import Recipe
 from strop.training.stage import Training, tuned_model
-from study.test_conduct import small_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPE: Recipe = replace(
@@ -77,7 +78,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
 def ranked(bench: Workbench, model: Pretrained) -> dict[str, list[str]]:
     """Every training query's documents by the cosine of the vectors that sentence-transformers gives."""
     plain = SentenceTransformer(str(model.path), device="cpu")
-    documents, queries = dict(bench.material.train_documents), bench.material.train_queries
+    documents, queries = dict(bench.own.train_documents), bench.own.train_queries
     scores = cosines(plain.encode_query(list(queries.values())), plain.encode_document(list(documents.values())))
     ids = np.array(list(documents))
     return {q: ids[np.argsort(-row)].tolist() for q, row in zip(queries, scores, strict=True)}
@@ -98,17 +99,17 @@ def are_of(groups: tuple[Group, ...], ranking: dict[str, list[str]]) -> bool:
 
 
 def test_negatives_mined_by_another_system_are_of_its_ranking_and_never_a_known_positive(bench: Workbench) -> None:
-    groups = bench.examples(PRESET, KINDS["mined"]).groups
+    groups = bench.trainings.examples(PRESET, KINDS["mined"], Others(bench, PRESET)).groups
     ranking = ranked(bench, bench.model(PRESET, "miner", 42))
     assert len(groups) == 20
     assert are_of(groups, ranking)
-    assert not are_of(groups, ranked(bench, bench.material.base)), "else the miner could be the base"
+    assert not are_of(groups, ranked(bench, bench.base)), "else the miner could be the base"
     assert all(len(set(g.negatives) - g.relevant) == 2 for g in groups)
     assert any(set(ranking[g.query_id][:5]) & g.relevant for g in groups), "else nothing had to be left out"
 
 
 def test_a_union_doubles_the_rows_and_an_epoch_sees_each_of_them_once(bench: Workbench) -> None:
-    groups = bench.examples(PRESET, KINDS["union"]).groups
+    groups = bench.trainings.examples(PRESET, KINDS["union"], Others(bench, PRESET)).groups
     by_query: dict[str, list[Group]] = {}
     for group in groups:
         by_query.setdefault(group.query_id, []).append(group)
@@ -126,7 +127,7 @@ def test_a_union_doubles_the_rows_and_an_epoch_sees_each_of_them_once(bench: Wor
 
 
 def test_with_counts_a_union_is_one_row_a_query_with_so_many_of_each(bench: Workbench) -> None:
-    groups = bench.examples(PRESET, KINDS["quota"]).groups
+    groups = bench.trainings.examples(PRESET, KINDS["quota"], Others(bench, PRESET)).groups
     lexical, dense = (
         {g.query_id: g for g in bench.data.mining.rows(p, Others(bench, PRESET))} for p in (BY_BM25, BY_MODEL)
     )
@@ -140,8 +141,8 @@ def test_of_a_window_the_first_negatives_that_are_not_flagged_are_kept(bench: Wo
     share, window = 0.4, RankWindow(1, 20, count=8)
     cleaned = bench.data.mining.rows(Cleaned(Mined(window, BM25()), PositiveRelative(share, ("dense", "bm25")), keep=2))
     mined = {g.query_id: g for g in bench.data.mining.rows(Mined(window, BM25()))}
-    documents, queries = dict(bench.material.train_documents), bench.material.train_queries
-    plain = SentenceTransformer(str(bench.material.base.path), device="cpu")
+    documents, queries = dict(bench.own.train_documents), bench.own.train_queries
+    plain = SentenceTransformer(str(bench.base.path), device="cpu")
     dense = cosines(plain.encode(list(queries.values())), plain.encode(list(documents.values())))
     row, column = ({key: i for i, key in enumerate(keys)} for keys in (queries, documents))
     lexical = bench.data.mining.run(Mined(RankWindow(1, 1000), BM25()))
@@ -169,8 +170,8 @@ def trained(bench: Workbench) -> Artifact:
 def test_self_mined_negatives_are_the_start_s_and_then_the_trained_model_s(bench: Workbench, trained: Artifact) -> None:
     job = bench.job(PRESET, "self", 42)
     assert job.earlier
-    start, half_way = bench.start(Start(Untied()), 42), tuned_model(job.earlier(bench.store))
-    base_s, start_s, half_way_s = (ranked(bench, model) for model in (bench.material.base, start, half_way))
+    start, half_way = bench.trainings.initial(Start(Untied()), 42), tuned_model(job.earlier(bench.store))
+    base_s, start_s, half_way_s = (ranked(bench, model) for model in (bench.base, start, half_way))
     assert are_of(job.earlier.examples.groups, start_s)
     assert not are_of(job.earlier.examples.groups, base_s)
     assert are_of(job.examples.groups, half_way_s)
@@ -251,7 +252,7 @@ def test_whether_a_system_is_done_is_answered_without_training(
     with monkeypatch.context() as patch:
         patch.setattr(stage.loop, "train", never)
         assert not any(is_done(fresh, name) for name in ("miner", *KINDS))
-    whole = fresh._job(PRESET, KINDS["twice"], 42)
+    whole = fresh.trainings.training(PRESET, KINDS["twice"], 42, Others(fresh, PRESET))
     first = replace(whole, until=round(whole.recipe.updates / 3))
     first(fresh.store)
     with monkeypatch.context() as patch:
@@ -265,7 +266,7 @@ def test_whether_a_system_is_done_is_answered_without_training(
 
 def test_parts_are_as_many_as_refreshes_and_evenly_spread(bench: Workbench) -> None:
     policy = SelfMined(TOP, refreshes=2)
-    whole = replace(bench._job(PRESET, KINDS["twice"], 42))
+    whole = bench.trainings.training(PRESET, KINDS["twice"], 42, Others(bench, PRESET))
     last = refreshed(whole, policy, bench.data.mining)
     parts: list[Training] = [last]
     while parts[0].earlier:
@@ -287,11 +288,13 @@ def test_parts_are_as_many_as_refreshes_and_evenly_spread(bench: Workbench) -> N
         (Provided(BY_MODEL), {"miner"}),
         (Union((BY_MODEL, BY_BM25, Mined(TOP, "other"))), {"miner", "other"}),
         (Cleaned(BY_MODEL, PositiveRelative()), {"miner"}),
+        (Cleaned(BY_MODEL, PositiveRelative(), teacher="reranker"), {"miner", "reranker"}),
+        (Taught(BY_BM25, "reranker"), {"reranker"}),
         (SelfMined(TOP), set()),
     ],
 )
-def test_the_miners_of_a_policy_are_the_systems_it_names(policy: Negatives | None, names: set[str]) -> None:
-    assert miners(policy) == names
+def test_the_helpers_of_a_policy_are_the_systems_it_names(policy: Negatives | None, names: set[str]) -> None:
+    assert helpers(policy) == names
 
 
 def test_a_watched_kind_cannot_be_mined_by_a_system_that_it_would_have_to_wait_for(bench: Workbench) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from small_collection import TEST, small_collection
+from small_study import SEEDS, bench, small_study
 
 from strop.artifacts.store import Store
 from strop.evaluation import significance
@@ -20,14 +21,13 @@ from strop.records.errors import InputError
 from strop.records.results import Results, read_results
 from strop.report.page import page
 from strop.study.conduct import MEASURES, conduct
-from strop.study.definition import ELSEWHERE, Scale, Study
+from strop.study.definition import OUT_OF_DOMAIN, Scale, Study
 from strop.study.out_of_domain import _start, exhibit
 from strop.study.planning import plan
-from strop.study.schedule import Cell, Done, cells, run_cells
+from strop.study.schedule import Done, Trial, run_trials, schedule
 from strop.study.systems import Start, System, Tuned
 from strop.study.workbench import Workbench
 from strop.training.recipes import IN_BATCH_FULL
-from study.test_conduct import SEEDS, bench, small_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 QUERIES = {"small": TEST, "other": 6, "third": 4}
@@ -55,9 +55,11 @@ def far_study(folder: Path) -> Study:
     claims = tuple(
         replace(effect, id=f"{system}, {place}", system=system, against=against, collection=place, rule="above")
         for system, against in (("lora", "full"), ("full", "base"))
-        for place in (ELSEWHERE, "in domain")
+        for place in (OUT_OF_DOMAIN, "in domain")
     )
-    return replace(study, presets=(preset,), scales=(scale,), claims=claims, seen={"other": "all of it"}, published={})
+    return replace(
+        study, presets=(preset,), scales=(scale,), claims=claims, exposure={"other": "all of it"}, published={}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def results(workbench: Workbench) -> Results:
 
 @pytest.fixture(scope="module")
 def done(workbench: Workbench, results: Results) -> Done:
-    return run_cells(workbench, cells(workbench.study, workbench.scale), budget=0.0)
+    return run_trials(workbench, schedule(workbench.study, workbench.scale), budget=0.0)
 
 
 def macro(results: Results, system: str, measure: str = "RR@10", seeds: tuple[int, ...] = SEEDS) -> float:
@@ -93,9 +95,9 @@ def test_every_system_has_rows_on_every_collection_its_own_first(results: Result
 
 
 def test_the_runs_elsewhere_are_kept_by_collection(done: Done, workbench: Workbench) -> None:
-    assert done.elsewhere.keys() == done.runs.keys()
+    assert done.out_of_domain.keys() == done.runs.keys()
     preset = workbench.study.preset("all")
-    for cell, found in done.elsewhere.items():
+    for cell, found in done.out_of_domain.items():
         assert list(found) == ["other", "third"]
         assert found["third"] == workbench.ranking(preset, cell.system, cell.seed, workbench.panels["third"])
 
@@ -103,7 +105,7 @@ def test_the_runs_elsewhere_are_kept_by_collection(done: Done, workbench: Workbe
 def test_a_claim_about_elsewhere_is_judged_on_the_macro_average_and_one_in_domain_on_its_own(results: Results) -> None:
     verdicts = {v["claim"]["id"]: v for v in results.claims}
     assert len(verdicts) == 4
-    away = verdicts[f"lora, {ELSEWHERE}"]
+    away = verdicts[f"lora, {OUT_OF_DOMAIN}"]
     assert away["ours"] == pytest.approx(macro(results, "lora"), rel=1e-12)
     assert away["comparison"]["mean_b"] == pytest.approx(macro(results, "full"), rel=1e-12)
     assert away["comparison"]["n"] == QUERIES["other"] + QUERIES["third"]
@@ -178,7 +180,7 @@ def test_p_is_by_holm_over_the_comparisons_of_a_kind(results: Results, workbench
     assert knob["elsewhere"]["p"] == significance.compare(*alone).p, "one comparison needs no correction"
 
 
-def without(done: Done, gone: Callable[[Cell], bool]) -> Done:
+def without(done: Done, gone: Callable[[Trial], bool]) -> Done:
     return replace(
         done,
         runs={c: a for c, a in done.runs.items() if not gone(c)},

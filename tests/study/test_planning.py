@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 from small_collection import TEST
+from small_study import bench, run, small_study
 
 from strop.artifacts.store import Store
 from strop.evaluation.significance import minimum_detectable_effect
 from strop.retrieval import encode
 from strop.study.definition import Study
 from strop.study.planning import plan
-from study.test_conduct import bench, run, small_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

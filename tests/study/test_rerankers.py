@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import tiny_models
 from small_collection import small_collection
+from small_study import small_study
 
 from strop.artifacts.store import Store
 from strop.collection import door
@@ -31,12 +32,13 @@ from strop.retrieval.rankings import read_candidates
 from strop.study.claims import Claim
 from strop.study.conduct import conduct
 from strop.study.definition import Preset, Study
-from strop.study.schedule import cells
-from strop.study.systems import Cleaned, Fused, Mined, Rates, Reranked, Start, System, Taught, Tuned, WithPositive
-from strop.study.workbench import Workbench
+from strop.study.negative_policies import Cleaned, Mined, Taught
+from strop.study.schedule import schedule
+from strop.study.systems import Fused, Rates, Reranked, Start, System, Tuned, WithPositive
+from strop.study.workbench import Others, Workbench
+from strop.training import cross_fitting
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW
-from study.test_conduct import small_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 MINED = Mined(RankWindow(2, 20, count=2), BM25())
@@ -139,7 +141,7 @@ def test_stages_follow_each_other_by_name(bench: Workbench) -> None:
 
 
 def test_own_passages_are_a_positive_and_the_first_that_are_not_relevant(bench: Workbench) -> None:
-    qrels = bench.material.test.qrels
+    qrels = bench.own.test.qrels
     for query_id, ids in orders(ranked(bench, "own")).items():
         relevant = [d for d in ids if qrels[query_id].get(d, 0) > 0]
         found = [d for d in orders(ranked(bench, "bm25"))[query_id] if qrels[query_id].get(d, 0) <= 0][:3]
@@ -207,12 +209,17 @@ def test_a_teacher_s_scores_are_of_models_that_were_not_trained_on_the_query(ben
     preset = bench.study.presets[0]
     how = preset.system("taught").how
     assert isinstance(how, Tuned)
-    groups = bench.examples(preset, how).groups
+    groups = bench.trainings.examples(preset, how, Others(bench, preset)).groups
     assert all(group.teacher.keys() == {*group.positives, *group.negatives} for group in groups)
-    trained = [{g.query_id for g in fold.examples.groups} for fold in bench.folds(preset, "one")]
+    trained = [
+        {g.query_id for g in fold.examples.groups}
+        for fold in cross_fitting.trainings(bench.job(preset, "one", 42), bench.data.folds)
+    ]
     assert not trained[0] & trained[1]
-    assert trained[0] | trained[1] == {g.query_id for g in bench.examples(preset, _tuned(preset, "one")).groups}
-    kept = bench.examples(preset, _tuned(preset, "cleaned")).groups
+    assert trained[0] | trained[1] == {
+        g.query_id for g in bench.trainings.examples(preset, _tuned(preset, "one"), Others(bench, preset)).groups
+    }
+    kept = bench.trainings.examples(preset, _tuned(preset, "cleaned"), Others(bench, preset)).groups
     assert {len(group.negatives) for group in kept} == {1}
 
 
@@ -243,7 +250,7 @@ def test_a_study_of_rerankers_has_rows_of_all_but_the_stand_ins(bench: Workbench
     own = [(c["system"], c["against"]) for c in reranking["comparisons"] if c["collection"] == "small"]
     assert own == [("one", "bm25"), ("chain", "middle"), ("chain", "one"), ("middle", "both"), ("middle", "base")]
     assert [c["claim"]["id"] for c in done.claims] == ["small"]
-    planned = cells(bench.study, bench.scale)
+    planned = schedule(bench.study, bench.scale)
     seeded = {n for n in names if bench.study.presets[0].trained(n)} - {"stood_in"}
     assert len(planned) == len(names) + len(seeded), "what is random says no more at a second seed"
 

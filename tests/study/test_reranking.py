@@ -25,9 +25,10 @@ from strop.report.reranking import section
 from strop.retrieval.lexical import BM25
 from strop.study.claims import Claim
 from strop.study.definition import Preset, Scale, Study
+from strop.study.negative_policies import Mined
 from strop.study.reranking import exhibit
-from strop.study.schedule import Cell, Done
-from strop.study.systems import Mined, Reranked, Start, System, Tuned, WithPositive
+from strop.study.schedule import Done, Trial
+from strop.study.systems import Reranked, Start, System, Tuned, WithPositive
 from strop.study.workbench import Workbench
 from strop.training.recipes import recipe
 
@@ -88,17 +89,19 @@ def bench(*panels: Collection, claims: Sequence[Claim] = (LION,), preset: Preset
         stand_ins={"away": FreshHead(1)},
     )
     study = Study("s", "t", "p", "b", "base", "nDCG@10", (preset,), (scale,), tuple(claims), {}, {}, {})
-    material = SimpleNamespace(test=panels[0])
+    own = SimpleNamespace(test=panels[0])
     named = {c.name: c for c in panels}
-    searched = {"study": study, "scale": scale, "material": material, "panels": named, "is_given": lambda _: False}
+    searched = {"study": study, "scale": scale, "own": own, "panels": named, "is_given": lambda _: False}
     return cast(Workbench, SimpleNamespace(**searched))
 
 
-def done(folder: Path, preset: Preset = PRESET, elsewhere: Sequence[str] = (), left_out: Sequence[Cell] = ()) -> Done:
+def done(
+    folder: Path, preset: Preset = PRESET, out_of_domain: Sequence[str] = (), left_out: Sequence[Trial] = ()
+) -> Done:
     runs = {}
     for system, by_seed in ORDERS.items():
         for seed in by_seed:
-            if (cell := Cell(preset, system, seed)) not in left_out:
+            if (cell := Trial(preset, system, seed)) not in left_out:
                 path = folder / f"{system}-{seed}"
                 path.mkdir(exist_ok=True)
                 write_run(run(system, seed), path / "run.trec", "x")
@@ -107,7 +110,7 @@ def done(folder: Path, preset: Preset = PRESET, elsewhere: Sequence[str] = (), l
                 name = "rerank" if reranks else {"bm25": "lexical", "own": "with_positive"}[system]
                 record: dict[str, Any] = {"stage": {"name": name}, "wall_seconds": 1.5}
                 runs[cell] = Artifact(path.name, path, record | ({"cost": cost} if reranks else {}))
-    return Done(runs, {}, (), {cell: dict.fromkeys(elsewhere, a) for cell, a in runs.items()})
+    return Done(runs, {}, (), {cell: dict.fromkeys(out_of_domain, a) for cell, a in runs.items()})
 
 
 @pytest.fixture
@@ -165,14 +168,14 @@ def test_a_panel_says_its_ceiling_its_depth_and_what_its_queries_resolve(made: d
 
 
 def test_with_one_reranker_the_usual_spread_says_what_the_queries_resolve(tmp_path: Path) -> None:
-    left = [Cell(PRESET, s, seed) for s in ("adamw", "lion_own", "random_own") for seed in SEEDS]
+    left = [Trial(PRESET, s, seed) for s in ("adamw", "lion_own", "random_own") for seed in SEEDS]
     (panel,) = exhibit(bench(collection()), done(tmp_path, left_out=left))["panels"]
     assert (panel["sd"], panel["sd_of"]) == (USUAL_SD, [])
 
 
 def test_claimed_pairs_are_compared_over_the_seeds_both_have_with_holm_over_a_collection(tmp_path: Path) -> None:
     claims = (LION, replace(LION, id="b", against="bm25"), replace(LION, id="again", rule="below"))
-    cells = done(tmp_path, elsewhere=["d"], left_out=[Cell(PRESET, "adamw", 2)])
+    cells = done(tmp_path, out_of_domain=["d"], left_out=[Trial(PRESET, "adamw", 2)])
     found = exhibit(bench(collection(), collection("d"), claims=claims), cells)["comparisons"]
     assert [(c["collection"], c["against"], c["seeds"]) for c in found] == [
         ("c", "adamw", 1),
@@ -230,7 +233,7 @@ def test_a_study_of_random_weights_shows_cost_alone(tmp_path: Path) -> None:
 
 def test_a_preset_that_reorders_nothing_shows_nothing(tmp_path: Path) -> None:
     plain = Preset("plain", (System("bm25", "BM25", BM25()), System("base", "base", None)))
-    runs = {Cell(plain, "bm25", 1): done(tmp_path).runs[Cell(PRESET, "bm25", 1)]}
+    runs = {Trial(plain, "bm25", 1): done(tmp_path).runs[Trial(PRESET, "bm25", 1)]}
     assert exhibit(bench(collection(), claims=(), preset=plain), Done(runs, {}, ())) == {}
 
 

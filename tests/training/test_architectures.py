@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monitoring.test_monitor import probe
+from probes import probe
 from safetensors.torch import load_file
 from tiny_models import ARCHITECTURES, LAYERS, RECIPE, sentences, toy_groups, toy_texts, toy_words, two_towers
 from torch import Tensor

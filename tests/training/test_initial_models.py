@@ -11,7 +11,7 @@ import pytest
 import tiny_models
 from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from small_collection import TEST, small_collection
-from study.test_conduct import bench, small_study
+from small_study import bench, small_study
 
 import strop
 from strop.artifacts.store import Store
@@ -22,7 +22,8 @@ from strop.models.pretrained import Pretrained, resolve
 from strop.negatives.from_run import RankWindow
 from strop.records.errors import InputError
 from strop.records.runs import read_run
-from strop.study.systems import Mined, Start
+from strop.study.negative_policies import Mined
+from strop.study.systems import Start
 from strop.study.workbench import Workbench
 from strop.training import initial_models
 from strop.training.optimizers import AdamW
@@ -66,8 +67,8 @@ def disagreement(model: Pretrained, base: Pretrained, workbench: Workbench) -> f
     scores = []
     for each in (base, model):
         plain = SentenceTransformer(str(each.path), device="cpu")
-        asked = plain.encode_query(list(workbench.material.train_queries.values()), normalize_embeddings=True)
-        found = plain.encode_document(list(workbench.material.train_documents.values()), normalize_embeddings=True)
+        asked = plain.encode_query(list(workbench.own.train_queries.values()), normalize_embeddings=True)
+        found = plain.encode_document(list(workbench.own.train_documents.values()), normalize_embeddings=True)
         logits = asked.astype(np.float64) @ found.T / 0.05
         logits -= logits.max(axis=1, keepdims=True)
         scores.append(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
@@ -82,16 +83,18 @@ def test_a_model_cut_to_its_first_layers_is_taught_to_score_as_the_base(
     monkeypatch.setattr(initial_models, "LESSON_EPOCHS", 30)
     study = small_study(tmp_path / "study")
     workbench = bench(replace(study, scales=(replace(study.scales[0], largest_batch=6),)), Store(tmp_path / "store"))
-    base = workbench.material.base
-    cut, taught = initial_models.shortened(workbench.store, base, 1), workbench.start(Start(layers=1), 42)
+    base = workbench.base
+    cut, taught = initial_models.shortened(workbench.store, base, 1), workbench.trainings.initial(Start(layers=1), 42)
     assert len(SentenceTransformer(str(taught.path), device="cpu")[0].model.encoder.layer) == 1  # type: ignore[union-attr]
-    job = workbench.teaching(1)
+    job = workbench.trainings.distillation(1)
     assert job.recipe.updates == initial_models.LESSON_EPOCHS * (24 // 6)
     ranks = {q: set(of.doc_ids) for q, of in workbench.data.mining.run(Mined(initial_models.LESSON_WINDOW)).items()}
     assert all(len(g.negatives) == 7 and set(g.negatives) <= ranks[g.query_id] for g in job.examples.groups)
     before, after = (disagreement(model, base, workbench) for model in (cut, taught))
     assert after < 0.8 * before
-    towers = SentenceTransformer(str(workbench.start(Start(Untied(), layers=1), 42).path), device="cpu")[0].sub_modules
+    towers = SentenceTransformer(str(workbench.trainings.initial(Start(Untied(), layers=1), 42).path), device="cpu")[
+        0
+    ].sub_modules
     for name in ("query", "document"):
         assert len(towers[name][0].model.encoder.layer) == 1  # type: ignore[index,union-attr]
 

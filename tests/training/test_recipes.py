@@ -12,23 +12,23 @@ from strop.models.scoring import Cosine, Euclidean
 from strop.records.errors import InputError
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, WarmupLinear
-from strop.training.recipes import RECIPES, THESIS_FULL, recipe
+from strop.training.recipes import RECIPES, TRIPLET_FULL, recipe
 
 
-def test_the_thesis_recipe_is_what_its_code_ran() -> None:
-    made = recipe("thesis-full")
+def test_the_triplet_recipe_is_what_the_paper_s_code_ran() -> None:
+    made = recipe("triplet-full")
     assert made.tuning == Full()
     assert made.scoring == Euclidean(squared=False, normalized=False)
     assert made.loss == Triplet(margin=5.0)
     assert made.batching == Batching(size=32, in_batch=False)
     assert made.optimizer == AdamW(learning_rate=2e-5, weight_decay=0.01)
     assert made.schedule == WarmupLinear(warmup=0.1)
-    assert recipe("thesis-lora") == replace(made, tuning=LoRA(16, 32, 0.05), max_length=512)
+    assert recipe("triplet-lora") == replace(made, tuning=LoRA(16, 32, 0.05), max_length=512)
 
 
-def test_the_control_differs_from_the_thesis_in_loss_scoring_and_negatives_only() -> None:
+def test_the_control_differs_from_the_triplet_recipe_in_loss_scoring_and_negatives_only() -> None:
     in_batch = Batching(size=32, in_batch=True)
-    assert recipe("in-batch-full") == replace(THESIS_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=in_batch)
+    assert recipe("in-batch-full") == replace(TRIPLET_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=in_batch)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -40,7 +40,7 @@ def test_every_recipe_is_a_value_of_its_own(name: str) -> None:
 
 def test_settings_are_parsed_as_the_type_they_replace_and_change_nothing_else() -> None:
     changed = recipe(
-        "thesis-lora",
+        "triplet-lora",
         {
             "updates": "7",
             "clip": "2",
@@ -55,7 +55,7 @@ def test_settings_are_parsed_as_the_type_they_replace_and_change_nothing_else() 
         },
     )
     assert changed == replace(
-        RECIPES["thesis-lora"],
+        RECIPES["triplet-lora"],
         updates=7,
         clip=2.0,
         max_length=128,
@@ -66,7 +66,7 @@ def test_settings_are_parsed_as_the_type_they_replace_and_change_nothing_else() 
         optimizer=AdamW(learning_rate=1e-4, betas=(0.8, 0.99)),
     )
     assert type(changed.clip) is float
-    assert recipe("thesis-full", {"max_length": "128"}).max_length == 128  # replaces None
+    assert recipe("triplet-full", {"max_length": "128"}).max_length == 128  # replaces None
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_settings_are_parsed_as_the_type_they_replace_and_change_nothing_else() 
 )
 def test_a_wrong_setting_is_named_with_what_would_fit(settings: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        recipe("thesis-full", settings)
+        recipe("triplet-full", settings)
 
 
 def test_words_are_set_as_they_are_and_checked_by_the_value_they_become_part_of() -> None:
-    assert recipe("thesis-full", {"precision": "bfloat16"}) == replace(THESIS_FULL, precision="bfloat16")
+    assert recipe("triplet-full", {"precision": "bfloat16"}) == replace(TRIPLET_FULL, precision="bfloat16")
     both = recipe("in-batch-full", {"loss.direction": "both"})
     assert both == replace(RECIPES["in-batch-full"], loss=InfoNCE(0.05, "both"))
     with pytest.raises(InputError, match=r"the direction is 'sideways'\. Give query, document or both"):
@@ -119,5 +119,14 @@ def test_the_recipes_of_a_teacher_see_each_query_s_own_candidates_and_can_span_i
 
 
 def test_an_unknown_recipe_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"no recipe 'thesis'\. Choose one of thesis-full, thesis-lora, in-batch-full"):
+    with pytest.raises(
+        InputError, match=r"no recipe 'thesis'\. Choose one of triplet-full, triplet-lora, in-batch-full"
+    ):
         recipe("thesis")
+
+
+def test_a_recipe_s_old_name_is_answered_with_the_new_one() -> None:
+    for old, new in ("thesis-full", "triplet-full"), ("thesis-lora", "triplet-lora"):
+        with pytest.raises(InputError, match=f"'{old}' has another name now. Write {new}"):
+            recipe(old)
+        assert new in RECIPES

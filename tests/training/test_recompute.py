@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from chunked_steps import SETTINGS, TEXTS, N, loss_of, pieces, plain, step
 from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
 from tiny_models import dense
 from torch import Tensor
@@ -15,7 +16,6 @@ from strop.models.encoder import represent_rows
 from strop.models.scoring import Representation
 from strop.models.tokens import Ints
 from strop.training import step as chunks
-from training.test_step import SETTINGS, TEXTS, N, loss_of, pieces, plain, step
 
 
 def one(encoder: Dense, name: str, recompute: bool, bfloat16: bool = False) -> tuple[float, dict[str, Tensor], Tensor]:

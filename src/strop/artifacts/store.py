@@ -1,4 +1,4 @@
-"""Artifacts: folders named by the hash of what made them. Equal inputs and values, equal key, no work twice."""
+"""Artifacts: folders named by the hash of what made them, so that equal inputs and values are never worked on twice."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 #: Metadata of a field that a value did not always have; see `canonical`.
 ADDED = {"added": True}
@@ -35,11 +34,12 @@ class Artifact:
 
 
 def canonical(value: Any) -> Any:
-    """A frozen value as JSON that keeps its type's name and every field, so that it hashes and reads back clearly.
+    """A frozen value as JSON with its type's name and its fields: what keys are hashed from, and records show.
 
-    A field that came later, `field(default=…, metadata=ADDED)`, is left out while it has its default: what was made
-    before it was there keeps its key. Raises TypeError on anything that has no canonical form; a path is one of these,
-    because equal content must give equal keys wherever it lies.
+    A type of strop's own goes by its bare name, so that it may move between modules; any other by module and name, so
+    that a user's own `Triplet` never gets the artifact of strop's. A field added later, `field(default=…,
+    metadata=ADDED)`, is left out while it has its default, so that older artifacts keep their keys. Raises TypeError
+    for anything without a canonical form, such as a path: equal content has equal keys wherever it lies.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -47,12 +47,17 @@ def canonical(value: Any) -> Any:
         return float(value)
     if is_dataclass(value) and not isinstance(value, type):
         kept = [f.name for f in fields(value) if not (f.metadata == ADDED and getattr(value, f.name) == f.default)]
-        return {"type": type(value).__name__, **{name: canonical(getattr(value, name)) for name in kept}}
+        return {"type": _type_name(type(value)), **{name: canonical(getattr(value, name)) for name in kept}}
     if isinstance(value, (tuple, list)):
         return [canonical(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): canonical(v) for k, v in value.items()}
     raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")
+
+
+def _type_name(kind: type) -> str:
+    own = kind.__module__.partition(".")[0] == "strop"
+    return kind.__name__ if own else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def content_key(*parts: Any) -> str:
@@ -67,21 +72,21 @@ def file_sha256(path: str | Path) -> str:
 
 @cache
 def package_sha256() -> str:
-    """Over every file of this package: what is computed from artifacts is out of date once any of them changes."""
+    """Over every file of this package: Results are out of date once any of them changes."""
     root = Path(__file__).parents[1]
     files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     return content_key({p.relative_to(root).as_posix(): file_sha256(p) for p in files})
 
 
 class NotMadeError(Exception):
-    """An artifact that is asked for and not there, where none may be made."""
+    """The artifact is not there, and may not be made now."""
 
 
 class Store:
     """Artifacts under one root folder; safe for several processes at once.
 
-    A stage writes into `KEY.partial`, which becomes `KEY` by one rename when it is done. A killed stage leaves its
-    partial folder, which the next attempt finds: a stage that checkpoints goes on from there, others start clean.
+    A stage writes into `KEY.partial`, which is renamed to `KEY` when it is done. A killed stage leaves its partial
+    folder: a resumable stage goes on from there, any other starts clean.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -94,7 +99,7 @@ class Store:
         return self.root / "docstrings"
 
     def holds(self, ask: Callable[[], object]) -> bool:
-        """Whether every artifact that `ask` builds from this store is there; none is made."""
+        """Whether every artifact that `ask` builds in this store is there; none is made."""
         before, self._closed = self._closed, True
         try:
             ask()
@@ -120,27 +125,29 @@ class Store:
         make: Callable[[Path], Mapping[str, Any] | None],
         resumable: bool = False,
     ) -> Artifact:
-        """The artifact of these inputs and values, made by `make(folder)` only if it is not there yet.
+        """The artifact of these inputs and values; where it is not there yet, `make(folder)` makes it.
 
         `inputs` maps names to keys or content hashes. What `make` returns joins the record, beside the values,
-        versions and wall time. Raises NotMadeError inside of `holds`, in place of making it.
+        versions and wall time. Within `holds` raises NotMadeError instead of making it.
         """
         key = self.key(stage, values, inputs)
-        if found := self.find(stage, key):
-            return found
+        if artifact := self.find(stage, key):
+            return artifact
         if self._closed:
             raise NotMadeError(f"{stage.name} {key}")
+        from filelock import FileLock  # asyncio and all: only what is to be made waits for it
+
         path = self.root / stage.name / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(path.with_suffix(".lock")):
-            if found := self.find(stage, key):
-                return found
+        with FileLock(path.with_suffix(".lock")):  # the operating system's: a killed holder frees it
+            if artifact := self.find(stage, key):
+                return artifact
             partial = path.with_suffix(".partial")
             if partial.exists() and not resumable:
                 shutil.rmtree(partial)
             partial.mkdir(exist_ok=True)
             started = time.perf_counter()
-            said = make(partial)
+            remarks = make(partial)
             record = {
                 "stage": canonical(stage),
                 "values": canonical(values),
@@ -148,11 +155,11 @@ class Store:
                 "libraries": _libraries(),
                 "wall_seconds": round(time.perf_counter() - started, 3),
                 "peak_memory_bytes": _peak_memory(),
-                **(said or {}),
+                **(remarks or {}),
             }
             text = json.dumps(record, indent=1)
             (partial / "record.json").write_text(text + "\n", encoding="utf-8")
-            if path.exists():  # a folder without a record: not ours to trust
+            if path.exists():  # without a record: nobody knows whether it is whole
                 shutil.rmtree(path)
             os.rename(partial, path)
         return Artifact(key, path, json.loads(text))  # as `find` will read it: tuples are lists by now
@@ -164,7 +171,7 @@ def _libraries() -> dict[str, str]:
 
 
 def _peak_memory() -> int | None:
-    """Peak resident bytes of this process so far; None where the platform does not say (Windows)."""
+    """Peak resident bytes of this process so far; None on Windows."""
     try:
         import resource
     except ImportError:
@@ -173,30 +180,6 @@ def _peak_memory() -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """An exclusive lock of the operating system: a killed holder frees it."""
-    with path.open("w") as file:
-        _acquire(file)
-        yield
-
-
-def _acquire(file: IO[str]) -> None:
-    try:
-        import fcntl
-    except ImportError:
-        import msvcrt
-
-        while True:
-            try:
-                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
-            except OSError:  # it gives up after ten seconds; a training run holds its lock for longer
-                continue
-            return
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def store(root: str | Path | None = None) -> Store:

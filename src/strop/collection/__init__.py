@@ -1,1 +1,1 @@
-"""Where documents, queries and judgments come from: folders in BEIR's layout and the embedded docstrings."""
+"""Every way in for documents, queries and judgments: folders, ir_datasets, docstrings, and mixtures of these."""

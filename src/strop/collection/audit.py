@@ -1,4 +1,4 @@
-"""What a collection is made of, and what its splits share: plain counts, each with one sentence that reads it."""
+"""What a collection is made of, and what its splits share: plain counts, and a sentence on each."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ TokenCounts = Callable[[Sequence[str]], Sequence[int]]
 #: Jaccard of runs of four words from which two documents are called near-duplicates.
 NEAR = 0.8
 
-#: Of more documents than this, so many drawn by chance are read for duplicates and lengths: the rest stay on disk.
+#: At most so many documents, drawn by chance, are read for duplicates and lengths: the rest stay on disk.
 EXAMINED = 200_000
 
 
 def audit(splits: Sequence[Collection], token_counts: TokenCounts | None = None, limit: int = 0) -> dict[str, Any]:
-    """Counts over one collection's splits, ready for JSON; `readings` says each in a sentence.
+    """Counts over one collection's splits, ready for JSON; `readings` has them as sentences.
 
-    `limit` is the model's, in tokens; lengths are left out without `token_counts`. Every split is compared with the
-    one named `train`, if it is there: texts of queries that both ask, and relevant documents that training sees as
-    positives. Duplicates and lengths are of `documents_examined`: all, or EXAMINED drawn by chance. Raises ValueError
-    when the splits are not of one collection.
+    `limit` is the model's maximum length in tokens; without `token_counts` lengths are left out. Every split is
+    compared with the one named `train`, if there is one: query texts they share, and relevant documents that are
+    positives of training queries. Duplicates and lengths are of `documents_examined`: all, or EXAMINED drawn by chance.
+    Raises ValueError when the splits are not of one collection.
     """
     if len({(s.name, len(s.documents)) for s in splits}) != 1:
         raise ValueError("an audit takes the splits of one collection")
@@ -53,20 +53,17 @@ def audit(splits: Sequence[Collection], token_counts: TokenCounts | None = None,
 
 def _judged(split: Collection) -> dict[str, Any]:
     positives = [len(_relevant(judged)) for judged in split.qrels.values()]
+    grades = Counter(grade for judged in split.qrels.values() for grade in judged.values())
     return {
         "queries": len(split.queries),
         "judgments": sum(map(len, split.qrels.values())),
-        "grades": {str(grade): n for grade, n in sorted(Counter(_grades(split)).items())},
+        "grades": {str(grade): n for grade, n in sorted(grades.items())},
         "positives": {"min": min(positives), "median": float(np.median(positives)), "max": max(positives)},
         "queries_without_relevant": positives.count(0),
         "absent_documents": sum(d not in split.documents for judged in split.qrels.values() for d in judged),
         "reserved_documents": len(split.reserved),
         "fingerprint": split.fingerprint,
     }
-
-
-def _grades(split: Collection) -> Iterable[int]:
-    return (relevance for judged in split.qrels.values() for relevance in judged.values())
 
 
 def _relevant(judged: Mapping[str, int]) -> set[str]:
@@ -80,7 +77,7 @@ def _examined(collection: Collection) -> list[str]:
 
 
 def _duplicates(contents: Sequence[str]) -> dict[str, int]:
-    """Documents beyond the first of each kind, equal but for case and white space, and alike in their words."""
+    """How many documents repeat an earlier one: but for case and white space, and nearly, by their words."""
     alike = components(len(contents), similar(shingles(contents, 4), NEAR))
     return {
         "exact": len(contents) - len({_normal(text) for text in contents}),
@@ -89,14 +86,14 @@ def _duplicates(contents: Sequence[str]) -> dict[str, int]:
 
 
 def _overlap(train: Collection, other: Collection) -> dict[str, int]:
-    """What a split shares with training; known answers are relevant documents that are training positives."""
+    """What a split shares with training; a known answer is a relevant document that is a training positive."""
     positives = set().union(*map(_relevant, train.qrels.values()))
     relevant = {query_id: _relevant(judged) for query_id, judged in other.qrels.items()}
-    asked = {_normal(q.text) for q in train.queries.values()}
+    train_texts = {_normal(q.text) for q in train.queries.values()}
     documents = set().union(*relevant.values())
     return {
         "queries": len(other.queries),
-        "queries_asked_in_training": sum(_normal(q.text) in asked for q in other.queries.values()),
+        "queries_asked_in_training": sum(_normal(q.text) in train_texts for q in other.queries.values()),
         "relevant_documents": len(documents),
         "relevant_documents_known": len(documents & positives),
         "queries_with_relevant": sum(bool(docs) for docs in relevant.values()),
@@ -130,25 +127,25 @@ def _readings(result: Mapping[str, Any]) -> Iterable[str]:
     for name, split in result["splits"].items():
         low, median, high = split["positives"].values()
         spread = f"{low}" if low == high else f"{low} to {high} (median {median:g})"
-        yield f"{name}: relevant documents a query: {spread}"
+        yield f"{name}: relevant documents per query: {spread}"
         if split["queries_without_relevant"]:
             yield f"{name}: {split['queries_without_relevant']} queries have no relevant document and always score 0"
         if split["absent_documents"]:
-            yield f"{name}: {split['absent_documents']} judgments name documents that are not there"
+            yield f"{name}: {split['absent_documents']} judgments name absent documents"
     duplicates, examined = result["duplicates"], result["documents_examined"]
-    drawn = f"of {examined} documents drawn by chance, " if examined < result["documents"] else ""
+    sample = f"of {examined} documents drawn by chance, " if examined < result["documents"] else ""
     yield (
-        f"{drawn}{duplicates['exact']} documents repeat another exactly, "
+        f"{sample}{duplicates['exact']} documents repeat another exactly, "
         f"{duplicates['near']} nearly ({NEAR:.0%} of their runs of four words)"
     )
     for name, shared in result["overlap"].items():
         yield (
             f"{name}: {shared['relevant_documents_known']} of {shared['relevant_documents']} relevant documents are "
-            f"positives of training queries, which concerns {shared['queries_with_a_known_answer']} of "
+            f"positives of training queries, which affects {shared['queries_with_a_known_answer']} of "
             f"{shared['queries_with_relevant']} queries"
         )
         if shared["queries_asked_in_training"]:
-            yield f"{name}: {shared['queries_asked_in_training']} queries are asked in training word for word"
+            yield f"{name}: {shared['queries_asked_in_training']} queries are also training queries, word for word"
     lengths = dict(result.get("lengths", {}))
     limit = lengths.pop("limit", 0)
     for role, length in lengths.items():

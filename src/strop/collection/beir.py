@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from strop.collection.fingerprint import fingerprint
-from strop.collection.judgments import Source, beir_judgments, checked_qrels, empty_documents, relevant_elsewhere
-from strop.collection.text_lines import json_lines, shown
+from strop.collection.assembly import Source, assemble, check_split, empty_documents
+from strop.collection.judgments import beir_judgments
 from strop.records.documents import Collection, Document, Query
 from strop.records.errors import InputError
+from strop.records.text_lines import check_whole_characters, excerpt, json_lines
+
+_LAYOUT = "A collection folder holds corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv"
 
 
 def beir_splits(folder: str | Path) -> tuple[str, ...]:
@@ -18,109 +20,79 @@ def beir_splits(folder: str | Path) -> tuple[str, ...]:
     folder = Path(folder)
     names = tuple(sorted(path.stem for path in (folder / "qrels").glob("*.tsv")))
     if not names:
-        raise InputError(
-            "no qrels/SPLIT.tsv",
-            where=str(folder),
-            remedy="A collection folder holds corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv",
-        )
+        raise InputError("no qrels/SPLIT.tsv", where=str(folder), remedy=_LAYOUT)
     return names
 
 
 def read_beir(folder: str | Path, split: str) -> Collection:
-    """One split of a BEIR folder; its name is the folder's.
+    """One split of a BEIR folder, put together as `assemble` does; its name is the folder's.
 
-    Queries are those judged in the split. Reserved are the documents relevant in other splits and not judged in
-    this one. Judgments of absent documents stay in the qrels (they count as never retrieved) and are warned of.
     Raises InputError with file, line, value and remedy on anything malformed.
     """
     folder = Path(folder)
     names = beir_splits(folder)
-    if split not in names:
-        raise InputError(f"no split {split!r}", where=str(folder), remedy=f"Splits there: {', '.join(names)}")
+    check_split(split, names, str(folder))
     documents, warnings = _documents(folder / "corpus.jsonl")
-    texts = _queries(folder / "queries.jsonl")
+    queries = _queries(folder / "queries.jsonl")
     paths = {name: folder / "qrels" / f"{name}.tsv" for name in names}
     source = Source(str(paths[split]), "corpus.jsonl", "queries.jsonl")
-    qrels, more = checked_qrels(beir_judgments(paths[split]), source, documents, texts)
     others = (beir_judgments(path) for name, path in paths.items() if name != split)
-    reserved = relevant_elsewhere(others, qrels, documents)
-    queries = {query_id: texts[query_id] for query_id in qrels}
-    return Collection(
-        name=folder.resolve().name,
-        split=split,
-        documents=documents,
-        queries=queries,
-        qrels=qrels,
-        fingerprint=fingerprint(documents, queries, qrels, reserved),
-        reserved=reserved,
-        warnings=warnings + more,
-    )
+    own = beir_judgments(paths[split])
+    return assemble(folder.resolve().name, split, documents, queries, own, others, source, warnings)
 
 
 def _documents(path: Path) -> tuple[dict[str, Document], tuple[str, ...]]:
     documents: dict[str, Document] = {}
     empty: list[tuple[int, str]] = []
-    for number, doc_id, text, value in _texts(path):
+    for where, doc_id, text, value in _texts(path):
         title = value.get("title") or ""
         if not isinstance(title, str):
             raise InputError(
-                f"the title of {doc_id!r} is {shown(title)} and not a string",
-                where=f"{path}:{number}",
+                f"the title of {doc_id!r} is {excerpt(title)} and not a string",
+                where=where,
                 remedy='Write a string, or "" where there is no title',
             )
         metadata = value.get("metadata")
         domain = metadata.get("domain") if isinstance(metadata, dict) else ""
         documents[doc_id] = Document(doc_id, text, title, domain if isinstance(domain, str) else "")
         if not documents[doc_id].contents:
-            empty.append((number, doc_id))
+            empty.append((int(where.rpartition(":")[2]), doc_id))
     number, doc_id = empty[0] if empty else (1, "")
     return documents, empty_documents(len(empty), len(documents), doc_id, path, number)
 
 
 def _queries(path: Path) -> dict[str, Query]:
     queries: dict[str, Query] = {}
-    for number, query_id, text, _ in _texts(path):
+    for where, query_id, text, _ in _texts(path):
         if not text.strip():
-            raise InputError(
-                f"query {query_id!r} has an empty text", where=f"{path}:{number}", remedy="Write it or leave it out"
-            )
+            raise InputError(f"query {query_id!r} has an empty text", where=where, remedy="Write it or leave it out")
         queries[query_id] = Query(query_id, text)
     return queries
 
 
-def _texts(path: Path) -> Iterator[tuple[int, str, str, dict[str, Any]]]:
-    """(line number, id, text, the whole object) of each line; ids unique, texts strings that UTF-8 can hold."""
-    first: dict[str, int] = {}
-    for number, value in json_lines(path):
-        where = f"{path}:{number}"
+def _texts(path: Path) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """("file:line", id, text, the whole object) of each line; ids are unique, texts are strings that UTF-8 can hold."""
+    first: dict[str, str] = {}
+    for where, value in json_lines(path, 'A line reads: {"_id": "…", "text": "…"}', _LAYOUT):
         raw = value.get("_id")
         identifier = str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
         if not isinstance(identifier, str) or not identifier.strip():
-            problem = f"_id is {shown(raw)}" if "_id" in value else f"no _id among the keys {shown(sorted(value))}"
+            problem = f"_id is {excerpt(raw)}" if "_id" in value else f"no _id among the keys {excerpt(sorted(value))}"
             raise InputError(problem, where=where, remedy="Give every line a non-empty string as _id")
-        if len(identifier.split()) > 1 or identifier != identifier.strip():
+        if identifier.split() != [identifier]:
             raise InputError(
-                f"_id {shown(identifier)} contains white space, which TREC files cannot hold",
+                f"_id {excerpt(identifier)} contains white space, which TREC files cannot hold",
                 where=where,
                 remedy="Replace it, here and in the qrels",
             )
         if identifier in first:
-            raise InputError(
-                f"_id {identifier!r} is already used on line {first[identifier]}",
-                where=where,
-                remedy="Keep one line for each _id",
-            )
-        first[identifier] = number
+            problem = f"_id {identifier!r} is already used on line {first[identifier].rpartition(':')[2]}"
+            raise InputError(problem, where=where, remedy="Keep one line for each _id")
+        first[identifier] = where
         text = value.get("text")
         if not isinstance(text, str):
-            problem = f"text is {shown(text)}" if "text" in value else f"no text among the keys {shown(sorted(value))}"
+            lacking = f"no text among the keys {excerpt(sorted(value))}"
+            problem = f"text is {excerpt(text)}" if "text" in value else lacking
             raise InputError(f"{problem} (_id {identifier!r})", where=where, remedy='Give every line a string "text"')
-        try:
-            f"{identifier}{text}{value.get('title')}".encode()
-        except UnicodeEncodeError as error:
-            raise InputError(
-                f"half a surrogate pair, {error.object[error.start]!r} (_id {identifier!r})",
-                where=where,
-                remedy="Write the whole character",
-            ) from None
-        yield number, identifier, text, value
+        check_whole_characters(f"{identifier}{text}{value.get('title')}", where)
+        yield where, identifier, text, value

@@ -14,14 +14,14 @@ from strop.records.errors import InputError
 
 
 def write_beir(splits: Sequence[Collection], folder: str | Path) -> None:
-    """Write one collection's splits as a BEIR folder, which appears whole or not at all.
+    """Write the splits of one collection as a BEIR folder, which appears whole or not at all.
 
-    Domains are kept under metadata. Raises InputError when the folder is there and not empty, ValueError when the
+    Domains are kept under metadata. Raises InputError when the folder exists and is not empty, ValueError when the
     splits differ in their documents, share a name, or give one query id two texts.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError("already there and not empty", where=str(folder), remedy="Name a new folder, or remove it")
+        raise InputError("the folder is not empty", where=str(folder), remedy="Name a new folder, or remove it")
     documents = splits[0].documents
     queries = {q.id: q for split in splits for q in split.queries.values()}
     if any(split.documents != documents for split in splits):

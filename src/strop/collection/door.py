@@ -1,5 +1,4 @@
-"""The one door to collections: an embedded one, a folder in BEIR's or MS MARCO's layout, a name of ir_datasets, or a
-mixture of these."""
+"""The one door to collections: the docstrings, folders in BEIR's or MS MARCO's layout, ir_datasets, and mixtures."""
 
 from __future__ import annotations
 
@@ -16,14 +15,14 @@ from strop.records.errors import InputError
 
 
 def load(source: str | Path, split: str = "test", cache: Path | None = None) -> Collection:
-    """One split of a collection: `"docstrings"`, `"irds:ID"`, or a folder in BEIR's or MS MARCO's layout; or of several
-    as one, `"nfcorpus+docstrings"` (`mixture`).
+    """One split of a collection, or of several as one (`mixture`).
 
-    `cache` is a folder in which the docstrings, once extracted, are kept. Raises InputError, with place, value and
-    remedy, when there is no such source or split, or the data is bad.
+    A source is `"docstrings"`, `"irds:ID"`, a folder in BEIR's or MS MARCO's layout, or several: `"nfcorpus+scifact"`.
+    The docstrings, once extracted, are kept in the folder `cache`. Raises InputError, with place, value and remedy,
+    when there is no such source or split, or the data is bad.
     """
-    if len(named := parts(source)) > 1:
-        return mixture([load(name, split, cache) for name in named])
+    if len(names := parts(source)) > 1:
+        return mixture([load(name, split, cache) for name in names])
     if str(source) == NAME:
         return read_docstrings(split, cache)
     if (dataset := _dataset(source)) is not None:
@@ -33,10 +32,12 @@ def load(source: str | Path, split: str = "test", cache: Path | None = None) -> 
 
 
 def splits(source: str | Path) -> tuple[str, ...]:
-    """The splits that `load` can give: of a mixture those that all its parts have. Raises InputError when there is no
-    such source, or the parts have none in common."""
-    if len(named := parts(source)) > 1:
-        return _common_splits(named)
+    """The splits that `load` can give; of a mixture, those that all its parts have.
+
+    Raises InputError when there is no such source, or the parts have no split in common.
+    """
+    if len(names := parts(source)) > 1:
+        return _common_splits(names)
     if str(source) == NAME:
         return SPLITS
     if (dataset := _dataset(source)) is not None:
@@ -45,12 +46,12 @@ def splits(source: str | Path) -> tuple[str, ...]:
     return trec_splits(folder) if is_trec(folder) else beir_splits(folder)
 
 
-def _common_splits(named: tuple[str, ...]) -> tuple[str, ...]:
-    each = [splits(name) for name in named]
+def _common_splits(names: tuple[str, ...]) -> tuple[str, ...]:
+    each = [splits(name) for name in names]
     if common := tuple(split for split in each[0] if all(split in others for others in each)):
         return common
-    there = "; ".join(f"{name}: {', '.join(own)}" for name, own in zip(named, each, strict=True))
-    raise InputError(f"{'+'.join(named)} have no split in common", remedy=f"Splits there: {there}")
+    there = "; ".join(f"{name}: {', '.join(own)}" for name, own in zip(names, each, strict=True))
+    raise InputError(f"{'+'.join(names)} have no split in common", remedy=f"Splits there: {there}")
 
 
 def _dataset(source: str | Path) -> str | None:

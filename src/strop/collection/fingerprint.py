@@ -1,4 +1,4 @@
-"""One SHA-256 for a collection: equal data, equal fingerprint, wherever it lies and in whatever order."""
+"""One SHA-256 for a collection: equal data have equal fingerprints, wherever they are stored and in any order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fingerprint(
     digest = hashlib.sha256()
 
     def add(*fields: str) -> None:
-        """Length-prefixed, so that no two different sequences of fields read alike."""
+        """Hashes fields with their lengths, so that no two different sequences of fields hash alike."""
         data = [field.encode() for field in fields]
         digest.update(b"".join([b"%d:%b" % (len(d), d) for d in data]))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from strop.collection.fingerprint import fingerprint
-from strop.collection.judgments import Judgment, Source, checked_qrels, relevant_elsewhere
+from strop.collection.assembly import Source, assemble
+from strop.collection.judgments import Judgment
 from strop.collection.lazy_documents import LazyDocuments
 from strop.records.documents import Collection, Document, Query
 from strop.records.errors import InputError
@@ -25,7 +26,7 @@ class IrdsStore:
 
     @cached_property
     def _count(self) -> int:
-        return sum(1 for _ in self._dataset.docs_iter())  # its own count is unknown for some, or stands in metadata
+        return sum(1 for _ in self._dataset.docs_iter())  # its own count is missing for some, or only in metadata
 
     def count(self) -> int:
         return self._count
@@ -63,12 +64,12 @@ def irds_splits(dataset: str) -> tuple[str, ...]:
 
 
 def read_irds(dataset: str, split: str) -> Collection:
-    """`dataset/split` of ir_datasets where there is one, else `dataset` itself when its last part is the split, or when
-    it has but one set of judgments (beir/arguana) and the split asked for is "test".
+    """One split of an id of ir_datasets: `dataset/split` where there is one, else `dataset` itself.
 
-    Reserved are the documents relevant in the ids beside it. Judgments of queries that are not there are left out and
-    counted. Downloads what ir_datasets' cache has not. Raises InputError when that fails, on an unknown id or split,
-    and on bad data.
+    `dataset` itself serves when its last part is the split, or when it has one set of judgments (beir/arguana) and the
+    split is "test". Reserved are the documents relevant in the ids beside it. Judgments of queries that are not there
+    are left out and counted. Downloads what is missing in ir_datasets' cache. Raises InputError when that fails, on an
+    unknown id or split, and on bad data.
     """
     if _is_judged(f"{dataset}/{split}"):
         parent, own = dataset, f"{dataset}/{split}"
@@ -83,28 +84,18 @@ def read_irds(dataset: str, split: str) -> Collection:
         queries = {q.query_id: Query(q.query_id, _query_text(q)) for q in _dataset(own).queries_iter()}
         judgments = list(_judgments(own))
         lost = [j for j in judgments if j.query_id not in queries]
+        known = (j for j in judgments if j.query_id in queries)
         source = Source(f"{PREFIX}{own} qrels", "the corpus", "the queries")
-        kept = (j for j in judgments if j.query_id in queries)
-        qrels, warnings = checked_qrels(kept, source, documents, queries)
-        reserved = relevant_elsewhere(map(_judgments, beside), qrels, documents)
-        judged = {query_id: queries[query_id] for query_id in qrels}
-        contents = fingerprint(documents, judged, qrels, reserved)
+        name = dataset if own != dataset else _docs_parent(own)
+        data = assemble(name, split, documents, queries, known, map(_judgments, beside), source)
     if lost:
-        warnings += (f"{len(lost)} judgments of queries that are not there are left out (first: {lost[0].query_id!r})",)
-    return Collection(
-        name=dataset if own != dataset else _docs_parent(own),
-        split=split,
-        documents=documents,
-        queries=judged,
-        qrels=qrels,
-        fingerprint=contents,
-        reserved=reserved,
-        warnings=warnings,
-    )
+        left_out = f"{len(lost)} judgments of queries that are not there are left out (first: {lost[0].query_id!r})"
+        return replace(data, warnings=(*data.warnings, left_out))
+    return data
 
 
 def _dataset(name: str) -> Any:
-    import ir_datasets  # type: ignore[import-untyped]  # a second of imports: only when asked for
+    import ir_datasets  # type: ignore[import-untyped]  # a second of imports: only when needed
 
     return ir_datasets.registry[name]
 
@@ -122,7 +113,7 @@ def _check_known(name: str) -> None:
         close = difflib.get_close_matches(name, [str(n) for n in ir_datasets.registry], n=3)
         raise InputError(
             f"ir_datasets has no {name!r}",
-            remedy=f"Close to it: {', '.join(close)}" if close else "Its ids stand at https://ir-datasets.com",
+            remedy=f"Close to it: {', '.join(close)}" if close else "Its ids are listed at https://ir-datasets.com",
         ) from None
 
 
@@ -157,7 +148,7 @@ def _judgments(name: str) -> Iterator[Judgment]:
 
 
 def _document(doc: Any) -> Document:
-    """Title and text (or body) as their own fields; otherwise what ir_datasets calls the document's default text."""
+    """Title and text (or body) in their own fields; otherwise the default text that ir_datasets gives a document."""
     title = getattr(doc, "title", "")
     text = getattr(doc, "text", getattr(doc, "body", None))
     if isinstance(title, str) and isinstance(text, str):
@@ -171,7 +162,7 @@ def _query_text(query: Any) -> str:
 
 @contextmanager
 def _network_named(name: str) -> Iterator[None]:
-    """What ir_datasets raises when a file is neither in its cache nor to be had, as one error that says so."""
+    """One InputError for whatever ir_datasets raises when a file is neither in its cache nor downloadable."""
     try:
         yield
     except (OSError, RuntimeError, EOFError) as error:

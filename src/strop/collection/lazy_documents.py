@@ -1,4 +1,4 @@
-"""Documents that stay where they are until asked for: a mapping over any store that can count, list and find them."""
+"""Documents, and their texts, as mappings over a store that keeps them elsewhere: each is fetched when it is needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from strop.records.documents import Document
 
 
 class DocumentStore(Protocol):
-    """What a mapping of documents needs; `stream` and `ids` go through the store in one and the same order."""
+    """What `LazyDocuments` needs of a store; `stream` and `ids` give one and the same order, `find` None if absent."""
 
     def count(self) -> int: ...
 
@@ -23,7 +23,7 @@ class DocumentStore(Protocol):
 
 
 class LazyDocuments(Mapping[str, Document]):
-    """Document id -> Document, made on access and never kept. `values` and `items` read the store from end to end."""
+    """Document id -> Document, fetched on access and never kept; `values` and `items` read the store once, in order."""
 
     def __init__(self, store: DocumentStore) -> None:
         self.store = store
@@ -38,10 +38,10 @@ class LazyDocuments(Mapping[str, Document]):
         return isinstance(doc_id, str) and self.store.holds(doc_id)
 
     def __getitem__(self, doc_id: str) -> Document:
-        found = self.store.find(doc_id)
-        if found is None:
+        document = self.store.find(doc_id)
+        if document is None:
             raise KeyError(doc_id)
-        return found
+        return document
 
     def values(self) -> ValuesView[Document]:
         return _Values(self)
@@ -50,12 +50,12 @@ class LazyDocuments(Mapping[str, Document]):
         return _Items(self)
 
     def __eq__(self, other: object) -> bool:
-        """Compares one document at a time; what a mapping inherits would hold both sides in memory."""
+        """Compares one document at a time; the inherited method would hold both sides in memory."""
         if not isinstance(other, Mapping):
             return NotImplemented
         return self is other or (len(self) == len(other) and all(other.get(d.id) == d for d in self.values()))
 
-    __hash__ = None  # type: ignore[assignment]  # as every mapping: equal ones may lie in different places
+    __hash__ = None  # type: ignore[assignment]  # as for every mapping
 
 
 class _Values(ValuesView[Document]):
@@ -77,7 +77,7 @@ class _Items(ItemsView[str, Document]):
 
 
 class Contents(Mapping[str, str]):
-    """Document id -> contents, in the documents' order; those in `without` are left out."""
+    """Document id -> contents of any mapping of documents, in its order; the ids in `without` are left out."""
 
     def __init__(self, documents: Mapping[str, Document], without: frozenset[str] = frozenset()) -> None:
         self._documents = documents

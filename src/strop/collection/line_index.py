@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from strop.collection.text_lines import shown
 from strop.records.errors import InputError
+from strop.records.text_lines import excerpt, not_utf8, unreadable
 
 Offsets = npt.NDArray[np.int64]
 
@@ -25,9 +25,10 @@ _WHITE = np.array([*range(33), 0xC2, 0xE1, 0xE2, 0xE3], dtype=np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class LineIndex:
-    """`starts[r]` is the byte at which row r begins; `empty` are the rows without text; blank lines are no rows.
+    """Where the rows of a file are; blank lines are no rows.
 
-    `numbered` says that row r has the id r, for every r.
+    `starts[r]` is the byte at which row r begins; `empty` are the rows without text; `numbered` is whether every row r
+    has the id r.
     """
 
     starts: Offsets
@@ -42,9 +43,9 @@ class _Block(NamedTuple):
 
 
 def index_lines(path: Path) -> LineIndex:
-    """Index a file of `id TAB text` lines, read raw: no quoting, the first tab divides.
+    """Index a file of `id TAB text` lines, read raw: no quoting, the first tab ends the id.
 
-    Holds 8 bytes a line. Raises InputError on a file that cannot be read and, with its number, on a line that is
+    Holds 8 bytes per line. Raises InputError on a file that cannot be read and, with its number, on a line that is
     not UTF-8, has no tab or no id.
     """
     starts: list[Offsets] = []
@@ -61,7 +62,7 @@ def index_lines(path: Path) -> LineIndex:
 
 
 def line_starts(path: Path) -> Offsets:
-    """The bytes at which the lines that are not empty begin; the lines themselves are not looked at."""
+    """The bytes at which the lines that are not empty begin; the lines themselves are not checked."""
     starts: list[Offsets] = []
     for block in _blocks(path, decoded=False):
         begins, ends = _divided(np.frombuffer(block.data, dtype=np.uint8))
@@ -99,7 +100,7 @@ def _blocks(path: Path, decoded: bool = True) -> Iterator[_Block]:
                 if not read:
                     return
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=str(path), remedy="Check the path") from None
+        raise unreadable(path, error) from None
 
 
 def _check_encoding(data: bytes, path: Path, line: int) -> None:
@@ -107,11 +108,8 @@ def _check_encoding(data: bytes, path: Path, line: int) -> None:
         data.decode()
     except UnicodeDecodeError as error:
         column = error.start - data.rfind(b"\n", 0, error.start)
-        raise InputError(
-            f"not UTF-8 (byte 0x{data[error.start]:02x} at column {column})",
-            where=f"{path}:{line + data.count(bytes([10]), 0, error.start)}",
-            remedy="Save the file as UTF-8",
-        ) from None
+        where = f"{path}:{line + data.count(bytes([10]), 0, error.start)}"
+        raise not_utf8(data[error.start], column, where) from None
 
 
 def _divided(data: npt.NDArray[np.uint8]) -> tuple[Offsets, Offsets]:
@@ -133,7 +131,7 @@ def _lines(data: npt.NDArray[np.uint8], path: Path, block: _Block) -> tuple[Offs
         if line.strip():
             problem = "no tab in" if first[i] >= ends[i] else "no id in"
             where = f"{path}:{block.line + int(i)}"
-            raise InputError(f"{problem} {shown(line.rstrip())}", where=where, remedy=_REMEDY)
+            raise InputError(f"{problem} {excerpt(line.rstrip())}", where=where, remedy=_REMEDY)
         keep[i] = False
     return begins[keep], first[keep], ends[keep]
 

@@ -1,4 +1,4 @@
-"""Passages of a file of `id TAB text` lines, left on disk: a memory map, one offset a line, and an index of the ids."""
+"""Passages of a file of `id TAB text` lines, left on disk: a memory map, one offset per line, an index of the ids."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from strop.collection.line_index import LineIndex, line_number
-from strop.collection.text_lines import shown
 from strop.records.documents import Document
 from strop.records.errors import InputError
+from strop.records.text_lines import excerpt
 
 
 class LineStore:
-    """The passages of an indexed file, each read when asked for.
+    """A `DocumentStore` over an indexed file: each passage is read when it is needed.
 
-    Where the ids are the row numbers, as in MS MARCO, they need no memory; others take 16 bytes each: their hashes
-    in order, and the rows these belong to. Raises InputError on no passage at all, and on an id with white space in
-    it or used twice.
+    Ids that are the row numbers, as in MS MARCO, need no memory; others take 16 bytes each, their sorted hashes and the
+    rows these belong to. Raises InputError on a file without passages, and on an id that has white space or is used
+    twice.
     """
 
     def __init__(self, path: Path, index: LineIndex) -> None:
@@ -71,9 +71,9 @@ class LineStore:
         if self._numbered:
             canonical = doc_id.isascii() and doc_id.isdigit() and len(doc_id) < 19 and str(int(doc_id)) == doc_id
             return int(doc_id) if canonical and int(doc_id) < self.count() else None
-        wanted = hash(doc_id)
-        at = int(np.searchsorted(self._hashes, wanted))
-        while at < len(self._hashes) and self._hashes[at] == wanted:
+        key = hash(doc_id)
+        at = int(np.searchsorted(self._hashes, key))
+        while at < len(self._hashes) and self._hashes[at] == key:
             row = int(self._rows[at])
             if self.id_of(row) == doc_id:
                 return row
@@ -83,9 +83,9 @@ class LineStore:
     def _checked_ids(self) -> Iterator[str]:
         for start in self._offsets():
             doc_id = self._id(start)
-            if len(doc_id.split()) != 1 or doc_id != doc_id.strip():
+            if doc_id.split() != [doc_id]:
                 raise InputError(
-                    f"id {shown(doc_id)} contains white space, which TREC files cannot hold",
+                    f"id {excerpt(doc_id)} contains white space, which TREC files cannot hold",
                     where=f"{self._path}:{line_number(self._path, start)}",
                     remedy="Replace it, here and in the qrels",
                 )

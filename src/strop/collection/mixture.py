@@ -17,29 +17,29 @@ _REMEDY = "Name each collection once, such as nfcorpus+docstrings"
 
 
 def parts(source: str | Path) -> tuple[str, ...]:
-    """The sources that a source with "+" names, itself alone where it names one.
+    """The sources that "a+b" names; any other source alone.
 
-    A path object is one source, and so is a text that is an existing folder. Raises InputError when nothing stands on
-    one side of a "+", or twice the same.
+    A path object is one source, and so is a text that is an existing folder. Raises InputError when a name is missing
+    on one side of a "+", or given twice.
     """
     if not isinstance(source, str) or "+" not in source or Path(source).is_dir():
         return (str(source),)
-    named = tuple(source.split("+"))
-    if "" in named:
+    names = tuple(source.split("+"))
+    if "" in names:
         raise InputError(f"a collection's name is missing in {source!r}", remedy=_REMEDY)
-    if twice := [name for name in named if named.count(name) > 1]:
-        raise InputError(f"collection {twice[0]!r} stands twice in {source!r}", remedy=_REMEDY)
-    return named
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"collection {twice[0]!r} is named twice in {source!r}", remedy=_REMEDY)
+    return names
 
 
 def mixture(collections: Sequence[Collection]) -> Collection:
     """Collections of one split as one: "a+b", with ids "a/17", the documents of the first before those of the second.
 
-    Nothing is weighed: panels and epochs draw queries uniformly from all of the mixture, so that a collection counts by
-    how many judged queries it has. Documents stay where the parts keep them. Equal parts under equal names have one
-    fingerprint in any order. Ids of a part alone are not the mixture's: what keeps test documents out of training by id
-    sees them only where test and training are of one mixture (reserved documents are kept out anywhere). Raises
-    InputError when a collection is there twice, by name or contents, or a name cannot stand before ids.
+    Collections have no weights: panels and epochs draw queries uniformly from the whole mixture, so a collection counts
+    by its number of judged queries. Documents stay where the parts keep them. The fingerprint does not depend on the
+    order of the parts. Ids differ from those of a part alone: excluding test documents from training by id works only
+    where test and training come from the same mixture (reserved documents are always excluded). Raises InputError when
+    a collection occurs twice, by name or contents, or when a name cannot be a prefix of ids.
     """
     _check(collections)
     names = [c.name for c in collections]
@@ -81,8 +81,8 @@ class _Joined:
 
     def find(self, doc_id: str) -> Document | None:
         for name, own in self._within(doc_id):
-            if (found := self._documents[name].get(own)) is not None:
-                return replace(found, id=doc_id)
+            if (document := self._documents[name].get(own)) is not None:
+                return replace(document, id=doc_id)
         return None
 
     def holds(self, doc_id: str) -> bool:
@@ -92,7 +92,7 @@ class _Joined:
         return (replace(document, id=f"{name}/{document.id}") for document in part.values())
 
     def _within(self, doc_id: str) -> Iterator[tuple[str, str]]:
-        """The part whose name stands before the id, and the id there: one at most, as no name begins another's ids."""
+        """The part whose name is the id's prefix, and the id in it: one at most, since no name begins another's ids."""
         return ((name, doc_id[len(name) + 1 :]) for name in self._documents if doc_id.startswith(f"{name}/"))
 
 
@@ -104,8 +104,8 @@ def _check(collections: Sequence[Collection]) -> None:
             twice = first.name == second.name
             nested = f"the name {second.name!r} begins with {first.name!r} and a slash"
             raise InputError(
-                f"the name {first.name!r} stands twice" if twice else nested,
-                remedy="Rename a folder, so that ids say which collection they are of",
+                f"two collections have the name {first.name!r}" if twice else nested,
+                remedy="Rename a folder, so that every id belongs to one collection",
             )
     by_content = {c.fingerprint: c.name for c in collections}
     for collection in collections:

@@ -48,8 +48,8 @@ def shingles(texts: Iterable[str], width: int) -> list[Shingles]:
 def similar(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, int]]:
     """Pairs (i < j) of sets that are not empty and whose Jaccard similarity is at least `threshold`.
 
-    Equal sets are linked in a chain, which is enough for components. Probabilistic below, exact above: no pair
-    under the threshold is given, and one of 0.5 is missed with probability 0.0002.
+    Of several equal sets each is paired with the first alone, which is enough for components. No pair below the
+    threshold is given; a pair of similarity 0.5 is missed with probability 0.0002.
     """
     same: dict[bytes, int] = {}
     distinct = []

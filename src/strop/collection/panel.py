@@ -1,4 +1,4 @@
-"""The fixed evaluation panel: a small collection drawn by chance, before any training, and never by a model."""
+"""Panels: small collections drawn by chance from a large one, to test on or to train on, and never by a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from strop.collection.fingerprint import fingerprint
-from strop.records.documents import Collection, Document
+from strop.records.documents import Collection, Document, Qrels
 from strop.records.errors import InputError
 
 
@@ -17,7 +17,7 @@ def panel(collection: Collection, queries: int, documents: int, seed: int) -> Co
     """At most `queries` queries, all their relevant documents, and uniform distractors up to `documents` in all.
 
     Queries are drawn uniformly from those with a relevant document in the corpus; judgments of documents outside
-    the panel go. When the relevant documents of the queries drawn would exceed `documents`, drawing stops at the
+    the panel go. When the relevant documents of the drawn queries would exceed `documents`, drawing stops at the
     first query that does not fit, and a warning says so. Queries and distractors are drawn in the order of a SHA-256
     over seed and id, so a panel is the same on every machine. Raises InputError when no query fits.
     """
@@ -26,51 +26,26 @@ def panel(collection: Collection, queries: int, documents: int, seed: int) -> Co
         for query_id, judged in collection.qrels.items()
     }
     candidates = shuffled((q for q, docs in relevant.items() if docs), f"{seed} query")
-    drawn: list[str] = []
-    kept: set[str] = set()
+    chosen: list[str] = []
+    doc_ids: set[str] = set()
     for query_id in candidates[:queries]:
-        if len(kept | relevant[query_id]) > documents:
+        if len(doc_ids | relevant[query_id]) > documents:
             break
-        drawn.append(query_id)
-        kept |= relevant[query_id]
-    if not drawn:
+        chosen.append(query_id)
+        doc_ids |= relevant[query_id]
+    if not chosen:
         raise InputError(
             f"no query of {collection.name}/{collection.split} fits a panel of {documents} documents",
             remedy="Allow more documents",
         )
-    distractors = (d for d in collection.documents if d not in kept)
-    kept.update(first_shuffled(distractors, documents - len(kept), f"{seed} document"))
+    distractors = (d for d in collection.documents if d not in doc_ids)
+    doc_ids.update(first_shuffled(distractors, documents - len(doc_ids), f"{seed} document"))
     warnings = collection.warnings
-    if len(drawn) < queries:
-        reason = "no more qualify" if len(drawn) == len(candidates) else f"their relevant documents fill {documents}"
-        warnings += (f"the panel has {len(drawn)} queries instead of {queries}: {reason}",)
-    chosen = {doc_id: collection.documents[doc_id] for doc_id in collection.documents if doc_id in kept}
-    texts = {query_id: collection.queries[query_id] for query_id in sorted(drawn)}
-    qrels = {q: {d: r for d, r in collection.qrels[q].items() if d in kept} for q in texts}
-    reserved = collection.reserved & kept
-    return replace(
-        collection,
-        documents=chosen,
-        queries=texts,
-        qrels=qrels,
-        fingerprint=fingerprint(chosen, texts, qrels, reserved),
-        reserved=reserved,
-        warnings=warnings,
-    )
-
-
-def shuffled(ids: Iterable[str], salt: str) -> list[str]:
-    """A uniform order that depends on the salt and the ids alone."""
-    return sorted(ids, key=partial(_place, salt))
-
-
-def first_shuffled(ids: Iterable[str], count: int, salt: str) -> list[str]:
-    """The first `count` of `shuffled`, without holding all the others' places in memory."""
-    return heapq.nsmallest(count, ids, key=partial(_place, salt))
-
-
-def _place(salt: str, identifier: str) -> bytes:
-    return hashlib.sha256(f"{salt} {identifier}".encode()).digest()
+    if len(chosen) < queries:
+        reason = "no more qualify" if len(chosen) == len(candidates) else f"their relevant documents fill {documents}"
+        warnings += (f"the panel has {len(chosen)} queries instead of {queries}: {reason}",)
+    qrels = {q: {d: r for d, r in collection.qrels[q].items() if d in doc_ids} for q in sorted(chosen)}
+    return _part(collection, doc_ids, qrels, collection.reserved & doc_ids, warnings)
 
 
 def training_panel(collection: Collection, queries: int, documents: int, seed: int, closed: Set[str]) -> Collection:
@@ -93,32 +68,52 @@ def training_panel(collection: Collection, queries: int, documents: int, seed: i
             f"no query of {collection.name}/{collection.split} has a positive that is open to training",
             remedy="Give a training split whose positives are not all relevant to test queries",
         )
-    drawn = sorted(candidates[:queries])
-    kept = {first[q] for q in drawn}
-    open_documents = (d for d in collection.documents if d not in shut and d not in kept)
-    kept.update(shuffled(open_documents, f"{seed} document")[: max(0, documents - len(kept))])
+    chosen = sorted(candidates[:queries])
+    doc_ids = {first[q] for q in chosen}
+    distractors = (d for d in collection.documents if d not in shut and d not in doc_ids)
+    doc_ids.update(first_shuffled(distractors, max(0, documents - len(doc_ids)), f"{seed} document"))
     warnings = collection.warnings
     if lost := len(first) - len(candidates):
         warnings += (f"{lost:,} of {len(first):,} training queries have no positive that the test leaves open",)
-    chosen = {d: document for d, document in collection.documents.items() if d in kept}
-    texts = {q: collection.queries[q] for q in drawn}
-    qrels = {q: collection.qrels[q] for q in drawn}
-    return replace(
-        collection,
-        documents=chosen,
-        queries=texts,
-        qrels=qrels,
-        fingerprint=fingerprint(chosen, texts, qrels, frozenset()),
-        reserved=frozenset(),
-        warnings=warnings,
-    )
+    return _part(collection, doc_ids, {q: collection.qrels[q] for q in chosen}, frozenset(), warnings)
 
 
 def cut(collection: Collection, chars: int) -> Collection:
-    """The same collection with each document's contents cut to its first `chars` characters."""
+    """The same collection with the contents of each document cut to the first `chars` characters."""
     documents = {
         d.id: d if len(d.contents) <= chars else Document(d.id, d.contents[:chars], domain=d.domain)
         for d in collection.documents.values()
     }
     remade = fingerprint(documents, collection.queries, collection.qrels, collection.reserved)
     return replace(collection, documents=documents, fingerprint=remade)
+
+
+def shuffled(ids: Iterable[str], salt: str) -> list[str]:
+    """The ids in a uniform random order that depends on `salt` and the ids alone."""
+    return sorted(ids, key=partial(_place, salt))
+
+
+def first_shuffled(ids: Iterable[str], count: int, salt: str) -> list[str]:
+    """The first `count` of `shuffled`, without holding the order of all others in memory."""
+    return heapq.nsmallest(count, ids, key=partial(_place, salt))
+
+
+def _place(salt: str, identifier: str) -> bytes:
+    return hashlib.sha256(f"{salt} {identifier}".encode()).digest()
+
+
+def _part(
+    whole: Collection, doc_ids: Set[str], qrels: Qrels, reserved: frozenset[str], warnings: tuple[str, ...]
+) -> Collection:
+    """Some documents of a collection, in its order, with the queries that `qrels` judge."""
+    documents = {doc_id: whole.documents[doc_id] for doc_id in whole.documents if doc_id in doc_ids}
+    queries = {query_id: whole.queries[query_id] for query_id in qrels}
+    return replace(
+        whole,
+        documents=documents,
+        queries=queries,
+        qrels=qrels,
+        fingerprint=fingerprint(documents, queries, qrels, reserved),
+        reserved=reserved,
+        warnings=warnings,
+    )

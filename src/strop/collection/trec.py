@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from strop.collection.fingerprint import fingerprint
-from strop.collection.judgments import Source, checked_qrels, empty_documents, relevant_elsewhere, trec_judgments
+from strop.collection.assembly import Source, assemble, check_split, empty_documents
+from strop.collection.judgments import trec_judgments
 from strop.collection.lazy_documents import LazyDocuments
 from strop.collection.line_index import index_lines, line_number
 from strop.collection.line_store import LineStore
-from strop.collection.text_lines import shown, text_lines
 from strop.records.documents import Collection, Query
 from strop.records.errors import InputError
+from strop.records.text_lines import excerpt, text_lines, unreadable
 
 PASSAGES = "collection.tsv"
 _LAYOUT = f"Such a folder holds {PASSAGES}, queries.SPLIT.tsv and qrels.SPLIT.tsv"
 
 
 def is_trec(folder: Path) -> bool:
+    """Whether a folder is in MS MARCO's layout."""
     return (folder / PASSAGES).is_file()
 
 
@@ -26,55 +28,44 @@ def trec_splits(folder: str | Path) -> tuple[str, ...]:
     """The splits that have a qrels file, sorted: `dev`, `dev.small`, `train`. Raises InputError when there is none."""
     folder = Path(folder)
     names = (path.name.removeprefix("qrels.").removesuffix(".tsv") for path in folder.glob("qrels.?*.tsv"))
-    if found := tuple(sorted(names)):
-        return found
+    if splits := tuple(sorted(names)):
+        return splits
     raise InputError("no qrels.SPLIT.tsv", where=str(folder), remedy=_LAYOUT)
 
 
 def read_trec(folder: str | Path, split: str) -> Collection:
-    """One split of such a folder; its name is the folder's, and its passages stay on disk.
+    """One split of such a folder, put together as `assemble` does; its name is the folder's, its passages stay on disk.
 
-    Queries are those judged in the split; how many others there are is warned of. Reserved are the passages relevant
-    in other splits and not judged in this one. No character quotes another: a line is a row, its first tab divides
-    it. Raises InputError with file, line, value and remedy on anything malformed.
+    How many queries of the split have no judgment is warned of. No character quotes another: each line is one row, and
+    its first tab ends the id. Raises InputError with file, line, value and remedy on anything malformed.
     """
     folder = Path(folder)
     names = trec_splits(folder)
-    if split not in names:
-        raise InputError(f"no split {split!r}", where=str(folder), remedy=f"Splits there: {', '.join(names)}")
+    check_split(split, names, str(folder))
     documents, warnings = _documents(folder / PASSAGES)
-    texts = _queries(folder / f"queries.{split}.tsv")
+    queries = _queries(folder / f"queries.{split}.tsv")
     paths = {name: folder / f"qrels.{name}.tsv" for name in names}
     source = Source(str(paths[split]), PASSAGES, f"queries.{split}.tsv")
-    qrels, more = checked_qrels(trec_judgments(paths[split]), source, documents, texts)
     others = (trec_judgments(path) for name, path in paths.items() if name != split)
-    reserved = relevant_elsewhere(others, qrels, documents)
-    queries = {query_id: texts[query_id] for query_id in qrels}
-    if unjudged := len(texts) - len(queries):
-        more += (f"{unjudged} of {len(texts)} queries have no judgment and are left out ({source.queries})",)
-    return Collection(
-        name=folder.resolve().name,
-        split=split,
-        documents=documents,
-        queries=queries,
-        qrels=qrels,
-        fingerprint=fingerprint(documents, queries, qrels, reserved),
-        reserved=reserved,
-        warnings=warnings + more,
-    )
+    own = trec_judgments(paths[split])
+    data = assemble(folder.resolve().name, split, documents, queries, own, others, source, warnings)
+    if unjudged := len(queries) - len(data.queries):
+        left_out = f"{unjudged} of {len(queries)} queries have no judgment and are left out ({source.queries})"
+        return replace(data, warnings=(*data.warnings, left_out))
+    return data
 
 
 def _documents(path: Path) -> tuple[LazyDocuments, tuple[str, ...]]:
     try:
         state = path.stat()
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=str(path), remedy=_LAYOUT) from None
+        raise unreadable(path, error, _LAYOUT) from None
     return _indexed(path.resolve(), state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=1)
 def _indexed(path: Path, size: int, changed: int) -> tuple[LazyDocuments, tuple[str, ...]]:
-    """Kept for the splits that follow: size and time of change are there to tell a file from what it was."""
+    """Cached for the splits that follow; size and time of change are arguments so that a changed file is read anew."""
     index = index_lines(path)
     store = LineStore(path, index)
     row = index.empty[0] if index.empty else 0
@@ -88,7 +79,7 @@ def _queries(path: Path) -> dict[str, Query]:
         query_id, _, text = line.partition("\t")
         if not text.strip() or not query_id or query_id.split() != [query_id]:
             raise InputError(
-                f"{shown(line)} is not an id without white space, a tab and a text",
+                f"{excerpt(line)} is not an id without white space, a tab and a text",
                 where=f"{path}:{number}",
                 remedy="A line reads: id, one tab, text",
             )

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from strop.commands.bench import bench_command
 from strop.commands.data import data
@@ -22,30 +23,45 @@ from strop.commands.study import study
 from strop.commands.teach import teach_command
 from strop.commands.train import train_command
 
+ORDER = (
+    *("data", "mine", "train", "search", "rerank", "fuse", "evaluate", "teach", "explain", "export"),
+    *("study", "bench", "doctor"),
+)
+
+
+class InOrder(TyperGroup):
+    """Lists the commands in `ORDER`, where typer would put those with subcommands last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=ORDER.index)
+
+
 app = typer.Typer(
+    cls=InOrder,
+    rich_markup_mode="markdown",  # joins the lines of a paragraph; the other modes break where the source does
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Fine-tune neural retrievers, settle whether it helped, and see why.",
-    epilog="Exit codes: 0 done, 1 something failed, 2 unusable input. Artifacts live in .strop or $STROP_HOME.",
+    epilog="Exit codes: 0 done, 1 failed, 2 unusable input. What was computed is kept in .strop, or $STROP_HOME.",
 )
 app.add_typer(data, name="data")
 app.add_typer(study, name="study")
 app.command("mine")(mine_command)
 app.command("train")(train_command)
-app.command("teach")(teach_command)
 app.command("search")(search_command)
-app.command("fuse")(fuse_command)
 app.command("rerank")(rerank_command)
+app.command("fuse")(fuse_command)
 app.command("evaluate")(evaluate_command)
+app.command("teach")(teach_command)
 app.command("explain")(explain_command)
 app.command("export")(export_command)
-app.command("doctor")(doctor_command)
 app.command("bench")(bench_command)
+app.command("doctor")(doctor_command)
 
 
 def main() -> Any:
-    """The command, with one line and exit code 2 for bad input instead of a traceback."""
+    """Run the command; bad input ends in one line and exit code 2 instead of a traceback."""
     import warnings
 
     from strop.bench.process_memory import reuse_freed
@@ -55,14 +71,14 @@ def main() -> Any:
         if issubclass(category, InputWarning):
             typer.secho(f"warning: {message}", err=True, fg=typer.colors.YELLOW)
         else:
-            shown(message, category, *place, **more)
+            python_warning(message, category, *place, **more)
 
-    # Threads that spin while they wait cost threefold once another program wants a core. Read when torch loads.
+    # Threads that spin while they wait cost threefold once another program wants a core. torch reads this as it loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     reuse_freed()
     with warnings.catch_warnings():
         warnings.simplefilter("always", InputWarning)
-        shown, warnings.showwarning = warnings.showwarning, show
+        python_warning, warnings.showwarning = warnings.showwarning, show
         try:
             return app(prog_name="strop")
         except InputError as error:
@@ -72,5 +88,5 @@ def main() -> Any:
             typer.secho(f"stopped: {error}", err=True, fg=typer.colors.RED)
             sys.exit(1)
         except KeyboardInterrupt:
-            typer.secho("stopped; the same command goes on from here", err=True)
+            typer.secho("stopped; the same command continues from here", err=True)
             sys.exit(130)

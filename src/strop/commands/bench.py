@@ -11,21 +11,27 @@ from strop.records.errors import InputError
 
 
 def bench_command(
-    name: Annotated[str, typer.Argument(help="encode, train, all (of these two), latency, memory or lengths.")] = "all",
-    repeats: Annotated[int, typer.Option(min=1, help="Rounds of A B A B.")] = 3,
-    model: Annotated[str, typer.Option(help="Whose latency, memory or training: a folder or a hub id.")] = BASE,
-    on: Annotated[str, typer.Option(help="The collection whose queries it answers, or trains on.")] = DOCSTRINGS,
-    recipe: Annotated[
-        str | None, typer.Option(help="With train: what this recipe costs with AdamW and with Lion.")
-    ] = None,
+    name: Annotated[str, typer.Argument(help="encode, train, all (these two), latency, memory or lengths.")] = "all",
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds; both sides run in each, in turns.")] = 3,
+    model: Annotated[
+        str, typer.Option(help="For latency, memory, lengths, train --recipe: a model folder or a hub id.")
+    ] = BASE,
+    on: Annotated[str, typer.Option(help="For latency and train --recipe: a collection.")] = DOCSTRINGS,
+    recipe: Annotated[str | None, typer.Option(help="With train: compare AdamW and Lion on this recipe.")] = None,
     architecture: Annotated[
-        str | None, typer.Option("--as", metavar="bert|gte|modernbert", help="Of real size, with random weights.")
+        str | None,
+        typer.Option(
+            "--as", metavar="bert|gte|modernbert", help="With --recipe: a model of real size with random weights."
+        ),
     ] = None,
     settings: Settings = None,
 ) -> None:
-    """Speed against sentence-transformers on the same work, in turns; a model's latency; an update's peak memory; or
-    what reading pairs costs by their length."""
-    from strop.bench import optimizer_cost, pair_lengths, peers, step_memory
+    """Measure speed and memory on this machine.
+
+    encode and train compare strop with sentence-transformers on the same work. latency: seconds per query. memory: peak
+    memory of one update. lengths: cost of a query-document pair by its length.
+    """
+    from strop.bench import model_latency, optimizer_cost, pair_lengths, peers, step_memory
     from strop.commands.terminal import progress, table
     from strop.models.random_weights import POSITIONS, RandomWeights
     from strop.training.recipes import parsed
@@ -42,14 +48,17 @@ def bench_command(
         measured = optimizer_cost.efficiencies(chosen, model, on, repeats, progress, weights)
         table(measured, f"{recipe} on {on}, {repeats} repeats of {optimizer_cost.TIMED} updates")
     elif name == "latency":
-        table(peers.latencies(model, on, repeats, progress), f"{model} on {on}, {repeats} repeats")
+        table(model_latency.latency_table(model, on, repeats, progress), f"{model} on {on}, {repeats} repeats")
     elif name == "memory":
         points = step_memory.memory_points(model, progress=progress)
-        table(step_memory.memory_table(points), f"one update of {model}, {step_memory.LENGTH} tokens a text")
+        table(step_memory.memory_table(points), f"one update of {model}, {step_memory.LENGTH} tokens per text")
     elif name == "lengths":
         seconds, most = pair_lengths.estimate(repeats)
-        typer.echo(f"about {seconds / 60:.0f} minutes of forwards, at most {most / 2**30:.0f} GiB", err=True)
+        typer.echo(f"takes about {seconds / 60:.0f} minutes and at most {most / 2**30:.0f} GiB", err=True)
         lengths = pair_lengths.length_points(model, repeats, progress=progress)
-        table(pair_lengths.length_table(lengths), f"a forward of one pair, {repeats} times, float32, random weights")
+        table(
+            pair_lengths.length_table(lengths),
+            f"one forward pass of one pair, {repeats} times, float32, random weights",
+        )
     else:
         table(peers.benchmarks(name, repeats, progress), "strop against sentence-transformers")

@@ -1,4 +1,4 @@
-"""`strop data`: look at a collection, or write one as a BEIR folder."""
+"""`strop data`: audit a collection, or write it as a BEIR folder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import typer
 from strop.artifacts.store import store
 from strop.commands.options import BASE, DOCSTRINGS, Collection, Json, Model
 
-data = typer.Typer(no_args_is_help=True, help="Look at collections, or write one as a BEIR folder.")
+data = typer.Typer(no_args_is_help=True, help="Audit a collection, or write it as a BEIR folder.")
 
 
 def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
-    """The audit of every split of a collection, lengths as `model`'s tokenizer counts them."""
+    """The audit of every split of a collection, with text lengths in tokens of `model`."""
 
     from strop.collection import door
     from strop.collection.audit import audit
@@ -24,14 +24,14 @@ def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
 
     splits = [door.load(collection, split, store().docstrings) for split in door.splits(collection)]
     encoder = load(resolve(model).path)
-    found = audit(splits, encoder.token_counts, encoder.max_length)
+    report = audit(splits, encoder.token_counts, encoder.max_length)
     if collection == DOCSTRINGS:
-        found["readings"].append(misses.reading())
-    return {**found, "seen by the base": _exposure(model)}
+        report["readings"].append(misses.reading())
+    return {**report, "seen by the base": _exposure(model)}
 
 
 def data_export(collection: str, out: str | Path) -> Path:
-    """Write a collection as a BEIR folder; `out` must be empty or absent."""
+    """Write every split of a collection as a BEIR folder; `out` must be empty or absent."""
 
     from strop.collection import beir_export, door
 
@@ -40,7 +40,7 @@ def data_export(collection: str, out: str | Path) -> Path:
 
 
 def _exposure(model: str) -> str:
-    """What the base has seen, from its card; unknown models are said to be unknown."""
+    """What the base was trained on, by its model card; "not known" for any other model."""
 
     from strop.models.pretrained import BASE
 
@@ -55,23 +55,26 @@ def data_inspect_command(
     model: Model = BASE,
     json_out: Json = False,
 ) -> None:
-    """Audit a collection: counts, lengths, duplicates, overlap of train and test, what the base has seen."""
+    """Audit a collection: counts, lengths, duplicates, overlap of train and test.
+
+    Also says what the base model was trained on, where that is known.
+    """
     from strop.commands.terminal import console
 
-    found = data_inspect(collection, model)
+    report = data_inspect(collection, model)
     if json_out:
         import json
 
-        typer.echo(json.dumps(found, indent=1))
+        typer.echo(json.dumps(report, indent=1))
         return
-    for reading in found["readings"]:
+    for reading in report["readings"]:
         console.print(f"- {reading}", markup=False)
-    console.print(f"- Seen by the base: {found['seen by the base']}.", markup=False)
-    for warning in found["warnings"]:
+    console.print(f"- Seen by the base: {report['seen by the base']}.", markup=False)
+    for warning in report["warnings"]:
         console.print(f"[yellow]warning[/] {warning}")
 
 
 @data.command("export")
 def data_export_command(collection: Collection, out: Path) -> None:
-    """Write a collection, every split, as a BEIR folder."""
+    """Write every split of a collection as a BEIR folder."""
     typer.echo(data_export(collection, out))

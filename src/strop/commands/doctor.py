@@ -1,4 +1,4 @@
-"""What is installed, which devices and caches there are, what is missing and how to get it."""
+"""`strop doctor`: what is installed, which devices and caches there are, what is missing and how to get it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from strop.artifacts.store import store
 from strop.models.pretrained import BASE, resolve
 from strop.records.errors import InputError
 
-#: A machine with less does not finish the quick scale comfortably.
+#: With less the quick scale gets slow.
 MEMORY_GB = 4
 DISK_GB = 2
-#: The longest the hub is waited for.
+#: How long to wait for the hub.
 PATIENCE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. `missing`: strop cannot do its work; `warn`: it can, with what `what` says."""
+    """One check. `missing`: strop cannot work without it; `warn`: it can, with the limitation that `what` names."""
 
     name: str
     state: Literal["ok", "warn", "missing"]
@@ -38,8 +38,8 @@ class Finding:
 
 
 def doctor(artifacts: str | Path = ".strop") -> list[Finding]:
-    """Every finding, in the order to show them. Reads only; at most one network request of two seconds, and none
-    when HF_HUB_OFFLINE is set."""
+    """All findings, in the order to show them. Reads only; makes one network request of two seconds at most, none when
+    HF_HUB_OFFLINE is set."""
     hub = _hub()
     return [
         *_python(),
@@ -57,14 +57,14 @@ def healthy(findings: list[Finding]) -> bool:
 
 
 def _python() -> Iterator[Finding]:
-    isolated = "" if sys.prefix != sys.base_prefix else ", not in an environment of its own"
+    isolated = "" if sys.prefix != sys.base_prefix else ", not in a virtual environment"
     yield Finding("strop", "ok", f"{version('strop')} in {Path(__file__).parents[1]}")
     yield Finding("Python", "ok", f"{platform.python_version()}{isolated}, {sys.executable}")
     yield Finding("platform", "ok", f"{platform.platform()}, {_cores()} cores")
 
 
 def _cores() -> int:
-    """Those this process may use, which in a container are fewer than the machine has."""
+    """The cores that this process may use; in a container, fewer than the machine has."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
@@ -72,7 +72,7 @@ def _cores() -> int:
 
 
 def _libraries() -> Iterator[Finding]:
-    """Each requirement that is unmet, then one line for all that are met."""
+    """One finding per unmet requirement, then one for all that are met."""
     from packaging.requirements import Requirement
 
     met = []
@@ -82,14 +82,14 @@ def _libraries() -> Iterator[Finding]:
             continue
         remedy = f"pip install '{requirement.name}{requirement.specifier}'"
         try:
-            found = version(requirement.name)
+            installed = version(requirement.name)
         except PackageNotFoundError:
             yield Finding(requirement.name, "missing", f"not installed; {requirement.specifier} is needed", remedy)
             continue
-        if requirement.specifier.contains(found, prereleases=True):
-            met.append(f"{requirement.name} {found}")
+        if requirement.specifier.contains(installed, prereleases=True):
+            met.append(f"{requirement.name} {installed}")
         else:
-            tested = f"{found} is outside the tested range {requirement.specifier}"
+            tested = f"{installed} is outside the tested range {requirement.specifier}"
             yield Finding(requirement.name, "warn", tested, remedy)
     yield Finding("libraries", "ok", ", ".join(met))
 
@@ -127,7 +127,7 @@ def _memory() -> Iterator[Finding]:
     memory = psutil.virtual_memory()
     what = f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} free"
     if memory.available < MEMORY_GB * 1e9:
-        yield Finding("memory", "warn", what, f"Close other programs; the quick scale wants {MEMORY_GB} GB")
+        yield Finding("memory", "warn", what, f"Close other programs; the quick scale needs {MEMORY_GB} GB")
     else:
         yield Finding("memory", "ok", what)
 
@@ -139,7 +139,7 @@ def _base(reachable: bool) -> Finding:
         if reachable and "cache" in error.problem:
             return Finding("base model", "warn", f"{BASE} will be fetched on first use (91 MB)")
         return Finding("base model", "missing", error.problem, error.remedy)
-    return Finding("base model", "ok", f"{BASE} from the {base.source}, SHA-256 {base.sha256[:12]}… as it must be")
+    return Finding("base model", "ok", f"{BASE} from the {base.source}, SHA-256 {base.sha256[:12]}… as expected")
 
 
 def _hub() -> Finding:
@@ -150,12 +150,12 @@ def _hub() -> Finding:
         return Finding("model hub", "warn", f"not used: HF_HUB_OFFLINE is set; {cache}", "Unset it to fetch models")
     if _answers(ENDPOINT):
         return Finding("model hub", "ok", f"{ENDPOINT} answers; {cache}")
-    remedy = "Models given as folders, the base's wheel and what is cached work without it; a proxy goes in HTTPS_PROXY"
+    remedy = "Model folders, the base model's wheel and cached models work without it; name a proxy in HTTPS_PROXY"
     return Finding("model hub", "warn", f"{ENDPOINT} does not answer; {cache}", remedy)
 
 
 def _answers(address: str) -> bool:
-    """Whether anything at all comes back in time; in a thread, because looking up a name has no time limit."""
+    """Whether the address answers in time; in a thread, because a name lookup has no time limit of its own."""
     answered = threading.Event()
 
     def ask() -> None:
@@ -184,7 +184,7 @@ def _artifacts(root: Path) -> Finding:
 
 
 def _gigabytes(folder: Path) -> float:
-    """Files under a folder, links not followed (a hub's snapshots are links to its blobs)."""
+    """The size of a folder, links not followed (a hub's snapshots are links to its blobs)."""
     held = (path.lstat().st_size for path in folder.rglob("*") if not path.is_symlink() and path.is_file())
     return sum(held) / 1e9
 
@@ -193,7 +193,10 @@ COLOURS = {"ok": "green", "warn": "yellow", "missing": "red"}
 
 
 def doctor_command() -> None:
-    """What is installed, which devices and caches there are, what is missing and how to get it."""
+    """Check what is installed and what is missing.
+
+    Lists libraries, devices, memory and caches, each with its remedy. Exit code 1 when something needed is missing.
+    """
     from rich.markup import escape
 
     from strop.commands.terminal import console

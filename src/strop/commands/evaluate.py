@@ -1,4 +1,4 @@
-"""`strop evaluate`: TREC runs and judgments in, measures and paired tests out."""
+"""`strop evaluate`: from TREC runs and judgments to measures and paired tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 #: What the columns of a comparison are.
-COMPARED = "Differences are first - second: bootstrap interval, p of the randomisation test, Holm-corrected here."
+COMPARED = "Difference: first - second, bootstrap interval. p: randomisation test, Holm-corrected over the rows."
 
 
 def evaluate(
@@ -27,10 +27,10 @@ def evaluate(
     measures: Iterable[str] = (),
     relevance_level: int = 1,
 ) -> dict[str, dict[str, float]] | list[MeasureComparison]:
-    """Values per measure and query of a TREC run; with `against`, a run too, their comparison measure by measure.
+    """The value of each measure for each query of a TREC run; with a second run `against`, one comparison per measure.
 
-    `qrels` is a TREC qrels file, or a collection whose `split` is judged. Warns of judged queries that a run lacks,
-    which score 0; raises InputError when it has none of them.
+    `qrels` is a TREC qrels file, or a collection whose `split` is judged. Judged queries that a run lacks score 0, with
+    a warning; raises InputError when the run has none of them.
     """
 
     from strop.commands.inputs import judgments
@@ -54,8 +54,9 @@ def evaluate_reordered(
     measures: Iterable[str] = (),
     relevance_level: int = 1,
 ) -> Reordering:
-    """A TREC run that reorders the first `depth` documents of the run `candidates`, beside the most that any order of
-    them reaches. Runs and `qrels` as `commands.evaluate` reads them; raises InputError as `evaluate.reordering` does.
+    """Measure a TREC run that reorders the first `depth` documents of the run `candidates`, beside the value of
+    their best possible order (the ceiling). Runs and `qrels` are read as by `evaluate`. Raises InputError when `run`
+    is no reordering of `candidates`.
     """
 
     from strop.commands.inputs import judgments
@@ -85,38 +86,42 @@ def comparison_rows(compared: Sequence[MeasureComparison]) -> list[list[str]]:
 
 
 def reordering_table(found: Reordering, runs: str) -> None:
-    """Each measure of a reordered run beside its candidates' and their ceiling; below it how far to trust them."""
+    """Print each measure of a reordered run beside the candidates' own value and their ceiling."""
 
     from strop.commands.terminal import say, table
     from strop.evaluation.comparison import JUDGED
     from strop.evaluation.measures import averaged, mean
 
-    rows = [["measure", "mean", "candidates", "ceiling", "can see"]]
+    rows = [["measure", "mean", "candidates", "ceiling", "detectable"]]
     for each in found.measures:
         means = (averaged(each.measure, values) for values in (each.values, each.first, each.ceiling))
         seen = "–" if each.detectable is None else f"{each.detectable:.4f}"
         rows.append([each.measure, *(f"{value:.4f}" for value in means), seen])
     table(rows, f"{runs}, {len(found.judged)} judged queries, {found.depth}")
     say(f"{JUDGED} is {mean(found.judged):.4f}: documents without a judgment count as not relevant.")
-    say("Ceiling: the best order of the candidates. Can see: the least difference from them resolved with power .8.")
+    say("Ceiling: the best order of the candidates. Detectable: minimum detectable difference from them (power 0.8).")
 
 
 def evaluate_command(
     run: Annotated[Path, typer.Argument(help="A TREC run.")],
-    against: Annotated[Path | None, typer.Argument(help="A second TREC run to compare it with.")] = None,
+    against: Annotated[Path | None, typer.Argument(help="A second TREC run, to compare with the first.")] = None,
     qrels: Annotated[str, typer.Option(help="A TREC qrels file, or a collection.")] = DOCSTRINGS,
-    split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv to use.")] = "test",
+    split: Annotated[str, typer.Option(help="The split of a collection: qrels/SPLIT.tsv.")] = "test",
     measure: Annotated[
         list[str] | None, typer.Option(help="nDCG@10, RR@10, AP, Rprec, Judged@10, …; repeatable.")
     ] = None,
     level: Annotated[int, typer.Option(min=1, help="The lowest grade that counts as relevant.")] = 1,
     candidates: Annotated[
-        Path | None, typer.Option(help="The TREC run whose first documents it reorders: show what any order reaches.")
+        Path | None,
+        typer.Option(help="The TREC run that was reranked: shows what the best order of its documents reaches."),
     ] = None,
-    depth: Annotated[int | None, typer.Option(min=1, help="How many of them a query: 100 if left out.")] = None,
-    json_out: Annotated[bool, typer.Option("--json", help="Print the values of every query as JSON.")] = False,
+    depth: Annotated[int | None, typer.Option(min=1, help="Candidates per query: 100 by default.")] = None,
+    json_out: Annotated[bool, typer.Option("--json", help="Print JSON, with the values of every query.")] = False,
 ) -> None:
-    """Measure a run, alone or beside the ceiling of its candidates, or compare two with paired tests."""
+    """Measure a run, or compare two runs with paired tests.
+
+    With --candidates, a reranked run is measured beside the ceiling of its candidates: the value of their best order.
+    """
     import json
     from dataclasses import asdict
 
@@ -124,9 +129,9 @@ def evaluate_command(
     from strop.evaluation.measures import averaged
 
     if depth is not None and candidates is None:
-        raise InputError("--depth is that of the candidates", remedy="Give --candidates RUN too, or leave it out")
+        raise InputError("--depth needs --candidates", remedy="Add --candidates RUN, or leave --depth out")
     if candidates is not None and against is not None:
-        raise InputError("--candidates belongs to a single run", remedy="Leave the second run or --candidates out")
+        raise InputError("--candidates works with a single run", remedy="Leave out the second run or --candidates")
     if candidates is not None:
         args = (run, qrels, candidates, depth or 100, split, measure or (), level)
         reordered = evaluate_reordered(*args)

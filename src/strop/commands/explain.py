@@ -1,4 +1,4 @@
-"""`strop explain`: what the geometry of a model, or of a model beside its base, says; a Results folder with a page."""
+"""`strop explain`: the geometry of a model, alone or compared with its base; a Results folder with a page."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def explain(
     documents: int = 1024,
     progress: Progress = silent,
 ) -> Path:
-    """Read the geometry of `model` on a probe of a collection, beside `base` if given; returns a Results folder.
+    """Measure the geometry of `model` on a sample of a collection, compared with `base` if there is one.
 
-    The folder holds `report.html` too. Models may have been trained by anything: two sentence-transformers folders or
-    hub ids. Raises InputError for a probe larger than the collection.
+    Returns a Results folder that also holds `report.html`. Models are sentence-transformers folders or hub ids, trained
+    by any tool. Raises InputError for a sample larger than the collection.
     """
 
     from strop.artifacts.store import content_key, package_sha256
@@ -43,20 +43,20 @@ def explain(
     samples = {name: sample_of(store(), each, probe, progress) for name, each in chosen.items()}
     widths = {name: sample.documents.shape[1] for name, sample in samples.items()}
     if len(set(widths.values())) > 1:
-        said = " and ".join(f"{name} has {width}" for name, width in widths.items())
-        left_out = "what compares vectors in one space (shift, pictures, weights) is left out"
-        warnings.warn(f"{said} dimensions: {left_out}", InputWarning, stacklevel=2)
-    with progress("read the geometry", len(samples)) as advance:
-        seen = {}
+        dimensions = " and ".join(f"{name} has {width}" for name, width in widths.items())
+        left_out = "comparisons within one space (shift, pictures, weights) are left out"
+        warnings.warn(f"{dimensions} dimensions: {left_out}", InputWarning, stacklevel=2)
+    with progress("measure the geometry", len(samples)) as advance:
+        values = {}
         for name, sample in samples.items():
-            seen[name] = readings(sample, samples[base] if base and base != name else None)
+            values[name] = readings(sample, samples[base] if base and base != name else None)
             advance(1)
-    shown = exhibit(samples, base, seen)
+    geometry = exhibit(samples, base, values)
     with progress("draw", 1) as advance:
-        shown["pictures"] = pictures(samples, base or model)
+        geometry["pictures"] = pictures(samples, base or model)
         advance(1)
     if base and len(samples) > 1 and len(set(widths.values())) == 1:
-        shown["layers"] = {model: weight_distances(chosen[model], chosen[base])}
+        geometry["layers"] = {model: weight_distances(chosen[model], chosen[base])}
     about = {
         "study": "explain",
         "title": f"{model} beside {base}" if base else model,
@@ -66,18 +66,18 @@ def explain(
     }
     rows = tuple(
         Row("explain", "", name, 0, collection, split, -1, "", f"geometry/{diagnostic}", reading[0])
-        for name, of in shown["models"].items()
+        for name, of in geometry["models"].items()
         for diagnostic, reading in {**of["own"], **of["moved"]}.items()
     )
     key = content_key(about, {n: m.identity for n, m in chosen.items()}, package_sha256())[:8]
     folder = store().root / "results" / f"explain-{Path(collection).name}-{key}"
-    write_results(Results(rows, (), {"geometry": shown}, about), folder)
+    write_results(Results(rows, (), {"geometry": geometry}, about), folder)
     render(folder, folder / "report.html")
     return folder
 
 
 def geometry_table(folder: Path) -> None:
-    """The Results folder of `strop explain` on one screen."""
+    """Print the Results folder of `strop explain` as one table."""
 
     from strop.commands.terminal import console, say, table
     from strop.records.results import read_results
@@ -86,19 +86,23 @@ def geometry_table(folder: Path) -> None:
     results = read_results(folder)
     rows = detailed_rows(results.exhibits["geometry"])
     table([("diagnostic", "base", "model", "change or value [95 %]"), *rows], results.record["title"])
-    say("▲ better, ▼ worse, ■ moved: the interval leaves zero out")
+    say("▲ better, ▼ worse, ■ changed: the interval excludes zero")
     console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
 
 
 def explain_command(
-    model: Annotated[str, typer.Argument(help="A folder or a hub id, however it was trained.")],
-    base: Annotated[str | None, typer.Argument(help="Another to show it beside: the model it was tuned from.")] = None,
-    on: Annotated[str, typer.Option(help="The collection a probe is drawn from.")] = DOCSTRINGS,
+    model: Annotated[str, typer.Argument(help="A model folder or a hub id, trained by any tool.")],
+    base: Annotated[str | None, typer.Argument(help="The model it was tuned from, to compare with.")] = None,
+    on: Annotated[str, typer.Option(help="The collection to sample texts from.")] = DOCSTRINGS,
     split: Split = "test",
-    queries: Annotated[int, typer.Option(min=4, help="Queries of the probe.")] = 256,
-    documents: Annotated[int, typer.Option(min=50, help="Documents of the probe.")] = 1024,
+    queries: Annotated[int, typer.Option(min=4, help="Number of queries to sample.")] = 256,
+    documents: Annotated[int, typer.Option(min=50, help="Number of documents to sample.")] = 1024,
 ) -> None:
-    """Read a model's geometry on a fixed probe, and how far it is from its base's; a table and a page."""
+    """Show how tuning changed a model's embedding space.
+
+    Prints every diagnostic (collapse, hubs, drift, …) with its interval and writes a page with pictures. Without a
+    base, one model is described alone.
+    """
     from strop.commands.terminal import progress
 
     geometry_table(explain(model, base, on, split, queries, documents, progress))

@@ -1,4 +1,4 @@
-"""`strop export`: a training artifact in, a model folder out."""
+"""`strop export`: from a training artifact to a model folder."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from strop.records.errors import InputError
 
 
 def export(source: str, out: str | Path) -> Path:
-    """Write a trained model for use elsewhere: `source` is a training artifact's key (or its start) or folder.
+    """Write a trained model in sentence-transformers' layout, with a model card.
 
-    sentence-transformers' layout; a LoRA model is merged, with its adapter in `adapter/`, and a model card is added.
+    `source` is a training artifact: its key, the beginning of the key, or its folder. A LoRA model is merged, with its
+    adapter in `adapter/`. Raises InputError when `source` names no training, or several.
     """
 
-    from strop.training.stage import TRAIN
+    from strop.monitoring.logbook import TRAIN
 
     folder, trained = Path(source), store().root / TRAIN.name
     if not folder.is_dir():
-        found = sorted(p.parent for p in trained.glob(f"{source}*/record.json"))
-        if len(found) != 1:
+        folders = sorted(p.parent for p in trained.glob(f"{source}*/record.json"))
+        if len(folders) != 1:
             raise InputError(
-                f"{len(found)} trained models have a key that starts with {source!r}",
+                f"{len(folders)} trained models have a key that starts with {source!r}",
                 remedy=f"Give the key or folder of one in {trained}",
             )
-        folder = found[0]
+        folder = folders[0]
     artifact = store().find(TRAIN, folder.name)
     if artifact is None:
         raise InputError(
@@ -53,8 +54,12 @@ def write_model(artifact: Artifact, out: Path) -> Path:
 
 
 def export_command(
-    source: Annotated[str, typer.Argument(help="A training artifact: its key, or the start of it, or its folder.")],
-    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    source: Annotated[str, typer.Argument(help="A training: its key, the beginning of the key, or its folder.")],
+    out: Annotated[Path, typer.Argument(help="The model folder to write.")],
 ) -> None:
-    """Write a trained model in sentence-transformers' layout, with its adapter and a model card."""
+    """Write a training's model as a sentence-transformers folder.
+
+    'strop train' writes its own model; use this for the models that a study trained. A LoRA model is merged, with its
+    adapter beside it, and a model card is added.
+    """
     typer.echo(export(source, out))

@@ -1,4 +1,4 @@
-"""`strop fuse`: TREC runs in, one TREC run out."""
+"""`strop fuse`: several TREC runs into one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def fuse(
     split: str = "dev",
     measure: str = "nDCG@10",
 ) -> Tuned | None:
-    """Write the TREC run that `method` (of `METHODS`) makes of `runs`; its tag is the method's name.
+    """Fuse `runs` by `method` (of `METHODS`) and write a TREC run, tagged with the method's name.
 
-    `weights` are one for each run. With `tune_on`, qrels or a collection whose `split` is judged, they are chosen for
-    `measure` on `dev_runs`, one for each run and in the same order, and what was found is returned. Raises InputError
-    when a query to tune on is among those to fuse: the result could not be measured honestly.
+    `weights` holds one weight per run. With `tune_on` (qrels, or a collection whose `split` is judged) weights are
+    chosen for `measure` on `dev_runs`, one per run in the same order, and the choice is returned. Raises InputError
+    when a query to tune on is also among those to fuse, because the result could not be measured honestly.
     """
 
     from strop.commands.inputs import judgments
@@ -44,19 +44,19 @@ def fuse(
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}", remedy=f"Choose one of {', '.join(METHODS)}")
     if len(runs) < 2:
-        raise InputError("there is one run only", remedy="Give two or more")
+        raise InputError("fusion needs at least two runs", remedy="Give two or more")
     chosen = METHODS[method]
     if isinstance(chosen, CombMNZ):
         if weights or tune_on is not None:
             raise InputError(f"{method} takes no weights", remedy="Leave them out, or choose another method")
     elif weights and tune_on is not None:
-        raise InputError("weights are given and to be tuned as well", remedy="Leave one of them out")
+        raise InputError("weights are both given and to be tuned", remedy="Leave out --weights or --tune-on")
     else:
         chosen = replace(chosen, weights=weights)
     if (tune_on is None and dev_runs) or (tune_on is not None and len(dev_runs) != len(runs)):
         raise InputError(
             f"{len(dev_runs)} dev runs for {len(runs)} runs",
-            remedy="With qrels to tune on give one for each run, in the same order; without, none",
+            remedy="With --tune-on give one --dev-run per run, in the same order; without it, none",
         )
     read = [read_run(path) for path in runs]
     found = None
@@ -64,8 +64,8 @@ def fuse(
         judged = judgments(tune_on, split)
         if shared := [query_id for run in read for query_id in run if query_id in judged]:
             raise InputError(
-                f"{len(set(shared)):,} queries to tune on are among those to fuse (first: {shared[0]!r})",
-                remedy="Tune on other queries than those you measure",
+                f"{len(set(shared)):,} queries to tune on are also among those to fuse (first: {shared[0]!r})",
+                remedy="Tune on queries that you do not measure",
             )
         found = tuned(chosen, [read_judged_run(p, judged) for p in dev_runs], judged, measure, weight_grid(len(runs)))
         chosen = found.method
@@ -73,7 +73,7 @@ def fuse(
     for path, run in zip(runs, read, strict=True):
         if len(run) < len(fused):
             lacking = f"{len(fused) - len(run):,} of {len(fused):,} queries are not in it"
-            warnings.warn(f"{path}: {lacking}, and it has no say there", InputWarning, stacklevel=2)
+            warnings.warn(f"{path}: {lacking}; the other runs alone rank those", InputWarning, stacklevel=2)
     write_run(fused, out, method)
     return found
 
@@ -82,30 +82,31 @@ def fuse_command(
     out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
     runs: Annotated[list[Path], typer.Argument(help="The TREC runs to fuse: two or more.")],
     method: Annotated[str, typer.Option(help="rrf, minmax, zscore or combmnz.")] = "rrf",
-    weights: Annotated[str | None, typer.Option(metavar="A,B,…", help="One for each run; equal if left out.")] = None,
+    weights: Annotated[str | None, typer.Option(metavar="A,B,…", help="One weight per run; equal by default.")] = None,
     tune_on: Annotated[
-        str | None, typer.Option(help="Choose weights on these qrels (a TREC file or a collection), with --dev-run.")
+        str | None, typer.Option(help="Choose weights on these qrels (a TREC file or a collection); needs --dev-run.")
     ] = None,
     dev_run: Annotated[
-        list[Path] | None, typer.Option(help="A run over the queries to tune on; one for each run, same order.")
+        list[Path] | None, typer.Option(help="A run over the queries to tune on: one per run, in the same order.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv to tune on.")] = "dev",
-    measure: Annotated[str, typer.Option(help="What to tune for.")] = "nDCG@10",
+    split: Annotated[str, typer.Option(help="The split to tune on: qrels/SPLIT.tsv.")] = "dev",
+    measure: Annotated[str, typer.Option(help="The measure to tune for.")] = "nDCG@10",
 ) -> None:
-    """Fuse runs into one, by ranks or by normalised scores.
+    """Fuse several runs into one, by ranks or by normalised scores.
 
-    Weights are tuned on other queries than those fused, and their gain is printed for queries left out of the choice.
+    Weights can be tuned on other queries than those fused. The gain over equal weights is then estimated on queries
+    that had no part in the choice.
     """
 
     try:
         parsed = tuple(float(weight) for weight in weights.split(",")) if weights else ()
     except ValueError:
-        raise InputError(f"--weights {weights!r} are no numbers", remedy="Write them like 0.3,0.7") from None
+        raise InputError(f"--weights {weights!r} are not numbers", remedy="Write them like 0.3,0.7") from None
     found = fuse(out, runs, method, parsed, tune_on, dev_run or (), split, measure)
     typer.echo(out)
     if found is not None:
-        typer.echo(f"{found.measure} on the {found.queries:,} queries tuned on: {found.value:.4f}, which flatters")
+        typer.echo(f"{found.measure} on the {found.queries:,} queries tuned on: {found.value:.4f} (optimistic)")
         for path, weight, low, high in zip(runs, found.method.weights, found.low, found.high, strict=True):
             typer.echo(f"weight {weight:g} [{low:g}, {high:g}] for {path}")
         interval = f"[{found.gain_low:+.4f}, {found.gain_high:+.4f}]"
-        typer.echo(f"gain over equal weights, on queries left out: {found.gain:+.4f} {interval}")
+        typer.echo(f"gain over equal weights, on queries left out of the choice: {found.gain:+.4f} {interval}")

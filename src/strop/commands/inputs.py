@@ -1,4 +1,4 @@
-"""What every command does with the words it is given: a collection, judgments, a place to write to."""
+"""What the commands read and write: a collection, judgments, an output that must not exist yet."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def free(out: str | Path) -> None:
-    """Nothing of the user's is overwritten, and the folder to write into exists before any long work."""
+    """Make the folder of `out`. Raises InputError when `out` exists or its folder cannot be written to."""
     out = Path(out)
     if out.exists():
-        raise InputError("there is something here already", where=str(out), remedy="Choose another name or remove it")
+        raise InputError("this exists already", where=str(out), remedy="Choose another name or remove it")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         writable = os.access(out.parent, os.W_OK)
     except OSError:
         writable = False
     if not writable:
-        raise InputError("nothing can be written there", where=str(out), remedy="Choose a folder that you may write to")
+        raise InputError("this cannot be written", where=str(out), remedy="Choose a folder that you may write to")
 
 
 def load(collection: str, split: str) -> Collection:
-    """One split, its oddities said."""
+    """One split of a collection, with its oddities as warnings."""
     from strop.collection import door
 
     data = door.load(collection, split, store().docstrings)
@@ -40,13 +40,15 @@ def load(collection: str, split: str) -> Collection:
 
 
 def judgments(qrels: str, split: str) -> Qrels:
-    """Those of a TREC qrels file, or of a collection's split. Raises InputError on anything else."""
+    """The judgments of a TREC qrels file, or of a collection's split. Raises InputError on anything else."""
     from strop.records.runs import read_qrels
 
     path = Path(qrels)
     if path.suffix == ".tsv":
         raise InputError(
-            "a BEIR qrels file belongs to its collection", where=qrels, remedy="Give that folder, and --split"
+            "a BEIR qrels file belongs to its collection",
+            where=qrels,
+            remedy="Give the collection's folder, and --split",
         )
     if path.is_file():
         return read_qrels(path)

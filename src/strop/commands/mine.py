@@ -1,4 +1,4 @@
-"""`strop mine`: a collection in, training examples out."""
+"""`strop mine`: from a collection to training examples."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ def mine(
     seed: int = 42,
     progress: Progress = silent,
 ) -> int:
-    """Write training examples (JSON lines) and return how many.
+    """Write training examples as JSON lines and return their number.
 
-    Negatives come from a window of ranks (51 to 200, one each, if left out) of `source`: a model, `bm25`, or a TREC run
-    over the split's queries; or, for `uniform`, from anywhere; `none` writes pairs. Only documents open to training
-    are ever taken. Raises InputError; warns of positives without enough candidates and of negatives left out.
+    Negatives are drawn from a `window` of ranks (default: one per positive from ranks 51 to 200) of `source`: a model,
+    `bm25`, or a TREC run over the split's queries. The source `uniform` draws from the whole collection, and `none`
+    writes pairs without negatives. Only documents open to training are used. Raises InputError; warns of positives
+    with too few candidates, and of negatives left out because they copy the positive.
     """
     from strop.collection.lazy_documents import Contents
     from strop.commands.inputs import free, load
@@ -59,7 +60,7 @@ def mine(
     mined = sum(len(g.negatives) for g in groups)
     groups = without_copies(groups, data)
     if copies := mined - sum(len(g.negatives) for g in groups):
-        problem = f"{copies:,} of {mined:,} negatives are left out: they read as the positive does"
+        problem = f"{copies:,} of {mined:,} negatives are left out: they have the text of their positive"
         warnings.warn(problem, InputWarning, stacklevel=2)
     write_examples(Examples.of(groups, data), out)
     return len(groups)
@@ -69,14 +70,22 @@ def mine_command(
     collection: Collection,
     out: Annotated[Path, typer.Argument(help="The JSON-lines file to write.")],
     source: Annotated[
-        str, typer.Option("--from", help="A model, bm25, a TREC run over the split's queries, uniform, or none.")
+        str,
+        typer.Option(
+            "--from",
+            help="Where negatives come from: a model, bm25, a TREC run, uniform (any document), or none (pairs only).",
+        ),
     ] = BASE,
-    window: Annotated[str, typer.Option(help="Ranks to draw from, both ends included.")] = "51-200",
-    count: Annotated[int, typer.Option(min=1, help="Negatives for each positive.")] = 1,
+    window: Annotated[str, typer.Option(help="Ranks to draw negatives from.")] = "51-200",
+    count: Annotated[int, typer.Option(min=1, help="Negatives per positive.")] = 1,
     split: Split = "train",
     seed: Seed = 42,
 ) -> None:
-    """Mine negatives: write query, positive and negatives as JSON lines, for strop or any other trainer."""
+    """Mine negatives and write training examples.
+
+    Writes JSON lines of query, positive and negatives, for strop or any other trainer. Documents that are relevant
+    only in other splits are left out.
+    """
     from strop.commands.terminal import progress
     from strop.negatives.from_run import RankWindow
 

@@ -11,16 +11,19 @@ BASE = "all-MiniLM-L6-v2"
 #: The collection that a command takes where none is named.
 DOCSTRINGS = "docstrings"
 
-Model = Annotated[
-    str, typer.Option(help="A folder, a hub id (org/name or org/name@revision), or bm25 where that fits.")
-]
+Model = Annotated[str, typer.Option(help="A model folder, or a hub id (org/name or org/name@revision).")]
 Collection = Annotated[
     str,
-    typer.Argument(help='A folder in BEIR\'s or MS MARCO\'s layout, "irds:ID" of ir_datasets, or "docstrings".'),
+    typer.Argument(help="A folder in BEIR's or MS MARCO's layout, irds:ID for an id of ir_datasets, or docstrings."),
 ]
-Split = Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv to use.")]
+Split = Annotated[str, typer.Option(help="The split to use: qrels/SPLIT.tsv.")]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="optimizer.learning_rate=1e-5, …")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change one field of the recipe, such as optimizer.learning_rate=1e-5; repeatable.",
+    ),
 ]
-Seed = Annotated[int, typer.Option(help="Decides everything drawn by chance.")]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

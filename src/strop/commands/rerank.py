@@ -1,4 +1,4 @@
-"""`strop rerank`: a TREC run in, its first documents in a model's order out."""
+"""`strop rerank`: put the first documents of a TREC run in a model's order."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def rerank(
     progress: Progress = silent,
     windows: Windows | None = None,
 ) -> Cost:
-    """Write `run`, a TREC run over a collection's queries, with the first `depth` documents of each in a model's order;
-    return what that took, once: later calls find it made. A model that reads no pairs goes by its own similarity.
-    `windows` says how a cross-encoder reads documents that are too long: without it they are cut.
+    """Write the TREC run `run` with the first `depth` documents per query in a model's order; return the cost of it
+    (on a later call: the cost when it was first computed).
 
-    Raises InputError for an id that the collection lacks, for windows of a model that reads no pairs, and for a head
-    that strop drew at random and nothing trained. What others left untrained cannot be known. Warns of pairs that the
-    model's limit cut.
+    A cross-encoder scores pairs; any other model uses its own similarity. `windows` says how a cross-encoder reads
+    documents that are too long; without it they are cut, with a warning. Raises InputError for an id that the
+    collection lacks, for `windows` with a model that is no cross-encoder, and for a head that strop initialised and
+    nobody trained (an untrained head from elsewhere cannot be recognised).
     """
 
     from strop.commands.inputs import load
@@ -50,7 +50,7 @@ def rerank(
     scorer = retriever(model)
     if scorer.untrained:
         raise InputError(
-            f"{', '.join(scorer.untrained)} is random and was never trained: scores carry no order",
+            f"{', '.join(scorer.untrained)} is random and was never trained: its scores mean nothing",
             where=model,
             remedy="Train it: strop train EXAMPLES OUT --model MODEL --recipe rerank-bce",
         )
@@ -59,8 +59,8 @@ def rerank(
     cost = Cost(**reranked.record["cost"])
     if cost.cut:
         limit = reranked.record["max_length"]
-        said = f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut"
-        warnings.warn(said, InputWarning, stacklevel=2)
+        problem = f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut"
+        warnings.warn(problem, InputWarning, stacklevel=2)
     shutil.copyfile(reranked.path / "run.trec", out)
     return cost
 
@@ -68,26 +68,28 @@ def rerank(
 def rerank_command(
     run: Annotated[Path, typer.Argument(help="A TREC run.")],
     out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
-    model: Annotated[str, typer.Option(help="Whose order: a folder or a hub id.")],
-    on: Annotated[str, typer.Option(help="The collection that the run is over.")] = DOCSTRINGS,
-    split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv has the run's queries.")] = "test",
-    depth: Annotated[int, typer.Option(min=1, help="Documents a query to put in a new order.")] = 100,
+    model: Annotated[str, typer.Option(help="A model folder or a hub id.")],
+    on: Annotated[str, typer.Option(help="The collection that was searched.")] = DOCSTRINGS,
+    split: Annotated[str, typer.Option(help="The split with the run's queries: qrels/SPLIT.tsv.")] = "test",
+    depth: Annotated[int, typer.Option(min=1, help="Documents per query to rerank.")] = 100,
     windows: Annotated[
         str | None,
-        typer.Option(metavar="max|mean|first", help="Read long documents in windows, and pool their scores so."),
+        typer.Option(metavar="max|mean|first", help="Read long documents in windows and pool the window scores."),
     ] = None,
-    max_length: Annotated[int | None, typer.Option(min=1, help="Tokens of a window and its query.")] = None,
+    max_length: Annotated[int | None, typer.Option(min=1, help="Tokens of one window with its query.")] = None,
 ) -> None:
-    """Put the first documents of a run in a model's order; the others keep theirs below them.
+    """Rerank the first documents of a run with a model.
 
-    A cross-encoder reads pairs; another model goes by its own similarity. A killed call goes on where it was when the
-    same command is given again.
+    A cross-encoder scores each query with each document; any other model uses its own similarity. Documents below
+    --depth keep their order. If the command is killed, the same command continues.
     """
     from strop.commands.terminal import progress
     from strop.retrieval.windows import Windows
 
     if max_length is not None and windows is None:
-        raise InputError("--max-length is that of windows", remedy="Give --windows too; `first` is plain truncation")
+        raise InputError(
+            "--max-length needs --windows", remedy="Add --windows max, mean or first (first is plain truncation)"
+        )
     cut = Windows(cast(Any, windows), max_length=max_length) if windows else None
     cost = rerank(run, out, model, on, split, depth, progress, cut)
     typer.echo(f"{out}: {cost.pairs:,} pairs of {cost.tokens:,} tokens, scored in {cost.seconds:,.1f} s")

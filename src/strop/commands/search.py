@@ -1,4 +1,4 @@
-"""`strop search`: a model, or BM25, over a collection, in one stage or two; a TREC run out."""
+"""`strop search`: from a collection and a model, or BM25, to a TREC run; in one stage or two."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands.inputs import free
-from strop.commands.options import BASE, Collection, Model, Split
+from strop.commands.options import BASE, Collection, Split
 
 
 def search(
@@ -22,19 +22,24 @@ def search(
     depth: int = 1000,
     progress: Progress = silent,
 ) -> Path:
-    """Write the TREC run of `model` (or `bm25`) over the whole collection, encoding what is not yet encoded.
+    """Write the TREC run of `model` (or `bm25`) over the whole collection.
 
-    A query that is itself a document is not retrieved for itself.
+    A query that is itself a document of the collection is not retrieved for itself.
     """
 
     from strop.commands.inputs import load
-    from strop.retrieval.retriever import retriever
+    from strop.models.pretrained import resolve
+    from strop.retrieval.lexical import BM25
     from strop.retrieval.texts import own_documents, texts
 
     free(out)
     data = load(collection, split)
-    found = retriever(model).search(store(), *texts(data), depth, own_documents(data), progress)
-    shutil.copyfile(found.path / "run.trec", out)
+    source = BM25() if model == "bm25" else resolve(model)
+
+    from strop.retrieval.retriever import retriever_of  # with torch, which no wrong path waits for
+
+    artifact = retriever_of(source).search(store(), *texts(data), depth, own_documents(data), progress)
+    shutil.copyfile(artifact.path / "run.trec", out)
     return Path(out)
 
 
@@ -48,8 +53,8 @@ def search_two_stages(
     depth: int = 1000,
     progress: Progress = silent,
 ) -> float:
-    """Write the TREC run of a late-interaction `model` over the `candidates` that `prefilter` (a model, or `bm25`) has
-    for each query; return their recall: the mean share, over at most 50 queries, of the exact search's ten best.
+    """Write the TREC run of a late-interaction `model` over the `candidates` per query that `prefilter` (a model, or
+    `bm25`) finds. Return their recall: the mean share, over at most 50 queries, of the exact search's top ten.
     """
 
     from strop.commands.inputs import load
@@ -68,17 +73,18 @@ def search_two_stages(
 def search_command(
     collection: Collection,
     out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
-    model: Model = BASE,
+    model: Annotated[str, typer.Option(help="A model folder, a hub id, or bm25.")] = BASE,
     split: Split = "test",
-    depth: Annotated[int, typer.Option(min=1, help="Documents a query.")] = 1000,
+    depth: Annotated[int, typer.Option(min=1, help="Documents per query.")] = 1000,
     prefilter: Annotated[
-        str | None, typer.Option(help="With a late-interaction model: a model, or bm25, that finds its candidates.")
+        str | None, typer.Option(help="First stage for a late-interaction model: another model, or bm25.")
     ] = None,
-    candidates: Annotated[int, typer.Option(min=10, help="How many of them a query.")] = 200,
+    candidates: Annotated[int, typer.Option(min=10, help="Candidates per query from the first stage.")] = 200,
 ) -> None:
-    """Search a collection exactly, encoding what is not yet encoded; writes a TREC run.
+    """Search a collection with a model or BM25; write a TREC run.
 
-    With --prefilter in two stages: prints how many of the exact search's ten best the candidates hold.
+    The search is exact. With --prefilter, a late-interaction model ranks only the candidates that another model finds;
+    the share of the exact top ten among these candidates is printed.
     """
     from strop.commands.terminal import progress
 
@@ -86,4 +92,4 @@ def search_command(
         typer.echo(search(collection, out, model, split, depth, progress))
     else:
         args = (collection, out, model, prefilter, candidates, split, depth, progress)
-        typer.echo(f"{out}: {search_two_stages(*args):.1%} of the exact ten best are among the candidates")
+        typer.echo(f"{out}: {search_two_stages(*args):.1%} of the exact top ten are among the candidates")

@@ -1,4 +1,4 @@
-"""`strop study`: run a paper as a study, cost it, show an open question, report."""
+"""`strop study`: replicate a paper: plan, run, show, report."""
 
 from __future__ import annotations
 
@@ -17,25 +17,23 @@ from strop.records.errors import InputError
 if TYPE_CHECKING:
     from strop.monitoring.logbook import Course
     from strop.study.checkpoints.comparison import Compared
-    from strop.study.open_questions import Evidence, Point
+    from strop.study.open_questions import Evidence, OpenQuestion
     from strop.study.planning import Plan
     from strop.study.workbench import Workbench
 
 
-Scale = Annotated[str, typer.Option(help="How much data to use.")]
-Presets = Annotated[list[str] | None, typer.Option("--preset", help="Only this reading of the paper; may be repeated.")]
-On = Annotated[str | None, typer.Option(help="Another collection than the scale's own.")]
-Test = Annotated[
-    list[str] | None, typer.Option("--test", help="A collection to test on too, beside the one trained on; repeatable.")
-]
+Scale = Annotated[str, typer.Option(help="How much data: quick, desk, full, or another scale of the study.")]
+Presets = Annotated[list[str] | None, typer.Option("--preset", help="Run only this preset; repeatable.")]
+On = Annotated[str | None, typer.Option(help="The collection to train on, in place of the scale's own.")]
+Test = Annotated[list[str] | None, typer.Option("--test", help="A further collection to test on; repeatable.")]
 Candidates = Annotated[
     list[str] | None,
-    typer.Option(help="A TREC run over a --test collection: only its documents are ranked there; repeatable."),
+    typer.Option(help="A TREC run over a --test collection: there only its documents are reranked; repeatable."),
 ]
 NAME = "when_finetuning_fails"
 Study = Annotated[str, typer.Argument(help="A study that comes with strop, or a Python file that defines STUDY.")]
 
-study = typer.Typer(no_args_is_help=True, help="Replicate a paper: run it, cost it, report on it.")
+study = typer.Typer(no_args_is_help=True, help="Replicate a paper: plan, run, show, report.")
 
 
 def study_run(
@@ -48,23 +46,23 @@ def study_run(
     others: Sequence[str] = (),
     candidates: Sequence[str] = (),
 ) -> Path:
-    """Run a study, or answer from the artifacts, and return its Results folder with `report.html` in it.
+    """Run a study and return its Results folder, with `report.html` in it. Work done before is not repeated.
 
-    `presets` (default: the scale's own), in the order given; `others` are collections to test on beside the one that
-    is trained on (default: the scale's own), `candidates` TREC runs over some of these, which then are only
-    reranked; `budget` in minutes: stops before the training that would pass it, and the same call goes on from there.
+    `presets` run in the order given (default: those of the scale). `others` are further collections to test on
+    (default: those of the scale); `candidates` are TREC runs over some of them, where only these documents are
+    reranked. `budget` is in minutes: the run stops before the training that would exceed it; the same call continues.
     """
-
-    from strop.report.page import render
     from strop.study.conduct import conduct
 
     bench = _workbench(name, scale, collection, progress, others, candidates)
-    given = [word for preset in presets for word in ("--preset", preset)] + (["--on", collection] if collection else [])
-    given += [word for other in others for word in ("--test", other)]
-    given += [word for run in candidates for word in ("--candidates", run)]
-    command = shlex.join(["strop", "study", "run", name, "--scale", scale, *given])
+    words = [word for preset in presets for word in ("--preset", preset)] + (["--on", collection] if collection else [])
+    words += [word for other in others for word in ("--test", other)]
+    words += [word for run in candidates for word in ("--candidates", run)]
+    command = shlex.join(["strop", "study", "run", name, "--scale", scale, *words])
     folder = conduct(bench, command, presets, None if budget is None else 60 * budget)
     if not (folder / "report.html").is_file():
+        from strop.report.page import render
+
         render(folder, folder / "report.html")
     return folder
 
@@ -77,7 +75,7 @@ def study_plan(
     others: Sequence[str] = (),
     candidates: Sequence[str] = (),
 ) -> Plan:
-    """What the study costs here from scratch, and the smallest effect it can see."""
+    """What the study would cost on this machine from scratch, and its minimum detectable difference."""
 
     from strop.study import planning
 
@@ -93,20 +91,20 @@ def study_show(
     progress: Progress = silent,
     others: Sequence[str] = (),
     candidates: Sequence[str] = (),
-) -> tuple[Point, Evidence | None]:
-    """A doubtful point of a study, and the evidence that its demonstration gives here and now (None: a test shows it).
+) -> tuple[OpenQuestion, Evidence | None]:
+    """An open question about a paper, and the evidence of its demonstration here (None: a test is the demonstration).
 
     Trains the systems that it compares, unless that was done before.
     """
     bench = _workbench(name, scale, collection, progress, others, candidates)
-    chosen = bench.study.point(point)
+    chosen = bench.study.question(point)
     return chosen, chosen.demonstrate(bench) if chosen.demonstrate else None
 
 
 def study_checkpoints(name: str, scale: str, collection: str | None = None, progress: Progress = silent) -> Compared:
-    """Keep and measure five checkpoints of each run that a study names, then compare every way to choose among them.
+    """Measure five checkpoints of each run that a study names, then compare the rules for choosing among them.
 
-    The comparison takes in all runs that were measured so into this store, of other collections and studies too.
+    The comparison includes all runs measured in this way before, of other collections and studies too.
     """
 
     from strop.study.checkpoints import comparison
@@ -121,13 +119,17 @@ def study_report(results: str | Path, out: str | Path) -> Path:
     """Render a Results folder, or a training, as one HTML file."""
 
     from strop.monitoring.logbook import ABOUT
-    from strop.report.live_server import write_page
-    from strop.report.page import render
 
     free(out)
     if Path(results).is_dir() and not (Path(results) / ABOUT).is_file():
+        from strop.report.page import render
+
         return render(Path(results), Path(out))
-    return write_page(training_folder(str(results)), Path(out), _raised)
+    folder = training_folder(str(results))
+
+    from strop.report.live_server import write_page
+
+    return write_page(folder, Path(out), _raised)
 
 
 def study_live(run: str, say: Callable[[str], None]) -> None:
@@ -146,8 +148,7 @@ def _workbench(
     others: Sequence[str] = (),
     candidates: Sequence[str] = (),
 ) -> Workbench:
-    """The study's artifacts at a scale, over its own collection or another, tested on `others` too; of those whose
-    queries have `candidates` in TREC runs, only these are ranked."""
+    """The study's artifacts at a scale, trained on its own collection or another and tested on `others` too."""
 
     from strop.study.definition import find
     from strop.study.workbench import Workbench
@@ -166,17 +167,17 @@ def _raised(course: Course) -> list[tuple[int, str, str]]:
 
 
 def training_folder(run: str) -> Path:
-    """The folder of a training. Raises InputError when there is none, or more than one key begins so."""
+    """The folder of a training. Raises InputError when `run` matches none, or several."""
 
-    from strop.training.stage import TRAIN
+    from strop.monitoring.logbook import TRAIN
 
     if Path(run).is_dir():
         return Path(run)
     root = store().root / TRAIN.name
-    found = sorted((path.parent for path in root.glob("*/rows.csv")), key=lambda folder: folder.stat().st_mtime)
-    if run == "latest" and found:
-        return found[-1]
-    matching = [folder for folder in found if folder.name.startswith(run)]
+    folders = sorted((path.parent for path in root.glob("*/rows.csv")), key=lambda folder: folder.stat().st_mtime)
+    if run == "latest" and folders:
+        return folders[-1]
+    matching = [folder for folder in folders if folder.name.startswith(run)]
     if len(matching) != 1:
         raise InputError(
             f"{len(matching)} trainings have a key that starts with {run!r}",
@@ -193,9 +194,14 @@ def study_run_command(
     on: On = None,
     test: Test = None,
     candidates: Candidates = None,
-    budget: Annotated[float | None, typer.Option(min=0, help="Minutes; stops in the planned order, resumes.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many minutes; the same command continues.")
+    ] = None,
 ) -> None:
-    """Run a study end to end, or answer from the artifacts; ends with a table and an HTML report."""
+    """Run a study; print a table and write an HTML report.
+
+    Work done before is not repeated.
+    """
     from strop.commands.study_tables import study_table
     from strop.commands.terminal import console, progress
 
@@ -213,7 +219,7 @@ def study_plan_command(
     test: Test = None,
     candidates: Candidates = None,
 ) -> None:
-    """What a study would cost on this machine, and the smallest effect it could see."""
+    """Estimate what a study costs here, and what it can detect."""
     from strop.commands.study_tables import plan_table
 
     plan_table(study_plan(name, scale, preset or (), on, test or (), candidates or ()))
@@ -221,29 +227,36 @@ def study_plan_command(
 
 @study.command("show")
 def study_show_command(
-    point: Annotated[str, typer.Argument(help="A doubtful point, like T8; 'all' lists them.")],
+    point: Annotated[str, typer.Argument(help="An open question, such as T8; 'all' lists them.")],
     name: Annotated[
-        str | None, typer.Option("--study", help="A study, or a Python file that defines STUDY; else whichever has it.")
+        str | None,
+        typer.Option(
+            "--study", help="The study, or a Python file that defines STUDY; found by the question if left out."
+        ),
     ] = None,
     scale: Scale = "quick",
     on: On = None,
     test: Test = None,
     candidates: Candidates = None,
 ) -> None:
-    """Rerun the demonstration of a doubtful point and print its evidence."""
+    """Demonstrate one open question about a paper."""
     from strop.commands.study_tables import evidence, points_table
     from strop.commands.terminal import progress
-    from strop.study.definition import find, studies, with_point
+    from strop.study.definition import find, studies, with_question
 
     if point == "all":
-        points_table([p for study in ([name] if name else studies()) for p in find(study).points])
+        points_table([p for study in ([name] if name else studies()) for p in find(study).questions])
     else:
-        evidence(*study_show(name or with_point(point), point, scale, on, progress, test or (), candidates or ()))
+        evidence(*study_show(name or with_question(point), point, scale, on, progress, test or (), candidates or ()))
 
 
 @study.command("checkpoints")
 def study_checkpoints_command(name: Study = NAME, scale: Scale = "desk", on: On = None) -> None:
-    """Which checkpoint to keep, and what predicts it: rules and diagnostics over runs kept at five updates each."""
+    """Compare rules for choosing a checkpoint.
+
+    Trains runs of a study with five checkpoints each, scores each rule (last, best dev, …) on test queries, and asks
+    which diagnostics predict the gain.
+    """
     from strop.commands.study_tables import checkpoint_tables
     from strop.commands.terminal import progress
 
@@ -252,15 +265,17 @@ def study_checkpoints_command(name: Study = NAME, scale: Scale = "desk", on: On 
 
 @study.command("report")
 def study_report_command(
-    results: Annotated[str, typer.Argument(help="A Results folder, or a training's: its folder, key, or 'latest'.")],
-    out: Annotated[Path | None, typer.Argument(help="The HTML file to write; not with --live.")] = None,
-    live: Annotated[bool, typer.Option("--live", help="Serve a page of a training as it goes.")] = False,
+    results: Annotated[str, typer.Argument(help="A Results folder; or a training: its folder, its key, or 'latest'.")],
+    out: Annotated[Path | None, typer.Argument(help="The HTML file to write (not with --live).")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Serve the page of a running training, on this machine only.")
+    ] = False,
 ) -> None:
-    """Render a Results folder, or a training, as one HTML file that needs no network; or watch a training live."""
+    """Write results or a training as one HTML file, or watch a training live."""
 
     if live:
         study_live(results, typer.echo)
     elif out is None:
-        raise InputError("there is no file to write to", remedy="Give one, or --live")
+        raise InputError("there is no file to write to", remedy="Name an HTML file, or add --live")
     else:
         typer.echo(study_report(results, out))

@@ -1,4 +1,4 @@
-"""What `strop study` shows in a terminal."""
+"""What `strop study` prints in a terminal."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from strop.records.results import read_results
 from strop.report.doubts import counted, doubts
 from strop.report.judged import Ruling, judged
 from strop.report.matrix import terminal_table
-from strop.report.reranking import section as reranking_section
 from strop.report.summary import summarise
 from strop.report.verdict import findings, lead
 from strop.study.checkpoints.comparison import Compared
-from strop.study.open_questions import Evidence, Point
+from strop.study.open_questions import Evidence, OpenQuestion
 from strop.study.planning import Plan
 
 _PREDICTED = ("spearman", "r2_family", "r2_collection", "auc_family", "p_holm")
 
 
 def checkpoint_tables(compared: Compared) -> None:
-    """What each rule gains over the base and falls short of the oracle, then how well each diagnostic predicts."""
+    """Print the gain and regret of each rule, then how well each diagnostic predicts the gain."""
 
     def estimate(value: Mapping[str, float]) -> str:
         return f"{value['mean']:+.4f} [{value['low']:+.4f}, {value['high']:+.4f}]"
@@ -32,7 +31,7 @@ def checkpoint_tables(compared: Compared) -> None:
     rows = [["rule", "gain over the base", "short of the oracle", "verdict"]]
     rows += [[r["rule"], estimate(r["gain"]), estimate(r["regret"]), r["verdict"]] for r in compared.rules]
     table(rows, f"{compared.runs} runs on {', '.join(compared.collections)}, five checkpoints each, RR@10")
-    say("The oracle chooses on one half of the test queries; everything is scored on the other.")
+    say("The oracle chooses on half of the test queries; all rules are scored on the other half.")
     rows = [["diagnostic", "Spearman", "R2, new family", "R2, new collection", "AUC worse", "p, Holm"]]
     rows += [
         [f"{p['name'].removeprefix('geometry/')}{' (known)' * p['trivial']}", *(_figure(p[key]) for key in _PREDICTED)]
@@ -40,7 +39,7 @@ def checkpoint_tables(compared: Compared) -> None:
     ]
     table(rows, "what predicts the gain of a checkpoint over the base")
     found = [p["name"] for p in compared.predictors if p["verdict"].startswith("predicts")]
-    say(f"Predict: {', '.join(found)}" if found else "No diagnostic is resolved as a predictor.")
+    say(f"Resolved as predictors: {', '.join(found)}" if found else "No diagnostic is resolved as a predictor.")
 
 
 def _figure(value: float | None) -> str:
@@ -48,18 +47,19 @@ def _figure(value: float | None) -> str:
 
 
 def study_table(folder: Path) -> None:
-    """A Results folder on one screen: the verdict, systems by readings, realised updates, each claim, the points."""
+    """Print a Results folder: the verdict, systems by presets, updates done, each claim, the open questions."""
     results = read_results(folder)
     record, summary = results.record, summarise(results, readings_only=True)
     say(lead(summary))
     several = len(summary.readings) > 1
     about = f"{record['title']}, {record['scale']}"
     if summary.readings:
-        read = f"{summary.primary_measure} against the baseline, by reading" if several else summary.readings[0].preset
+        read = f"{summary.primary_measure} against the baseline, by preset" if several else summary.readings[0].preset
         table(terminal_table(summary), f"{about}\n{read}")
     else:
-        say(f"{about}: random weights show machinery and cost, and get no quality number")
-    reranking_tables(results.exhibits.get("reranking") or {})
+        say(f"{about}: built on random weights, so costs only, no quality figures")
+    if reranked := results.exhibits.get("reranking"):
+        reranking_tables(reranked)
     for name, collection in record["collections"].items():
         for oddity in collection["warnings"]:
             console.print(f"[yellow]warning[/] {escape(name)}: {escape(oddity)}")
@@ -74,12 +74,14 @@ def study_table(folder: Path) -> None:
     for claim in judged(results):
         say(f"claim {claim.id}: {_words(claim.rulings)}")
     if points := doubts(results):
-        say(f"{len(points)} doubtful points: {counted(points)}")
+        say(f"{len(points)} open questions: {counted(points)}")
 
 
 def reranking_tables(exhibit: Mapping[str, Any]) -> None:
-    """What rerankers made of the same candidates, a table a collection of the first reading."""
-    if (shown := reranking_section(exhibit)) is None:
+    """Print how rerankers ordered the same candidates: one table per collection of the first preset."""
+    from strop.report.reranking import section  # draws charts: only where there is something to draw
+
+    if (shown := section(exhibit)) is None:
         return
     say(shown.lead)
     for each in shown.readings[0].collections:
@@ -88,7 +90,7 @@ def reranking_tables(exhibit: Mapping[str, Any]) -> None:
 
 
 def realised(trained: Sequence[Mapping[str, Any]]) -> str:
-    """`63 to 120 updates, learning rates summing to 5.67e-04 to 1.20e-03`: the least and the most of a reading."""
+    """`63 to 120 updates, learning rates summing to 5.67e-04 to 1.20e-03`: the least and the most of a preset."""
     updates = sorted({t["updates"] for t in trained})
     rates = sorted({f"{t['sum_learning_rates']:.2e}" for t in trained}, key=float)
     spans = [f"{v[0]} to {v[-1]}" if len(v) > 1 else f"{v[0]}" for v in (updates, rates)]
@@ -108,24 +110,24 @@ def plan_table(plan: Plan) -> None:
     rows += [[w.what, f"{w.texts:,}", f"{w.tokens:,}", f"{w.seconds / 60:.1f} min"] for w in plan.work]
     table(
         rows,
-        f"from scratch about {plan.seconds / 60:,.0f} min at {plan.encoded_per_second:,.0f} tokens/s encoded, "
-        f"{plan.trained_per_second:,.0f} trained",
+        f"about {plan.seconds / 60:,.0f} min from scratch, encoding {plan.encoded_per_second:,.0f} tokens/s and "
+        f"training {plan.trained_per_second:,.0f}",
     )
     console.print(
-        f"{plan.queries} test queries see a difference of {plan.detectable:.3f} with power 0.8, "
+        f"Minimum detectable difference with {plan.queries} test queries: {plan.detectable:.3f} (power 0.8), "
         "if per-query differences spread as usual (SD 0.12)."
     )
 
 
-def points_table(points: Sequence[Point]) -> None:
+def points_table(points: Sequence[OpenQuestion]) -> None:
     for point in points:
         shown = f"strop study show {point.id}" if point.demonstrate else point.test
-        console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.doubt)}\n    {escape(shown)}")
+        console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.question)}\n    {escape(shown)}")
 
 
-def evidence(point: Point, seen: Evidence | None) -> None:
-    """A point's doubt, then what its demonstration saw."""
-    console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.doubt)}")
+def evidence(point: OpenQuestion, seen: Evidence | None) -> None:
+    """Print an open question, then the evidence of its demonstration."""
+    console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.question)}")
     if seen is None:
         console.print(f"shown by a test: {escape(point.test)}")
         return

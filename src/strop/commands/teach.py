@@ -1,4 +1,4 @@
-"""`strop teach`: mined examples in, the same with a teacher's scores out."""
+"""`strop teach`: add a teacher's scores to training examples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands.inputs import free
-from strop.commands.options import BASE
+from strop.commands.options import BASE, Seed, Settings
 from strop.records.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """What a teacher made of examples.
+    """Counts of what `teach` scored, dropped and wrote.
 
-    `folds`: queries of each, none when the model scored them as it was. `negatives`: all that were mined. `right`: the
-    share of its negatives that an example's positive scores above, its mean over the examples before any was dropped,
-    in [0, 1]; 0.5 is chance. `dropped` negatives, and `emptied` examples that lost all theirs and are not among the
-    `examples` written.
+    `examples`: written. `folds`: queries per fold; empty when a trained model scored everything. `negatives`: all that
+    were scored. `right`: the share of an example's negatives that its positive scores above, averaged before any is
+    dropped, in [0, 1]; 0.5 is chance. `dropped`: negatives. `emptied`: examples that lost all negatives and were not
+    written.
     """
 
     examples: int
@@ -56,15 +56,15 @@ def teach(
     drop_above: float | None = None,
     progress: Progress = silent,
 ) -> Taught:
-    """Write `examples` with a reranker's `scores`, logits of each positive and negative; scores they had are replaced.
+    """Write `examples` with a reranker's `scores` (one logit per positive and negative), replacing any there were.
 
-    A trained cross-encoder scores them as it is. Any other `model` gets a fresh head, as `train` with the architecture
-    "reranker" does, and is trained by `recipe` once for each fold, on the other folds, so that no query is scored by a
-    model trained on it. Updates follow from `epochs`, unless `settings` sets `updates` (of all examples; a fold's share
-    of them is done). With `drop_above`, negatives to which the teacher gives that probability or more are dropped.
+    A trained cross-encoder is used as it is. Any other `model` is converted to a reranker and trained by `recipe` once
+    per fold, on the other folds, so that no query is scored by a model trained on it. The number of updates follows
+    from `epochs`, unless `settings` sets `updates` (for all examples; a fold does its share). With `drop_above`,
+    negatives to which the teacher gives that probability or more are dropped.
 
-    All that can be refused is refused before anything is trained, but for a `drop_above` that leaves no negative.
-    Raises InputError. Warns of a teacher that may be no better than chance: what it drops, it drops at random.
+    Raises InputError before any training, except where `drop_above` leaves no negative. Warns of a teacher that may be
+    no better than chance: what it drops, it drops at random.
     """
 
     from strop.models.cross_encoder import untrained_in
@@ -87,28 +87,28 @@ def teach(
         )
     bound = None if drop_above is None else TeacherBound.of_probability(drop_above)
     start = resolve(model)
-    made: tuple[frozenset[str], ...] = ()
+    parts: tuple[frozenset[str], ...] = ()
     if is_trained_reranker(start.path):
         run = _as_it_is(start, data, settings, progress)
     else:
         chosen = _reranker(recipe, settings, bound)
         if "updates" not in (settings or {}):
             chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(data.groups)))
-        made = cross_fitting.folds(data.groups, folds, seed, data.queries, data.documents)
+        parts = cross_fitting.folds(data.groups, folds, seed, data.queries, data.documents)
         if not untrained_in(start.path):
             start = converted(store(), start, ARCHITECTURES["reranker"])
         training, own = Training(start, chosen, data, {}, seed), cross_fitting.own_candidates(data.groups)
-        run = cross_fitting.cross_fitted(training, own, data.queries, data.documents, made, store(), progress)
+        run = cross_fitting.cross_fitted(training, own, data.queries, data.documents, parts, store(), progress)
     groups = taught(data.groups, run)
     mined = sum(len(g.negatives) for g in groups)
-    found = Taught(len(groups), tuple(map(len, made)), mined, _right(groups))
+    counts = Taught(len(groups), tuple(map(len, parts)), mined, _right(groups))
     if bound is not None:
         most = max(len(g.negatives) for g in groups)
         left = denoise(groups, bound, {bound.source: run_scores(run)}, keep=most)
         groups = list(left.groups)
-        found = replace(found, examples=len(groups), dropped=left.flagged, emptied=left.emptied)
+        counts = replace(counts, examples=len(groups), dropped=left.flagged, emptied=left.emptied)
     write_examples(replace(data, groups=tuple(groups)), out)
-    return found
+    return counts
 
 
 def _as_it_is(model: Pretrained, data: Examples, settings: Mapping[str, str] | None, progress: Progress) -> Run:
@@ -116,11 +116,13 @@ def _as_it_is(model: Pretrained, data: Examples, settings: Mapping[str, str] | N
 
     if settings:
         raise InputError(
-            f"{model.title} is a trained cross-encoder and scores as it is: settings of a training do nothing",
+            f"{model.title} is a trained cross-encoder and is not trained again: settings have no effect",
             remedy="Leave them out, or give a model to train",
         )
-    said = f"if {model.title} was trained on these queries, its scores only repeat their labels: that cannot be known"
-    warnings.warn(said, InputWarning, stacklevel=3)
+    problem = (
+        f"if {model.title} was trained on these queries, its scores only repeat their labels; strop cannot check that"
+    )
+    warnings.warn(problem, InputWarning, stacklevel=3)
     own = cross_fitting.own_candidates(data.groups)
     return cross_fitting.scores(store(), model, own, data.queries, data.documents, progress)
 
@@ -134,65 +136,66 @@ def _reranker(name: str, settings: Mapping[str, str] | None, bound: TeacherBound
         raise InputError(f"recipe {name} is not a reranker's", remedy="Choose rerank-bce or rerank-softmax")
     if bound is not None and not isinstance(chosen.loss, BinaryCrossEntropy):
         raise InputError(
-            f"with recipe {name} scores are no logits of a probability, and none can be dropped by one",
+            f"with recipe {name} scores are no logits of a probability, so --drop-above has no meaning",
             remedy="Choose rerank-bce, or keep every negative",
         )
     return chosen
 
 
 def _right(groups: Sequence[Group]) -> float:
-    """The mean share of its negatives that a query's positives score above; warns where chance may have done that."""
+    """The mean share of a query's negatives that its positives score above; warns where it may be chance."""
 
     import numpy as np
 
-    found: dict[str, list[float]] = {}
+    by_query: dict[str, list[float]] = {}
     for g in groups:
         below = np.array([g.teacher[n] for n in g.negatives])
-        found.setdefault(g.query_id, []).extend(float((g.teacher[p] > below).mean()) for p in g.positives)
-    shares = np.array([fmean(of) for of in found.values()])
+        by_query.setdefault(g.query_id, []).extend(float((g.teacher[p] > below).mean()) for p in g.positives)
+    shares = np.array([fmean(of) for of in by_query.values()])
     right, low = float(shares.mean()), float(shares.mean() - 1.645 * shares.std() / np.sqrt(len(shares)))
     if low <= 0.5:
-        said = f"the teacher's positives score above {right:.1%} of their negatives, which may be chance"
-        warnings.warn(f"{said}: train it for more epochs, or on more examples", InputWarning, stacklevel=3)
+        problem = f"the teacher ranks the positive above {right:.1%} of its negatives, which may be chance"
+        warnings.warn(f"{problem}: train it for more epochs, or on more examples", InputWarning, stacklevel=3)
     return right
 
 
 def teach_command(
-    examples: Annotated[Path, typer.Argument(help="JSON lines of query, positive and negatives ('strop mine').")],
+    examples: Annotated[Path, typer.Argument(help="Training examples, as 'strop mine' writes them.")],
     out: Annotated[Path, typer.Argument(help="The JSON-lines file to write, with scores.")],
     model: Annotated[
-        str, typer.Option(help="A trained cross-encoder, used as it is; or a model to make a reranker of and train.")
-    ] = "all-MiniLM-L6-v2",
+        str, typer.Option(help="A trained cross-encoder to use as it is, or a model to train as a reranker.")
+    ] = BASE,
     recipe: Annotated[str, typer.Option(help="rerank-bce or rerank-softmax.")] = "rerank-bce",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="optimizer.learning_rate=1e-5, …")
-    ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the examples of the other folds.")] = 1,
-    folds: Annotated[int, typer.Option(min=2, help="Trainings; each scores the queries it was kept from.")] = 2,
-    seed: Annotated[int, typer.Option(help="Decides everything drawn by chance.")] = 42,
+    settings: Settings = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training folds.")] = 1,
+    folds: Annotated[
+        int, typer.Option(min=2, help="Number of folds: one training each, which scores the fold it did not see.")
+    ] = 2,
+    seed: Seed = 42,
     drop_above: Annotated[
         float | None,
-        typer.Option(metavar="P", help="Drop negatives to which the teacher gives a probability of P or more."),
+        typer.Option(metavar="P", help="Drop negatives whose probability of relevance is P or more."),
     ] = None,
 ) -> None:
-    """Score mined examples with a reranker, for denoising and for the distill-… recipes.
+    """Score examples with a reranker, to distil it or to drop false negatives.
 
-    A model trained here never scores a query it was trained on: queries are cut into folds, and those that share a
-    relevant document stay together. A killed call goes on where it was when the same command is given again.
+    The distill-… recipes of 'strop train' learn from the scores. A model trained here never scores a query it was
+    trained on: queries are split into folds, and those that share a relevant document stay together. If the command is
+    killed, the same command continues.
     """
 
     from strop.commands.terminal import progress
     from strop.training.recipes import parsed
 
-    given = parsed(settings or [])
-    found = teach(examples, out, model, recipe, given, epochs, folds, seed, drop_above, progress)
-    typer.echo(f"{found.examples:,} examples in {out}")
-    if found.folds:
-        sizes = " and ".join(f"{size:,}" for size in found.folds)
-        typer.echo(f"each scored by a model trained without it: folds of {sizes} queries")
-    typer.echo(f"a positive scores above {found.right:.1%} of its negatives on average; chance is 50%")
+    changes = parsed(settings or [])
+    counts = teach(examples, out, model, recipe, changes, epochs, folds, seed, drop_above, progress)
+    typer.echo(f"{counts.examples:,} examples in {out}")
+    if counts.folds:
+        sizes = " and ".join(f"{size:,}" for size in counts.folds)
+        typer.echo(f"each scored by a model that was not trained on it: folds of {sizes} queries")
+    typer.echo(f"a positive scores above {counts.right:.1%} of its negatives on average; chance is 50%")
     if drop_above is not None:
         typer.echo(
-            f"{found.dropped:,} of {found.negatives:,} negatives dropped, at a probability of {drop_above:g} or more; "
-            f"{found.emptied:,} examples lost all of theirs and are left out"
+            f"{counts.dropped:,} of {counts.negatives:,} negatives dropped, at a probability of {drop_above:g} or more;"
+            f" {counts.emptied:,} examples lost all negatives and are left out"
         )

@@ -24,7 +24,7 @@ QUIET = 30.0
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with counts, time and an estimate; without a terminal, a line at the start and one every half minute."""
+    """A progress bar with counts and an estimate; without a terminal, a line at the start and every 30 seconds."""
     if not errors.is_terminal:
         errors.print(f"{what} …", markup=False)
         yield _lines(what, total)
@@ -43,16 +43,16 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def _lines(what: str, total: int) -> Callable[[int], None]:
     done = first = 0
-    started = said = time.perf_counter()
+    started = printed = time.perf_counter()
 
     def advance(more: int) -> None:
-        nonlocal done, first, started, said
+        nonlocal done, first, started, printed
         now = time.perf_counter()
         done += more
         if done == more:  # what a resumed run brings along took no time here
             first, started = done, now
-        if now - said >= QUIET and done > first:
-            said = now
+        if now - printed >= QUIET and done > first:
+            printed = now
             left = (total - done) * (now - started) / (done - first)
             errors.print(f"{what}: {done:,} of {total:,}, about {left:.0f} s left", markup=False)
 
@@ -60,17 +60,17 @@ def _lines(what: str, total: int) -> Callable[[int], None]:
 
 
 def table(rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """The first row is the header; the first column is text, the others figures."""
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, padding=0)
+    """Print rows, of which the first is the header; the first column is aligned left, the others right."""
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, padding=0)
     for i, name in enumerate(rows[0]):
-        shown.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+        grid.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows[1:]:
-        shown.add_row(*map(escape, row))
+        grid.add_row(*map(escape, row))
     if title:
         console.print(f"\n[bold]{escape(title)}[/]", soft_wrap=True)
-    console.print(shown)
+    console.print(grid)
 
 
 def say(text: str) -> None:
-    """A line as it is, without markup."""
+    """Print a line without interpreting markup."""
     console.print(text, markup=False)

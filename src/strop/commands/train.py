@@ -1,4 +1,4 @@
-"""`strop train`: examples in, a tuned model out."""
+"""`strop train`: from examples to a tuned model."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def train(
 ) -> Artifact:
     """Tune `model` on a file of examples and write it to `out`, in sentence-transformers' layout.
 
-    Updates follow from `epochs`, unless `settings` sets `updates`. A tenth of the queries, at most 256, are held out
-    to watch the run: its geometry on them and on up to 1,024 documents, and how they rank these. `stop` (geometry, dev
-    or both) ends the run and keeps the weights by that; `track` sends the series to a tracker too, under the name of
-    `out`. `architecture` (of `ARCHITECTURES`) is what the model is turned into first. Raises InputError and
+    The number of updates follows from `epochs`, unless `settings` sets `updates`. A tenth of the queries, at most 256,
+    are held out to monitor the run with up to 1,024 documents. `stop` (geometry, dev or both) is the rule that ends
+    the run early and chooses the weights to keep. `track` also sends the logbook to a tracker, under the name of `out`.
+    `architecture` (of `ARCHITECTURES`) is what the model is converted to first. Raises InputError and
     NonFiniteLossError.
     """
 
@@ -62,14 +62,14 @@ def train(
         )
     if chosen.loss.taught and (untaught := sum(len(g.teacher) < 2 for g in data.groups)):
         raise InputError(
-            f"recipe {recipe} learns from a teacher, and {untaught:,} of {len(data.groups):,} examples lack its scores",
+            f"recipe {recipe} learns from a teacher, and {untaught:,} of {len(data.groups):,} examples have no scores",
             where=str(examples),
-            remedy="Give each line \"scores\": [the positive's, each negative's], or choose another recipe",
+            remedy="Add them with 'strop teach', or as \"scores\": [positive's, each negative's]; or change the recipe",
         )
     if stop and stop not in STOPS:
-        raise InputError(f"there is no rule {stop!r} to stop by", remedy=f"Choose one of {', '.join(STOPS)}")
+        raise InputError(f"there is no stopping rule {stop!r}", remedy=f"Choose one of {', '.join(STOPS)}")
     if stop and chosen.reads_pairs:
-        raise InputError("a cross-encoder has no geometry to stop by", remedy="Leave --stop out")
+        raise InputError("a cross-encoder has no embedding space, so no rule can stop it", remedy="Leave --stop out")
     # held-out queries are watched, and may choose or stop: enough for that, and no more of the user's data
     training, held_out = HeldOut(share=0.1, most=256).split(data.groups, seed)
     if "updates" not in (settings or {}):
@@ -81,9 +81,9 @@ def train(
     probe = of_examples(data, held_out or training, share)
     if stop and probe is None:
         raise InputError(
-            f"{len(held_out)} held-out queries and {len(data.documents)} documents are too few to stop by",
+            f"{len(held_out)} held-out queries and {len(data.documents)} documents are too few for a stopping rule",
             where=str(examples),
-            remedy="Give more examples (4 and 50 are the least), or leave --stop out",
+            remedy="Give more examples (at least 4 and 50), or leave --stop out",
         )
     start = resolve(model)
     if architecture is not None:
@@ -99,8 +99,8 @@ def train(
     return tuned
 
 
-def training_end(made: Artifact, base: str) -> None:
-    """How a training was watched, whether it was stopped, and what alarms it raised."""
+def training_end(trained: Artifact, base: str) -> None:
+    """Print how a training was monitored, whether it was stopped, and which alarms it raised."""
 
     from rich.markup import escape
 
@@ -109,28 +109,28 @@ def training_end(made: Artifact, base: str) -> None:
     from strop.monitoring.logbook import ROWS, read_logbook
     from strop.retrieval.retriever import retriever
 
-    record = made.record
+    record = trained.record
     if "monitor_share" in record:
         took = f"{record['monitor_seconds']:.1f} s, {100 * record['monitor_share']:.1f} % of the run"
-        say(f"geometry: {record['monitor_looks']} looks in {took}")
-    elif retriever(str(made.path / "model")).has_geometry:
-        say(f"geometry: the run was too short to be watched; 'strop explain MODEL {base}' reads it")
+        say(f"geometry: measured {record['monitor_looks']} times in {took}")
+    elif retriever(str(trained.path / "model")).has_geometry:
+        say(f"geometry: the run was too short to be monitored; 'strop explain MODEL {base}' shows the result")
     if record.get("stopped"):
         say(f"stopped early: {record['stopped']}")
-    if not (made.path / ROWS).is_file():
+    if not (trained.path / ROWS).is_file():
         return  # made before there were logbooks
-    course = read_logbook(made.path)
+    course = read_logbook(trained.path)
     for alarm in alarms(course.series, course.about):
         console.print(f"[yellow]alarm[/] at update {alarm.step}, {escape(alarm.name)}: {escape(alarm.sentence)}")
 
 
 def train_command(
-    examples: Annotated[Path, typer.Argument(help="JSON lines of query, positive and negatives ('strop mine').")],
-    out: Annotated[Path, typer.Argument(help="The folder to write the model to.")],
+    examples: Annotated[Path, typer.Argument(help="Training examples, as 'strop mine' writes them.")],
+    out: Annotated[Path, typer.Argument(help="The model folder to write.")],
     recipe: Annotated[
         str,
         typer.Option(
-            help="in-batch-full, in-batch-lora, late-full, late-lora, thesis-full, thesis-lora, "
+            help="in-batch-full, in-batch-lora, late-full, late-lora, triplet-full, triplet-lora, "
             "rerank-bce, rerank-softmax, distill-kl or distill-margin-mse."
         ),
     ] = "in-batch-full",
@@ -139,24 +139,23 @@ def train_command(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the examples.")] = 1,
     seed: Seed = 42,
     stop: Annotated[
-        str | None, typer.Option(help="Stop early and keep the best weights by geometry, dev or both.")
+        str | None, typer.Option(help="Stop early and keep the best weights, judged by geometry, dev or both.")
     ] = None,
-    track: Annotated[
-        str | None, typer.Option(help="Send the series to tensorboard, wandb, mlflow or trackio as well.")
-    ] = None,
+    track: Annotated[str | None, typer.Option(help="Also log to tensorboard, wandb, mlflow or trackio.")] = None,
     architecture: Annotated[
         str | None,
-        typer.Option("--as", help="First make it two towers (untied), a vector a token (late) or a reranker."),
+        typer.Option("--as", help="First convert the model: untied (two towers), late (interaction) or reranker."),
     ] = None,
 ) -> None:
-    """Fine-tune a model. A killed run goes on where it was when the same command is given again.
+    """Fine-tune a model on examples.
 
-    Watch it from another terminal: strop study report --live latest
+    If the run is killed, the same command continues it. Watch it from another terminal with
+    `strop study report --live latest`.
     """
     from strop.commands.terminal import progress
     from strop.training.recipes import parsed
 
-    given = parsed(settings or [])
-    made = train(examples, out, recipe, given, model, epochs, seed, stop, track, progress, architecture)
-    typer.echo(f"{out} (artifact {made.key}, {made.record['ledger']['trainable']:,} parameters trained)")
-    training_end(made, model)
+    changes = parsed(settings or [])
+    trained = train(examples, out, recipe, changes, model, epochs, seed, stop, track, progress, architecture)
+    typer.echo(f"{out} (artifact {trained.key}, {trained.record['ledger']['trainable']:,} parameters trained)")
+    training_end(trained, model)

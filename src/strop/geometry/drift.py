@@ -1,4 +1,7 @@
-"""How far a model has moved from its base: in its neighbourhoods, its ranks, its vectors and its weights."""
+"""How far a model has moved from its base: in its neighbourhoods, its ranks, its vectors and its weights.
+
+Rows `(N, D)` are the vectors of N texts, rows `(N, E)` the base's of the same texts.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ _POOLER = re.compile(r"(?:^|\.)pooler\.")
 
 
 def neighbour_overlap(vectors: Vectors, base: Vectors) -> float:
-    """The mean share of a row's 10 nearest others, by cosine, that two models `(N, D)` and `(N, E)` have in common.
+    """The mean share of a text's 10 nearest others, by cosine, that model and base have in common.
 
-    In [0, 1]; about 10 / (N - 1) for unrelated models. Ties for the last places share them.
+    In [0, 1]; about 10 / (N - 1) for unrelated models. Texts tied for the last places share them. Ours.
     """
     one, other = neighbours(unit(vectors)), neighbours(unit(base))
     return min(1.0, float(np.minimum(one, other).sum() / one.sum()))
@@ -33,20 +36,20 @@ def neighbour_overlap(vectors: Vectors, base: Vectors) -> float:
 def rank_displacement(sample: Sample, base: Sample) -> float:
     """The mean over queries of log2(rank of the positive / its rank under the base), among the sample's documents.
 
-    0 where none moved, 1 where ranks doubled, negative where they improved; within +- log2 N. Ours.
+    0 where none moved, 1 where ranks doubled, negative where they improved; within ± log2 N. Ours.
     """
     return float(np.log2(positive_ranks(sample) / positive_ranks(base)).mean())
 
 
 def shift(vectors: Vectors, base: Vectors) -> float:
-    """1 - the mean cosine of each row `(N, D)` with the base's own row of that text.
+    """1 minus the mean cosine of each vector with the base's vector of that text.
 
-    In [0, 2]: 0 where none turned. Needs the base's own space: a rotation of the model alone, which changes no score,
-    reads as a shift. Raises InputError where the shapes differ.
+    In [0, 2]: 0 where no vector turned. A rotation of the whole space, which changes no score, counts as a shift.
+    Raises InputError where the shapes differ. Ours.
     """
     if vectors.shape != base.shape:
         raise InputError(
-            f"vectors {vectors.shape} and the base's {base.shape} have no angles between them",
+            f"vectors {vectors.shape} and the base's {base.shape} differ in shape",
             remedy="Compare models of one dimension on the same texts",
         )
     return min(2.0, max(0.0, float(np.square(unit(vectors) - unit(base)).sum(axis=1).mean()) / 2))
@@ -55,13 +58,13 @@ def shift(vectors: Vectors, base: Vectors) -> float:
 def layer_distances(weights: Mapping[str, npt.NDArray[Any]], base: Mapping[str, npt.NDArray[Any]]) -> dict[str, float]:
     """Per layer |W - W0| / |W0| (Frobenius, all its parameters as one), by parameter name -> array.
 
-    Keys: "embeddings", "layer 0" and so on, "other", in this order, those that exist. A layer's towers count together.
-    A pooler is left out: it is saved with many encoders and never trained. 0 is unmoved. Raises InputError where names
-    or shapes differ, or where a layer of the base holds zeros alone.
+    Keys: "embeddings", "layer 0" and so on, "other", in this order, as far as they exist; two towers count together. 0
+    is no change. A pooler is left out: many encoders are saved with one that is never trained. Raises InputError where
+    names or shapes differ, or where a layer of the base is all zeros.
     """
     if weights.keys() != base.keys():
         odd = min(weights.keys() ^ base.keys())
-        raise InputError(f"only one of the two models has the weights {odd!r}", remedy="Merge adapters first")
+        raise InputError(f"only one of the two models has the weight {odd!r}", remedy="Merge adapters first")
     moved: dict[tuple[int, int], float] = {}
     size: dict[tuple[int, int], float] = {}
     for name, start in base.items():
@@ -79,14 +82,14 @@ def layer_distances(weights: Mapping[str, npt.NDArray[Any]], base: Mapping[str, 
     named = {_title(place): (moved[place], size[place]) for place in sorted(size)}
     for title, (_, whole) in named.items():
         if whole == 0:
-            raise InputError(f"the base's {title} holds zeros alone", remedy="Give trained weights as the base")
+            raise InputError(f"the base's {title} is all zeros", remedy="Give trained weights as the base")
     return {title: float(np.sqrt(part / whole)) for title, (part, whole) in named.items()}
 
 
 def _place(name: str) -> tuple[int, int]:
     """Sorts embeddings before layers before the rest. An embedding inside a layer is the layer's."""
-    if found := _LAYER.search(name):
-        return 1, int(found[1])
+    if layer := _LAYER.search(name):
+        return 1, int(layer[1])
     return (0, 0) if _EMBEDDINGS.search(name) else (2, 0)
 
 
@@ -95,10 +98,10 @@ def _title(place: tuple[int, int]) -> str:
 
 
 def cka(vectors: Vectors, base: Vectors) -> float:
-    """Linear centred kernel alignment of rows `(N, D)` and `(N, E)` of the same texts.
+    """Linear centred kernel alignment of rows `(N, D)` and `(N, E)`.
 
     In [0, 1]: 1 where one is a rotation, scaling and shift of the other. Unrelated vectors do not reach 0: isotropic
-    ones read about sqrt(D E / ((N + D) (N + E))). A side without any spread gives 0, two such sides 1.
+    ones have about sqrt(D E / ((N + D) (N + E))). If one side has no spread it is 0, if neither has, 1.
     Kornblith et al. 2019 (arXiv 1905.00414).
     """
     one, other = centred(vectors), centred(base)
@@ -109,11 +112,11 @@ def cka(vectors: Vectors, base: Vectors) -> float:
 
 
 def procrustes(vectors: Vectors, base: Vectors) -> float:
-    """What the best rotation leaves of the distance of rows `(N, D)` to `(N, E)`, of the same texts.
+    """The distance of rows `(N, D)` to `(N, E)` that remains after the best rotation.
 
     min over orthogonal R of |A R - B|^2 / 2, with A and B centred and scaled to length 1 as a whole, the narrower
     padded by zeros: 1 - the sum of the singular values of A' B. In [0, 1]: 0 where one is a rotation, scaling and shift
-    of the other. A side without any spread gives 1, two such sides 0. Schönemann 1966 (Psychometrika 31); scaled as in
+    of the other. If one side has no spread it is 1, if neither has, 0. Schönemann 1966 (Psychometrika 31); scaled as in
     Ding et al. 2021 (arXiv 2108.01661).
     """
     one, other = centred(vectors), centred(base)

@@ -1,4 +1,4 @@
-"""How far apart queries and documents live."""
+"""How far apart queries and documents are in the space."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ def centroid_gap(sample: Sample) -> float:
 def separable(sample: Sample) -> float:
     """The probability that a linear rule, fitted without the two, tells a query from its own positive.
 
-    In [0, 1]: 0.5 where nothing linear tells their roles apart, 1 where a plane does; a tie counts half. Ridge
-    regression (as strong as the mean direction) of the role on queries and positives; each query is left out together
-    with its own positive, in closed form. So the topic is the same on both sides, no twin stays behind to mislead the
-    rule, and there are no folds, hence neither seed nor order. For one vector a text. Leaving out pairs: Airola et al.
-    2011 (CSDA 55), for ridge Pahikkala et al. 2008.
+    In [0, 1]: 0.5 where no linear rule separates the roles, 1 where a plane does; a tie counts half. For one vector per
+    text. Ridge regression of the role on queries and positives, with the mean eigenvalue as its strength; each query is
+    left out together with its own positive, in closed form. Both sides then have the same topics, and there are no
+    folds, hence no seed and no dependence on order. Leaving out pairs: Airola et al. 2011 (CSDA 55), for ridge
+    Pahikkala et al. 2008.
     """
-    asked = np.arange(len(sample.queries))
-    found, answer = np.unique(sample.positives, return_inverse=True)
-    rows = centred(np.concatenate([sample.queries, sample.documents[found]]))
+    queries = np.arange(len(sample.queries))
+    positives, answer = np.unique(sample.positives, return_inverse=True)
+    rows = centred(np.concatenate([sample.queries, sample.documents[positives]]))
     count, dimensions = rows.shape
     strength = float(np.square(rows).sum()) / dimensions
     if strength == 0:
         return 0.5
-    labels = (np.arange(count) < len(asked)).astype(np.float64)
+    labels = (np.arange(count) < len(queries)).astype(np.float64)
     solved = np.linalg.solve(rows.T @ rows + strength * np.eye(dimensions), rows.T)
     residuals = labels - labels.mean() - rows @ (solved @ labels)
     # The hat matrix, where it is needed: centred rows, so the free intercept adds 1 / N to every entry.
     own = (rows * solved.T).sum(axis=1) + 1 / count
-    partner = len(asked) + answer
-    shared = (rows[asked] * solved.T[partner]).sum(axis=1) + 1 / count
-    return _in_order(residuals[asked], residuals[partner], 1 - own[asked], 1 - own[partner], shared)
+    partner = len(queries) + answer
+    shared = (rows[queries] * solved.T[partner]).sum(axis=1) + 1 / count
+    return _in_order(residuals[queries], residuals[partner], 1 - own[queries], 1 - own[partner], shared)
 
 
 def _in_order(query: Floats, document: Floats, left_q: Floats, left_d: Floats, shared: Floats) -> float:

@@ -1,9 +1,9 @@
 """Documents that are near to very many others, or to none.
 
-Two k-occurrences are kept apart. N_k over *queries* is what search sees and needs scores alone, but 256 queries fill
-only 2,560 places of 1,024 documents: chance alone leaves about exp(-2.5) = 8 % of them empty and a skewness of 0.6, and
-a positive that several queries share looks like a hub. N_k over *documents* is the definition of the source: the mean
-is k whatever the sample, so it tells the space's hubs from the queries' taste.
+There are two counts. N_k over *queries* is what search shows and needs scores alone, but 256 queries fill only 2,560
+places among 1,024 documents: by chance alone about exp(-2.5) = 8 % of them are in no list and the skewness is 0.6, and
+a positive that several queries share looks like a hub. N_k over *documents* is the definition of the source: its mean
+is k for any sample, so it shows the hubs of the space and not those of the queries.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from strop.geometry.pairs import Floats, Vectors
 from strop.geometry.sample import Sample
 from strop.geometry.separation import rounding
 
-#: How long the lists are whose members are counted.
+#: The length of the lists whose members are counted.
 K = 10
 
 
@@ -57,7 +57,7 @@ def hub_skew(sample: Sample) -> float:
 
 
 def document_hub_skew(sample: Sample) -> float:
-    """The skewness of how many documents have a document among their 10 nearest. The same source."""
+    """The skewness of how many documents have a document among their 10 nearest. Radovanović et al. 2010."""
     return skewness(neighbours(sample.documents).sum(axis=0))
 
 

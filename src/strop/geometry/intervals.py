@@ -1,4 +1,4 @@
-"""How far a diagnostic could have come out otherwise with other texts."""
+"""How much a diagnostic depends on which texts were sampled."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from strop.records.errors import InputError
 def interval(
     diagnostic: Diagnostic, sample: Sample, base: Sample | None = None, replicates: int = 100, seed: int = 0
 ) -> tuple[float, float, float]:
-    """A diagnostic's value and its approximate 95 % interval over the drawing of texts: (value, low, high).
+    """A diagnostic's value and its approximate 95 % interval over the choice of texts: (value, low, high).
 
-    value +- 1.96 SD of the diagnostic over random halves of the texts, cut off at its range. Halves are drawn without
-    replacement: for a mean, the variance over halves is that of the mean of the full sample. A bootstrap would plant
-    copies of a text, which measures of pairs take for collapse. A relative diagnostic sees the same half of both
-    models. Only the SD of halves is used, never their level, which moves with the number of texts.
-    For pairs that are all but independent (isotropic directions) it is wider than needed, up to 1.7 times. Raises
-    InputError with fewer than four queries or two replicates, or where the texts of the two samples differ.
+    value ± 1.96 SD of the diagnostic over random halves of the texts, cut off at its range. Halves are drawn without
+    replacement: for a mean, the variance over halves is that of the mean of the full sample. A bootstrap would
+    duplicate texts, which looks like collapse to measures of pairs. A relative diagnostic uses the same half of both
+    models. Only the SD over halves is used: their level depends on the number of texts. For almost independent pairs
+    (isotropic directions) the interval is up to 1.7 times too wide. Raises InputError with fewer than four queries or
+    two replicates, or where the texts of the two samples differ.
     Politis and Romano 1994 (Annals of Statistics 22), for halves as in Shao and Wu 1989 (same journal, 17).
     """
     if len(sample.positives) < 4 or replicates < 2:
         raise InputError(
-            f"{len(sample.positives)} queries in {replicates} replicates have no halves to compare",
+            f"{len(sample.positives)} queries in {replicates} replicates are too few for halves",
             remedy="Give four queries and two replicates at least",
         )
     if base is not None:

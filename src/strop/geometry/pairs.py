@@ -1,4 +1,4 @@
-"""Where pairs of vectors lie on the sphere. Every number is invariant to rotation."""
+"""How pairs of vectors lie on the sphere. No rotation changes any of these numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from strop.records.errors import InputError
 #: Any float matrix; inside, products and sums are float64.
 Vectors = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
-#: Rows of a matrix of pairs that are held at a time: memory stays within 16 KiB a vector.
+#: Rows of a matrix of pairs that are held at a time: at most 16 KiB per vector.
 _BLOCK = 2048
 
 
@@ -35,7 +35,7 @@ def alignment(queries: Vectors, positives: Vectors) -> float:
     """
     if queries.shape != positives.shape:
         raise InputError(
-            f"queries {queries.shape} and positives {positives.shape} are no pairs",
+            f"queries {queries.shape} and positives {positives.shape} do not form pairs",
             remedy="Give one positive row for each query row",
         )
     return float(np.square(unit(queries) - unit(positives)).sum(axis=1).mean())
@@ -47,9 +47,7 @@ def uniformity(vectors: Vectors) -> float:
     In [-8, 0], lower is more uniform: 0 where all rows coincide, near -4 for directions drawn evenly in many
     dimensions. Raises InputError with fewer than two rows. Wang and Isola 2020, section 4.1 with t = 2.
     """
-    rows = unit(vectors)
-    if len(rows) < 2:
-        raise InputError("uniformity needs two vectors at least", remedy="Give more vectors")
+    rows = _pairs_of(vectors)
     total = 0.0
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
@@ -82,7 +80,7 @@ def cosine_quantile(vectors: Vectors, share: float) -> float:
     return min(1.0, max(-1.0, float(np.quantile(cosines, share, overwrite_input=True))))
 
 
-def _pairs_of(vectors: Vectors) -> Vectors:
+def _pairs_of(vectors: Vectors) -> Floats:
     if len(vectors) < 2:
-        raise InputError("one vector has no pair", remedy="Give two vectors at least")
+        raise InputError(f"{len(vectors)} vectors have no pairs", remedy="Give two vectors at least")
     return unit(vectors)

@@ -1,7 +1,7 @@
-"""Flat pictures of vectors, and numbers that say how far such a picture can be trusted.
+"""Flat pictures of vectors, and numbers that measure how far such a picture can be trusted.
 
-A UMAP picture is a layout `(N, 2)` without units, origin or orientation: of two pictures only neighbourhoods compare,
-unless both are drawn on what was fitted once. A plane (PCA) keeps distances along its two axes.
+A UMAP picture is a layout `(N, 2)` without units, origin or orientation: two pictures compare by neighbourhoods only,
+unless both use one fitted model. A plane (PCA) keeps distances along its two axes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import ConvexHull, QhullError, cKDTree  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Floats, Vectors
 from strop.geometry.spectrum import centred
@@ -24,34 +24,32 @@ NEIGHBOURS, MIN_DIST = 15, 0.1
 _PROBES = 64  # probes along the longer side of a picture; their number moves `clumping` in the third decimal
 
 
-def umap(vectors: Vectors, seed: int, neighbours: int = NEIGHBOURS, min_dist: float = MIN_DIST) -> Floats:
+def umap(vectors: Vectors, seed: int) -> Floats:
     """A flat layout `(N, 2)` of rows `(N, D)` under the Euclidean metric, fixed by its seed on one machine.
 
-    Raises InputError where there are no more rows than `neighbours`, or a value is not finite.
+    Raises InputError where there are no more rows than NEIGHBOURS, or a value is not finite.
     McInnes, Healy and Melville 2018 (arXiv 1802.03426).
     """
-    points: Floats = np.asarray(_fitted(vectors, seed, neighbours, min_dist).embedding_, dtype=np.float64)
+    points: Floats = np.asarray(_fitted(vectors, seed).embedding_, dtype=np.float64)
     return points
 
 
-def umap_on(
-    base: Vectors, others: Mapping[str, Vectors], seed: int, neighbours: int = NEIGHBOURS, min_dist: float = MIN_DIST
-) -> dict[str, Floats]:
-    """Others' vectors `(M, D)` placed on the layout of the base's `(N, D)` alone: name -> points `(M, 2)`.
+def umap_on(base: Vectors, others: Mapping[str, Vectors], seed: int) -> dict[str, Floats]:
+    """The vectors `(M, D)` of others placed on the layout of the base's `(N, D)` alone: name -> points `(M, 2)`.
 
-    So places compare across models, and none of the others has a say in the layout. The base given among the others
-    keeps its fitted points. Whatever has moved far lands near the base's nearest points all the same: places show
-    where, never how far. Raises InputError where dimensions differ, with too few rows, or where a value is not finite.
+    Places then compare across models, and the others do not influence the layout. The base, if it is among the others,
+    keeps its fitted points. A vector that moved far still lands near the base's nearest points: places show where it
+    went, never how far. Raises InputError where dimensions differ, with too few rows, or where a value is not finite.
     McInnes, Healy and Melville 2018 (arXiv 1802.03426), as its library transforms new rows.
     """
     for name, vectors in others.items():
         if vectors.shape[1] != base.shape[1]:
             raise InputError(
                 f"{name} has vectors of {vectors.shape[1]} dimensions, the base of {base.shape[1]}",
-                remedy="Place models of the base's dimension alone",
+                remedy="Place only models of the base's dimension",
             )
         _check_finite(vectors)
-    model = _fitted(base, seed, neighbours, min_dist)
+    model = _fitted(base, seed)
     return {
         name: np.asarray(model.transform(np.asarray(vectors, dtype=np.float32)), dtype=np.float64)
         for name, vectors in others.items()
@@ -63,11 +61,11 @@ def _check_finite(vectors: Vectors) -> None:
         raise InputError("a vector is not finite", remedy="Leave its text out, or encode it again")
 
 
-def _fitted(vectors: Vectors, seed: int, neighbours: int, min_dist: float) -> Any:
+def _fitted(vectors: Vectors, seed: int) -> Any:
     """A fitted UMAP model."""
-    if len(vectors) <= neighbours:
+    if len(vectors) <= NEIGHBOURS:
         raise InputError(
-            f"{len(vectors)} vectors do not have {neighbours} neighbours each", remedy="Give more vectors to project"
+            f"{len(vectors)} vectors do not have {NEIGHBOURS} neighbours each", remedy="Give more vectors to project"
         )
     _check_finite(vectors)
     with warnings.catch_warnings():
@@ -77,7 +75,7 @@ def _fitted(vectors: Vectors, seed: int, neighbours: int, min_dist: float) -> An
         from umap import UMAP  # type: ignore[import-untyped]  # seconds of compiling: only when drawn
 
         # One job: with more, updates race and a seed fixes nothing.
-        model = UMAP(n_neighbors=neighbours, min_dist=min_dist, random_state=seed, n_jobs=1)
+        model = UMAP(n_neighbors=NEIGHBOURS, min_dist=MIN_DIST, random_state=seed, n_jobs=1)
         return model.fit(np.asarray(vectors, dtype=np.float32))
 
 
@@ -90,11 +88,11 @@ class Plane:
     explained: float
 
     def points(self, vectors: Vectors) -> Floats:
-        """Where vectors `(N, D)`, of any model of this dimension, lie on the plane: `(N, 2)`."""
+        """The places `(N, 2)` on the plane of vectors `(N, D)`, of any model of this dimension."""
         if vectors.shape[1] != self.mean.size:
             raise InputError(
-                f"vectors of {vectors.shape[1]} dimensions do not lie on a plane in {self.mean.size}",
-                remedy="Draw models of the base's dimension alone",
+                f"vectors of {vectors.shape[1]} dimensions cannot be placed on a plane in {self.mean.size}",
+                remedy="Draw only models of the base's dimension",
             )
         placed: Floats = (np.asarray(vectors, dtype=np.float64) - self.mean) @ self.axes.T
         return placed
@@ -118,9 +116,7 @@ def fit_pca(vectors: Vectors) -> Plane:
     return Plane(np.asarray(vectors, dtype=np.float64).mean(axis=0), axes, min(1.0, float(shares[:2].sum())))
 
 
-def joint_umap(
-    models: Mapping[str, Vectors], seed: int, neighbours: int = NEIGHBOURS, min_dist: float = MIN_DIST
-) -> dict[str, Floats]:
+def joint_umap(models: Mapping[str, Vectors], seed: int) -> dict[str, Floats]:
     """One layout of all models' vectors `(N, D)` of the same N texts, stacked: model -> its points `(N, 2)`.
 
     Only in such a layout do places compare across models. Raises InputError where the shapes differ.
@@ -128,15 +124,15 @@ def joint_umap(
     shapes = {name: vectors.shape for name, vectors in models.items()}
     if len(set(shapes.values())) != 1:
         raise InputError(
-            f"models of different shapes have no joint picture ({shapes})",
+            f"vectors of different shapes have no joint layout ({shapes})",
             remedy="Encode the same texts with models of one dimension",
         )
-    points = umap(np.concatenate(list(models.values())), seed, neighbours, min_dist)
+    points = umap(np.concatenate(list(models.values())), seed)
     return dict(zip(models, np.split(points, len(models)), strict=True))
 
 
 def trustworthiness(vectors: Vectors, points: Vectors, neighbours: int = NEIGHBOURS) -> float:
-    """How many of a point's neighbours in the picture `(N, 2)` are so among the vectors `(N, D)`, by their ranks.
+    """How many of a point's neighbours in the picture `(N, 2)` are neighbours among the vectors `(N, D)`, by ranks.
 
     In [0, 1], higher is better; 1 where every drawn neighbour is a true one. Raises InputError unless
     `neighbours` < N / 2. Venna and Kaski 2001 (ICANN), by scikit-learn.
@@ -144,7 +140,7 @@ def trustworthiness(vectors: Vectors, points: Vectors, neighbours: int = NEIGHBO
     if len(vectors) != len(points) or 2 * neighbours >= len(points):
         raise InputError(
             f"{len(vectors)} vectors, {len(points)} points and {neighbours} neighbours do not go together",
-            remedy="Give one point a vector, and more than twice as many as neighbours",
+            remedy="Give one point per vector, and more than twice as many points as neighbours",
         )
     from sklearn.manifold import trustworthiness as measured  # type: ignore[import-untyped]
 
@@ -155,11 +151,11 @@ def nearest(points: Vectors, neighbours: int = NEIGHBOURS) -> npt.NDArray[np.int
     """Row numbers `(N, neighbours)` of the nearest other rows, nearest first."""
     if len(points) <= neighbours:
         raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
-    found = cKDTree(points).query(points, k=neighbours + 1)[1]
+    rows = scipy.spatial.cKDTree(points).query(points, k=neighbours + 1)[1]
     # A point that coincides with others need not come first among its own neighbours, or at all.
-    own = found == np.arange(len(points))[:, None]
+    own = rows == np.arange(len(points))[:, None]
     own[~own.any(axis=1), -1] = True
-    others: npt.NDArray[np.int64] = found[~own].reshape(len(points), neighbours)
+    others: npt.NDArray[np.int64] = rows[~own].reshape(len(points), neighbours)
     return others
 
 
@@ -170,33 +166,34 @@ def overlap(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> float:
     """
     if one.shape != other.shape:
         raise InputError(
-            f"neighbours {one.shape} and {other.shape} are not of the same texts", remedy="Compare equal sets of texts"
+            f"neighbours {one.shape} and {other.shape} are not of the same texts",
+            remedy="Compare pictures of one set",
         )
     return float((one[:, :, None] == other[:, None, :]).any(axis=2).mean())
 
 
 def clumping(points: Vectors, neighbours: int = NEIGHBOURS) -> float:
-    """How far a picture `(N, 2)` is from an even scatter over its convex hull: what "structured" looks like.
+    """How clumped a picture `(N, 2)` is, compared with an even scatter over its convex hull.
 
     In [0, 1]: below 0.5 for a lattice, about 0.5 for an even scatter, towards 1 for islands in empty space. With u the
-    distance of an empty place, w that of a point, to its `neighbours`-th nearest other point: mean u^2 /
-    (mean u^2 + mean w^2), over a grid of places and over all points. Raises InputError where the points lie on one
-    line. After Hopkins and Skellam 1954 (Annals of Botany 18), who take the nearest point alone: here that
-    would be a query's own positive.
+    distance of a place of a grid over the hull to its `neighbours`-th nearest point, and w that of a point to its
+    `neighbours`-th nearest other: mean u^2 / (mean u^2 + mean w^2). Raises InputError where the points lie on one line.
+    After Hopkins and Skellam 1954 (Annals of Botany 18), who use the nearest point only: here that would often be a
+    query's own positive.
     """
     if len(points) <= neighbours:
         raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
     try:
-        sides = ConvexHull(points).equations  # one row a side: its outward normal, and minus its offset
-    except QhullError:
+        sides = scipy.spatial.ConvexHull(points).equations  # one row a side: its outward normal, and minus its offset
+    except scipy.spatial.QhullError:
         raise InputError("points on one line have no area", remedy="Project more vectors") from None
     low, high = points.min(axis=0), points.max(axis=0)
     step = (high - low).max() / _PROBES
     grid = np.stack(np.meshgrid(*(np.arange(a + step / 2, b, step) for a, b in zip(low, high, strict=True))), axis=-1)
     places = grid.reshape(-1, 2)
     places = places[(places @ sides[:, :2].T + sides[:, 2] <= 0).all(axis=1)]
-    tree = cKDTree(points)
+    tree = scipy.spatial.cKDTree(points)
     empty = tree.query(places, k=[neighbours])[0]
-    taken = tree.query(points, k=[neighbours + 1])[0]  # the first is the point itself
-    u, w = float(np.square(empty).mean()), float(np.square(taken).mean())
+    occupied = tree.query(points, k=[neighbours + 1])[0]  # the first is the point itself
+    u, w = float(np.square(empty).mean()), float(np.square(occupied).mean())
     return u / (u + w)

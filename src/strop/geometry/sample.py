@@ -1,4 +1,4 @@
-"""What every diagnostic looks at: one model's vectors and scores of a fixed sample of texts."""
+"""What a diagnostic is, and what it measures: one model's vectors and scores of a fixed sample of texts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Ints = npt.NDArray[np.int64]
 class Sample:
     """Unit vectors of queries `(V, D)` and documents `(W, D)`, scores `(Q, N)`, and each query's positive.
 
-    `positives` `(Q,)` is a column of `scores`. A model with one vector a text has V = Q and W = N. One with a vector a
-    token has more: `query_of` `(V,)` and `document_of` `(W,)` say whose each is.
+    `positives` `(Q,)` are columns of `scores`. With one vector per text V = Q and W = N; with one per token there are
+    more, and `query_of` `(V,)` and `document_of` `(W,)` are the text each belongs to.
     """
 
     queries: Floats
@@ -32,10 +32,9 @@ class Sample:
 
     @classmethod
     def of(cls, queries: Vectors, documents: Vectors, positives: Ints) -> Sample:
-        """One vector a text, scored by their product as they come (not normalised)."""
-        asked, found = np.asarray(queries, dtype=np.float64), np.asarray(documents, dtype=np.float64)
-        rows = np.arange(len(asked)), np.arange(len(found))
-        return cls(unit(asked), unit(found), asked @ found.T, np.asarray(positives), *rows)
+        """One vector per text; scores are the dot products of the vectors as they are, not normalised."""
+        q, d = np.asarray(queries, dtype=np.float64), np.asarray(documents, dtype=np.float64)
+        return cls(unit(q), unit(d), q @ d.T, np.asarray(positives), np.arange(len(q)), np.arange(len(d)))
 
     @property
     def single(self) -> bool:
@@ -45,21 +44,20 @@ class Sample:
     def half(self, rng: np.random.Generator) -> Sample:
         """Half of the queries with their positives, and half of the other documents, drawn without replacement."""
         count, pool = self.scores.shape
-        asked = np.sort(rng.permutation(count)[: max(2, count // 2)])
+        queries = np.sort(rng.permutation(count)[: max(2, count // 2)])
         kept = np.zeros(pool, dtype=bool)
-        kept[self.positives[asked]] = True
+        kept[self.positives[queries]] = True
         others = rng.permutation(np.setdiff1d(np.arange(pool), self.positives))
         kept[others[: len(others) // 2]] = True
-        found = np.flatnonzero(kept)
         column = np.cumsum(kept) - 1
-        mine, theirs = np.isin(self.query_of, asked), kept[self.document_of]
+        of_queries, of_documents = np.isin(self.query_of, queries), kept[self.document_of]
         return Sample(
-            self.queries[mine],
-            self.documents[theirs],
-            self.scores[np.ix_(asked, found)],
-            column[self.positives[asked]],
-            np.searchsorted(asked, self.query_of[mine]),
-            column[self.document_of[theirs]],
+            self.queries[of_queries],
+            self.documents[of_documents],
+            self.scores[np.ix_(queries, np.flatnonzero(kept))],
+            column[self.positives[queries]],
+            np.searchsorted(queries, self.query_of[of_queries]),
+            column[self.document_of[of_documents]],
         )
 
 
@@ -67,40 +65,46 @@ def check_same_texts(sample: Sample, base: Sample) -> None:
     """Raises InputError where two samples cannot be of the same queries, positives and documents in the same order."""
     if sample.scores.shape != base.scores.shape or not np.array_equal(sample.positives, base.positives):
         raise InputError(
-            f"samples of {sample.scores.shape} and {base.scores.shape} queries and documents, or with other positives, "
-            "are not of the same texts",
-            remedy="Look at the model and its base through the same probe",
+            f"samples of {sample.scores.shape} and {base.scores.shape} queries and documents, or with different "
+            "positives, are not of the same texts",
+            remedy="Measure the model and its base on the same sample",
         )
 
 
 Good = Literal["higher", "lower", "neither"]
-#: What a diagnostic asks of the vectors: a model with a vector a token, or of another dimension, may lack it.
-Needs = Literal["nothing more", "one vector a text", "as many vectors as the base", "vectors in the base's space"]
+#: What a diagnostic requires of the vectors; models with one vector per token or another dimension may not fulfil it.
+Needs = Literal["nothing more", "one vector per text", "as many vectors as the base", "vectors in the base's space"]
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A named number of a sample, or of a sample beside its base's: its range, its good direction, its source.
+    """A named number of a sample, or of a sample compared with its base's.
 
-    `name` becomes the measure `geometry/NAME`. `good` is what search quality is expected to want, "neither" where
-    nothing is known. `relative` takes (sample, base) of the same texts. A call raises InputError where `applies` says
-    no, or where the samples are of different texts.
+    A call raises InputError where `applies` is false, or where the two samples are of different texts.
     """
 
+    #: Becomes the measure `geometry/NAME`.
     name: str
+    #: One phrase for a reader.
     meaning: str
+    #: The ends of the range; may be infinite.
     low: float
     high: float
+    #: The direction in which search quality is expected to grow; "neither" where nothing is known.
     good: Good
+    #: The paper that defines it.
     source: str
+    #: A number of one sample; None where `relative` is given.
     absolute: Callable[[Sample], float] | None = None
+    #: A number of (sample, base), of the same texts.
     relative: Callable[[Sample, Sample], float] | None = None
+    #: What the vectors must be like.
     needs: Needs = "nothing more"
 
     def __call__(self, sample: Sample, base: Sample | None = None) -> float:
         if not self.applies(sample, base):
-            wanted = self.needs if base or self.absolute else "a base"
-            raise InputError(f"{self.name} needs {wanted}", remedy="Ask `applies` first, and leave it out")
+            need = self.needs if base or self.absolute else "a base"
+            raise InputError(f"{self.name} needs {need}", remedy="Leave it out where `applies` is false")
         if self.absolute:
             return self.absolute(sample)
         assert self.relative
@@ -109,16 +113,16 @@ class Diagnostic:
         return self.relative(sample, base)
 
     def applies(self, sample: Sample, base: Sample | None = None) -> bool:
-        """Whether these vectors can be asked for it. A relative one never applies without a base."""
-        seen = [sample]
+        """Whether it is defined for these vectors. A relative one never applies without a base."""
+        samples = [sample]
         if self.relative:
             if base is None:
                 return False
-            seen.append(base)
-        shapes = [(one.queries.shape, one.documents.shape) for one in seen]
+            samples.append(base)
+        shapes = [(one.queries.shape, one.documents.shape) for one in samples]
         match self.needs:
-            case "one vector a text":
-                return all(one.single for one in seen)
+            case "one vector per text":
+                return all(one.single for one in samples)
             case "as many vectors as the base":
                 return len({(len_q, len_d) for (len_q, _), (len_d, _) in shapes}) == 1
             case "vectors in the base's space":

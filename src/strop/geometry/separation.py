@@ -1,6 +1,6 @@
-"""How far queries keep their positives from the other documents of a sample, read from scores alone.
+"""How well scores separate the positives from the other documents of a sample.
 
-The others are whatever else was sampled: some may be relevant too, so only the same sample compares.
+Some of the others may be relevant too, so values compare only on the same sample.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from strop.records.errors import InputError
 
 
 def rounding(scores: Floats) -> float:
-    """Scores closer than this are ties: equal texts can differ by rounding, and by no more."""
+    """The difference up to which scores are ties: scores of equal texts can differ by rounding."""
     return 1e-12 * float(np.abs(scores).max())
 
 
 def positive_ranks(sample: Sample) -> Floats:
-    """The rank `(Q,)` of each query's positive among the N documents, from 1; of a tie's places it takes the mean."""
+    """The rank `(Q,)` of each query's positive among the N documents, from 1; ties share the mean of their ranks."""
     own = _own(sample)[:, None]
     slack = rounding(sample.scores)
     above = (sample.scores > own + slack).sum(axis=1)
@@ -38,24 +38,24 @@ def auc(sample: Sample) -> float:
 
 
 def margin(sample: Sample) -> float:
-    """The median over queries of score(positive) - score(best other document), in the model's own unit of scores."""
+    """The median over queries of score(positive) - score(best other document), in the model's own scores. Ours."""
     return float(np.median(_margins(sample)))
 
 
 def standardised_margin(sample: Sample) -> float:
-    """The median over queries of that margin by the SD of the query's own scores of all N documents.
+    """The median over queries of that margin divided by the SD of the query's scores of all N documents.
 
-    The same for any scores a s + b with a > 0, so models with other scales compare; 0 where a query's scores are all
-    the same. Between -sqrt(2 N) and sqrt(2 N). Ours.
+    The same for any scores a s + b with a > 0, so that models of different scales compare; 0 where a query's scores are
+    all the same. Between -sqrt(2 N) and sqrt(2 N). Ours.
     """
     spreads = sample.scores.std(axis=1)
-    told = spreads > rounding(sample.scores)
-    return float(np.median(np.divide(_margins(sample), spreads, out=np.zeros(len(spreads)), where=told)))
+    differ = spreads > rounding(sample.scores)
+    return float(np.median(np.divide(_margins(sample), spreads, out=np.zeros(len(spreads)), where=differ)))
 
 
 def _own(sample: Sample) -> Floats:
     if sample.scores.shape[1] < 2:
-        raise InputError("one document has nothing to be told from", remedy="Sample two documents at least")
+        raise InputError("the sample has one document only", remedy="Sample two documents at least")
     own: Floats = sample.scores[np.arange(len(sample.positives)), sample.positives]
     return own
 

@@ -1,4 +1,4 @@
-"""How many directions vectors use, and how evenly, read from their spectrum."""
+"""How many directions vectors use, and how evenly: numbers of their spectrum."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from strop.records.errors import InputError
 
 #: The ranks of eigenvalues a power law is fitted to: the first few follow topics, the last ones noise.
 FIRST, LAST = 10, 100
-#: The steepest decay told apart: a spectrum that ends before `LAST` falls faster than any power.
+#: The largest exponent: a spectrum that ends before rank `LAST` falls faster than any power.
 STEEPEST = 10.0
 _ROUNDING = 1e-14  # a spread this small beside the length of the vectors is rounding
 
@@ -43,7 +43,7 @@ def effective_rank(vectors: Vectors) -> float:
     """
     values = np.sqrt(eigenvalues(np.asarray(vectors, dtype=np.float64)))
     if not values.sum() > 0:
-        raise InputError("vectors of zeros have no rank", remedy="Encode the texts again")
+        raise InputError("all vectors are zero and have no rank", remedy="Encode the texts again")
     shares = values[values > 0] / values.sum()
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
@@ -53,12 +53,12 @@ def isoscore(vectors: Vectors) -> float:
 
     ((sum l)^2 / sum l^2 - 1) / (D - 1), to which the paper's seven steps reduce. In [0, 1]: 1 where all directions
     carry the same variance, (k - 1) / (D - 1) where k do and the others none, 0 on one line, or where all rows
-    coincide. Few rows cannot fill the space: an isotropic sample of N rows reads about N / (N + D), so only samples of
+    coincide. Few rows cannot fill the space: an isotropic sample of N rows has about N / (N + D), so only samples of
     one size compare. Raises InputError with fewer than two dimensions. Rudman et al. 2022 (arXiv 2108.07344).
     """
     rows = centred(vectors)
     if rows.shape[1] < 2:
-        raise InputError("one dimension has no other to compare with", remedy="Give vectors of two dimensions or more")
+        raise InputError("isoscore of one dimension is not defined", remedy="Give vectors of two dimensions or more")
     matrix = products(rows)
     squares = float(np.square(matrix).sum())  # of the eigenvalues, without finding them
     if squares == 0:
@@ -73,7 +73,7 @@ def spectrum_decay(vectors: Vectors) -> float:
 
     By least squares of logarithms, over ranks 10 to 100; with fewer than 200 directions (D, or N - 1 where that is
     less) up to half of them, from a tenth of that. In [0, 10]: 0 for a flat spectrum, 10 also where the spectrum ends
-    within those ranks. The number of rows bends it, so only samples of one size compare. Agrawal et al. 2022
+    within those ranks. It depends on the number of rows, so only samples of one size compare. Agrawal et al. 2022
     (alpha-ReQ, NeurIPS).
     """
     rows = centred(vectors)

@@ -16,13 +16,12 @@ from strop.records.errors import InputError
 class MarginMSE:
     """mean over queries of the mean over pairs of known candidates of ((s_i - s_j) / temperature - (t_i - t_j))^2.
 
-    The source pairs a positive with a negative, which is all there is with one negative a query, and equals
-    sentence-transformers' MarginMSELoss. With more, every pair counts here, two negatives too: it is their order that
-    hard negatives leave open, and a teacher needs no positive. A dot product's margin is free to reach the teacher's
-    (temperature 1, the source's). A cosine's lies in [-2, 2] while those of a teacher's logits often exceed 10: without
-    a temperature such a student could only ever push its scores apart.
-    Source: Hofstätter et al. 2020 (arXiv 2010.02666), eq. 6. Raises InputError unless temperature > 0; called,
-    ValueError when no query has two known candidates.
+    With one negative per query this is the source's loss and sentence-transformers' MarginMSELoss, of a positive and a
+    negative. With more, every pair counts, two negatives too: their order is what hard negatives leave open, and a
+    teacher needs no positive. The margin of dot products can reach the teacher's (temperature 1, the source's). That of
+    cosines lies in [-2, 2], while those of a teacher's logits often exceed 10: without a temperature such a student
+    could only push its scores apart. Raises InputError unless temperature > 0; a call raises ValueError when no query
+    has two known candidates. Source: Hofstätter et al. 2020 (arXiv 2010.02666), equation 6.
     """
 
     temperature: float = 1.0
@@ -32,7 +31,7 @@ class MarginMSE:
         _check(temperature=self.temperature)
 
     def __call__(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        student, teacher, known = lesson(scores, targets, mask)
+        student, teacher, known = known_scores(scores, targets, mask)
         counts = known.sum(1)
         residuals = (student / self.temperature - teacher).masked_fill(~known, 0.0)
         means = residuals.sum(1, keepdim=True) / counts.unsqueeze(1)
@@ -40,11 +39,11 @@ class MarginMSE:
         return (2 * squares / (counts - 1)).mean()  # the mean squared difference of two is twice the variance
 
     def diagnostics(self, scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-        """See `lesson_diagnostics`."""
-        return lesson_diagnostics(scores, targets, mask)
+        """See `distillation_diagnostics`."""
+        return distillation_diagnostics(scores, targets, mask)
 
     def chance(self, candidates: int) -> float | None:
-        """None: at equal scores it is what the teacher's margins are."""
+        """None: at equal scores the loss is the mean square of the teacher's margins."""
         return None
 
 
@@ -53,8 +52,8 @@ class KLDivergence:
     """mean over queries of KL(softmax(t / teacher_temperature) || softmax(s / temperature)) over known candidates.
 
     In nats, 0 where both distributions agree. sentence-transformers' DistillKLDivLoss is this times temperature^2.
-    Source: Lin et al. 2020 (arXiv 2010.11386). Raises InputError unless both temperatures > 0; called, ValueError when
-    no query has two known candidates.
+    Raises InputError unless both temperatures > 0; a call raises ValueError when no query has two known candidates.
+    Source: Lin et al. 2020 (arXiv 2010.11386).
     """
 
     temperature: float = 1.0
@@ -65,18 +64,18 @@ class KLDivergence:
         _check(temperature=self.temperature, teacher_temperature=self.teacher_temperature)
 
     def __call__(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        student, teacher, known = lesson(scores, targets, mask)
+        student, teacher, known = known_scores(scores, targets, mask)
         ours = (student / self.temperature).masked_fill(~known, float("-inf")).log_softmax(1)
         theirs = (teacher / self.teacher_temperature).masked_fill(~known, float("-inf")).log_softmax(1)
         gaps = (theirs - ours).masked_fill(~known, 0.0)
         return (theirs.exp() * gaps).sum(1).mean()
 
     def diagnostics(self, scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-        """See `lesson_diagnostics`."""
-        return lesson_diagnostics(scores, targets, mask)
+        """See `distillation_diagnostics`."""
+        return distillation_diagnostics(scores, targets, mask)
 
     def chance(self, candidates: int) -> float | None:
-        """None: at equal scores it is log K less the entropy of the teacher."""
+        """None: at equal scores the loss is log K minus the entropy of the teacher's distribution."""
         return None
 
 
@@ -86,8 +85,12 @@ def _check(**temperatures: float) -> None:
             raise InputError(f"{name} is {value}", remedy="Give a number above 0, like 0.05")
 
 
-def lesson(scores: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Student's and teacher's scores, 0 where not known, and what is known; of queries with two known candidates."""
+def known_scores(scores: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores of student and teacher, 0 where not known, and where they are known: three matrices `(Q', K)`.
+
+    Known is what the teacher scored and the mask does not hold; queries with fewer than two known candidates are left
+    out. Raises ValueError when no query remains.
+    """
     known = ~(targets.isnan() | mask)
     rows = known.sum(1) >= 2
     if not rows.any():
@@ -96,15 +99,15 @@ def lesson(scores: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tenso
     return student.masked_fill(~known, 0.0), targets[rows].to(student.dtype).masked_fill(~known, 0.0), known
 
 
-def lesson_diagnostics(scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-    """What the loss sees of a batch.
+def distillation_diagnostics(scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
+    """Diagnostics of every loss that learns from a teacher; queries with fewer than two known candidates are left out.
 
-    `taught_candidates`: how many a query has that the teacher scored, on average. `pair_agreement`: the share of pairs
-    of a query's candidates that student and teacher order alike, a tie of either counting half, in [0, 1] and 0.5 at
-    chance: (1 + Kendall's tau-a) / 2, a mean over queries. `score_spread`, and `teacher_spread`, the same of the
-    teacher's scores: see there. Queries with fewer than two known candidates are left out of all.
+    `taught_candidates`: the mean number of candidates per query that the teacher scored. `pair_agreement`: the share of
+    pairs of a query's candidates that student and teacher order alike, a tie of either counting half, in [0, 1] and 0.5
+    at chance: (1 + Kendall's tau-a) / 2, a mean over queries. `score_spread`; `teacher_spread`, the same of the
+    teacher's scores.
     """
-    student, teacher, known = lesson(scores, targets, mask)
+    student, teacher, known = known_scores(scores, targets, mask)
     agreed = [_agreement(s[k], t[k]) for s, t, k in zip(student, teacher, known, strict=True)]
     return {
         "taught_candidates": float(known.sum(1).float().mean()),

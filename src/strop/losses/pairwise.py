@@ -9,16 +9,16 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from strop.losses.protocol import score_spread, wide
+from strop.losses.protocol import score_spread, triplets
 
 
 @dataclass(frozen=True, slots=True)
 class PairwiseSoftmax:
     """mean over all (query, positive, negative) of -log(exp(s(q, p)) / (exp(s(q, p)) + exp(s(q, n)))).
 
-    The negatives are what the mask leaves: the query's own where a batch is not in-batch, as in the source. There is no
-    temperature: made for MaxSim, which sums a cosine a query token; a single cosine hardly moves it. Source: Khattab &
-    Zaharia 2020 (arXiv 2004.12832), section 3.2. Raises ValueError when no triplet is left after the mask.
+    The negatives are what the mask leaves: in the source, the query's own only. There is no temperature: the loss was
+    made for MaxSim, which sums one cosine per query token; a single cosine has too small a range for it. Raises
+    ValueError when no triplet is left after the mask. Source: Khattab & Zaharia 2020 (arXiv 2004.12832), section 3.2.
     """
 
     taught: ClassVar[bool] = False
@@ -27,10 +27,9 @@ class PairwiseSoftmax:
         return softplus(self._gaps(scores, targets, mask)).mean()
 
     def diagnostics(self, scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-        """What the loss sees of a batch.
+        """`negatives`: the mean number of negatives per query. `positive_probability`: see below; and `score_spread`.
 
-        `negatives`: how many candidates count against a query, on average. `positive_probability`: the mean probability
-        of the positive beside one negative, in [0, 1], 0.5 at chance. `score_spread`: see there.
+        The probability is the mean of exp(s(q, p)) / (exp(s(q, p)) + exp(s(q, n))), in [0, 1], 0.5 at chance.
         """
         return {
             "negatives": float((~(targets | mask)).sum(1).float().mean()),
@@ -43,10 +42,6 @@ class PairwiseSoftmax:
         return math.log(2)
 
     def _gaps(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        """s(q, n) - s(q, p) of every triplet, flat."""
-        scores = wide(scores)
-        query, positive = targets.nonzero(as_tuple=True)
-        is_negative = ~(targets | mask)[query]
-        if not is_negative.any():
-            raise ValueError("a pairwise loss needs negatives: this batch has none that are not masked")
-        return (scores[query] - scores[query, positive].unsqueeze(1))[is_negative]
+        """s(q, n) - s(q, p) of every triplet, `(T,)`."""
+        positive, negative = triplets(scores, targets, mask)
+        return negative - positive

@@ -15,9 +15,9 @@ from strop.losses.protocol import score_spread, wide
 class BinaryCrossEntropy:
     """mean over all positives and unmasked negatives of -log sigmoid(s) and -log(1 - sigmoid(s)).
 
-    A score is a logit: sigmoid(s) the probability that the document is relevant, whatever else the query has. In
+    A score is a logit: sigmoid(s) is the probability that the document is relevant, whatever the other candidates. In
     sentence-transformers it is the cross-encoders' BinaryCrossEntropyLoss without a weight. Source: Nogueira & Cho 2019
-    (arXiv 1901.04085), equation 1, as a mean; Kumar et al. (2506.18297).
+    (arXiv 1901.04085), equation 1, as a mean; Kumar et al. (arXiv 2506.18297).
     """
 
     taught: ClassVar[bool] = False
@@ -28,10 +28,9 @@ class BinaryCrossEntropy:
         return binary_cross_entropy_with_logits(logits, targets[counted].to(logits.dtype))
 
     def diagnostics(self, scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-        """What the loss sees of a batch.
+        """`negatives`: the mean number of negatives per query; two probabilities; and `score_spread`.
 
-        `negatives`: how many candidates count against a query, on average. `positive_probability` and
-        `negative_probability`: the mean sigmoid of each, in [0, 1], 0.5 at scores of 0. `score_spread`: see there.
+        `positive_probability` and `negative_probability` are mean sigmoids, in [0, 1], 0.5 at scores of 0.
         """
         negatives = ~(targets | mask)
         return {
@@ -42,5 +41,5 @@ class BinaryCrossEntropy:
         }
 
     def chance(self, candidates: int) -> float | None:
-        """None: it depends on the scores' size, and not only on their differences."""
+        """None: the loss depends on the scores' size, and not only on their differences."""
         return None

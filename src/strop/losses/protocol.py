@@ -1,4 +1,4 @@
-"""What every loss is."""
+"""What every loss is, and what several of them compute."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor
 
 
 class Loss(Protocol):
-    """A frozen value whose fields are its hyperparameters.
+    """A function of a score matrix; its fields are its hyperparameters.
 
-    `scores` float `(Q, K)`; `targets` bool `(Q, K)`, the positives to be raised, at least one a row; `mask` bool
-    `(Q, K)`, the candidates that must not count as negatives.
+    `scores` float `(Q, K)`; `targets` bool `(Q, K)`, the positives, at least one per row; `mask` bool `(Q, K)`, the
+    candidates that must not count as negatives.
 
     A `taught` loss learns from a teacher instead: its `targets` are float `(Q, K)`, the teacher's scores, NaN where
-    there is none. It knows no positives, so that `mask` removes whatever it holds.
+    there is none. It knows no positives, so it ignores whatever `mask` holds.
     """
 
     taught: ClassVar[bool]
@@ -24,27 +24,26 @@ class Loss(Protocol):
         ...
 
     def diagnostics(self, scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-        """Named numbers that tell how the loss sees this batch; every loss gives `score_spread`."""
+        """Named numbers about this batch, as the loss uses it; every loss gives `score_spread`."""
         ...
 
     def chance(self, candidates: int) -> float | None:
-        """The loss where a query's positive and all its negatives, `candidates` together, have equal scores.
+        """The loss where a positive and its negatives, `candidates` in all, have equal scores.
 
-        None where their number does not decide it.
+        None where their number does not determine it.
         """
         ...
 
 
 def wide(scores: Tensor) -> Tensor:
-    """float32 for anything narrower: sums of exponentials and margins do not survive bfloat16."""
+    """Scores in float32 at least: bfloat16 is too coarse for margins and sums of exponentials."""
     return scores if scores.element_size() >= 4 else scores.float()
 
 
 def score_spread(scores: Tensor, targets: Tensor, mask: Tensor) -> float:
     """Standard deviation of scores about their query's mean, over positives and unmasked negatives, in float32.
 
-    In [0, inf), exactly 0 where every query scores all its candidates alike: then nothing is ranked, however much
-    queries differ from one another.
+    In [0, inf); exactly 0 where every query scores all its candidates alike, however much queries differ.
     """
     counted = targets | ~mask
     rows = scores.float()
@@ -53,3 +52,17 @@ def score_spread(scores: Tensor, targets: Tensor, mask: Tensor) -> float:
     means = raised.sum(1, keepdim=True) / counted.sum(1, keepdim=True)
     squares = (raised - means).square().masked_fill(~counted, 0.0)
     return float((squares.sum() / counted.sum()).sqrt())
+
+
+def triplets(scores: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores `(T,)` of the positive and of the negative of every (query, positive, unmasked negative).
+
+    Raises ValueError where the batch has no negative.
+    """
+    scores = wide(scores)
+    query, positive = targets.nonzero(as_tuple=True)
+    is_negative = ~(targets | mask)[query]
+    if not is_negative.any():
+        raise ValueError("this loss needs negatives: the batch has none that are not masked")
+    negatives = scores[query]
+    return scores[query, positive].unsqueeze(1).expand_as(negatives)[is_negative], negatives[is_negative]

@@ -7,16 +7,16 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from strop.losses.protocol import score_spread, wide
+from strop.losses.protocol import score_spread, triplets
 
 
 @dataclass(frozen=True, slots=True)
 class Triplet:
     """mean over all (query, positive, negative) of max(0, margin - s(q, p) + s(q, n)).
 
-    With `scoring.Euclidean()` this is max(0, d(q, p) - d(q, n) + margin), the thesis' loss; its margin is not in the
-    text, and 5 is the default its code ran with. Source: Weinberger & Saul 2009; arXiv 2506.18535 eq. 4.7.
-    Raises ValueError when no triplet is left after the mask.
+    With `scoring.Euclidean()` this is max(0, d(q, p) - d(q, n) + margin), as in arXiv 2506.18535, which does not state
+    its margin; its code ran with the default of 5. Raises ValueError when no triplet is left after the mask.
+    Source: Weinberger & Saul 2009; arXiv 2506.18535, equation 4.7.
     """
 
     margin: float = 5.0
@@ -26,10 +26,7 @@ class Triplet:
         return self._violations(scores, targets, mask).clamp_min(0).mean()
 
     def diagnostics(self, scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-        """What the loss sees of a batch.
-
-        `active_share`: triplets that still give a gradient, in [0, 1]; 0 is a dead loss. `score_spread`: see there.
-        """
+        """`active_share`: the share of triplets that still give a gradient, in [0, 1]; and `score_spread`."""
         return {
             "active_share": float((self._violations(scores, targets, mask) > 0).float().mean()),
             "score_spread": score_spread(scores, targets, mask),
@@ -40,10 +37,5 @@ class Triplet:
         return self.margin
 
     def _violations(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-        scores = wide(scores)
-        query, positive = targets.nonzero(as_tuple=True)
-        is_negative = ~(targets | mask)[query]
-        if not is_negative.any():
-            raise ValueError("a triplet loss needs negatives: this batch has none that are not masked")
-        gaps = self.margin - scores[query, positive].unsqueeze(1) + scores[query]
-        return gaps[is_negative]
+        positive, negative = triplets(scores, targets, mask)
+        return self.margin - positive + negative

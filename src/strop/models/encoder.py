@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sentence_transformers.base.modules import Transformer
 from torch import Tensor, nn
 
 from strop.models.chunks import vectors
@@ -19,6 +18,9 @@ from strop.models.tokens import Ids, Ints, Tokens, pad
 from strop.models.tokens import Role as Role
 from strop.models.transformer import set_dropout
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers.base.modules import Transformer
 
 #: Padded tokens of a chunk where the own score of some pairs is read.
 BUDGET = 2048

@@ -10,8 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from strop.artifacts.store import Stage
 from strop.records.errors import InputError
 from strop.records.results import Row, read_rows, write_json, write_rows
+
+#: The stage whose artifacts are trainings, each a logbook.
+TRAIN = Stage("train", 3)
 
 #: What was measured at which update, in their order: measure -> ((update, value), ...).
 Series = Mapping[str, Sequence[tuple[int, float]]]

@@ -1,10 +1,10 @@
-"""An estimator of false negatives: whatever scores nearly as high as the positive."""
+"""Removal of likely false negatives: an estimator flags mined negatives, `denoise` keeps the first that it does not."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -16,8 +16,14 @@ from strop.records.runs import Run
 Scores = Callable[[str, str], float | None]
 
 
+class Estimator(Protocol):
+    """For each group, whether each of its negatives is likely to be false: `PositiveRelative`, `TeacherBound`."""
+
+    def __call__(self, groups: Sequence[Group], scores: Mapping[str, Scores]) -> list[tuple[bool, ...]]: ...
+
+
 def run_scores(run: Run) -> Scores:
-    """A Run as a source of scores; None for what it does not rank."""
+    """The scores of a Run; None for a document that it does not rank."""
 
     @lru_cache(maxsize=64)  # groups of one query follow each other
     def ranked(query_id: str) -> dict[str, float]:
@@ -31,10 +37,10 @@ def run_scores(run: Run) -> Scores:
 class PositiveRelative:
     """Flags a negative whose score reaches `share` of its positive's score, in each of the named sources.
 
-    The miner's own model is one source; a source independent of it (BM25) errs elsewhere, so that both together flag
-    fewer and surer. `share` in (0, 1]. A document that a source does not rank is never flagged; a positive that it
-    does not rank scores below all that it ranks, which are then all flagged. Of several positives the best counts. A
-    positive at 0 or below is itself the threshold. Raises InputError for a bad share or no source.
+    The miner's own model is one source; one independent of it (BM25) makes other errors, so that both together flag
+    fewer negatives, more surely. `share` in (0, 1]. A document that a source does not rank is never flagged; a positive
+    that it does not rank counts as below all that it ranks, which are then all flagged. Of several positives the best
+    counts. A positive that scores 0 or less is itself the threshold. Raises InputError for a bad share or no source.
     Source: Moreira et al., NV-Retriever, arXiv 2407.15831, section 3 (TopK-PercPos, 0.95 there).
     """
 
@@ -51,21 +57,13 @@ class PositiveRelative:
         return f"{' and '.join(self.sources)} at {self.share:g} of the positive's score"
 
     def __call__(self, groups: Sequence[Group], scores: Mapping[str, Scores]) -> list[tuple[bool, ...]]:
-        """For each group, whether each of its negatives is flagged. Raises InputError when a source is not given."""
-        for source in self.sources:
-            if source not in scores:
-                raise InputError(
-                    f"there are no scores of {source!r}", remedy=f"Give them, or use one of: {', '.join(scores)}"
-                )
-        chosen = [scores[source] for source in self.sources]
+        """For each group, whether each of its negatives is flagged. Raises InputError when a source has no scores."""
+        chosen = [_source(scores, source) for source in self.sources]
         flags = []
         for group in groups:
-            least = [self._threshold(group, of) for of in chosen]
+            limits = [(of, self._threshold(group, of)) for of in chosen]
             flags.append(
-                tuple(
-                    all(_reaches(of(group.query_id, negative), bar) for of, bar in zip(chosen, least, strict=True))
-                    for negative in group.negatives
-                )
+                tuple(all(_reaches(of(group.query_id, d), least) for of, least in limits) for d in group.negatives)
             )
         return flags
 
@@ -75,23 +73,13 @@ class PositiveRelative:
         return self.share * best if best > 0 else best
 
 
-def _reaches(score: float | None, bar: float) -> bool:
-    return score is not None and score >= bar
-
-
-class Estimator(Protocol):
-    """For each group, whether each of its negatives is held for false. `PositiveRelative` is one."""
-
-    def __call__(self, groups: Sequence[Group], scores: Mapping[str, Scores]) -> list[tuple[bool, ...]]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class TeacherBound:
-    """Flags a negative that the teacher (a cross-encoder, for one) scores at or above `bound`, in the teacher's units.
+    """Flags a negative that a teacher (such as a cross-encoder) scores at or above `bound`, in the teacher's own units.
 
     What the teacher did not score is flagged too: only what it rejects is known to be no answer. Raises InputError
-    when the source is not given. Source: RocketQA, arXiv 2010.08191, section 3.2.2, which keeps negatives that its
-    cross-encoder gives a probability below 0.1: `of_probability(0.1)` for a reranker's logits.
+    when there are no scores of the source. Source: RocketQA, arXiv 2010.08191, section 3.2.2, which keeps negatives
+    that its cross-encoder gives a probability below 0.1: `of_probability(0.1)` for a reranker's logits.
     """
 
     bound: float
@@ -111,23 +99,30 @@ class TeacherBound:
         return f"{self.source} at {self.bound:g} or above"
 
     def __call__(self, groups: Sequence[Group], scores: Mapping[str, Scores]) -> list[tuple[bool, ...]]:
-        if self.source not in scores:
-            raise InputError(
-                f"there are no scores of {self.source!r}", remedy=f"Give them, or use one of: {', '.join(scores)}"
-            )
-        of = scores[self.source]
+        """For each group, whether each of its negatives is flagged. Raises InputError when the source has no scores."""
+        of = _source(scores, self.source)
         return [tuple(not self._rejects(of(g.query_id, d)) for d in g.negatives) for g in groups]
 
     def _rejects(self, score: float | None) -> bool:
         return score is not None and score < self.bound
 
 
+def _source(scores: Mapping[str, Scores], name: str) -> Scores:
+    if name not in scores:
+        raise InputError(f"there are no scores of {name!r}", remedy=f"Give them, or use one of: {', '.join(scores)}")
+    return scores[name]
+
+
+def _reaches(score: float | None, least: float) -> bool:
+    return score is not None and score >= least
+
+
 @dataclass(frozen=True, slots=True)
 class Denoised:
-    """Groups with the negatives kept, and what that cost.
+    """Groups with the negatives that are left, and counts.
 
-    Of `mined` negatives `flagged` were dropped as false, and what was beyond the number wanted was left. `short` groups
-    have fewer than wanted; `emptied` ones had none left and are not among `groups`.
+    Of `mined` negatives `flagged` were dropped as false; those beyond the number to keep are gone too. `short` groups
+    have fewer than that number; `emptied` groups had none left and are not among `groups`.
     """
 
     groups: tuple[Group, ...]
@@ -143,15 +138,18 @@ class Denoised:
 
 
 def denoise(groups: Sequence[Group], estimator: Estimator, scores: Mapping[str, Scores], keep: int = 1) -> Denoised:
-    """The first `keep` negatives of each group that the estimator does not flag, in the order they were mined in.
+    """Keeps the first `keep` negatives of each group that the estimator does not flag, in the order of mining.
 
-    Mine with a `count` above `keep` (8 for 1, say). Raises InputError for `keep` below 1, when nothing is left, and as
-    the estimator does. Source: NV-Retriever, arXiv 2407.15831, with `PositiveRelative`; RocketQA with `TeacherBound`.
+    Mine with a `count` above `keep` (such as 8 for 1). Raises InputError for `keep` below 1, when nothing is left, and
+    as the estimator does. Source: NV-Retriever (arXiv 2407.15831) for `PositiveRelative`, RocketQA for `TeacherBound`.
     """
     if keep < 1:
-        raise InputError(f"{keep} negatives are to be kept", remedy="Keep 1 or more")
+        raise InputError(f"{keep} negatives per group is too few", remedy="Keep 1 or more")
     flags = estimator(groups, scores)
-    kept = [_unflagged(g, flagged, keep) for g, flagged in zip(groups, flags, strict=True)]
+    kept = [
+        group.with_negatives([pair for pair, flag in zip(group.sourced, flagged, strict=True) if not flag][:keep])
+        for group, flagged in zip(groups, flags, strict=True)
+    ]
     left = tuple(group for group in kept if group.negatives)
     if not left:
         raise InputError(
@@ -165,9 +163,3 @@ def denoise(groups: Sequence[Group], estimator: Estimator, scores: Mapping[str, 
         short=sum(len(group.negatives) < keep for group in left),
         emptied=len(kept) - len(left),
     )
-
-
-def _unflagged(group: Group, flagged: Sequence[bool], keep: int) -> Group:
-    sources = group.sources or ("",) * len(group.negatives)
-    good = [(d, s) for d, s, flag in zip(group.negatives, sources, flagged, strict=True) if not flag][:keep]
-    return replace(group, negatives=tuple(d for d, _ in good), sources=tuple(s for _, s in good))

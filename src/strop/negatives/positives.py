@@ -1,19 +1,18 @@
-"""Positives: judgments -> training groups without negatives, one for each positive."""
+"""Positives: judgments become training groups without negatives, one for each positive."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from strop.records.documents import Collection, Group
 from strop.records.errors import InputError
 
 
 def positive_groups(collection: Collection, first_only: bool = False) -> list[Group]:
-    """A group for each judged positive of each query, documents reserved for other splits left out.
+    """A group for each judged positive of each query; documents reserved for other splits are left out.
 
-    `first_only` keeps the first of a query's positives, as the thesis' code does. Raises InputError when the
-    collection has no positive to train on.
+    `first_only` keeps the first of a query's positives only, as the code of arXiv 2506.18535 does. Raises InputError
+    when the collection has no positive to train on.
     """
     groups = []
     for query_id, judged in collection.qrels.items():
@@ -29,17 +28,14 @@ def positive_groups(collection: Collection, first_only: bool = False) -> list[Gr
 
 
 def without_copies(groups: Sequence[Group], collection: Collection) -> list[Group]:
-    """The groups without negatives that read as their positive does: the same text under another id is no negative.
+    """The groups without negatives that have a positive's text: the same text under another id is no negative.
 
-    Groups with no other negative are left out.
+    Groups that have no other negative are left out.
     """
     kept = []
     for group in groups:
         texts = {collection.documents[d].contents for d in group.positives}
-        good = [i for i, d in enumerate(group.negatives) if collection.documents[d].contents not in texts]
-        if len(good) == len(group.negatives):
-            kept.append(group)
-        elif good:
-            sources = tuple(group.sources[i] for i in good) if group.sources else ()
-            kept.append(replace(group, negatives=tuple(group.negatives[i] for i in good), sources=sources))
+        others = [(d, source) for d, source in group.sourced if collection.documents[d].contents not in texts]
+        if others or not group.negatives:
+            kept.append(group.with_negatives(others))
     return kept

@@ -1,9 +1,9 @@
-"""Uniform negatives: documents drawn by chance."""
+"""Negatives drawn uniformly from the corpus."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,9 +18,9 @@ class Uniform:
     count: int = 1
 
     def __call__(self, groups: Sequence[Group], doc_ids: Sequence[str], seed: int) -> list[Group]:
-        """Raises InputError when there are too few documents to draw from."""
+        """The groups with `count` negatives each. Raises InputError when there are too few documents to draw from."""
         rng = np.random.default_rng(seed)
-        drawn = []
+        results = []
         for group in groups:
             forbidden = group.relevant.union(group.positives)
             size = min(len(doc_ids), self.count + len(forbidden))
@@ -29,7 +29,7 @@ class Uniform:
             if len(negatives) < self.count:
                 raise InputError(
                     f"{len(doc_ids)} documents are too few to draw {self.count} negatives for query {group.query_id}",
-                    remedy="Give more documents, or fewer negatives a query",
+                    remedy="Give more documents, or draw fewer negatives per query",
                 )
-            drawn.append(replace(group, negatives=tuple(negatives), sources=("uniform",) * len(negatives)))
-        return drawn
+            results.append(group.with_negatives((d, "uniform") for d in negatives))
+        return results

@@ -1,4 +1,4 @@
-"""A teacher's scores for training groups: whatever system made the run."""
+"""A teacher's scores for training groups, taken from a run of any system."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from strop.records.runs import Run
 
 
 def teach(groups: Sequence[Group], run: Run, *, beyond: bool = False) -> list[Group]:
-    """The groups with the run's scores of their positives and negatives; `beyond`, of all that it ranks for the query.
+    """The groups with the run's scores of their positives and negatives; with `beyond`, of all documents that it ranks.
 
-    What is beyond a group's own candidates counts where another group of a batch brings it. Scores given before are
-    replaced. Warns of candidates that the run lacks, which stay without; raises InputError when it scores none at all.
-    A teacher should not have been trained on these queries: it knows their positives by heart.
+    Scores beyond a group's own candidates count where another group of a batch has the document. Earlier scores are
+    replaced. Candidates that the run lacks have no score, with a warning; raises InputError when it has none of them.
+    A teacher should not have been trained on these queries: it has memorised their positives.
     """
     taught, lacking, short = [], 0, 0
     for group in groups:
         ranking = run.get(group.query_id)
         scores = {} if ranking is None else dict(zip(ranking.doc_ids, ranking.scores.tolist(), strict=True))
         own = (*group.positives, *group.negatives)
-        found = {d: scores[d] for d in own if d in scores}
         missing = sum(d not in scores for d in own)
         lacking, short = lacking + missing, short + (missing > 0)
-        taught.append(replace(group, teacher=scores if beyond else found))
+        taught.append(replace(group, teacher=scores if beyond else {d: scores[d] for d in own if d in scores}))
     candidates = sum(len(g.positives) + len(g.negatives) for g in groups)
     if lacking == candidates:
         raise InputError(
             f"the teacher scores none of the {candidates:,} candidates of {len(groups):,} groups",
-            remedy="Give a run over these queries, whose query and document ids are theirs",
+            remedy="Give a run over these queries, with the same query and document ids",
         )
     if lacking:
-        said = f"the teacher lacks {lacking:,} of {candidates:,} candidates, in {short:,} of {len(groups):,} groups"
-        warnings.warn(said, InputWarning, stacklevel=2)
+        message = f"the teacher lacks {lacking:,} of {candidates:,} candidates, in {short:,} of {len(groups):,} groups"
+        warnings.warn(message, InputWarning, stacklevel=2)
     return taught

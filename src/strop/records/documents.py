@@ -1,9 +1,9 @@
-"""The nouns every room shares: documents, queries, judgments, collections and training groups."""
+"""The values that every room shares: documents, queries, judgments, collections and training groups."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 #: query id -> document id -> graded relevance, as in a TREC qrels file.
 Qrels = Mapping[str, Mapping[str, int]]
@@ -11,7 +11,7 @@ Qrels = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One retrievable unit. `domain` names where it came from (a package, a site), or is empty."""
+    """One retrievable unit; `domain` names its origin (a package, a site), or is empty."""
 
     id: str
     text: str
@@ -26,6 +26,8 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Query:
+    """What is searched for, in words."""
+
     id: str
     text: str
 
@@ -34,9 +36,9 @@ class Query:
 class Collection:
     """Documents, the judged queries of one split, and their judgments.
 
-    `reserved` are documents that belong to other splits only: they are searched like the rest, but never serve
-    as training material. `fingerprint` is a SHA-256 over contents and judgments: equal data, equal artifacts.
-    `warnings` are the counted oddities of official data, to be shown once.
+    `reserved` are documents that belong to other splits only: they are searched like the rest, but never trained on.
+    `fingerprint` is a SHA-256 over contents and judgments: equal data, equal artifacts. `warnings` are the oddities of
+    official data, counted, to be printed once.
     """
 
     name: str
@@ -49,9 +51,9 @@ class Collection:
     warnings: tuple[str, ...] = ()
 
     def own_document(self, query_id: str) -> str | None:
-        """The document that *is* the query, which must not be retrieved for itself (ArguAna).
+        """The document that *is* the query and must not be retrieved for it (ArguAna), or None.
 
-        The same id alone is not enough: Cranfield numbers queries and documents alike without relation.
+        It has the query's id and holds its text: Cranfield numbers queries and documents alike without any relation.
         """
         document = self.documents.get(query_id)
         if document is not None and self.queries[query_id].text.strip() in document.contents:
@@ -63,9 +65,9 @@ class Collection:
 class Group:
     """One training example: a query, its positives, its negatives, and where each negative came from.
 
-    `relevant` holds every judged positive of the query, whether used here or not: in a batch none of them may
-    count as a negative. `teacher`: document id -> a teacher's score of it for this query, finite, on any scale; of its
-    positives and negatives, and maybe of more. It takes no part in the hash.
+    `relevant` holds every judged positive of the query, used here or not: in a batch none of them may count as a
+    negative. `teacher` maps document ids, of positives, negatives and maybe more, to a teacher's finite scores for this
+    query, on any scale; it is not hashed. `sources` has one name per negative, or none at all.
     """
 
     query_id: str
@@ -74,3 +76,13 @@ class Group:
     sources: tuple[str, ...] = ()
     relevant: frozenset[str] = field(default_factory=frozenset)
     teacher: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    @property
+    def sourced(self) -> list[tuple[str, str]]:
+        """(negative, source) pairs; the source is "" where the group names none."""
+        return list(zip(self.negatives, self.sources or ("",) * len(self.negatives), strict=True))
+
+    def with_negatives(self, sourced: Iterable[tuple[str, str]]) -> Group:
+        """The same group with other (negative, source) pairs."""
+        pairs = tuple(sourced)
+        return replace(self, negatives=tuple(d for d, _ in pairs), sources=tuple(source for _, source in pairs))

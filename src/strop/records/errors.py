@@ -1,18 +1,24 @@
-"""What goes wrong with a user's input, and with a training, each said in one line."""
+"""What can go wrong with a user's input and with a training; each message is one line."""
 
 from __future__ import annotations
 
+from functools import partial
+
 
 class InputError(ValueError):
-    """What the user gave cannot be used. The message names place, value and remedy; no traceback is owed."""
+    """An input that cannot be used. The message names place, value and remedy, and is printed without a traceback."""
 
     def __init__(self, problem: str, *, remedy: str, where: str = "") -> None:
         self.problem, self.remedy, self.where = problem, remedy, where
         super().__init__(f"{where + ': ' if where else ''}{problem}. {remedy}")
 
+    def __reduce__(self) -> tuple[partial[InputError], tuple[()]]:
+        """So that another process can raise it here."""
+        return partial(InputError, self.problem, remedy=self.remedy, where=self.where), ()
+
 
 class InputWarning(UserWarning):
-    """What the user gave can be used, but has an oddity that may not be meant."""
+    """An input that can be used, but has an oddity that may be a mistake."""
 
 
 class NonFiniteLossError(RuntimeError):

@@ -1,4 +1,4 @@
-"""How numbers read on the page and in the terminal: true signs, three decimals, counts in groups of three."""
+"""Numbers as text for the page and the terminal: true minus signs, three decimals, thousands separators."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def duration(seconds: float | None) -> str:
 
 
 def scientific(value: float | None) -> str:
-    """`2 × 10⁻⁵`-sized values as `2e-05` is too raw: `0.00002` up to six places, else three digits and an exponent."""
+    """As `plain`, but below 0.001 and from a million on `2 × 10⁻⁵`, with up to three digits."""
     if value is None:
         return DASH
     if value == 0 or 1e-3 <= abs(value) < 1e6:
@@ -78,7 +78,7 @@ def scientific(value: float | None) -> str:
 
 
 def plain(value: Any) -> str:
-    """Any plain value of a record or an exhibit, as a reader wants it; nested ones are not for here."""
+    """Any plain value of a record or an exhibit as text; mappings and lists on one line."""
     if value is None:
         return DASH
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Run: per query, a ranked list of documents. Every retriever makes one, every measure reads one."""
+"""Run: a ranked list of documents for each query. Every retriever makes one, every measure reads one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strop.records.errors import InputError
+from strop.records.text_lines import text_lines
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -24,9 +25,9 @@ class Ranking(NamedTuple):
 class Run(Mapping[str, Ranking]):
     """Rankings by query id, under trec_eval's one order.
 
-    Scores are finite and compared as float32, highest first; ties go to the document id that is *later* as a
-    string. No document appears twice for a query. The order given in is therefore irrelevant, and so is the rank
-    column of a TREC file. Raises ValueError on a duplicate document or a score that is not finite.
+    Scores are finite and compared as float32, highest first; of tied documents the one whose id is *later* as a string
+    comes first. The order of the input, and the rank column of a TREC file, therefore do not matter. Raises ValueError
+    on a document ranked twice for a query, or a score that is not finite.
     """
 
     __slots__ = ("_rankings",)
@@ -45,7 +46,7 @@ class Run(Mapping[str, Ranking]):
 
     def top(self, depth: int) -> Run:
         """The first `depth` documents of every query."""
-        cut = Run({})  # what is in order stays in order: nothing is sorted again
+        cut = Run({})  # already in order: nothing is sorted again
         cut._rankings = {q: Ranking(r.doc_ids[:depth], r.scores[:depth]) for q, r in self.items()}
         return cut
 
@@ -67,39 +68,34 @@ def _rank(query_id: str, doc_ids: Iterable[str], scores: Iterable[float]) -> Ran
 
 
 def read_run(path: str | Path) -> Run:
-    """Read a TREC run: `query Q0 doc rank score tag` a line.
+    """Read a TREC run, one `query Q0 doc rank score tag` per line.
 
-    As trec_eval does, the rank column and anything after the tag are ignored, and so are lines that begin with #.
-    Raises InputError with file, line, value and remedy on a malformed line, a duplicate or a non-finite score.
+    As in trec_eval, the rank column, whatever follows the tag, and lines that begin with # are ignored. Raises
+    InputError, with file and line, on anything else that is malformed.
     """
     path = Path(path)
-    scored: dict[str, dict[str, float]] = {}
-    for number, fields in _lines(path, 6, "query Q0 doc rank score tag", more=True):
-        query_id, _, doc_id, _, score = fields[:5]
+    scores: dict[str, dict[str, float]] = {}
+    for number, (query_id, _, doc_id, _, score, *_) in _rows(path, 6, "query Q0 doc rank score tag", more=True):
         try:
             value = float(score)
         except ValueError:
             value = float("nan")
-        where = f"{path}:{number}"
         if not abs(value) <= _LARGEST:
-            raise InputError(f"score {score!r} is not a finite float32", where=where, remedy="Write a number there")
-        ranked = scored.setdefault(query_id, {})
-        if doc_id in ranked:
-            raise InputError(
-                f"document {doc_id!r} is ranked twice for query {query_id!r}",
-                where=where,
-                remedy="Keep one line for each query and document",
-            )
-        ranked[doc_id] = value
-    if not scored:
+            problem = f"score {score!r} is not a finite float32"
+            raise InputError(problem, where=f"{path}:{number}", remedy="Write a number there")
+        row = scores.setdefault(query_id, {})
+        if doc_id in row:
+            raise _twice(query_id, doc_id, "ranked", f"{path}:{number}")
+        row[doc_id] = value
+    if not scores:
         raise InputError("the run is empty", where=str(path), remedy="Give a TREC run with at least one line")
-    return Run({q: (list(r), list(r.values())) for q, r in scored.items()})
+    return Run({query_id: (list(row), list(row.values())) for query_id, row in scores.items()})
 
 
 def write_run(run: Run, path: str | Path, tag: str) -> None:
-    """Write a TREC run; scores with nine significant digits, which float32 survives unchanged.
+    """Write a TREC run; scores have nine significant digits, which is enough to read back the same float32.
 
-    Raises InputError on an id or a tag that a TREC file cannot carry.
+    Raises InputError on an id or a tag that a TREC file cannot hold.
     """
     _check_columns(run, [tag, *(doc_id for ranking in run.values() for doc_id in ranking.doc_ids)])
     with Path(path).open("w", encoding="utf-8", newline="\n") as file:
@@ -109,36 +105,25 @@ def write_run(run: Run, path: str | Path, tag: str) -> None:
 
 
 def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
-    """Read TREC qrels: `query iteration doc relevance` a line. Raises InputError as `read_run` does."""
+    """Read TREC qrels, one `query iteration doc relevance` per line; lines that begin with # are ignored.
+
+    Raises InputError, with file and line, on anything else that is malformed.
+    """
     path = Path(path)
     qrels: dict[str, dict[str, int]] = {}
-    for number, (query_id, _, doc_id, relevance) in _lines(path, 4, "query 0 doc relevance"):
-        where = f"{path}:{number}"
+    for number, (query_id, _, doc_id, relevance) in _rows(path, 4, "query 0 doc relevance"):
         try:
             value = int(relevance)
         except ValueError:
-            raise InputError(
-                f"relevance {relevance!r} is not a whole number", where=where, remedy="Write 0, 1, 2, …"
-            ) from None
-        judged = qrels.setdefault(query_id, {})
-        if doc_id in judged:
-            raise InputError(
-                f"document {doc_id!r} is judged twice for query {query_id!r}",
-                where=where,
-                remedy="Keep one judgment for each query and document",
-            )
-        judged[doc_id] = value
+            problem = f"relevance {relevance!r} is not a whole number"
+            raise InputError(problem, where=f"{path}:{number}", remedy="Write 0, 1, 2, …") from None
+        row = qrels.setdefault(query_id, {})
+        if doc_id in row:
+            raise _twice(query_id, doc_id, "judged", f"{path}:{number}")
+        row[doc_id] = value
     if not qrels:
         raise InputError("there are no judgments", where=str(path), remedy="Give qrels with at least one line")
     return qrels
-
-
-def write_qrels(qrels: Mapping[str, Mapping[str, int]], path: str | Path) -> None:
-    """Write TREC qrels. Raises InputError on an id that a TREC file cannot carry."""
-    _check_columns(qrels, [doc_id for judged in qrels.values() for doc_id in judged])
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
-        for query_id, judged in qrels.items():
-            file.writelines(f"{query_id} 0 {doc_id} {relevance}\n" for doc_id, relevance in judged.items())
 
 
 def _check_columns(query_ids: Mapping[str, object], others: Iterable[str]) -> None:
@@ -150,22 +135,21 @@ def _check_columns(query_ids: Mapping[str, object], others: Iterable[str]) -> No
             raise InputError(f"query {query_id!r} would read as a comment", remedy="Rename it without # in front")
 
 
-def _lines(path: Path, width: int, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """Numbered, split lines of a TREC file, without comments and empty ones, each checked to have `width` columns."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                fields = line.split()
-                if not fields or fields[0].startswith("#"):
-                    continue
-                if len(fields) < width or (len(fields) > width and not more):
-                    raise InputError(
-                        f"{len(fields)} columns instead of {width}",
-                        where=f"{path}:{number}",
-                        remedy=f"A line reads: {layout}",
-                    )
-                yield number, fields
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 ({error.reason})", where=str(path), remedy="Save the file as UTF-8") from None
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=str(path), remedy="Check the path") from None
+def _rows(path: Path, width: int, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """(line number, columns) of a TREC file without its comments: `width` columns, or `more` where that is allowed."""
+    for number, line in text_lines(path):
+        columns = line.split()
+        if columns[0].startswith("#"):
+            continue
+        if len(columns) < width or (len(columns) > width and not more):
+            problem = f"{len(columns)} columns instead of {width}"
+            raise InputError(problem, where=f"{path}:{number}", remedy=f"A line reads: {layout}")
+        yield number, columns
+
+
+def _twice(query_id: str, doc_id: str, verb: str, where: str) -> InputError:
+    return InputError(
+        f"document {doc_id!r} is {verb} twice for query {query_id!r}",
+        where=where,
+        remedy="Keep one line for each query and document",
+    )

@@ -1,4 +1,4 @@
-"""Conduct a study: run its cells, measure them, judge the claims, and write a Results folder."""
+"""Conduct a study: run its trials, measure them, judge the claims, and write a Results folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from strop.monitoring.logbook import namespaced
 from strop.records.errors import InputError
 from strop.records.results import Results, Row, write_results
 from strop.retrieval import stages
-from strop.retrieval.lexical import BM25
 from strop.study.checkpoints import comparison
 from strop.study.claims import Verdict, judge, judge_figure
-from strop.study.definition import ELSEWHERE
+from strop.study.definition import OUT_OF_DOMAIN
 from strop.study.exhibits import exhibits
 from strop.study.record import record
-from strop.study.schedule import Done, cells, run_cells
+from strop.study.schedule import Done, run_trials, schedule
+from strop.study.systems import Start
 from strop.study.workbench import Workbench
 
 MEASURES = ("RR@10", "RR@100", "nDCG@10", "AP", "R@100", "R@1000", "P@10")
@@ -35,7 +35,7 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
     `presets` restricts the scale's own; `budget` is in seconds. Another call goes on where this one stopped.
     """
     study, scale, store = bench.study, bench.scale, bench.store
-    done = run_cells(bench, cells(study, scale, presets), budget)
+    done = run_trials(bench, schedule(study, scale, presets), budget)
     if not done.runs:
         raise InputError("nothing is trained yet, and the budget is spent", remedy="Give more minutes, or no budget")
     kept = comparison.folders(store)
@@ -59,19 +59,19 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
 
 
 def _measured(bench: Workbench, done: Done) -> list[Row]:
-    own = bench.material.test.name
+    own = bench.own.test.name
     return [
         row
-        for cell, artifact in done.runs.items()
-        if not cell.preset.is_random(cell.system, bench.scale)
-        for name, found in {own: artifact, **done.elsewhere[cell]}.items()
+        for trial, artifact in done.runs.items()
+        if not trial.preset.is_random(trial.system, bench.scale)
+        for name, ranking in {own: artifact, **done.out_of_domain[trial]}.items()
         for row in rows(
-            stages.run_of(found),
+            stages.run_of(ranking),
             bench.panels[name].qrels,
             study=bench.study.name,
-            preset=cell.preset.name,
-            system=cell.system,
-            seed=cell.seed,
+            preset=trial.preset.name,
+            system=trial.system,
+            seed=trial.seed,
             collection=name,
             split=bench.panels[name].split,
             measures=MEASURES,
@@ -83,12 +83,12 @@ def _whole(bench: Workbench, done: Done) -> list[Row]:
     """The base and BM25 on every document and test query, where the scale asks for it."""
     if not bench.scale.thorough:
         return []
-    whole = bench.material.whole
+    whole = bench.own.whole
     preset = done.presets[0]
     return [
         row
         for system in preset.systems
-        if system.how is None or isinstance(system.how, BM25)
+        if system.way.lexical or system.way == Start()
         for row in rows(
             stages.run_of(bench.ranking(preset, system.name, bench.scale.seeds[0], whole)),
             whole.qrels,
@@ -104,13 +104,13 @@ def _whole(bench: Workbench, done: Done) -> list[Row]:
 
 
 def _training_rows(bench: Workbench, done: Done) -> list[Row]:
-    test = bench.material.test
+    test = bench.own.test
     return [
         Row(
             bench.study.name,
-            cell.preset.name,
-            cell.system,
-            cell.seed,
+            trial.preset.name,
+            trial.system,
+            trial.seed,
             test.name,
             test.split,
             int(step),
@@ -118,28 +118,28 @@ def _training_rows(bench: Workbench, done: Done) -> list[Row]:
             namespaced(measure),
             value,
         )
-        for cell, artifact in done.trained.items()
+        for trial, artifact in done.trained.items()
         for step, measure, value in json.loads((artifact.path / "log.json").read_text(encoding="utf-8"))
-        if not (measure.startswith("cosine_accuracy") and cell.preset.is_random(cell.system, bench.scale))
+        if not (measure.startswith("cosine_accuracy") and trial.preset.is_random(trial.system, bench.scale))
     ]
 
 
 def _verdicts(bench: Workbench, measured: Sequence[Row], done: Done) -> list[dict[str, Any]]:
     """Every claim, in every preset whose systems were run; effects on random weights are none."""
     study = bench.study
-    own_setting = len(bench.material.whole.documents) == study.own_documents
+    own_setting = len(bench.own.whole.documents) == study.own_documents
     judged = []
     for preset in done.presets:
         values: dict[tuple[str, str, bool], dict[str, dict[int, dict[str, float]]]] = {}
         for row in measured:
             if row.preset == preset.name:
-                away = row.collection != bench.material.test.name
+                away = row.collection != bench.own.test.name
                 of = values.setdefault((row.system, row.measure, away), {}).setdefault(row.collection, {})
                 of.setdefault(row.seed, {})[row.item] = row.value
         ledgers = {c.system: a.record["ledger"] for c, a in done.trained.items() if c.preset == preset}
         for claim in study.claims:
             verdict: Verdict | None = None
-            away = claim.collection == ELSEWHERE
+            away = claim.collection == OUT_OF_DOMAIN
             if claim.kind == "arithmetic":
                 if claim.system in ledgers:
                     verdict = judge_figure(claim, ledgers[claim.system]["trainable"])

@@ -1,4 +1,4 @@
-"""Studies as values: systems, scales, and the readings of a paper they stand for."""
+"""Studies as values: scales, presets of systems, and the study that holds them."""
 
 from __future__ import annotations
 
@@ -13,26 +13,17 @@ from typing import TypeVar
 from strop.models.architecture import Architecture
 from strop.records.errors import InputError
 from strop.study.claims import Claim
-from strop.study.open_questions import Point
-from strop.study.systems import Negatives, Reranked, Start, System, Tuned, miners, teachers
+from strop.study.negative_policies import Negatives
+from strop.study.open_questions import OpenQuestion
+from strop.study.systems import Reranked, System, Tuned
 
-#: Where a claim is about the mean over all collections but the one that was trained on.
-ELSEWHERE = "out of domain"
+#: The collection of a claim about the mean over all collections but the one that was trained on.
+OUT_OF_DOMAIN = "out of domain"
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much of a collection a run uses. Panels are drawn by chance before any training.
-
-    Documents are cut to `cut_chars`, so that a small machine can afford many of them; None leaves a limit out.
-    `presets` are those to run, in this order, each with as many of the `seeds`; `systems`, where given, the only ones.
-    `others` are further collections, on whose panels of `other_queries` and `other_documents` every system is tested
-    too; `base` stands in for the study's. A preset's batches shrink alike until the largest is `largest_batch`, or all
-    by `batch_share`; its epochs by `epochs_share`. Rerankers reorder `rerank_depth` candidates. `stand_ins` are models
-    that are not at hand, by name, each with an architecture of random weights in its place: machinery and cost, and no
-    quality number. A `thorough` run sets the base and BM25 on the whole corpus beside the panel and reruns slow
-    demonstrations. `deviations` says, a sentence each, how this differs from the paper's own scale.
-    """
+    """How much of a collection a run uses. Panels are drawn by chance before any training; None is no limit."""
 
     name: str
     collection: str
@@ -40,34 +31,47 @@ class Scale:
     test_documents: int | None
     train_queries: int | None
     train_documents: int | None
+    #: Documents are cut to so many characters, so that a small machine can afford many of them.
     cut_chars: int | None
+    #: How many documents per query are retrieved.
     depth: int
     seeds: tuple[int, ...]
+    #: The presets to run, in this order, each with as many of the seeds.
     presets: Mapping[str, int]
+    #: A preset's batches shrink alike until its largest is this…
     largest_batch: int | None = None
+    #: Where given, the only systems to run.
     systems: tuple[str, ...] = ()
     test_split: str = "test"
+    #: Set the base and BM25 on the whole corpus beside the panel, and rerun slow demonstrations.
     thorough: bool = False
+    #: How this scale differs from the paper's own, one sentence each.
     deviations: tuple[str, ...] = ()
+    #: Further collections, on whose panels of `other_queries` and `other_documents` every system is tested too.
     others: tuple[str, ...] = ()
+    #: Stands in for the study's base.
     base: str | None = None
     other_queries: int | None = None
     other_documents: int | None = None
+    #: … or all shrink by this factor.
     batch_share: float | None = None
     epochs_share: float = 1.0
+    #: How many candidates a reranker puts in a new order.
     rerank_depth: int = 100
+    #: For models that are not at hand, by name, an architecture of random weights. It shows that the code runs and what
+    #: it costs; no quality number of it is shown.
     stand_ins: Mapping[str, Architecture] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One reading of the paper, as systems in the order to show them.
+    """The paper's settings under one interpretation, as systems in the order to show them.
 
-    Every system sees the same queries and positives. `watched` are the kinds of negatives by name: held-out queries
-    get each, and every tuned system is watched on all of them. Rerankers reorder what the system `candidates` finds.
-    Raises ValueError when two systems share a name, a system names none of them (as its centre, part, miner, teacher
-    or where its rate is chosen) or itself over any number of steps, a model is asked of a system without one, or there
-    is a reranker and nothing for it to reorder.
+    Every system sees the same queries and positives. `watched` are kinds of negatives by name: held-out queries get
+    each kind, and every tuned system is evaluated on all of them in training. Rerankers put in a new order what the
+    system `candidates` retrieves. Raises ValueError when two systems share a name, when a system names one that is not
+    there (as its centre, part, miner, teacher, or where its rate is chosen) or depends on itself, when the system to
+    rerank by has no model, and when rerankers have no candidates.
     """
 
     name: str
@@ -81,7 +85,7 @@ class Preset:
             raise ValueError(f"preset {self.name}: two systems share a name")
         for centre in {s.centre for s in self.systems} - {"", *names}:
             raise ValueError(f"preset {self.name}: no system is the centre {centre!r}")
-        if not self.candidates and any(isinstance(s.how, Tuned) and s.how.reranks for s in self.systems):
+        if not self.candidates and any(s.way.needs_candidates for s in self.systems):
             raise ValueError(f"preset {self.name}: no system finds the candidates of its rerankers")
         needs = {name: self.needs(name) for name in names}
         for part in {part for of in needs.values() for part in of} - {*names}:
@@ -90,40 +94,50 @@ class Preset:
             TopologicalSorter(needs).prepare()
         except CycleError as error:
             raise ValueError(f"preset {self.name}: systems are made of each other: {error.args[1]}") from None
-        for by in {s.how.by for s in self.systems if isinstance(s.how, Reranked)}:
-            if not isinstance(self.system(by).how, Tuned | Start | None):
-                raise ValueError(f"preset {self.name}: {by!r} has no model to rerank by")
+        for name in names:
+            reranking = self.reranking(name)
+            if reranking and self.system(reranking.by).way.initial is None:
+                raise ValueError(f"preset {self.name}: {reranking.by!r} has no model to rerank by")
 
     def system(self, name: str) -> System:
         """Raises KeyError when there is none."""
         return {s.name: s for s in self.systems}[name]
 
-    def parts(self, name: str) -> tuple[str, ...]:
-        """The systems whose rankings a system's ranking needs."""
-        system = self.system(name)
-        if isinstance(system.how, Tuned) and system.how.reranks:
-            return (self.candidates,)
-        return system.parts
-
-    def needs(self, name: str) -> tuple[str, ...]:
-        """The systems that a system needs in any way: its parts, and of a tuned one what mines, teaches or chooses its
-        rate."""
+    def tuned(self, name: str) -> Tuned:
+        """The recipe, epochs and negatives of a tuned system. Raises ValueError for any other."""
         how = self.system(name).how
         if not isinstance(how, Tuned):
-            return self.parts(name)
-        chosen = {how.rates.on} - {name} if how.rates else set()
-        return (*self.parts(name), *sorted(miners(how.negatives) | teachers(how.negatives) | chosen))
+            raise ValueError(f"preset {self.name}: the system {name!r} is not tuned")
+        return how
+
+    def reranking(self, name: str, depth: int = 0) -> Reranked | None:
+        """Whose candidates a system puts in a new order, and by whose model; None where it retrieves.
+
+        `depth` is how many of the preset's own candidates a cross-encoder gets.
+        """
+        way = self.system(name).way
+        if way.needs_candidates:
+            return Reranked(self.candidates, name, depth)
+        return way if isinstance(way, Reranked) else None
+
+    def parts(self, name: str) -> tuple[str, ...]:
+        """The systems whose rankings a system's ranking needs."""
+        way = self.system(name).way
+        return (self.candidates,) if way.needs_candidates else way.parts
+
+    def needs(self, name: str) -> tuple[str, ...]:
+        """The systems that a system needs in any way: its parts, and what mines, teaches or chooses its rate."""
+        return (*self.parts(name), *sorted(self.system(name).way.helpers(name)))
 
     def trained(self, name: str) -> tuple[str, ...]:
         """The tuned systems whose models a system's ranking needs: itself, or those it is made of."""
-        own = (name,) if isinstance(self.system(name).how, Tuned) else ()
+        own = (name,) if self.system(name).way.is_tuned else ()
         return tuple(dict.fromkeys((*own, *(t for part in self.parts(name) for t in self.trained(part)))))
 
     def is_random(self, name: str, scale: Scale) -> bool:
-        """Whether a stand-in of random weights has a say in a system: then it gets no quality number."""
-        how = self.system(name).how
-        start = how if isinstance(how, Start) else how.start if isinstance(how, Tuned) else None
-        own = start is not None and start.base in scale.stand_ins
+        """Whether a system is built on a stand-in of random weights: then no quality number of it is shown."""
+        initial = self.system(name).way.initial
+        own = initial is not None and initial.base in scale.stand_ins
         return own or any(self.is_random(part, scale) for part in self.needs(name))
 
 
@@ -132,11 +146,7 @@ _Named = TypeVar("_Named", Preset, Scale)
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A paper as data. `choices` lists, per doubtful choice, what text, code and strop each say; `points` are its
-    doubtful points, each with what shows it; `tables` its printed tables, {table: {system: {column: figure}}}. Only on
-    a corpus of `own_documents` is its setting its own; effects anywhere else are analogues. A base of `random_weights`
-    shows machinery and cost, and no quality number of its study is shown. `checkpointed` are the (preset, system) whose
-    checkpoints `strop study checkpoints` compares. `seen` says of collections, by name, what its base saw of them.
+    """A paper as data.
 
     Raises ValueError when a preset lacks the baseline, a claim names a system that no preset has, or a scale a preset.
     """
@@ -152,13 +162,20 @@ class Study:
     claims: tuple[Claim, ...]
     published: Mapping[str, Mapping[str, float]]
     published_loss: Mapping[str, tuple[tuple[int, float], ...]]
+    #: Per setting that the paper leaves open, what its text, its code and strop each say.
     choices: Mapping[str, Mapping[str, str]]
-    points: tuple[Point, ...] = ()
+    #: Open questions about the paper, each with what answers it.
+    questions: tuple[OpenQuestion, ...] = ()
+    #: The paper's printed tables: {table: {system: {column: figure}}}.
     tables: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    #: Only on a corpus of so many documents is the setting the paper's own; effects on any other are analogues.
     own_documents: int | None = None
+    #: The base has random weights: it shows that the code runs and what it costs, and no quality number is shown.
     random_weights: bool = False
+    #: The (preset, system) whose checkpoints `strop study checkpoints` compares.
     checkpointed: tuple[tuple[str, str], ...] = ()
-    seen: Mapping[str, str] = field(default_factory=dict)
+    #: By collection, what the base's own training saw of it.
+    exposure: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for preset in self.presets:
@@ -178,13 +195,15 @@ class Study:
     def scale(self, name: str) -> Scale:
         return _named(self.scales, name, "scale", self.name)
 
-    def point(self, name: str) -> Point:
-        """Raises InputError when the study has no such point."""
-        for point in self.points:
-            if point.id == name:
-                return point
-        known = ", ".join(p.id for p in self.points)
-        raise InputError(f"study {self.name} has no point {name!r}", remedy=f"Choose one of {known or 'none yet'}")
+    def question(self, name: str) -> OpenQuestion:
+        """Raises InputError when the study has no such open question."""
+        for question in self.questions:
+            if question.id == name:
+                return question
+        known = ", ".join(question.id for question in self.questions)
+        raise InputError(
+            f"study {self.name} has no open question {name!r}", remedy=f"Choose one of {known or 'none yet'}"
+        )
 
 
 def find(name_or_path: str) -> Study:
@@ -215,12 +234,12 @@ def find(name_or_path: str) -> Study:
     return study
 
 
-def with_point(name: str) -> str:
-    """The study that comes with strop and has a point of that name. Raises InputError when none has."""
+def with_question(name: str) -> str:
+    """The study that comes with strop and has an open question of that name. Raises InputError when none has."""
     for study in studies():
-        if any(point.id == name for point in find(study).points):
+        if any(question.id == name for question in find(study).questions):
             return study
-    raise InputError(f"no study has a point {name!r}", remedy="'strop study show all' lists them")
+    raise InputError(f"no study has an open question {name!r}", remedy="'strop study show all' lists them")
 
 
 def studies() -> tuple[str, ...]:

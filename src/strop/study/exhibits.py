@@ -25,9 +25,8 @@ from strop.records.runs import Run
 from strop.retrieval import stages
 from strop.retrieval.stages import Vectors
 from strop.study import out_of_domain, reranking
-from strop.study.open_questions import Point
-from strop.study.schedule import Cell, Done
-from strop.study.systems import Provided, Tuned
+from strop.study.open_questions import OpenQuestion
+from strop.study.schedule import Done
 from strop.study.workbench import Workbench
 from strop.training.stage import tuned_model
 
@@ -39,19 +38,19 @@ _HALVES = 20
 
 def exhibits(bench: Workbench, done: Done) -> tuple[dict[str, Any], tuple[Row, ...]]:
     """Plain values by the exhibit's name, and clock rows. Only what the finished cells allow is made."""
-    study, material, seed = bench.study, bench.material, bench.scale.seeds[0]
+    study, own, seed = bench.study, bench.own, bench.scale.seeds[0]
     leading = done.presets[0]  # the page's query by query part is about the first preset
     first = {c.system: stages.run_of(a) for c, a in done.runs.items() if c.seed == seed and c.preset == leading}
     ledgers = {c.system: a.record["ledger"] for c, a in done.trained.items()}
     printed = {c.system: int(c.published) for c in study.claims if c.kind == "arithmetic" and c.published}
-    encoder = load(material.base.path)
-    points = [_shown(point, bench, done) for point in study.points]
+    encoder = load(bench.base.path)
+    points = [_shown(question, bench, done) for question in study.questions]
     return {
         "published_loss": {k: v for k, v in study.published_loss.items() if k in ledgers},
-        "queries": first_relevant_ranks(material.test, first),
+        "queries": first_relevant_ranks(own.test, first),
         "parameters": parameters(ledgers, printed),
         "negatives": _negatives(bench, done),
-        "audit": audit([material.test], encoder.token_counts, encoder.max_length),
+        "audit": audit([own.test], encoder.token_counts, encoder.max_length),
         "geometry": _geometry(bench, done),
         "transfer": out_of_domain.exhibit(bench, done),
         "reranking": reranking.exhibit(bench, done),
@@ -66,7 +65,7 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, Any]:
     mined = {
         policy: list(bench.data.with_negatives(policy).values())
         for policy in (Uniform(), *reversed(kinds))
-        if not (isinstance(policy, Provided) and bench.data.triples)
+        if not bench.data.provided(policy)
     }
     embedded = _embedded(bench, {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)})
     uniform = hardness(mined[Uniform()], embedded.cosine)
@@ -75,7 +74,7 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, Any]:
         if policy in kinds:
             seen = hardness(groups, embedded.cosine)
             judged = {} if policy == Uniform() else {"reading": str(harder(seen, uniform, (kinds[policy], "uniform")))}
-            shown[kinds[policy]] = {**seen.plain(), "pool": len(bench.material.train_documents), **judged}
+            shown[kinds[policy]] = {**seen.plain(), "pool": len(bench.own.train_documents), **judged}
     return shown
 
 
@@ -84,11 +83,11 @@ def _geometry(bench: Workbench, done: Done) -> dict[str, Any]:
     study, probe = bench.study, bench.probe
     if study.random_weights or len(probe.queries) < LEAST_QUERIES or len(probe.documents) < LEAST_DOCUMENTS:
         return {}
-    base = bench.material.base
+    base = bench.base
     models = {
         f"{cell.preset.system(cell.system).label}, {cell.preset.name.replace('_', ' ')}": tuned_model(trained)
         for cell, trained in done.trained.items()
-        if cell.seed == bench.scale.seeds[0] and not _reranks(cell)
+        if cell.seed == bench.scale.seeds[0] and not cell.preset.system(cell.system).way.needs_candidates
     }
     samples = {base.name: bench.sample(base)}
     seen = {}
@@ -105,24 +104,18 @@ def _geometry(bench: Workbench, done: Done) -> dict[str, Any]:
     return exhibit(samples, base.name, seen)
 
 
-def _reranks(cell: Cell) -> bool:
-    """Whether its model reads pairs, and so has no vectors to look at."""
-    how = cell.preset.system(cell.system).how
-    return isinstance(how, Tuned) and how.reranks
-
-
 def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:
     """The base's vectors of all training queries and of these documents."""
-    material = bench.material
-    asked = Vectors.load(stages.encode_texts(bench.store, material.base, material.train_queries, "query"))
-    found = Vectors.load(stages.encode_texts(bench.store, material.base, material.train_documents, "document"))
+    own = bench.own
+    asked = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_queries, "query"))
+    found = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_documents, "document"))
     rows = [i for i, doc_id in enumerate(found.ids) if doc_id in doc_ids]
     return Embedded.of(asked.ids, np.asarray(asked.matrix), [found.ids[i] for i in rows], found.matrix[np.array(rows)])
 
 
-def _shown(point: Point, bench: Workbench, done: Done) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def _shown(point: OpenQuestion, bench: Workbench, done: Done) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """A point as the page shows it, and its evidence: none where it needs systems or time that were not given."""
-    about = {"id": point.id, "kind": point.kind, "doubt": point.doubt, "test": point.test}
+    about = {"id": point.id, "kind": point.kind, "doubt": point.question, "test": point.test}
     if point.demonstrate is None:
         return about | {"verdict": "shown", "sentence": "", "tables": []}, None
     if not done.whole.issuperset(point.needs) or (point.slow and not bench.scale.thorough):
@@ -131,7 +124,7 @@ def _shown(point: Point, bench: Workbench, done: Done) -> tuple[dict[str, Any], 
     return about | {name: evidence[name] for name in ("verdict", "sentence", "tables")}, evidence
 
 
-def _kept(point: Point, bench: Workbench, done: Done) -> dict[str, Any]:
+def _kept(point: OpenQuestion, bench: Workbench, done: Done) -> dict[str, Any]:
     """The evidence of a slow point, kept as an artifact beside what it was gained from."""
 
     def make(folder: Path) -> None:
@@ -139,7 +132,7 @@ def _kept(point: Point, bench: Workbench, done: Done) -> dict[str, Any]:
         write_json(asdict(point.demonstrate(bench)), folder / "evidence.json")
 
     needed = {str(c): a.key for c, a in done.runs.items() if (c.preset.name, c.system) in point.needs}
-    inputs = {"test": bench.material.test.fingerprint, "base": bench.material.base.identity, **needed}
+    inputs = {"test": bench.own.test.fingerprint, "base": bench.base.identity, **needed}
     kept = bench.store.build(EVIDENCE, point.id, inputs, make)
     evidence: dict[str, Any] = json.loads((kept.path / "evidence.json").read_text(encoding="utf-8"))
     return evidence

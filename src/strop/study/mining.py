@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from strop.artifacts.progress import Progress
-from strop.artifacts.store import Store
 from strop.models.pretrained import Pretrained
 from strop.negatives import filters, union
 from strop.negatives.audit.calibration import Calibration, EveryRank, calibrate, hide
@@ -22,8 +20,7 @@ from strop.records.errors import InputError
 from strop.records.runs import Run
 from strop.retrieval.lexical import BM25
 from strop.retrieval.retriever import Retriever, retriever_of
-from strop.retrieval.texts import ById
-from strop.study.systems import Cleaned, Mined, Negatives, Provided, SelfMined, Taught, Union
+from strop.study.negative_policies import Cleaned, Mined, Negatives, Provided, SelfMined, Taught, Union
 from strop.training.cross_fitting import own_candidates
 from strop.training.mining import Miner
 from strop.training.stage import Training, tuned_model
@@ -41,7 +38,7 @@ class Sources(Protocol):
         ...
 
 
-class Nobody:
+class NoSources:
     """For policies that name no system."""
 
     def miner(self, name: str) -> Pretrained:
@@ -51,8 +48,7 @@ class Nobody:
         raise ValueError(f"the teacher {name!r} belongs to a preset's system")
 
 
-NOBODY = Nobody()
-
+NO_SOURCES = NoSources()
 
 #: As deep as an estimator looks for the positive whose score it compares with.
 _JUDGED_DEPTH = 1000
@@ -60,27 +56,25 @@ _JUDGED_DEPTH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Mining:
-    """Training queries and documents, and the models that may mine: the base, and finished systems by name."""
+    """A training collection, its miner over training documents, and the base model."""
 
     train: Collection
-    queries: ById
-    documents: ById
+    miner: Miner
     base: Pretrained
     seed: int
-    store: Store
-    progress: Progress
 
-    def rows(self, policy: Negatives, sources: Sources = NOBODY) -> list[Group]:
+    def rows(self, policy: Negatives, sources: Sources = NO_SOURCES) -> list[Group]:
         """Groups with negatives, in the order of the judgments; a union's sources one after the other.
 
-        Queries without enough candidates are left out. Of self-mined ones those from the base: give the start as it.
+        Queries without enough candidates are left out. Self-mined negatives are the base's here: replace `base` by the
+        initial model.
         """
         groups = positive_groups(self.train, first_only=True)
         match policy:
             case Provided():
                 return self.rows(policy.otherwise, sources)
             case Uniform():
-                return policy(groups, list(self.documents), self.seed)
+                return policy(groups, list(self.miner.documents), self.seed)
             case Union():
                 parts = [self.rows(source, sources) for source in policy.of]
                 return union.quota(parts, policy.counts) if policy.counts else union.rows(parts)
@@ -91,21 +85,20 @@ class Mining:
             case Taught():
                 mined = self.rows(policy.of, sources)
                 return teach(mined, sources.teacher(policy.teacher, own_candidates(mined)))
-        return self._miner(self._source(policy, sources), policy.window, groups, self.seed)
+        return self.miner(self._source(policy, sources), policy.window, groups, self.seed)
 
     def mined(self, window: RankWindow, model: Pretrained, among: Sequence[Group] | None = None) -> list[Group]:
-        """Groups (those `among`, or all) with negatives from a window of what a model finds."""
+        """Groups (those `among`, or all) with negatives from a window of a model's ranking."""
         groups = among or positive_groups(self.train, first_only=True)
-        return self._miner(retriever_of(model), window, groups, self.seed)
+        return self.miner(retriever_of(model), window, groups, self.seed)
 
-    def run(self, policy: Mined, sources: Sources = NOBODY) -> Run:
-        """What the miner finds for the training queries among the training documents."""
-        return self._miner.ranked(self._source(policy, sources), policy.window.high)
+    def run(self, policy: Mined, sources: Sources = NO_SOURCES) -> Run:
+        """The miner's ranking of the training documents for the training queries."""
+        return self.miner.ranked(self._source(policy, sources), policy.window.high)
 
     def _source(self, policy: Mined, sources: Sources) -> Retriever:
-        if isinstance(policy.miner, BM25):
-            return retriever_of(policy.miner)
-        return retriever_of(sources.miner(policy.miner) if policy.miner else self.base)
+        named = sources.miner(policy.miner) if isinstance(policy.miner, str) else policy.miner
+        return retriever_of(named or self.base)
 
     def _cleaned(self, policy: Cleaned, sources: Sources) -> list[Group]:
         mined = self.rows(policy.of, sources)
@@ -113,17 +106,13 @@ class Mining:
             scores = {"teacher": run_scores(sources.teacher(policy.teacher, own_candidates(mined)))}
         else:
             by = {"dense": retriever_of(self.base), "bm25": retriever_of(BM25())}
-            scores = {name: run_scores(self._miner.ranked(each, _JUDGED_DEPTH)) for name, each in by.items()}
+            scores = {name: run_scores(self.miner.ranked(each, _JUDGED_DEPTH)) for name, each in by.items()}
         return list(filters.denoise(mined, policy.estimator, scores, policy.keep).groups)
-
-    @property
-    def _miner(self) -> Miner:
-        return Miner(self.queries, self.documents, self.store, self.progress)
 
 
 def refreshed(whole: Training, policy: Negatives | None, mining: Mining) -> Training:
-    """A self-mined training in parts, each on negatives that the model as it then was ranks in the window; trains all
-    but the last. Any other is one part."""
+    """A self-mined training in parts, each on negatives from the ranking of the model that the part starts with; trains
+    all but the last. Any other training is one part."""
     if not isinstance(policy, SelfMined):
         return whole
     count = policy.refreshes + 1
@@ -134,7 +123,8 @@ def refreshed(whole: Training, policy: Negatives | None, mining: Mining) -> Trai
         )
     part = replace(whole, until=round(whole.recipe.updates / count))
     for i in range(2, count + 1):
-        rows = mining.mined(policy.window, tuned_model(part(mining.store, mining.progress)), whole.examples.groups)
+        model = tuned_model(part(mining.miner.store, mining.miner.progress))
+        rows = mining.mined(policy.window, model, whole.examples.groups)
         until = round(whole.recipe.updates * i / count) if i < count else None
         part = replace(whole, examples=Examples.of(rows, mining.train), until=until, earlier=part)
     return part
@@ -147,8 +137,9 @@ ESTIMATORS = (PositiveRelative(0.95, ("dense",)), PositiveRelative(0.95, ("dense
 def calibrations(
     mining: Mining, policy: Mined, mined_by: str, ranks: EveryRank, scores: Mapping[str, Scores]
 ) -> list[Calibration]:
-    """On training queries with two known positives or more, half of them hidden; none where there are none."""
-    train, known = mining.train, mining.documents
+    """How the estimators fare on training queries with two known positives or more, half of them hidden; none without
+    such queries."""
+    train, known = mining.train, mining.miner.documents
     usable = {q: {d: r for d, r in judged.items() if d in known} for q, judged in train.qrels.items()}
     try:
         judged = hide(usable, 0.5, mining.seed)

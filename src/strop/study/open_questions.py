@@ -1,4 +1,4 @@
-"""Points: a paper's doubtful statements, and what shows each. Evidence: what a demonstration saw."""
+"""Open questions about a paper, and the evidence that a demonstration finds on each."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Grid:
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.columns) for row in self.rows):
-            raise ValueError(f"table {self.title!r}: a row has not {len(self.columns)} cells")
+            raise ValueError(f"table {self.title!r}: a row has not {len(self.columns)} columns")
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a demonstration saw: the verdict, one sentence with its figures, and the tables behind it. `exhibits` (plain
-    values by name) and `rows` are for the study's Results, where it has a picture or clocks to show.
+    """The outcome of a demonstration: the verdict, one sentence with its figures, and the tables behind it. `exhibits`
+    (plain values by name) and `rows` join the study's Results, where there is a picture or a timing to show.
 
-    `shown`: the doubt is borne out by what was run here. `not shown`: what was run speaks against it.
-    `not resolved`: what was run cannot tell; the sentence then says what would.
+    `shown`: what was run here confirms the doubt. `not shown`: it speaks against the doubt. `not resolved`: it cannot
+    tell; the sentence then says what would.
     """
 
     verdict: Verdict
@@ -42,18 +42,18 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One doubtful point. `doubt` says what is wrong or unproven, in a sentence or two.
+class OpenQuestion:
+    """What is doubtful in a paper: `question` says in a sentence or two what is wrong or unproven.
 
-    `demonstrate` takes the study's workbench and returns Evidence; where the doubt is arithmetic or a defect of
-    scripts, `test` may name the test that shows it instead. `needs` are the (preset, system) pairs it compares, which
-    are trained unless that was done before. A `slow` one takes minutes: a study reruns it only where its scale says.
-    Raises ValueError when a point has neither.
+    `demonstrate` takes the study's workbench and returns Evidence; for arithmetic or a defect of scripts, `test` may
+    name the test that shows it instead. `needs` are the (preset, system) pairs that it compares, which are trained
+    unless that was done before. A `slow` one takes minutes: a study reruns it only where its scale asks for that.
+    Raises ValueError when a question has neither.
     """
 
     id: str
     kind: Kind
-    doubt: str
+    question: str
     demonstrate: Callable[[Any], Evidence] | None = None
     test: str = ""
     needs: tuple[tuple[str, str], ...] = ()
@@ -61,4 +61,4 @@ class Point:
 
     def __post_init__(self) -> None:
         if self.demonstrate is None and not self.test:
-            raise ValueError(f"point {self.id} has neither a demonstration nor a test")
+            raise ValueError(f"open question {self.id} has neither a demonstration nor a test")

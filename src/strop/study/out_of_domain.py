@@ -16,9 +16,9 @@ from strop.geometry.collections_apart import DOCUMENTS, similarity
 from strop.models.architecture import Tied
 from strop.retrieval import stages
 from strop.retrieval.stages import Vectors
-from strop.study.definition import ELSEWHERE, Preset
+from strop.study.definition import OUT_OF_DOMAIN, Preset
 from strop.study.schedule import Done
-from strop.study.systems import Start, System, Tuned
+from strop.study.systems import Start, System
 from strop.study.workbench import Workbench
 
 
@@ -29,7 +29,7 @@ def exhibit(bench: Workbench, done: Done) -> dict[str, Any]:
     that a claim of the paper makes; it is made over the seeds that both have whole. `p` is by Holm over all comparisons
     of a preset and kind.
     """
-    own = bench.material.test.name
+    own = bench.own.test.name
     if len(bench.panels) == 1 or bench.study.random_weights:
         return {}
     return {
@@ -41,7 +41,7 @@ def exhibit(bench: Workbench, done: Done) -> dict[str, Any]:
                 "queries": len(c.queries),
                 "documents": len(c.documents),
                 "own": name == own,
-                "seen": bench.study.seen.get(name, ""),
+                "seen": bench.study.exposure.get(name, ""),
             }
             for name, c in bench.panels.items()
         ],
@@ -54,7 +54,7 @@ def exhibit(bench: Workbench, done: Done) -> dict[str, Any]:
 def _similarity(bench: Workbench) -> dict[str, Any]:
     """How alike the collections' documents are to the base. Small panels have no say, nor have candidates that were
     given: they are no sample of their collection."""
-    base, vectors = bench.material.base, {}
+    base, vectors = bench.base, {}
     for name, collection in bench.panels.items():
         if bench.is_given(collection):
             continue
@@ -62,7 +62,7 @@ def _similarity(bench: Workbench) -> dict[str, Any]:
         vectors[name] = np.asarray(found.matrix[:])
     if len(vectors) == 1 or min(map(len, vectors.values())) < DOCUMENTS:
         return {}
-    return similarity(vectors, bench.material.test.name, bench.scale.seeds[0]).plain()
+    return similarity(vectors, bench.own.test.name, bench.scale.seeds[0]).plain()
 
 
 def _systems(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
@@ -75,17 +75,17 @@ def _systems(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str,
 
 def _comparisons(bench: Workbench, done: Done, preset: Preset) -> Iterator[dict[str, Any]]:
     run = {system.name: system for system in _shown(bench, done, preset)}
-    tuned = [s for s in run.values() if isinstance(s.how, Tuned) and not s.how.reranks]
+    tuned = [s for s in run.values() if s.way.is_tuned and not s.way.needs_candidates]
     own = [("tuned", s, start) for s in tuned if (start := _start(s, run))]
     reranked = [
         ("reranked", s, run[preset.candidates])
         for s in run.values()
-        if isinstance(s.how, Tuned) and s.how.reranks and preset.candidates in run
+        if s.way.needs_candidates and preset.candidates in run
     ]
     claimed = [
         ("claim", run[c.system], run[c.against])
         for c in bench.study.claims
-        if c.collection == ELSEWHERE and {c.system, c.against} <= run.keys()
+        if c.collection == OUT_OF_DOMAIN and {c.system, c.against} <= run.keys()
     ]
     knobs = [("knob", s, run[s.centre]) for s in run.values() if s.centre in run]
     for pairs in (own, reranked, claimed, knobs):
@@ -101,7 +101,7 @@ def _comparison(
 ) -> dict[str, Any]:
     both = zip((system, against), _seeds(done, preset, system, against), strict=True)
     a, b = (_values(bench, preset, s, seeds) for s, seeds in both)
-    name = bench.material.test.name
+    name = bench.own.test.name
     own = significance.compare(a.pop(name), b.pop(name))
     seen = macro.compare(a, b)
     return {
@@ -153,15 +153,14 @@ def _values(
 
 def _start(system: System, run: Mapping[str, System]) -> System | None:
     """The untouched system that it was tuned from, of the same architecture and base, where that was run."""
-    assert isinstance(system.how, Tuned)
-    start = system.how.start or Start()
+    start = system.way.initial or Start()
     if start.base is None and isinstance(start.architecture, Tied | None):
-        return next((s for s in run.values() if s.how is None), None)
+        return next((s for s in run.values() if s.way == Start()), None)
     alike = [
-        (s.how != start, s)  # with the very same settings rather than others
+        (s.way != start, s)  # with the very same settings rather than others
         for s in run.values()
-        if isinstance(s.how, Start)
-        and s.how.base == start.base
-        and isinstance(s.how.architecture, type(start.architecture))
+        if isinstance(s.way, Start)
+        and s.way.base == start.base
+        and isinstance(s.way.architecture, type(start.architecture))
     ]
     return min(alike, key=lambda found: found[0])[1] if alike else None

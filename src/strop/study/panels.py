@@ -1,54 +1,56 @@
-"""Material: what every system of a study shares, drawn from collections before any training."""
+"""Panels: the queries and documents that every system of a study shares, drawn before any training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from strop.artifacts.progress import Progress
 from strop.collection import door
 from strop.collection.lazy_documents import Contents
 from strop.collection.panel import cut, panel, training_panel
-from strop.models.pretrained import Pretrained, resolve
 from strop.negatives.examples import Examples
 from strop.negatives.triples import read_triples
 from strop.records.documents import Collection
 from strop.records.errors import InputError
 from strop.records.runs import Run
 from strop.retrieval import rankings
-from strop.study.definition import Scale, Study
+from strop.study.definition import Scale
 from strop.training.held_out import HeldOut
 
 #: A fifth of the queries, as the thesis held out, but no more than a curve needs.
 HELD_OUT = HeldOut(share=0.2, most=128)
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """Panels (or whole splits) to test and train on, and the base."""
+@dataclass(frozen=True)
+class Panels:
+    """What a study tests on and trains on, each a panel or a whole split; `whole` is the split that `test` is from."""
 
     test: Collection
     train: Collection
-    base: Pretrained
     whole: Collection
 
-    @property
+    @cached_property
     def train_documents(self) -> Mapping[str, str]:
         return Contents(self.train.documents, self.train.reserved)
 
-    @property
+    @cached_property
     def train_queries(self) -> Mapping[str, str]:
         return {q.id: q.text for q in self.train.queries.values()}
 
 
-def read(study: Study, scale: Scale, source: str, cache: Path, progress: Progress) -> Material:
-    """Raises InputError on bad data, before any model is loaded."""
+def read(scale: Scale, source: str, docstrings: Path, progress: Progress) -> Panels:
+    """Panels of the collection `source` in which no training document is relevant to a test query.
+
+    Raises InputError on bad data.
+    """
     seed = scale.seeds[0]
     with progress("read the collection", 2) as advance:
-        whole = _load(scale, source, scale.test_split, cache)
+        whole = _load(scale, source, scale.test_split, docstrings)
         advance(1)
-        train = _load(scale, source, "train", cache)
+        train = _load(scale, source, "train", docstrings)
         advance(1)
     test = _panel(whole, scale.test_queries, scale.test_documents, seed)
     closed = {d for judged in test.qrels.values() for d, grade in judged.items() if grade > 0}
@@ -56,41 +58,43 @@ def read(study: Study, scale: Scale, source: str, cache: Path, progress: Progres
         train = training_panel(train, scale.train_queries, scale.train_documents, seed, closed)
     else:
         train = replace(train, reserved=train.reserved | closed)
-    return Material(test, train, resolve(scale.base or study.base), whole)
+    return Panels(test, train, whole)
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """A collection to test on; where `candidates` were given it is whole, and only these are ranked."""
+class Tested:
+    """A collection to test on; with `candidates` it is whole, and only these are ranked."""
 
     collection: Collection
     candidates: Run | None = None
 
 
-def panels(own: Collection, scale: Scale, others: Sequence[str], candidates: Run, cache: Path) -> dict[str, Panel]:
+def tested(
+    own: Collection, scale: Scale, others: Sequence[str], candidates: Run, docstrings: Path
+) -> dict[str, Tested]:
     """By name, the study's own first: of each other collection its test split, or its only one.
 
     Raises InputError on bad data, when two collections share a name, and for candidates of no collection's queries.
     """
-    found = {own.name: Panel(own)}
+    collections = {own.name: Tested(own)}
     for source in others:
         splits = door.splits(source)
-        whole = door.load(source, "test" if "test" in splits else splits[-1], cache)
-        if whole.name in found:
+        whole = door.load(source, "test" if "test" in splits else splits[-1], docstrings)
+        if whole.name in collections:
             raise InputError(f"two collections are named {whole.name!r}", where=source, remedy="Leave one out")
-        if given := rankings.of_collection(candidates, whole, scale.rerank_depth):
-            found[whole.name] = Panel(*given)
+        if reranked := rankings.of_collection(candidates, whole, scale.rerank_depth):
+            collections[whole.name] = Tested(*reranked)
         else:
             short = whole if scale.cut_chars is None else cut(whole, scale.cut_chars)
             short = _panel(short, scale.other_queries, scale.other_documents, scale.seeds[0])
-            found[whole.name] = Panel(short)
-    known = {query_id for panel in found.values() for query_id in panel.candidates or ()}
+            collections[whole.name] = Tested(short)
+    known = {query_id for each in collections.values() for query_id in each.candidates or ()}
     if unknown := [query_id for query_id in candidates if query_id not in known]:
         raise InputError(
             f"{len(unknown):,} queries with candidates (first: {unknown[0]!r}) are in no collection that is tested on",
             remedy="Give their collection with --test",
         )
-    return found
+    return collections
 
 
 def triples(path: Path, share: float, count: int, seed: int) -> tuple[Examples, Examples]:
@@ -100,8 +104,8 @@ def triples(path: Path, share: float, count: int, seed: int) -> tuple[Examples, 
     return data.only(training[: int(share * len(training))]), data.only(held_out)
 
 
-def _load(scale: Scale, source: str, split: str, cache: Path) -> Collection:
-    data = door.load(source, split, cache)
+def _load(scale: Scale, source: str, split: str, docstrings: Path) -> Collection:
+    data = door.load(source, split, docstrings)
     return data if scale.cut_chars is None else cut(data, scale.cut_chars)
 
 

@@ -1,9 +1,9 @@
-"""Planning: what a study at a scale would cost here, and the smallest effect it could see, before it is run."""
+"""Planning: what a study at a scale would cost here, and the smallest effect it could detect, before it is run."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,20 +17,8 @@ from strop.models.encoder import represent_rows
 from strop.models.scoring import Representation
 from strop.models.tokens import cut
 from strop.retrieval import encode
-from strop.study.schedule import Cell, cells
-from strop.study.systems import (
-    Cleaned,
-    Mined,
-    Negatives,
-    Provided,
-    Rates,
-    Reranked,
-    SelfMined,
-    Start,
-    Taught,
-    Tuned,
-    Union,
-)
+from strop.study.schedule import Trial, schedule
+from strop.study.systems import Start, Tuned
 from strop.study.workbench import Workbench
 from strop.training import step as chunks
 
@@ -50,7 +38,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Rates in tokens a second, measured just now; `detectable` is the difference in the primary measure that this
+    """Rates in tokens per second, measured just now; `detectable` is the difference in the primary measure that this
     many queries resolve with power 0.8."""
 
     work: tuple[Work, ...]
@@ -64,106 +52,106 @@ class Plan:
         return sum(w.seconds for w in self.work)
 
 
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """The base, a sample of documents, the mean tokens of a query and of a document, and the base's rates in tokens per
+    second; of training by whether it is LoRA's."""
+
+    encoder: Dense
+    sample: list[str]
+    query: float
+    document: float
+    encoded: float
+    trained: dict[bool, float]
+
+    @classmethod
+    def of(cls, bench: Workbench) -> _Costs:
+        encoder = Dense.load(bench.base.path)
+        documents = list(islice(bench.own.train_documents.values(), SAMPLE))
+        query, document = (
+            float(np.mean(np.minimum(encoder.token_counts(texts), encoder.max_length)))
+            for texts in (list(islice(bench.own.train_queries.values(), SAMPLE)), documents)
+        )
+        encoded = _encoding_rate(encoder, documents)
+        trained = {lora: _training_rate(encoder.max_length, bench.base.path, documents, lora) for lora in (False, True)}
+        return cls(encoder, documents, query, document, encoded, trained)
+
+    def tokens(self, queries: float, documents: float) -> float:
+        return queries * self.query + documents * self.document
+
+    def encoding(self, what: str, queries: int, documents: int) -> Work:
+        tokens = self.tokens(queries, documents)
+        return Work(what, queries + documents, int(tokens), tokens / self.encoded)
+
+    def reading(self, what: str, pairs: int) -> Work:
+        """Pairs of a query and a document, at the rate of encoding in bfloat16."""
+        tokens = self.tokens(pairs, pairs)
+        return Work(what, pairs, int(tokens), tokens / _encoding_rate(self.encoder, self.sample, bfloat16=True))
+
+
 def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
     """The whole study from scratch; what is in the artifact store already will cost nothing."""
-    planned = cells(bench.study, bench.scale, presets)
-    material, scale = bench.material, bench.scale
-    encoder = Dense.load(material.base.path)
-    documents, queries = list(islice(material.train_documents.values(), SAMPLE)), material.train_queries
-    query, document = (
-        float(np.mean(np.minimum(encoder.token_counts(texts), encoder.max_length)))
-        for texts in (list(islice(queries.values(), SAMPLE)), documents)
-    )
-    encoded = _encoding_rate(encoder, documents)
-    trained = {lora: _training_rate(encoder.max_length, material.base.path, documents, lora) for lora in (False, True)}
+    trials = schedule(bench.study, bench.scale, presets)
+    costs, own = _Costs.of(bench), bench.own
+    work = [costs.encoding("encode for mining", len(own.train_queries), len(own.train_documents))]
+    work += _testing(bench, trials, costs)
+    if bench.scale.thorough:
+        work.append(costs.encoding("encode the whole corpus", len(own.whole.queries), len(own.whole.documents)))
+    work += _training(bench, trials, costs)
+    queries = len(own.test.queries)
+    return Plan(tuple(work), costs.encoded, costs.trained[False], queries, minimum_detectable_effect(USUAL_SD, queries))
 
-    def encoding(what: str, asked: int, found: int) -> Work:
-        tokens = asked * query + found * document
-        return Work(what, asked + found, int(tokens), tokens / encoded)
 
-    hows = [cell.preset.system(cell.system).how for cell in planned]
-    work = [encoding("encode for mining", len(queries), len(material.train_documents))]
-    reads = [cell for cell in planned if _reads_pairs(cell) and not _is_random(bench, cell)]
-    dense = [how for how in hows if isinstance(how, Tuned) and not how.reranks]
-    models = 1 + len(dense) + len({how for how in hows if isinstance(how, Start)})
-    panels = [(len(c.queries), len(c.documents)) for c in bench.panels.values()]
-    tested = tuple(map(sum, zip(*panels, strict=True)))
-    work.append(encoding(f"encode for the test, {models} models", models * tested[0], models * tested[1]))
-    pairs = len(queries) * len(material.train_documents) + models * sum(asked * found for asked, found in panels)
-    seconds = 2 * encoder.dimension * pairs / _product_rate(encoder.dimension)
-    work.append(Work(f"search exactly, {models + 1} times", len(queries) + models * tested[0], 0, seconds))
-    if reads:
-        deep = {True: scale.rerank_depth, False: min(scale.depth, scale.rerank_depth)}
-        pairs = len(reads) * sum(len(c.queries) * deep[bench.is_given(c)] for c in bench.panels.values())
-        tokens = pairs * (query + document)
-        seconds = tokens / _encoding_rate(encoder, documents, bfloat16=True)
-        work.append(Work(f"rerank, {len(reads)} times", pairs, int(tokens), seconds))
-    if scale.thorough:
-        work.append(encoding("encode the whole corpus", len(material.whole.queries), len(material.whole.documents)))
-    groups = round(0.8 * len(queries))
-    for preset in dict.fromkeys(cell.preset for cell in planned):
-        mine = [cell for cell in planned if cell.preset == preset and not _is_random(bench, cell)]
+def _testing(bench: Workbench, trials: Sequence[Trial], costs: _Costs) -> Iterator[Work]:
+    """Encoding and searching the panels with every model that retrieves, and reranking what was retrieved."""
+    scale, panels, own = bench.scale, list(bench.panels.values()), bench.own
+    ways = [trial.preset.system(trial.system).way for trial in trials]
+    tuned = [way for way in ways if way.is_tuned and not way.needs_candidates]
+    models = len(tuned) + len({Start(), *(way for way in ways if isinstance(way, Start))})
+    queries, documents = sum(len(c.queries) for c in panels), sum(len(c.documents) for c in panels)
+    yield costs.encoding(f"encode for the test, {models} models", models * queries, models * documents)
+    pairs = len(own.train_queries) * len(own.train_documents)
+    pairs += models * sum(len(c.queries) * len(c.documents) for c in panels)
+    dimension = costs.encoder.dimension
+    seconds = 2 * dimension * pairs / _product_rate(dimension)
+    yield Work(f"search exactly, {models + 1} times", len(own.train_queries) + models * queries, 0, seconds)
+    reranked = [t for t in trials if t.preset.reranking(t.system) and not _is_random(bench, t)]
+    if reranked:
+        depth = {True: scale.rerank_depth, False: min(scale.depth, scale.rerank_depth)}
+        pairs = len(reranked) * sum(len(c.queries) * depth[bench.is_given(c)] for c in panels)
+        yield costs.reading(f"rerank, {len(reranked)} times", pairs)
+
+
+def _training(bench: Workbench, trials: Sequence[Trial], costs: _Costs) -> Iterator[Work]:
+    """Every preset's trainings."""
+    groups = round(0.8 * len(bench.own.train_queries))
+    for preset in dict.fromkeys(trial.preset for trial in trials):
         texts = tokens = seconds = 0.0
-        for how in _trainings(mine):
-            triples = max(1, how.epochs * scale.epochs_share) * how.share * groups
-            found = 1 + _negatives(how.negatives)
-            texts += triples * (2 * found if how.reranks else 1 + found)
-            size = triples * (query * (found if how.reranks else 1) + document * found)
+        for how in _trainings([t for t in trials if t.preset == preset and not _is_random(bench, t)]):
+            rows = max(1, how.epochs * bench.scale.epochs_share) * how.share * groups
+            queries, documents = how.texts
+            texts += rows * (queries + documents)
+            size = rows * costs.tokens(queries, documents)
             tokens += size
-            seconds += size / trained[isinstance(how.recipe.tuning, LoRA)]
-        work.append(Work(f"train {preset.name}", int(texts), int(tokens), seconds))
-    return Plan(
-        tuple(work),
-        encoded,
-        trained[False],
-        len(material.test.queries),
-        minimum_detectable_effect(USUAL_SD, len(material.test.queries)),
-    )
+            seconds += size / costs.trained[isinstance(how.recipe.tuning, LoRA)]
+        yield Work(f"train {preset.name}", int(texts), int(tokens), seconds)
 
 
-def _trainings(planned: Iterable[Cell]) -> list[Tuned]:
-    """Every training of one preset; the rates of a grid but the one that is kept count once more."""
-    found: list[Tuned] = []
-    grids: Mapping[Rates, Tuned] = {}
-    for cell in planned:
-        how = cell.preset.system(cell.system).how
-        if isinstance(how, Tuned) and cell.trained:
-            found.append(how)
-            if how.rates:
-                grids = {**grids, how.rates: how}
-    tried = [(how, len(rates.settings(how.recipe.optimizer))) for rates, how in grids.items()]
-    return found + [how for how, settings in tried for _ in range(settings - 1)]
+def _trainings(trials: Sequence[Trial]) -> list[Tuned]:
+    """Every training of one preset, and once for each grid of rates those of the settings that are not chosen."""
+    tuned = [trial.tuned for trial in trials if trial.tuned and trial.trained]
+    grids = {how.rates: how for how in tuned if how.rates}
+    tried = [(how, len(rates.settings(how.recipe.optimizer)) - 1) for rates, how in grids.items()]
+    return tuned + [how for how, others in tried for _ in range(others)]
 
 
-def _reads_pairs(cell: Cell) -> bool:
-    """Whether its ranking is a reranker's: every one reads each query's candidates once."""
-    system = cell.preset.system(cell.system)
-    return isinstance(system.how, Reranked) or (isinstance(system.how, Tuned) and system.how.reranks)
-
-
-def _is_random(bench: Workbench, cell: Cell) -> bool:
+def _is_random(bench: Workbench, trial: Trial) -> bool:
     """Whether a tiny model of random weights stands in: it costs next to nothing."""
-    return cell.preset.is_random(cell.system, bench.scale)
-
-
-def _negatives(policy: Negatives | None) -> int:
-    """How many a group has."""
-    match policy:
-        case None:
-            return 0
-        case Mined(window=window) | SelfMined(window=window):
-            return window.count
-        case Taught(of=inner) | Provided(otherwise=inner):
-            return _negatives(inner)
-        case Cleaned(keep=keep):
-            return keep
-        case Union(counts=counts):
-            return sum(counts) if counts else 1
-    return 1
+    return trial.preset.is_random(trial.system, bench.scale)
 
 
 def _encoding_rate(encoder: Dense, texts: list[str], bfloat16: bool = False) -> float:
-    """Tokens tokenized and encoded a second, after a warm-up."""
+    """Tokens tokenized and encoded per second, after a warm-up."""
     out = np.empty((len(texts), encoder.dimension), dtype=np.float32)
     with torch.autocast(encoder.device.type, torch.bfloat16, enabled=bfloat16):
         encode.encode(encoder, encoder.tokenize(texts, "document"), "document", out)
@@ -174,7 +162,7 @@ def _encoding_rate(encoder: Dense, texts: list[str], bfloat16: bool = False) -> 
 
 
 def _product_rate(dimension: int) -> float:
-    """Floating-point operations a second of search's matrix product, best rows kept, after a warm-up."""
+    """Floating-point operations per second of search's matrix product, best rows kept, after a warm-up."""
     queries, documents = torch.randn(256, dimension), torch.randn(65536, dimension)
     (queries @ documents.T).topk(100)
     started = time.perf_counter()
@@ -183,7 +171,7 @@ def _product_rate(dimension: int) -> float:
 
 
 def _training_rate(length: int, path: object, texts: list[str], lora: bool) -> float:
-    """Tokens a second through a training step in bfloat16, forward and backward, after a warm-up."""
+    """Tokens per second through a training step in bfloat16, forward and backward, after a warm-up."""
     encoder = Dense.load(str(path), length)
     if lora:
         LoRA().prepare(encoder, 0)

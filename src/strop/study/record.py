@@ -9,9 +9,8 @@ from importlib.metadata import version
 from typing import Any
 
 from strop.artifacts.store import Artifact, canonical
-from strop.retrieval.lexical import BM25
-from strop.study.schedule import Cell, Done
-from strop.study.systems import Rates, Tuned
+from strop.study.schedule import Done, Trial
+from strop.study.systems import Rates
 from strop.study.workbench import Workbench
 
 VERSIONS = ("strop", "torch", "transformers", "sentence-transformers", "peft", "bm25s", "ir_measures", "numpy")
@@ -19,7 +18,7 @@ VERSIONS = ("strop", "torch", "transformers", "sentence-transformers", "peft", "
 
 def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
     """Plain values; `trained` by preset and system, of the first seed; `contrasts` are the knobs and their centres."""
-    study, scale, material = bench.study, bench.scale, bench.material
+    study, scale, own = bench.study, bench.scale, bench.own
     presets = done.presets
     run = {(cell.preset.name, cell.system) for cell in done.runs}
     unfinished = Counter(c.preset.name for c in done.unfinished if c.trained)
@@ -41,7 +40,7 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
         "primary_measure": study.primary_measure,
         "systems": {
             name: {"label": systems[name].label, "note": systems[name].note}
-            | ({"values": canonical(how)} if isinstance(how := systems[name].how, BM25) else {})
+            | ({"values": canonical(bm25)} if (bm25 := systems[name].way.lexical) else {})
             | ({"random_weights": True} if study.random_weights or name in random else {})
             for name in dict.fromkeys(names)
         },
@@ -65,9 +64,9 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
                 "fingerprint": c.fingerprint,
                 "warnings": list(c.warnings),
             }
-            for c in (*bench.panels.values(), material.train)
+            for c in (*bench.panels.values(), own.train)
         },
-        "weights": {"name": material.base.name, "sha256": material.base.sha256, "source": material.base.source},
+        "weights": {"name": bench.base.name, "sha256": bench.base.sha256, "source": bench.base.source},
         "versions": {name: version(name) for name in VERSIONS},
         "seeds": list(scale.seeds),
         "stages": [
@@ -77,7 +76,7 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
         ]
         + [
             {"name": f"{c}, {name}", "key": a.key, "wall_seconds": a.record["wall_seconds"]}
-            for c, of in done.elsewhere.items()
+            for c, of in done.out_of_domain.items()
             for name, a in of.items()
         ],
         "presets": {choice: dict(said) for choice, said in study.choices.items()},
@@ -88,13 +87,11 @@ def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
     }
 
 
-def _training(bench: Workbench, cell: Cell, artifact: Artifact) -> dict[str, Any]:
+def _training(bench: Workbench, cell: Trial, artifact: Artifact) -> dict[str, Any]:
     log = json.loads((artifact.path / "log.json").read_text(encoding="utf-8"))
     rates = [value for _, measure, value in log if measure == "learning_rate"]
     recipe = artifact.record["values"]["recipe"]
-    how = cell.preset.system(cell.system).how
-    assert isinstance(how, Tuned)
-    grid = None if cell.preset.is_random(cell.system, bench.scale) else how.rates
+    grid = None if cell.preset.is_random(cell.system, bench.scale) else cell.preset.tuned(cell.system).rates
     return {
         "values": recipe,
         "updates": len(rates),
@@ -105,7 +102,7 @@ def _training(bench: Workbench, cell: Cell, artifact: Artifact) -> dict[str, Any
     }
 
 
-def _held_out(bench: Workbench, cell: Cell, grid: Rates) -> dict[str, float]:
+def _held_out(bench: Workbench, cell: Trial, grid: Rates) -> dict[str, float]:
     """What the held-out queries said to each setting of a grid."""
     return {
         f"{setting.learning_rate:g}" + (f", decay {setting.weight_decay:g}" if grid.decays else ""): value

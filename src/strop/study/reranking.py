@@ -17,7 +17,7 @@ from strop.records.runs import Run
 from strop.retrieval import stages
 from strop.study.definition import Preset
 from strop.study.schedule import Done
-from strop.study.systems import Reranked, Tuned, WithPositive
+from strop.study.systems import Reranked, WithPositive
 from strop.study.workbench import Workbench
 
 #: Measures that tell relevant from not relevant alone, and so depend on the grade that counts as relevant.
@@ -84,12 +84,8 @@ class Tested:
 
     def candidates(self, system: str) -> tuple[str, str, int] | None:
         """(whose documents it puts in a new order, the system whose model does, how many); None where it does not."""
-        how = self.preset.system(system).how
-        if isinstance(how, Reranked):
-            return how.first, how.by, how.depth
-        if isinstance(how, Tuned) and how.reranks:
-            return self.preset.candidates, system, self.depth
-        return None
+        reranking = self.preset.reranking(system, self.depth)
+        return (reranking.first, reranking.by, reranking.depth) if reranking else None
 
 
 def exhibit(bench: Workbench, done: Done) -> dict[str, Any]:
@@ -114,11 +110,11 @@ def exhibit(bench: Workbench, done: Done) -> dict[str, Any]:
 
 
 def _tested(bench: Workbench, done: Done, preset: Preset, collection: Collection) -> Tested:
-    own = collection.name == bench.material.test.name
+    own = collection.name == bench.own.test.name
     found: dict[str, dict[int, Artifact]] = {s.name: {} for s in preset.systems}
     for cell, artifact in done.runs.items():
         if cell.preset == preset:
-            found[cell.system][cell.seed] = artifact if own else done.elsewhere[cell][collection.name]
+            found[cell.system][cell.seed] = artifact if own else done.out_of_domain[cell][collection.name]
     found = {system: of for system, of in found.items() if of}
     blank = Tested(bench, preset, collection, found, {})
     measures = _measures(bench)

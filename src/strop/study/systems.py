@@ -4,27 +4,75 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TypeAlias
+from typing import Protocol
 
 from strop.models.architecture import Architecture
-from strop.models.scoring import Joint
-from strop.negatives.filters import Estimator
-from strop.negatives.from_run import RankWindow
-from strop.negatives.sampled import Uniform
+from strop.models.scoring import Precision
 from strop.retrieval.fuse import Fusion
 from strop.retrieval.lexical import BM25
 from strop.retrieval.windows import Windows
+from strop.study.negative_policies import Negatives, count, helpers
 from strop.training.optimizers import Optimizer
 from strop.training.recipes import Recipe
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a training starts from: the study's base, or `base` by name, in this architecture (None: as it comes), of
-    its first `layers` only.
+class How(Protocol):
+    """The way a system is made, and the answers that most ways give; each overrides those that it gives otherwise."""
 
-    A model cut to some layers is first taught by the study's base on training text, so that size is not mixed up with
-    damage; it cannot be cut from another. Raises ValueError for both.
+    __slots__ = ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The systems whose rankings it is made of."""
+        return ()
+
+    def helpers(self, name: str) -> frozenset[str]:
+        """Of a system `name`: those that mine or score its negatives, or that its learning rate is chosen on."""
+        return frozenset()
+
+    @property
+    def initial(self) -> Start | None:
+        """What its model is before any tuning; None where it has no model of its own."""
+        return None
+
+    @property
+    def lexical(self) -> BM25 | None:
+        """The BM25 that it is, if it is one."""
+        return None
+
+    @property
+    def is_tuned(self) -> bool:
+        return False
+
+    @property
+    def needs_candidates(self) -> bool:
+        """Whether its model reads pairs, and so can only put in a new order what another system retrieves."""
+        return False
+
+    @property
+    def precision(self) -> Precision:
+        """In which its model reads pairs: a tuned one in that of its training."""
+        return "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalSearch(How):
+    """A search by BM25."""
+
+    bm25: BM25
+
+    @property
+    def lexical(self) -> BM25:
+        return self.bm25
+
+
+@dataclass(frozen=True, slots=True)
+class Start(How):
+    """A model before it is tuned: the study's base, or `base` by name, in this architecture (None: its own), of its
+    first `layers` only.
+
+    First layers alone are a damaged model. They are distilled from the study's base on training text, so that the
+    effect of size is not mixed up with that of damage. Raises ValueError for layers of another base than the study's.
     """
 
     architecture: Architecture | None = None
@@ -33,91 +81,19 @@ class Start:
 
     def __post_init__(self) -> None:
         if self.layers and self.base:
-            raise ValueError("a start has either layers of the study's base, or another base")
+            raise ValueError("only the study's base can be cut to its first layers, and another base is named")
 
-
-@dataclass(frozen=True, slots=True)
-class Mined:
-    """Negatives from a window of ranks of what a miner finds among the training documents: BM25, the base (None), or
-    the finished model of another system of the preset, by name, at the first seed."""
-
-    window: RankWindow
-    miner: BM25 | str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Provided:
-    """The triples that come with the collection; where none come, `otherwise`, which is what they are made of."""
-
-    otherwise: Mined
-
-
-@dataclass(frozen=True, slots=True)
-class SelfMined:
-    """Negatives from the trainee's own ranks: of the start at first, then anew from the model at each of `refreshes`
-    evenly spread updates, with the same optimiser and schedule going on."""
-
-    window: RankWindow
-    refreshes: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Union:
-    """Every query once with the negatives of each source, so many times the rows; or, with `counts`, one row a query
-    with so many of each."""
-
-    of: tuple[Mined, ...]
-    counts: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Cleaned:
-    """The first `keep` negatives of a window that the estimator does not flag as false; `of` draws more than that.
-
-    The estimator's sources are `dense` (the base), `bm25` and, where a reranker of the preset is named, `teacher`: its
-    scores, cross-fitted, so that no query is judged by a model that was trained on it.
-    """
-
-    of: Mined
-    estimator: Estimator
-    keep: int = 1
-    teacher: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """Negatives of a source, and for each candidate the score of a reranker of the preset, cross-fitted."""
-
-    of: Mined
-    teacher: str
-
-
-Negatives: TypeAlias = Uniform | Mined | Provided | SelfMined | Union | Cleaned | Taught
-
-
-def teachers(policy: Negatives | None) -> frozenset[str]:
-    """The systems whose scores it needs."""
-    return frozenset({policy.teacher} - {""}) if isinstance(policy, Cleaned | Taught) else frozenset()
-
-
-def miners(policy: Negatives | None) -> frozenset[str]:
-    """The systems whose finished models mine."""
-    match policy:
-        case Mined(miner=str(name)):
-            return frozenset({name})
-        case Provided(otherwise=inner) | Cleaned(of=inner) | Taught(of=inner):
-            return miners(inner)
-        case Union(of=sources):
-            return frozenset[str]().union(*map(miners, sources))
-    return frozenset()
+    @property
+    def initial(self) -> Start:
+        return self
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Learning rates to choose from, each with every one of the weight `decays` (none: the recipe's own).
+    """Learning rates to choose from, each with every one of the weight `decays` (empty: the recipe's own).
 
-    The system `on` is trained with each at the first seed, and the setting whose model ranks the held-out queries best
-    (RR@10 over training documents) serves every system that names the same.
+    The system `on` is trained at each setting with the first seed. The setting whose model ranks the held-out queries
+    best (RR@10 over training documents) is then that of every system with the same Rates.
     """
 
     values: tuple[float, ...]
@@ -131,14 +107,14 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
-    """A fine-tuned system: a recipe, how many epochs it sees, and its negatives (None: only the batch's own).
+class Tuned(How):
+    """A fine-tuned system: a recipe, a number of epochs, and its negatives (None: only the batch's own).
 
-    The recipe's `updates` are set from the epochs and the number of training groups, of which only `share` are used;
-    its learning rate from `rates`, where there are some. `start` is what it is tuned from (None: the base). `after` is
-    the epoch whose weights are taken (None: the last's); the schedule is of all epochs either way. A recipe that scores
-    by `Joint` makes a reranker. Raises ValueError when a recipe that needs negatives has none, `share` is outside
-    (0, 1], or `after` is none of the epochs.
+    The recipe's `updates` follow from the epochs and the number of training groups, of which only `share` are used; its
+    learning rate is chosen from `rates`, if given. `start` is what it is tuned from (None: the base). `after` is the
+    epoch whose weights are taken (None: the last); the schedule spans all epochs either way. A recipe that reads pairs
+    makes a reranker. Raises ValueError when a recipe that needs negatives has none, `share` is outside (0, 1], or
+    `after` is none of the epochs.
     """
 
     recipe: Recipe
@@ -157,22 +133,46 @@ class Tuned:
         if self.after is not None and not 1 <= self.after <= self.epochs:
             raise ValueError(f"after {self.after} of {self.epochs} epochs")
 
+    def helpers(self, name: str) -> frozenset[str]:
+        return helpers(self.negatives) | ({self.rates.on} - {name} if self.rates else set())
+
     @property
-    def reranks(self) -> bool:
-        """Whether it reads pairs, and so puts what others found in a new order."""
-        return isinstance(self.recipe.scoring, Joint)
+    def initial(self) -> Start:
+        return self.start or Start()
+
+    @property
+    def is_tuned(self) -> bool:
+        return True
+
+    @property
+    def needs_candidates(self) -> bool:
+        return self.recipe.reads_pairs
+
+    @property
+    def precision(self) -> Precision:
+        return self.recipe.precision if self.needs_candidates else "float32"
+
+    @property
+    def texts(self) -> tuple[int, int]:
+        """The queries and documents that its model reads for one row: a reranker reads the query with each document."""
+        documents = 1 + count(self.negatives)
+        return documents if self.needs_candidates else 1, documents
 
 
 @dataclass(frozen=True, slots=True)
-class Fused:
+class Fused(How):
     """Several systems' rankings as one."""
 
     of: tuple[str, ...]
     method: Fusion
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.of
+
 
 @dataclass(frozen=True, slots=True)
-class Reranked:
+class Reranked(How):
     """The first `depth` documents of the system `first` in the order of the model of the system `by`, which reads long
     ones in `windows` (None: their beginning)."""
 
@@ -181,17 +181,22 @@ class Reranked:
     depth: int
     windows: Windows | None = None
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.first, self.by
+
 
 @dataclass(frozen=True, slots=True)
-class WithPositive:
+class WithPositive(How):
     """A query's positive of the highest grade and a system's first `negatives` documents that are not judged relevant:
-    the candidates that a data set brings with each query, of which one is known to be right."""
+    like the candidates that some data sets bring with each query, of which one is known to be right."""
 
     of: str
     negatives: int = 9
 
-
-How: TypeAlias = BM25 | Start | Tuned | Fused | Reranked | WithPositive | None
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.of,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,24 +204,20 @@ class System:
     """One row of the study's table. `how` is BM25, the untouched base model (None), the base in another architecture or
     size, a tuned one, or a ranking made of other systems' rankings.
 
-    `point` names the doubtful point a knob's system stands for: it differs from the system `centre` by that alone.
+    `point` names what a system of a knob is about, often an open question's id: from the system `centre` it differs by
+    that alone.
     """
 
     name: str
     label: str
-    how: How
+    how: How | BM25 | None
     note: str = ""
     point: str = ""
     centre: str = ""
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """The systems that its ranking is made of."""
-        match self.how:
-            case Fused(of=parts):
-                return parts
-            case Reranked(first=first, by=by):
-                return first, by
-            case WithPositive(of=part):
-                return (part,)
-        return ()
+    def way(self) -> How:
+        """`how` with its short forms written out: the untouched base is a Start that changes nothing."""
+        if self.how is None:
+            return Start()
+        return LexicalSearch(self.how) if isinstance(self.how, BM25) else self.how

@@ -59,13 +59,13 @@ class Recipe:
 
     @property
     def reads_pairs(self) -> bool:
-        """Whether it trains a model that reads query and document together: a reranker, without a geometry."""
+        """Whether it trains a cross-encoder, which reads a query and a document together."""
         return scores_pairs(self.scoring)
 
 
-#: "When Fine-Tuning Fails" as its code ran: Euclidean distance, not squared, on vectors before the Normalize module,
-#: with sentence-transformers' default margin of 5.
-THESIS_FULL = Recipe(
+#: A triplet loss on Euclidean distances, not squared, of vectors before the Normalize module, at sentence-transformers'
+#: default margin of 5: as the code of "When Fine-Tuning Fails" (arXiv 2506.18535) ran.
+TRIPLET_FULL = Recipe(
     tuning=Full(),
     scoring=Euclidean(squared=False, normalized=False),
     loss=Triplet(margin=5.0),
@@ -74,10 +74,10 @@ THESIS_FULL = Recipe(
     schedule=WarmupLinear(warmup=0.1),
     updates=100,
 )
-THESIS_LORA = replace(THESIS_FULL, tuning=LoRA(r=16, alpha=32, dropout=0.05), max_length=512)
+TRIPLET_LORA = replace(TRIPLET_FULL, tuning=LoRA(r=16, alpha=32, dropout=0.05), max_length=512)
 
 #: The field's usual recipe: every other query's documents as negatives, cosine over a temperature of .05.
-IN_BATCH_FULL = replace(THESIS_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=Batching(size=32, in_batch=True))
+IN_BATCH_FULL = replace(TRIPLET_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=Batching(size=32, in_batch=True))
 #: LoRA at ten times full tuning's rate, where Lee et al. (arXiv 2311.09765) found its optimum.
 IN_BATCH_LORA = replace(IN_BATCH_FULL, tuning=LoRA(), optimizer=AdamW(learning_rate=2e-4))
 
@@ -94,12 +94,12 @@ LATE_LORA = replace(IN_BATCH_LORA, scoring=MaxSim(), loss=InfoNCE(1.0))
 
 #: For a cross-encoder: each pair judged on its own, as Kumar et al. (arXiv 2506.18297) train theirs (rate, decay and
 #: batch of 64 pairs are theirs), or a query's candidates against each other, in one softmax.
-RERANK_BCE = replace(THESIS_FULL, scoring=Joint(), loss=BinaryCrossEntropy())
+RERANK_BCE = replace(TRIPLET_FULL, scoring=Joint(), loss=BinaryCrossEntropy())
 RERANK_SOFTMAX = replace(RERANK_BCE, loss=InfoNCE(1.0))
 
 RECIPES: Mapping[str, Recipe] = {
-    "thesis-full": THESIS_FULL,
-    "thesis-lora": THESIS_LORA,
+    "triplet-full": TRIPLET_FULL,
+    "triplet-lora": TRIPLET_LORA,
     "in-batch-full": IN_BATCH_FULL,
     "in-batch-lora": IN_BATCH_LORA,
     "late-full": LATE_FULL,
@@ -109,13 +109,17 @@ RECIPES: Mapping[str, Recipe] = {
     "distill-kl": DISTILL_KL,
     "distill-margin-mse": DISTILL_MARGIN_MSE,
 }
+_RENAMED = {"thesis-full": "triplet-full", "thesis-lora": "triplet-lora"}
 
 
 def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
     """The named recipe with `field=value` settings applied, dots for inner fields (`optimizer.learning_rate`).
 
-    Raises InputError on an unknown recipe or field, a value not of the field's type, or values that do not go together.
+    Raises InputError on an unknown or renamed recipe, an unknown field, a value not of the field's type, or values that
+    do not go together.
     """
+    if name in _RENAMED:
+        raise InputError(f"the recipe {name!r} has another name now", remedy=f"Write {_RENAMED[name]}")
     if name not in RECIPES:
         raise InputError(f"there is no recipe {name!r}", remedy=f"Choose one of {', '.join(RECIPES)}")
     value: Any = RECIPES[name]

@@ -16,7 +16,7 @@ from strop.models.dense import parameter_ledger
 from strop.models.encoder import Model, Role
 from strop.models.loading import load_any
 from strop.models.pretrained import Pretrained, resolve
-from strop.monitoring.logbook import Logbook, Sink, namespaced
+from strop.monitoring.logbook import TRAIN, Logbook, Sink, namespaced
 from strop.monitoring.monitor import Monitor
 from strop.monitoring.probe import Look, Probe
 from strop.monitoring.selection import Best
@@ -28,7 +28,6 @@ from strop.training.forwards import Texts, count_cut
 from strop.training.held_out import CosineAccuracy
 from strop.training.recipes import Recipe
 
-TRAIN = Stage("train", 3)
 SNAPSHOT = Stage("snapshot", 1)
 
 

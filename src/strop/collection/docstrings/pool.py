@@ -10,7 +10,7 @@ from typing import NamedTuple
 from strop.collection.docstrings.text import Pair, content_words
 from strop.collection.near_duplicates import components, shingles, similar
 
-#: Packages whose documents and queries no training sees.
+#: Packages whose documents and queries are never trained on.
 HELD_OUT = ("networkx", "sklearn")
 SPLITS = ("train", "dev", "test", *(f"test-{package}" for package in HELD_OUT))
 
@@ -39,7 +39,8 @@ def entries(pairs: Sequence[Pair]) -> list[Entry]:
     Twins have the same summary but for stop words, or the same body but for a few words: each is an answer to the
     others' queries. A component also holds what is merely alike. Its hash decides between train, dev and test
     (80, 10, 10 %), so that nothing in one has a near-duplicate in another. A component with a member from a
-    held-out package is that package's; members from elsewhere go, unless they are twins of one from the package.
+    held-out package belongs to that package; its members from other packages are dropped, unless they are twins of
+    one from the package.
     """
     pairs = sorted(pairs)
     words = [content_words(p.summary) for p in pairs]
@@ -50,22 +51,22 @@ def entries(pairs: Sequence[Pair]) -> list[Entry]:
     alike = [*similar(shingles(map(" ".join, words), 1), SUMMARY_LIKENESS), *similar(bodies, BODY_LIKENESS)]
     component = components(len(pairs), [*alike, *((a, b) for b, a in enumerate(twins))])
     twin_count, component_size = Counter(twins), Counter(component)
-    home = {
+    owner = {
         part: next((h for h in HELD_OUT if any(p.package == h for p in (pairs[i] for i in members))), None)
         for part, members in _members(component).items()
     }
-    at_home = {twins[i] for i, p in enumerate(pairs) if p.package == home[component[i]]}
+    kept_twins = {twins[i] for i, p in enumerate(pairs) if p.package == owner[component[i]]}
     return [
         Entry(
             p,
             pairs[twins[i]].id,
             pairs[component[i]].id,
-            f"test-{home[component[i]]}" if home[component[i]] else _drawn(pairs[component[i]].id),
+            f"test-{owner[component[i]]}" if owner[component[i]] else _drawn(pairs[component[i]].id),
         )
         for i, p in enumerate(pairs)
         if twin_count[twins[i]] <= MAX_TWINS
         and component_size[component[i]] <= MAX_COMPONENT
-        and (home[component[i]] is None or twins[i] in at_home)
+        and (owner[component[i]] is None or twins[i] in kept_twins)
     ]
 
 

@@ -7,19 +7,19 @@ import json
 import os
 from pathlib import Path
 
+from strop.collection.assembly import check_split
 from strop.collection.docstrings.pool import SPLITS, Entry, entries
 from strop.collection.docstrings.source import package_docstrings, package_version
 from strop.collection.docstrings.text import Pair, pair
 from strop.collection.fingerprint import fingerprint
 from strop.records.documents import Collection, Document, Query
-from strop.records.errors import InputError
 
 NAME = "docstrings"
 
 #: Rises whenever the same sources would give other pairs, groups or splits.
 EXTRACTOR = 4
 
-#: package -> (its distribution, the version whose docstrings the published scores are about).
+#: package -> (its distribution, the version whose docstrings the published scores were measured on).
 PACKAGES = {
     "accelerate": ("accelerate", "1.15.0"),
     "fsspec": ("fsspec", "2026.9.0"),
@@ -46,8 +46,7 @@ def read_docstrings(split: str, cache: Path | None = None) -> Collection:
     packages are part of the fingerprint. With `cache`, the pool is kept in that folder, under the versions.
     Raises InputError on an unknown split or a missing package.
     """
-    if split not in SPLITS:
-        raise InputError(f"{NAME} has no split {split!r}", remedy=f"Splits there: {', '.join(SPLITS)}")
+    check_split(split, SPLITS, NAME)
     versions = {package: package_version(package, distribution) for package, (distribution, _) in PACKAGES.items()}
     pool = _cached_pool(versions, cache) if cache else extract()
     documents = {e.pair.id: Document(e.pair.id, e.pair.body, domain=e.pair.package) for e in pool}
@@ -56,11 +55,11 @@ def read_docstrings(split: str, cache: Path | None = None) -> Collection:
         twins.setdefault(entry.twins, []).append(entry.pair.id)
     queries: dict[str, Query] = {}
     qrels: dict[str, dict[str, int]] = {}
-    asked: set[tuple[str, str]] = set()
+    questions: set[tuple[str, str]] = set()
     for entry in pool:
         question = (entry.twins, entry.pair.summary.casefold())
-        if entry.split == split and question not in asked:
-            asked.add(question)
+        if entry.split == split and question not in questions:
+            questions.add(question)
             query_id = f"q:{entry.pair.id}"
             queries[query_id] = Query(query_id, entry.pair.summary)
             qrels[query_id] = dict.fromkeys(twins[entry.twins], 1)
@@ -80,7 +79,8 @@ def read_docstrings(split: str, cache: Path | None = None) -> Collection:
 
 def extract() -> list[Entry]:
     """The pool, from the sources of the installed packages; about 15 seconds. Equal versions give an equal pool."""
-    return entries([found for package in PACKAGES for d in package_docstrings(package) if (found := pair(d))])
+    pairs = (pair(docstring) for package in PACKAGES for docstring in package_docstrings(package))
+    return entries([p for p in pairs if p])
 
 
 def _stamp(versions: dict[str, str]) -> str:
@@ -88,7 +88,7 @@ def _stamp(versions: dict[str, str]) -> str:
 
 
 def _differences(versions: dict[str, str]) -> tuple[str, ...]:
-    """One sentence when versions differ from those the published scores are about."""
+    """A sentence when versions differ from those that the published scores were measured with."""
     other = [
         f"{package} {versions[package]} instead of {expected}"
         for package, (_, expected) in PACKAGES.items()

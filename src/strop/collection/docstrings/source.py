@@ -37,7 +37,7 @@ def package_version(package: str, distribution: str) -> str:
         return version(distribution).partition("+")[0]
     except PackageNotFoundError:
         raise InputError(
-            f"the docstrings of {package} belong to this collection, and it is not installed",
+            f"{package} is not installed, and its docstrings belong to this collection",
             remedy=f"Install it: pip install {distribution}",
         ) from None
 
@@ -45,17 +45,15 @@ def package_version(package: str, distribution: str) -> str:
 def package_docstrings(package: str, path: list[str] | None = None) -> list[Docstring]:
     """Every public class, function and method of a package that has a docstring, by qualified name.
 
-    Objects with a leading underscore are left out, and so is all that lies in private folders, tests and vendored
-    code, or inside a function. Of two with one name, the first in the source stays. `path` replaces sys.path.
-    Raises InputError when the package is not there.
+    Left out are objects with a leading underscore and whatever is in private folders, tests, vendored code or inside a
+    function. Of two objects with one name, the first in the source stays. `path` replaces sys.path. Raises InputError
+    when the package is not installed.
     """
     spec = PathFinder.find_spec(package, path)
     if spec is None or not spec.submodule_search_locations:
-        raise InputError(
-            f"the source of the package {package} is not found", remedy=f"Install it: pip install {package}"
-        )
+        raise InputError(f"no source of the package {package} was found", remedy=f"Install it: pip install {package}")
     root = Path(next(iter(spec.submodule_search_locations)))
-    found: dict[str, Docstring] = {}
+    by_name: dict[str, Docstring] = {}
     with _quiet_and_fast():
         for module, file in sorted(_modules(root, package)):
             source = file.read_bytes()
@@ -66,8 +64,8 @@ def package_docstrings(package: str, path: list[str] | None = None) -> list[Docs
             except (SyntaxError, ValueError):  # a template, or syntax newer than this Python
                 continue
             for name, text in _documented(tree.body, module):
-                found.setdefault(name, Docstring(package, name, text))
-    return [found[name] for name in sorted(found)]
+                by_name.setdefault(name, Docstring(package, name, text))
+    return [by_name[name] for name in sorted(by_name)]
 
 
 @contextmanager

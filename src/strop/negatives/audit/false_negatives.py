@@ -1,4 +1,4 @@
-"""How many of the mined negatives are false: an estimate by what an estimator flags, corrected by its calibration."""
+"""How many of the mined negatives are false: the share that an estimator flags, corrected by its calibration."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from strop.records.errors import InputError
 def estimated_share(target: Tally, calibration: Calibration) -> Share:
     """Flagged share × precision / recall, in [0, 1]; the interval resamples the queries of both collections.
 
-    It takes precision over to the new collection, which holds only where false negatives are about as frequent as
-    among the hidden ones; and precision / recall is hidden / flagged, so that the estimate follows the flagged share
-    whether or not a flag means anything (`Calibration.informs`). How collections differ is not in the interval: check
-    it on a second one with `false_negative_report`. Estimating by recall and false alarms instead (Rogan and Gladen
-    1978) needs no equal frequency, but false alarms differ so much between collections that it is no use here.
+    It assumes that precision is the same on the new collection, which holds only where false negatives are about as
+    frequent as the hidden ones were. Since precision / recall is hidden / flagged, the estimate follows the flagged
+    share whether or not flags carry information (`Calibration.informs`). The interval does not cover differences
+    between collections: check these on a second one with `false_negative_report`. An estimate by recall and false
+    alarms (Rogan and Gladen 1978) needs no equal frequency, but false alarms differ too much between collections.
     """
 
     def corrected(new: Floats, known: Floats) -> Floats:
@@ -32,14 +32,14 @@ def estimated_share(target: Tally, calibration: Calibration) -> Share:
 def false_negative_report(
     groups: Sequence[Group], scores: Mapping[str, Scores], calibrations: Sequence[Calibration]
 ) -> dict[str, Any]:
-    """What is known of the false negatives among mined ones, as values ready for JSON.
+    """What is known about the false negatives among mined ones, as values ready for JSON.
 
-    `groups` are the training groups with their negatives; `scores` the sources that the calibrated estimators name, by
-    name (`run_scores` of a Run, or cosines); `calibrations` from `calibrate`, on other collections where this one has
-    one positive a query. For each calibration: what its estimator flags here, the estimates with intervals and by which
-    collection they are calibrated, flags by rank bin, a sentence, and the calibration itself. `checks`: the estimates
-    that one collection's calibration makes of another's hidden positives, whose share is known. Raises InputError
-    without negatives, or when a source is missing.
+    `groups` are training groups with negatives; `scores` has the sources that the calibrated estimators name
+    (`run_scores` of a Run, or cosines); `calibrations` come from `calibrate`, on other collections where this one has
+    one positive per query. `estimates` has for each calibration the share its estimator flags here, the corrected share
+    with its interval, flags by rank bin, a sentence, and the calibration. `checks` has what the calibration on one
+    collection estimates for another's hidden positives, whose share is known. Raises InputError when there are no
+    negatives, or when a source is missing.
     """
     mined = sum(len(group.negatives) for group in groups)
     if not mined:
@@ -72,21 +72,21 @@ def _estimate(groups: Sequence[Group], scores: Mapping[str, Scores], calibration
 
 
 def _reading(flagged: Share, estimate: Share, calibration: Calibration) -> str:
-    said = f"{calibration.estimator}: {_shown(flagged)} are flagged"
+    share = f"{calibration.estimator}: {_with_interval(flagged)} are flagged"
     where = f"{calibration.collection} ({calibration.mined_by}, {calibration.window})"
     if not calibration.informs:
-        return f"{said}; no estimate, because on {where} flags did not tell hidden positives from others"
-    return f"{said}; corrected by precision and recall on {where}, {_shown(estimate)} are false negatives"
+        return f"{share}; no estimate, because on {where} flags did not tell hidden positives from others"
+    return f"{share}; corrected by precision and recall on {where}, {_with_interval(estimate)} are false negatives"
 
 
-def _shown(share: Share) -> str:
+def _with_interval(share: Share) -> str:
     if share.value is None or share.low is None or share.high is None:
         return "an undefined share"
     return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
 
 
 def _checks(known: Calibration, other: Calibration) -> bool:
-    """Whether `other` can test `known`: the same way of mining and estimating on another collection."""
+    """Whether `other` can test `known`: the same mining and the same estimator on another collection."""
     same = (known.estimator, known.mined_by, known.window) == (other.estimator, other.mined_by, other.window)
     return same and known.collection != other.collection
 
@@ -102,5 +102,5 @@ def _check(known: Calibration, other: Calibration) -> dict[str, Any]:
         "actual": actual.plain(),
         "estimated": estimate.plain(),
         "reading": f"{known.estimator}, calibrated on {known.collection}, tested on {other.collection}: "
-        f"{_shown(actual)} are hidden positives, {_shown(estimate)} were estimated",
+        f"{_with_interval(actual)} are hidden positives, {_with_interval(estimate)} were estimated",
     }

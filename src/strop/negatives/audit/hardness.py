@@ -1,4 +1,4 @@
-"""How hard negatives are, as a measurement: "hard" is a name until they are nearer to their query than others."""
+"""How hard negatives are, measured: hard negatives are nearer to their query than others."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from strop.records.errors import InputError
 Similarity = Callable[[str, str], float]
 Floats = npt.NDArray[np.float32]
 
-#: By how much in cosine negatives must be nearer to their queries to be called harder; chosen, not derived.
+#: How much nearer in cosine negatives must be to their queries to be called harder; chosen, not derived.
 LEAST = 0.02
-#: Bins of a histogram of ranks: at most so many, of 1, 2 or 5 times a power of ten ranks each.
+#: The most bins of a histogram of ranks, each of 1, 2 or 5 times a power of ten ranks.
 MOST_BINS = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """Raw vectors `(N, D)` of queries and documents, and the row of each id. Vectors need not have unit length."""
+    """Vectors `(N, D)` of queries and documents, of any length, and the row of each id."""
 
     queries: Floats
     query_rows: Mapping[str, int]
@@ -57,9 +57,10 @@ class Embedded:
 class Hardness:
     """How near negatives are to their queries.
 
-    `gaps`: per query the mean of cos(query, positive) - cos(query, negative); the smaller, the harder. `sources`: how
-    many negatives came from each kind ("rank", "BM25 rank", "uniform"). `ranks`: (low, high, count), both ends
-    included, for those that name a rank. `above_positive`: share of pairs whose negative has the higher cosine.
+    `number` counts the negatives. `gaps`: per query the mean of cos(query, positive) - cos(query, negative); the
+    smaller, the harder. `above_positive`: the share of pairs whose negative has the higher cosine. `sources`: how many
+    negatives are of each kind ("rank", "BM25 rank", "uniform"). `ranks`: (low, high, count), both ends included, of
+    those whose source names a rank.
     """
 
     number: int
@@ -67,7 +68,6 @@ class Hardness:
     above_positive: float
     sources: tuple[tuple[str, int], ...]
     ranks: tuple[tuple[int, int, int], ...]
-    active_share: float | None = None
 
     @property
     def gap(self) -> float:
@@ -76,7 +76,7 @@ class Hardness:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of `gap`: 95 %, queries resampled."""
+        """The 95 % interval of `gap`, queries resampled."""
         return bootstrap_interval(list(self.gaps.values()))
 
     def plain(self) -> dict[str, Any]:
@@ -89,15 +89,11 @@ class Hardness:
             "mean_similarity_gap": self.gap,
             "gap_interval": list(self.interval),
             "above_positive": self.above_positive,
-            **({} if self.active_share is None else {"active_share": self.active_share}),
         }
 
 
-def hardness(groups: Sequence[Group], similarity: Similarity, active_share: float | None = None) -> Hardness:
-    """Measures the groups that have negatives. Raises InputError when none has.
-
-    `active_share` is carried along: what training logged at its start.
-    """
+def hardness(groups: Sequence[Group], similarity: Similarity) -> Hardness:
+    """The hardness of the negatives of all groups. Raises InputError when no group has any."""
     gaps: dict[str, list[float]] = defaultdict(list)
     ranks: list[int] = []
     kinds: Counter[str] = Counter()
@@ -118,13 +114,15 @@ def hardness(groups: Sequence[Group], similarity: Similarity, active_share: floa
         above_positive=float(np.mean([gap < 0 for values in gaps.values() for gap in values])),
         sources=tuple(sorted(kinds.items())),
         ranks=_histogram(ranks),
-        active_share=active_share,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Harder:
-    """Whether `a`'s negatives are nearer to the same queries than `b`'s: by `difference` in cosine, `low` to `high`."""
+    """Whether the negatives of `a` are harder than those of `b`: nearer by `difference` in cosine, in `low` to `high`.
+
+    `n` counts the queries that both have; `least` is the difference that harder means.
+    """
 
     a: str
     b: str
@@ -157,25 +155,26 @@ _SAYS = {
 
 
 def harder(a: Hardness, b: Hardness, names: tuple[str, str] = ("mined", "random"), least: float = LEAST) -> Harder:
-    """Judges `a` against `b` over the queries both have, paired.
+    """Compares `a` with `b`, paired over the queries that both have.
 
-    harder: the difference is significant and its whole interval lies above `least`. not harder: the interval lies at
-    or below it. not resolved: neither. Raises InputError without a common query.
+    harder: the difference is significant and its whole interval is above `least`. not harder: the interval is at or
+    below it. not resolved: neither. Raises InputError when they have no query in common.
     """
     common = [query_id for query_id in a.gaps if query_id in b.gaps]
     if not common:
         raise InputError("the two sets of negatives have no query in common", remedy="Mine both for the same queries")
-    seen = compare({q: b.gaps[q] for q in common}, {q: a.gaps[q] for q in common})
+    comparison = compare({q: b.gaps[q] for q in common}, {q: a.gaps[q] for q in common})
     verdict: Literal["harder", "not harder", "not resolved"] = "not resolved"
-    if seen.resolved and seen.low > least:
+    if comparison.resolved and comparison.low > least:
         verdict = "harder"
-    elif seen.high <= least:
+    elif comparison.high <= least:
         verdict = "not harder"
-    return Harder(names[0], names[1], verdict, seen.difference, seen.low, seen.high, seen.n, least)
+    difference, low, high, n = comparison.difference, comparison.low, comparison.high, comparison.n
+    return Harder(names[0], names[1], verdict, difference, low, high, n, least)
 
 
 def _histogram(ranks: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
-    """Equal bins that start at 1, 1 + width, …, from the first that holds a rank to the last."""
+    """Equal bins that start at 1, 1 + width, …, from the first that has a rank to the last."""
     if not ranks:
         return ()
     low, high = min(ranks), max(ranks)

@@ -1,4 +1,4 @@
-"""Sources of negatives side by side: from which ranks, how many, how many false, and what their union trains on."""
+"""Sources of negatives compared: how many, from which ranks, how many false, and what their union trains on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RANKS = (*(f"{low}–{high}" for low, high in RANK_BINS), "no or later rank")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A named source's groups, and the calibrations of estimators on negatives that were mined the same way."""
+    """A named source's groups, and calibrations of estimators on negatives that were mined in the same way."""
 
     name: str
     groups: Sequence[Group]
@@ -30,11 +30,12 @@ class Source:
 def source_report(sources: Sequence[Source], scores: Mapping[str, Scores]) -> dict[str, Any]:
     """Each source, and the union of their rows, as values ready for JSON.
 
-    For each: `rows`, `queries`, `negatives`, `distinct` documents among them, `ranks` (a count for each of RANK_BINS,
-    and one for those without a rank up to 1,000); of a source also `false_negatives`, what `false_negative_report`
-    says by its calibrations. `union`: also `times`, its rows over those of the largest source; `repeated`, its
-    (query, negative) pairs beyond the first of each; `lacking`, for each source the queries that only others have.
-    `scores` are what the calibrated estimators read. Raises InputError without a source or without negatives.
+    Each has `rows`, `queries`, `negatives`, the number of `distinct` documents among them, and `ranks` (a count for
+    each of RANK_BINS, and one for those without a rank up to 1,000); a source also `false_negatives`, the
+    `false_negative_report` by its calibrations. The union also has `times`, its rows over those of the largest source;
+    `repeated`, its (query, negative) pairs beyond the first of each; and `lacking`, for each source the number of
+    queries that only others have. `scores` are those that the calibrated estimators use. Raises InputError when there
+    is no source, or one has no negatives.
     """
     if not sources:
         raise InputError("there is no source of negatives", remedy="Give one or more")
@@ -58,17 +59,17 @@ def source_report(sources: Sequence[Source], scores: Mapping[str, Scores]) -> di
 
 
 def table(report: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Columns and rows of text: a row for each source and one for the union, where it is of several.
+    """Columns and rows of text: one row per source, and one for the union of several.
 
-    A column for each estimator has the estimated share of false negatives with its 95 % interval; "no estimate" where
-    its flags meant nothing in calibration, "not calibrated" where there was none for the source.
+    One column per estimator has the estimated share of false negatives with its 95 % interval; "no estimate" where its
+    flags carried no information in calibration, "not calibrated" where the source has no calibration.
     """
     named: Mapping[str, Any] = report["sources"]
     estimators = tuple(
-        dict.fromkeys(e["estimator"] for said in named.values() for e in said["false_negatives"]["estimates"])
+        dict.fromkeys(e["estimator"] for counts in named.values() for e in counts["false_negatives"]["estimates"])
     )
     columns = ("source", "rows", "queries", "negatives", "distinct", *(f"ranks {r}" for r in _RANKS[:-1]), _RANKS[-1])
-    lines = [(name, *_cells(said), *_estimates(said, estimators)) for name, said in named.items()]
+    lines = [(name, *_cells(counts), *_estimates(counts, estimators)) for name, counts in named.items()]
     if len(named) > 1:
         union = report["union"]
         lines.append((f"union: {union['times']:.2f} × the rows", *_cells(union), *("" for _ in estimators)))
@@ -86,19 +87,20 @@ def _counts(groups: Sequence[Group]) -> dict[str, Any]:
     }
 
 
-def _cells(said: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{n:,}" for n in (*(said[k] for k in ("rows", "queries", "negatives", "distinct")), *said["ranks"]))
+def _cells(counts: Mapping[str, Any]) -> tuple[str, ...]:
+    numbers = *(counts[k] for k in ("rows", "queries", "negatives", "distinct")), *counts["ranks"]
+    return tuple(f"{n:,}" for n in numbers)
 
 
-def _estimates(said: Mapping[str, Any], estimators: Sequence[str]) -> tuple[str, ...]:
-    found = {e["estimator"]: e for e in said["false_negatives"]["estimates"]}
-    return tuple(_estimate(found.get(estimator)) for estimator in estimators)
+def _estimates(counts: Mapping[str, Any], estimators: Sequence[str]) -> tuple[str, ...]:
+    by_estimator = {e["estimator"]: e for e in counts["false_negatives"]["estimates"]}
+    return tuple(_estimate(by_estimator.get(estimator)) for estimator in estimators)
 
 
-def _estimate(said: Mapping[str, Any] | None) -> str:
-    if said is None:
+def _estimate(estimate: Mapping[str, Any] | None) -> str:
+    if estimate is None:
         return "not calibrated"
-    share = said["estimated"]
-    if not said["calibration"]["informs"] or share["low"] is None:
+    share = estimate["estimated"]
+    if not estimate["calibration"]["informs"] or share["low"] is None:
         return "no estimate"
     return f"{share['share']:.1%} ({share['low']:.1%} to {share['high']:.1%})"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from strop.records.documents import Group
 
-#: Bins of 1-based ranks, both ends included; what has no rank, or a later one, is counted apart.
+#: Bins of ranks from 1, both ends included; negatives without a rank, or of a later one, are counted apart.
 RANK_BINS = ((1, 10), (11, 50), (51, 100), (101, 200), (201, 1000))
 RESAMPLES = 2_000
 
@@ -21,20 +21,21 @@ MINED, FLAGGED, HIDDEN, FOUND = range(4)
 
 
 def rank_of(source: str) -> int | None:
-    """The rank a source names: 126 of "rank 126", 17 of "BM25 rank 17"; None without one ("uniform")."""
+    """The rank in a source's name: 126 of "rank 126", 17 of "BM25 rank 17"; None where there is none ("uniform")."""
     words = source.split()
     return int(words[-1]) if len(words) > 1 and words[-2] == "rank" and words[-1].isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share with its 95 % interval over queries; all None where nothing was there to count."""
+    """A share in [0, 1] with its 95 % interval over queries; all None where there was nothing to count."""
 
     value: float | None
     low: float | None
     high: float | None
 
     def plain(self) -> dict[str, float | None]:
+        """As values ready for JSON."""
         return {"share": self.value, "low": self.low, "high": self.high}
 
 
@@ -42,7 +43,7 @@ class Share:
 class Tally:
     """Negatives counted by query, rank bin and kind.
 
-    `counts` int64 `(queries, bins + 1, 4)`: the last bin holds what has no rank up to 1,000; the kinds are MINED,
+    `counts` int64 `(queries, bins + 1, 4)`: the last bin holds those without a rank up to 1,000; the kinds are MINED,
     FLAGGED, HIDDEN (a known positive that was hidden) and FOUND (hidden and flagged).
     """
 
@@ -55,15 +56,14 @@ class Tally:
         flags: Sequence[Sequence[bool]],
         hidden: Mapping[str, Collection[str]] | None = None,
     ) -> Tally:
-        """`flags` are an estimator's, aligned with `groups` and their negatives; ranks are read from the sources."""
+        """Counts groups; `flags` are an estimator's, one per negative, and ranks come from the sources' names."""
         rows: dict[str, int] = {}
         for group in groups:
             rows.setdefault(group.query_id, len(rows))
         counts = np.zeros((len(rows), len(RANK_BINS) + 1, 4), np.int64)
         for group, flagged in zip(groups, flags, strict=True):
             row, secret = counts[rows[group.query_id]], (hidden or {}).get(group.query_id, ())
-            sources = group.sources or ("",) * len(group.negatives)
-            for negative, source, flag in zip(group.negatives, sources, flagged, strict=True):
+            for (negative, source), flag in zip(group.sourced, flagged, strict=True):
                 is_hidden = negative in secret
                 row[_bin(rank_of(source))] += (1, flag, is_hidden, flag and is_hidden)
         return cls(counts)
@@ -73,23 +73,24 @@ class Tally:
         return len(self.counts)
 
     def totals(self) -> tuple[int, int, int, int]:
-        mined, flagged, hidden, found = self.counts.sum(axis=(0, 1)).tolist()
-        return mined, flagged, hidden, found
+        """Over all queries and ranks: (mined, flagged, hidden, found)."""
+        mined, flagged, hidden, both = self.counts.sum(axis=(0, 1)).tolist()
+        return mined, flagged, hidden, both
 
     def share(self, kind: int, of: int) -> Share:
-        """How many of the kind `of` are `kind`, over all ranks."""
+        """The share of `kind` among the kind `of`, over all ranks."""
         return interval(lambda sums: ratio(sums[..., kind], sums[..., of]), self)
 
     def by_rank(self) -> list[dict[str, int | float | None]]:
-        """For each rank bin that holds something: its ends (None: no rank), the number mined, shares with intervals."""
-        sums, drawn = self.counts.sum(axis=0), self.resampled()
+        """For each rank bin that is not empty: its ends (None: no rank), the number mined, shares with intervals."""
+        sums, samples = self.counts.sum(axis=0), self.resampled()
         rows: list[dict[str, int | float | None]] = []
         for i, (low, high) in enumerate((*RANK_BINS, (None, None))):
             if not sums[i, MINED]:
                 continue
             row: dict[str, int | float | None] = {"low": low, "high": high, "mined": int(sums[i, MINED])}
             for name, kind in (("flagged", FLAGGED), ("hidden", HIDDEN)):
-                least, most = quantiles(ratio(drawn[:, i, kind], drawn[:, i, MINED]))
+                least, most = quantiles(ratio(samples[:, i, kind], samples[:, i, MINED]))
                 row |= {name: float(sums[i, kind] / sums[i, MINED]), f"{name}_low": least, f"{name}_high": most}
             rows.append(row)
         return rows
@@ -102,33 +103,34 @@ class Tally:
 @lru_cache(maxsize=8)  # one draw serves every share of a tally
 def _resampled(tally: Tally, seed: int) -> Floats:
     rng, n = np.random.default_rng(seed), tally.queries
-    times = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(RESAMPLES)])  # drawn so often
+    times = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(RESAMPLES)])  # of each query
     sums: Floats = times.astype(np.float64) @ tally.counts.reshape(n, -1).astype(np.float64)
     return sums.reshape(RESAMPLES, *tally.counts.shape[1:])
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:
-    """part / whole; nan where whole is 0, since nothing was there to be a share of."""
+    """part / whole; nan where whole is 0."""
     out = np.full(np.shape(whole), np.nan)
     np.divide(part, whole, out=out, where=np.asarray(whole) != 0)
     return out
 
 
 def interval(share: Callable[..., Floats], *tallies: Tally) -> Share:
-    """A share of sums `(…, 4)` of each tally, clipped to [0, 1], with its 95 % interval.
+    """A share of the sums `(…, 4)` of each tally, clipped to [0, 1], with its 95 % interval.
 
-    Each tally's queries are resampled on their own; a ratio of sums, so that a query counts with what was mined for it.
+    The queries of each tally are resampled independently. It is a ratio of sums: a query counts by what was mined for
+    it.
     """
-    seen = float(np.clip(share(*(t.counts.sum(axis=(0, 1)).astype(np.float64) for t in tallies)), 0, 1))
-    if not np.isfinite(seen):
+    value = float(np.clip(share(*(t.counts.sum(axis=(0, 1)).astype(np.float64) for t in tallies)), 0, 1))
+    if not np.isfinite(value):
         return Share(None, None, None)
-    drawn = share(*(t.resampled(seed).sum(axis=1) for seed, t in enumerate(tallies)))
-    return Share(seen, *quantiles(np.clip(drawn, 0, 1)))
+    samples = share(*(t.resampled(seed).sum(axis=1) for seed, t in enumerate(tallies)))
+    return Share(value, *quantiles(np.clip(samples, 0, 1)))
 
 
-def quantiles(drawn: Floats) -> tuple[float | None, float | None]:
-    """The 95 % percentile interval of what is defined; None where nothing is."""
-    defined = drawn[np.isfinite(drawn)]
+def quantiles(samples: Floats) -> tuple[float | None, float | None]:
+    """The 95 % percentile interval of the finite samples; None where there are none."""
+    defined = samples[np.isfinite(samples)]
     if not defined.size:
         return None, None
     low, high = np.quantile(defined, (0.025, 0.975)).tolist()

@@ -213,7 +213,7 @@ def _counted(bench: Any) -> dict[str, dict[int, int]]:
     """Relevant judgments by least grade in the workbench's collection, where there is one with graded judgments."""
     if bench is None:
         return {}
-    whole = bench.material.whole
+    whole = bench.own.whole
     grades = [grade for judged in whole.qrels.values() for grade in judged.values()]
     return {f"{whole.name}/{whole.split}": {least: sum(g >= least for g in grades) for least in JUDGED}}
 

@@ -7,6 +7,7 @@ batches alike and puts random weights in the place of GTE and ModernBERT. What i
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from strop.losses.contrastive import InfoNCE
@@ -22,21 +23,10 @@ from strop.negatives.from_run import RankWindow
 from strop.retrieval.fuse import ReciprocalRank
 from strop.retrieval.lexical import BM25
 from strop.retrieval.windows import Windows
+from strop.studies.knobs import knob
 from strop.study.definition import Preset
-from strop.study.systems import (
-    Cleaned,
-    Fused,
-    Mined,
-    Negatives,
-    Provided,
-    Rates,
-    Reranked,
-    Start,
-    System,
-    Taught,
-    Tuned,
-    WithPositive,
-)
+from strop.study.negative_policies import Cleaned, Mined, Negatives, Provided, Taught
+from strop.study.systems import Fused, Rates, Reranked, Start, System, Tuned, WithPositive
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, Chained, Constant, Cosine, Lion, Schedule, WarmupLinear
 from strop.training.recipes import Recipe
@@ -224,14 +214,7 @@ TEACHER = Preset(
     candidates="bm25",
 )  # fmt: skip
 
-
-def _knob(name: str, label: str, point: str, centre: System = _RERANKER, **changes: Any) -> System:
-    """The centre but for one thing: a field of its recipe, or its negatives."""
-    assert isinstance(centre.how, Tuned)
-    own = {key: value for key, value in changes.items() if key == "negatives"}
-    recipe = replace(centre.how.recipe, **{key: value for key, value in changes.items() if key not in own})
-    return System(name, label, replace(centre.how, recipe=recipe, **own), point=point, centre=centre.name)
-
+_knob, _lion_knob = partial(knob, _RERANKER), partial(knob, _LION)
 
 ONE_KNOB = Preset(
     "one_knob",
@@ -244,7 +227,7 @@ ONE_KNOB = Preset(
         _knob("cosine", "whole cosine", "O7", schedule=Cosine()),
         _knob("cosine_cut", "cosine cut at a third", "O7", schedule=Cosine(stretch=93_750 / 31_092)),
         _knob("batch_quarter", "a quarter of the batch", "O8", batching=Batching(PAIRS // 4)),
-        _knob("chained", "Lion, three trainings in a chain", "O8", _LION, schedule=Chained(WarmupLinear(0.1), EPOCHS)),
+        _lion_knob("chained", "Lion, three trainings in a chain", "O8", schedule=Chained(WarmupLinear(0.1), EPOCHS)),
         _knob("one_negative", "one negative, the paper's pairs", "pairs", negatives=ONE),
         _knob("softmax", "softmax over the candidates", "loss", loss=InfoNCE(1.0)),
         _knob("ranknet", "RankNet", "loss", loss=RankNet()),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+from strop.studies.figures import lines
 
 _FOLDER = Path(__file__).parent / "published"
 #: Measures of the main table by their columns there, in its order. MRR@10 is of MS MARCO, the others of TREC DL 2019.
@@ -61,7 +62,7 @@ class Memory:
 @cache
 def rows() -> tuple[Row, ...]:
     """The 18 rows of the main table: three models, two optimisers, three epochs."""
-    appendix = {_key(line): line for line in _lines("kumar_appendix.csv")}
+    appendix = {_key(line): line for line in lines(_FOLDER / "kumar_appendix.csv")}
     return tuple(
         Row(
             line["model"],
@@ -72,7 +73,7 @@ def rows() -> tuple[Row, ...]:
             line["runid"],
             {name: float(v) for name, v in appendix[_key(line)].items() if name not in ("model", "optimizer", "epoch")},
         )
-        for line in _lines("kumar_main.csv")
+        for line in lines(_FOLDER / "kumar_main.csv")
     )
 
 
@@ -85,13 +86,13 @@ def find(model: str, optimizer: str) -> tuple[Row, ...]:
 def memory() -> dict[str, Memory]:
     """By model."""
     names = ("adamw_mean", "lion_mean", "adamw_peak", "lion_peak", "rel_reduction_pct")
-    return {line["model"]: Memory(*(float(line[n]) for n in names)) for line in _lines("kumar_gpu_memory.csv")}
+    return {line["model"]: Memory(*(float(line[n]) for n in names)) for line in lines(_FOLDER / "kumar_gpu_memory.csv")}
 
 
 @cache
 def listed() -> dict[str, float]:
     """nDCG@10 on TREC DL 2019 of the systems that the paper lists beside its own."""
-    return {line["system"]: float(line["ndcg10"]) for line in _lines("kumar_dl19_reference.csv")}
+    return {line["system"]: float(line["ndcg10"]) for line in lines(_FOLDER / "kumar_dl19_reference.csv")}
 
 
 @cache
@@ -99,14 +100,9 @@ def public() -> dict[str, tuple[float, float]]:
     """Public models: (nDCG@10 on TREC DL 2019, MRR@10 on MS MARCO dev), as sbert.net prints them, as shares of one."""
     return {
         line["model"]: (float(line["dl19_ndcg10_pct"]) / 100, float(line["msmarco_dev_mrr10_pct"]) / 100)
-        for line in _lines("sbert_reference.csv")
+        for line in lines(_FOLDER / "sbert_reference.csv")
     }
 
 
 def _key(line: Mapping[str, str]) -> tuple[str, str, str]:
     return line["model"], line["optimizer"], line["epoch"]
-
-
-def _lines(name: str) -> Iterator[dict[str, str]]:
-    with (_FOLDER / name).open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)

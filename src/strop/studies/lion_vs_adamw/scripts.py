@@ -234,7 +234,7 @@ def size_not_length(bench: Any) -> Evidence:
     limits = {"MiniLM": 512, "GTE": 8_192, "ModernBERT": 8_192}
     here = ""
     if bench is not None:
-        whole = bench.material.whole
+        whole = bench.own.whole
         words = [len(d.contents.split()) for d in whole.documents.values()]
         here = (
             f" A passage of {whole.name} here has {statistics.median(words):.0f} words in the median, and "

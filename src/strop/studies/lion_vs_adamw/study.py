@@ -1,12 +1,23 @@
-"""Lion against AdamW for cross-encoder reranking (Kumar et al., 2506.18297).
+"""Lion against AdamW for cross-encoder reranking (Kumar et al., arXiv 2506.18297).
 
-Its claim: with Lion, ModernBERT ranks best and GPUs are used better. `strop study run lion_vs_adamw --on FOLDER --test
-FOLDER --candidates RUN` trains on one collection, and reorders a TREC run over another too.
+The claim: with Lion, ModernBERT ranks best (by 0.0001 nDCG@10), and GPUs are used better.
+
+    strop study run lion_vs_adamw --scale desk --preset corrected --preset pipeline --on nq_small \\
+        --test msmarco_dl --candidates dl19.BM25.trec --candidates dl20.BM25.trec
+
+On two cores it took 88 minutes of stages. To expect of MiniLM after three epochs, three
+seeds, Lion against AdamW in nDCG@10 with 95 % intervals: -0.007 [-0.030, +0.017] in domain, +0.024 [-0.031, +0.072] on
+TREC DL 2019 and 2020.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from strop.models.random_weights import RandomWeights
+from strop.studies import scales
+from strop.studies.choices import choices
 from strop.studies.lion_vs_adamw.points import POINTS
 from strop.studies.lion_vs_adamw.presets import (
     AS_CODED,
@@ -22,7 +33,7 @@ from strop.studies.lion_vs_adamw.presets import (
 from strop.studies.lion_vs_adamw.published import find, listed, public
 from strop.studies.lion_vs_adamw.published import rows as printed_rows
 from strop.study.claims import Claim
-from strop.study.definition import ELSEWHERE, Scale, Study
+from strop.study.definition import OUT_OF_DOMAIN, Study
 
 PAPER = "arXiv 2506.18297"
 _STAND_INS = {
@@ -33,57 +44,43 @@ _SHARED = (
     "MiniLM is all-MiniLM-L6-v2 with a fresh head, a bi-encoder that has seen MS MARCO, not MiniLM-L12-H384-uncased",
     "GTE and ModernBERT are tiny and random: machinery, no quality",
     "documents that are trained on and searched cut to 240 characters; given candidates are whole",
-    "the largest batch of a reading is 16 queries, its others shrink alike",
+    "the largest batch of a preset is 16 queries, its others shrink alike",
     "bfloat16 autocast over float32 weights, in training and in reranking",
 )
-QUICK = Scale(
-    name="quick",
-    collection="docstrings",
+QUICK = replace(
+    scales.QUICK,
     test_queries=100,
     test_documents=800,
     train_queries=300,
-    train_documents=1000,
-    cut_chars=240,
     depth=20,
-    seeds=(42,),
     presets={"as_written": 1},
     largest_batch=16,
     other_queries=50,
     other_documents=500,
     rerank_depth=20,
     stand_ins=_STAND_INS,
-    deviations=(*_SHARED, "one reading and one seed; 20 candidates"),
+    deviations=(*_SHARED, "one preset and one seed; 20 candidates"),
 )
-DESK = Scale(
-    name="desk",
-    collection="docstrings",
+DESK = replace(
+    scales.DESK,
     test_queries=320,
     test_documents=4000,
     train_queries=640,
     train_documents=4000,
-    cut_chars=240,
     depth=50,
-    seeds=(42, 43, 44),
     presets={"corrected": 3, "pipeline": 1, "teacher": 2, "one_knob": 1, "as_coded": 1, "as_written": 1},
     largest_batch=16,
-    thorough=True,
     other_queries=150,
     other_documents=1000,
     stand_ins=_STAND_INS,
-    deviations=(*_SHARED, "three seeds as corrected, two with a teacher, one elsewhere; 50 candidates, given ones 100"),
+    deviations=(
+        *_SHARED,
+        "three seeds as corrected, two with a teacher, one in the other presets; 50 candidates, given ones 100",
+    ),
 )
-FULL = Scale(
-    name="full",
-    collection="irds:msmarco-passage",
-    test_queries=None,
-    test_documents=None,
-    train_queries=None,
-    train_documents=None,
-    cut_chars=None,
-    depth=1000,
-    seeds=(42, 43, 44),
+FULL = replace(
+    scales.FULL,
     presets={"corrected": 3, "as_coded": 1, "as_written": 1, "pipeline": 1, "one_knob": 1},
-    test_split="dev",
     others=("irds:msmarco-passage/trec-dl-2019/judged", "irds:msmarco-passage/trec-dl-2020/judged"),
     base="microsoft/MiniLM-L12-H384-uncased",
     rerank_depth=1000,
@@ -92,25 +89,22 @@ FULL = Scale(
 
 def _effects() -> tuple[Claim, ...]:
     """Lion against AdamW after each epoch, in the direction of the evaluation's own figures."""
+    effect = partial(Claim, paper=PAPER, table="main", kind="effect", measure="nDCG@10")
     claims = []
     for model, (name, _) in MODELS.items():
         ours, theirs = (find(name, optimizer) for optimizer in ("Lion", "AdamW"))
         for epoch in (EPOCHS, *range(1, EPOCHS)):  # the whole training first
             lion, adamw = (rows[epoch - 1].written["ndcg10"] for rows in (ours, theirs))
             above = lion > adamw
-            for place in ("in domain", ELSEWHERE):
+            for place in ("in domain", OUT_OF_DOMAIN):
                 claims.append(
-                    Claim(
+                    effect(
                         id=f"{name}, Lion against AdamW after epoch {epoch}, {place}",
-                        paper=PAPER,
-                        table="main",
-                        kind="effect",
                         statement=f"{name} after epoch {epoch}, {place}: Lion {'above' if above else 'below'} AdamW",
                         rule="above" if above else "below",
                         system=f"{model}_lion_{epoch}",
                         against=f"{model}_adamw_{epoch}",
                         collection=place,
-                        measure="nDCG@10",
                         published=lion,
                         published_against=adamw,
                     )
@@ -147,49 +141,46 @@ STUDY = Study(
     claims=_effects(),
     published={},
     published_loss={},
-    points=POINTS,
-    choices={
-        "pairs": {
-            "as_written": "one wrong for each right one",
-            "as_coded": "one wrong for each right one",
-            "corrected": "three of BM25's first hundred for each right one",
-        },
-        "batch": {
-            "as_written": "64 pairs",
-            "as_coded": "512 and 256 pairs (MiniLM), 128 (GTE, AdamW), 192",
-            "corrected": "32 queries",
-        },
-        "learning rate": {
-            "as_written": "2e-5; ModernBERT with Lion 2e-6",
-            "as_coded": "2e-5; ModernBERT with Lion 2e-6",
-            "corrected": "each optimiser's best of one grid of rates and decays, on held-out queries",
-        },
-        "schedule": {
-            "as_written": "none; ModernBERT a cosine",
-            "as_coded": "linear after 10 % warm-up; ModernBERT: AdamW none in effect, Lion a cosine cut at a third",
-            "corrected": "linear to zero after 10 % warm-up",
-        },
-        "epochs": {
-            "as_written": "3, evaluated after each",
-            "as_coded": "3; MiniLM and GTE with Lion three trainings of one epoch in a chain",
-            "corrected": "3, evaluated after each",
-        },
-        "weight decay": {"as_written": "0.01", "as_coded": "0.01", "corrected": "from the grid"},
-        "held out": {
-            "as_written": "not stated",
-            "as_coded": "10,000 rows, which share queries with training rows",
-            "corrected": "queries",
-        },
-        "candidates": {
-            "as_written": "BM25's 1,000; MS MARCO dev",
-            "as_coded": "BM25's 1,000; for MRR@10 a query's own ten passages",
-            "corrected": "the same first stage for all, both sets side by side",
-        },
-        "seeds": {"as_written": "one", "as_coded": "one", "corrected": "three"},
-    },
+    questions=POINTS,
+    choices=choices(
+        (
+            "pairs",
+            "one wrong for each right one",
+            "one wrong for each right one",
+            "three of BM25's first hundred for each right one",
+        ),
+        ("batch", "64 pairs", "512 and 256 pairs (MiniLM), 128 (GTE, AdamW), 192", "32 queries"),
+        (
+            "learning rate",
+            "2e-5; ModernBERT with Lion 2e-6",
+            "2e-5; ModernBERT with Lion 2e-6",
+            "each optimiser's best of one grid of rates and decays, on held-out queries",
+        ),
+        (
+            "schedule",
+            "none; ModernBERT a cosine",
+            "linear after 10 % warm-up; ModernBERT: AdamW none in effect, Lion a cosine cut at a third",
+            "linear to zero after 10 % warm-up",
+        ),
+        (
+            "epochs",
+            "3, evaluated after each",
+            "3; MiniLM and GTE with Lion three trainings of one epoch in a chain",
+            "3, evaluated after each",
+        ),
+        ("weight decay", "0.01", "0.01", "from the grid"),
+        ("held out", "not stated", "10,000 rows, which share queries with training rows", "queries"),
+        (
+            "candidates",
+            "BM25's 1,000; MS MARCO dev",
+            "BM25's 1,000; for MRR@10 a query's own ten passages",
+            "the same first stage for all, both sets side by side",
+        ),
+        ("seeds", "one", "one", "three"),
+    ),
     tables={"main": _table()},
     own_documents=8_841_823,
-    seen={
+    exposure={
         "nq_small": "seen: Natural Questions",
         "msmarco_dl": "seen: MS MARCO",
         "docstrings": "code search seen, not these",

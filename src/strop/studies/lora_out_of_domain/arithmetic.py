@@ -1,14 +1,14 @@
-"""Doubts about the printed tables, recomputed from the tables themselves (L8 to L13)."""
+"""Open questions about the printed tables, recomputed from the tables themselves (L8 to L13)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import combinations
 
 from strop.evaluation.macro import Macro, Relative, over_collections, relative
 from strop.evaluation.significance import ALPHA
 from strop.geometry.collections_apart import PUBLISHED_SIMILAR
 from strop.records import formats
+from strop.studies.figures import is_rounded
 from strop.studies.lora_out_of_domain.published import (
     AVERAGE,
     COLLECTIONS,
@@ -20,7 +20,6 @@ from strop.studies.lora_out_of_domain.published import (
     rows,
     tuning_pairs,
     whole_differences,
-    within_rounding,
 )
 from strop.study.open_questions import Evidence, Grid
 
@@ -68,31 +67,30 @@ def whole_number_row(bench: object) -> Evidence:
 def size_gains(bench: object) -> Evidence:
     """L9. Table 7 against the gains over BERT-small that tables 6 and 11 give, under both denominators."""
     table = printed("model_size_gain")
-    found = []
+    gains = []
     for tuning in TUNINGS:
         small = find(11, tuning, base="bert-small")
         for size in SIZES:
             large = find(11, tuning, base=f"bert-{size}")
             pairs = {"ood": (large.average, small.average), "in": (large.in_domain, small.in_domain)}
             for domain, (new, old) in pairs.items():
-                found.append((f"{tuning} {size} {domain}", table[tuning][f"{domain}_{size}"], relative(new, old)))
-    wrong = [(name, shown, gain) for name, shown, gain in found if not _fits(shown, gain.to_old)]
-    odd = {name: gain for name, _, gain in wrong}
+                gains.append((f"{tuning} {size} {domain}", table[tuning][f"{domain}_{size}"], relative(new, old)))
+    odd = {name: gain for name, figure, gain in gains if not _fits(figure, gain.to_old)}
     small, large = (find(t, "FT", base=f"bert-{s}", neg="none") for t, s in ((11, "small"), (6, "large")))
-    gain, lora = odd.get("FT large in"), {name: g for name, _, g in found}["LoRA large in"]
-    elsewhere = relative(large.in_domain, small.in_domain)
-    shown = table["FT"]["in_large"]
+    gain, lora = odd.get("FT large in"), {name: g for name, _, g in gains}["LoRA large in"]
+    by_table_six = relative(large.in_domain, small.in_domain)
+    figure = table["FT"]["in_large"]
     return Evidence(
-        "shown" if gain and _fits(shown, gain.to_new) and len(wrong) == 1 else "not shown",
-        f"{len(found) - len(wrong)} of table 7's {len(found)} gains are over BERT-small's figure; FT-large in domain, "
-        f"printed {shown} %, is over the large model's own. Over BERT-small's it is {_percents(gain, 'old')}, or "
-        f"{_percents(elsewhere, 'old')} with table 6's figure, beside LoRA's {_percents(lora, 'old')}: that LoRA gains "
-        f"more in domain does not follow.",
+        "shown" if gain and _fits(figure, gain.to_new) and len(odd) == 1 else "not shown",
+        f"{len(gains) - len(odd)} of table 7's {len(gains)} gains are over BERT-small's figure; FT-large in domain, "
+        f"printed {figure} %, is over the large model's own. Over BERT-small's it is {_percents(gain, 'old')}, or "
+        f"{_percents(by_table_six, 'old')} with table 6's figure, beside LoRA's {_percents(lora, 'old')}: that LoRA "
+        f"gains more in domain does not follow.",
         (
             Grid(
                 "Gains over BERT-small, percent",
                 ("cell", "printed", "over the small model", "over the larger one"),
-                tuple((n, formats.fixed(s, 1), _percents(g, "old"), _percents(g, "new")) for n, s, g in found),
+                tuple((n, formats.fixed(f, 1), _percents(g, "old"), _percents(g, "new")) for n, f, g in gains),
             ),
         ),
     )  # fmt: skip
@@ -100,26 +98,26 @@ def size_gains(bench: object) -> Evidence:
 
 def relative_differences(bench: object) -> Evidence:
     """L10. Tables 2 and 3, and the prose, under both definitions of a relative difference."""
-    found = [(name, shown, relative(new, old)) for name, shown, new, old in _tables_two_and_three()]
-    new = [name for name, shown, r in found if _fits(shown, r.to_new)]
-    old = [name for name, shown, r in found if _fits(shown, r.to_old)]
-    neither = [(name, shown, r) for name, shown, r in found if name not in {*new, *old}]
+    differences = [(name, figure, relative(new, old)) for name, figure, new, old in _tables_two_and_three()]
+    new = [name for name, figure, r in differences if _fits(figure, r.to_new)]
+    old = [name for name, figure, r in differences if _fits(figure, r.to_old)]
+    neither = [(name, figure, r) for name, figure, r in differences if name not in {*new, *old}]
     gains = [relative(lora.average, ft.average) for lora, ft in map(_tuned, SETTINGS)]
     prose = sorted(100 * (g.to_old or 0.0) for g in gains)
     odd = "; ".join(
-        f"{name}, printed {formats.signed(shown, 1)} %, is {_percents(r, 'new')} or {_percents(r, 'old')}"
-        for name, shown, r in neither
+        f"{name}, printed {formats.signed(figure, 1)} %, is {_percents(r, 'new')} or {_percents(r, 'old')}"
+        for name, figure, r in neither
     )
     return Evidence(
         "shown" if len(new) > len(old) and _fits(PROSE[0], prose[0] / 100) else "not shown",
-        f"{len(new)} of the {len(found)} figures of tables 2 and 3 divide by the new value, {len(old)} would fit the "
-        f"old one, and {len(neither)} fit neither ({odd}). The prose divides by the old: {PROSE[0]} % to {PROSE[1]} % "
-        f"is {prose[0]:.1f} % to {prose[-1]:.1f} % so.",
+        f"{len(new)} of the {len(differences)} figures of tables 2 and 3 divide by the new value, {len(old)} would fit "
+        f"the old one, and {len(neither)} fit neither ({odd}). The prose divides by the old: {PROSE[0]} % to "
+        f"{PROSE[1]} % is {prose[0]:.1f} % to {prose[-1]:.1f} % so.",
         (
             Grid(
                 "Relative differences of tables 2 and 3",
                 ("cell", "printed", "over the new value", "over the old value"),
-                tuple((n, f"{formats.signed(s, 1)}", _percents(r, "new"), _percents(r, "old")) for n, s, r in found),
+                tuple((n, formats.signed(f, 1), _percents(r, "new"), _percents(r, "old")) for n, f, r in differences),
             ),
         ),
     )
@@ -185,10 +183,10 @@ def two_aggregations(bench: object) -> Evidence:
         {tuning: -100 * (getattr(m, kind).to_old or 0.0) for tuning, m in lost.items()}
         for kind in ("ratio_of_means", "mean_of_ratios")
     )
-    table = [(name, shown, macro) for name, shown, macro in _table_four()]
-    fits = {kind: sum(_fits(s, getattr(m, kind).to_old, 0.1) for _, s, m in table) for kind in _AGGREGATIONS}
+    table = _table_four()
+    fits = {kind: sum(_within(f, getattr(m, kind).to_old) for _, f, m in table) for kind in _AGGREGATIONS}
     return Evidence(
-        "shown" if all(within_rounding(REDUCTION[t], by_means[t]) for t in TUNINGS) else "not shown",
+        "shown" if all(is_rounded(REDUCTION[t], by_means[t], 1) for t in TUNINGS) else "not shown",
         f"The printed reductions of {REDUCTION['FT']} % (FT) and {REDUCTION['LoRA']} % (LoRA), said to be averaged "
         f"rates, are ratios of means ({by_means['FT']:.1f} and {by_means['LoRA']:.1f}); the averaged rates are "
         f"{by_ratios['FT']:.1f} and {by_ratios['LoRA']:.1f}. Table 4 does average rates, over the old value: "
@@ -200,7 +198,7 @@ def two_aggregations(bench: object) -> Evidence:
                 ("comparison", "printed", "ratio of means", "mean of ratios"),
                 (
                     *((f"MS MARCO to NQ, {t}", formats.signed(-REDUCTION[t], 1), *_both(lost[t])) for t in TUNINGS),
-                    *((f"table 4, {name}", formats.signed(shown, 1), *_both(m)) for name, shown, m in table),
+                    *((f"table 4, {name}", formats.signed(figure, 1), *_both(m)) for name, figure, m in table),
                 ),
             ),
         ),
@@ -218,50 +216,56 @@ def _tuned(setting: str) -> tuple[Row, Row]:
 
 def _tables_two_and_three() -> list[tuple[str, float, float, float]]:
     """(cell, printed percent, new value, old value)."""
-    found = []
-    for name, shown in printed("rel_lora_vs_ft").items():
-        new, old = _tuned(name)
-        found += _two_cells(f"table 2 {name}", shown, new, old)
-    for name, shown in printed("rel_hard_negatives").items():
-        arch, tuning = name.split("_")
-        new, old = (find(1, tuning, arch=arch, neg=neg) for neg in ("hard", "none"))
-        found += _two_cells(f"table 3 {name}", shown, new, old)
-    return found
-
-
-def _two_cells(name: str, shown: Mapping[str, float], new: Row, old: Row) -> list[tuple[str, float, float, float]]:
+    compared = [(f"table 2 {name}", figures, *_tuned(name)) for name, figures in printed("rel_lora_vs_ft").items()]
+    for name, figures in printed("rel_hard_negatives").items():
+        compared.append((f"table 3 {name}", figures, *_negatives(name)))
     return [
-        (f"{name} out of domain", shown["ood_rel_pct"], new.average, old.average),
-        (f"{name} in domain", shown["in_rel_pct"], new.in_domain, old.in_domain),
+        cell
+        for name, figures, new, old in compared
+        for cell in (
+            (f"{name} out of domain", figures["ood_rel_pct"], new.average, old.average),
+            (f"{name} in domain", figures["in_rel_pct"], new.in_domain, old.in_domain),
+        )
     ]
 
 
+def _negatives(name: str) -> tuple[Row, Row]:
+    """(hard, none) of one architecture and tuning of table 1, as `sym_LoRA`."""
+    arch, tuning = name.split("_")
+    return find(1, tuning, arch=arch, neg="hard"), find(1, tuning, arch=arch, neg="none")
+
+
 def _table_four() -> list[tuple[str, float, Macro]]:
-    found = []
-    for group, shown in printed("similar_vs_different").items():
-        for column, percent in shown.items():
-            arch, tuning = column.split("_")
-            new, old = (find(1, tuning, arch=arch, neg=neg) for neg in ("hard", "none"))
+    """(cell, printed percent, comparison)."""
+    cells = []
+    for group, figures in printed("similar_vs_different").items():
+        for column, percent in figures.items():
+            new, old = _negatives(column)
             names = [name for name in new.cells if (name in PUBLISHED_SIMILAR) == (group == "similar")]
-            found.append((f"{group} {column}", percent, _between(new, old, names)))
-    return found
+            cells.append((f"{group} {column}", percent, _between(new, old, names)))
+    return cells
 
 
 def _between(new: Row, old: Row, names: list[str] | tuple[str, ...] = COLLECTIONS) -> Macro:
     return over_collections({n: new.cells[n] for n in names}, {n: old.cells[n] for n in names})
 
 
-def _fits(shown: float, share: float | None, within: float = 0.05) -> bool:
-    """Whether a printed percentage is that share, to `within` of a percent."""
-    return share is not None and abs(shown - 100 * share) <= within + 1e-9
+def _fits(figure: float, share: float | None) -> bool:
+    """Whether a printed percentage can be that share."""
+    return share is not None and is_rounded(figure, 100 * share, 1)
+
+
+def _within(figure: float, share: float | None) -> bool:
+    """Whether a printed percentage is that share to 0.1: cells have one decimal, too few for their ratios'."""
+    return share is not None and abs(figure - 100 * share) <= 0.1 + 1e-9
 
 
 def _resolved(macro: Macro) -> bool:
     return macro.t_p is not None and macro.t_p < ALPHA and macro.difference > 0
 
 
-def _percents(found: Relative | None, over: str) -> str:
-    return formats.signed_percent(getattr(found, f"to_{over}") if found else None)
+def _percents(difference: Relative | None, over: str) -> str:
+    return formats.signed_percent(getattr(difference, f"to_{over}") if difference else None)
 
 
 def _both(macro: Macro) -> tuple[str, str]:

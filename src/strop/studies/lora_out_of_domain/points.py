@@ -1,87 +1,89 @@
-"""The paper's doubtful points, each with what shows it."""
+"""Open questions about the paper, each with what answers it."""
 
 from __future__ import annotations
 
 from strop.studies.lora_out_of_domain import arithmetic, scripts, sources
 from strop.studies.lora_out_of_domain.memory import peak_memory
-from strop.study.open_questions import Point
+from strop.study.open_questions import OpenQuestion
 
 POINTS = (
-    Point("L1", "arithmetic", "The text says rank 7, the code 8, and about 0.25 % fits neither exactly.", scripts.rank),
-    Point(
+    OpenQuestion(
+        "L1", "arithmetic", "The text says rank 7, the code 8, and about 0.25 % fits neither exactly.", scripts.rank
+    ),
+    OpenQuestion(
         "L2",
         "arithmetic",
         "Ten per cent of warm-up are printed; the code's 1,237 steps are a far smaller share of MS MARCO's training.",
         scripts.warmup,
     ),
-    Point(
+    OpenQuestion(
         "L3",
         "arithmetic",
         "One of the systems, full tuning of the symmetric encoder without negatives, was set to 100 epochs, all others "
         "to 40: what is due to negatives there cannot be told from what is due to epochs.",
         scripts.unequal_epochs,
     ),
-    Point(
+    OpenQuestion(
         "L4",
         "defect",
         "The symmetric code sets a weight decay of 0, in parameter groups that never reach the optimiser, whose "
         "default of .01 then holds.",
         scripts.weight_decay,
     ),
-    Point(
+    OpenQuestion(
         "L5",
         "defect",
         "As documented, full tuning and LoRA read different training files and write into one folder, at full tuning's "
         "learning rate.",
         scripts.shared_folder,
     ),
-    Point(
+    OpenQuestion(
         "L6",
         "mechanism",
         "Without negatives may mean one negative all the same: the loader falls back to others where no hard one is "
         "there.",
         sources.negatives,
     ),
-    Point(
+    OpenQuestion(
         "L7",
         "mechanism",
         "Adapters are said to be merged for inference; no merge is in the code, and files that it needs are absent.",
         scripts.merging,
     ),
-    Point(
+    OpenQuestion(
         "L8",
         "arithmetic",
         "All 13 figures of one system differ from another's by whole numbers, as no other pair's do: they cannot have "
         "been measured independently.",
         arithmetic.whole_number_row,
     ),
-    Point(
+    OpenQuestion(
         "L9",
         "arithmetic",
         "The in-domain gain of the large model under full tuning is divided by the wrong figure; with the right one "
         "LoRA gains no more.",
         arithmetic.size_gains,
     ),
-    Point(
+    OpenQuestion(
         "L10",
         "arithmetic",
         "Relative differences are divided by the new value in the tables and by the old one in the text.",
         arithmetic.relative_differences,
     ),
-    Point("L11", "arithmetic", "Two printed averages are not those of their rows.", arithmetic.averages),
-    Point(
+    OpenQuestion("L11", "arithmetic", "Two printed averages are not those of their rows.", arithmetic.averages),
+    OpenQuestion(
         "L12",
         "arithmetic",
         "That LoRA is better out of domain is an average over collections on which it also loses; no test is given.",
         arithmetic.wins,
     ),
-    Point(
+    OpenQuestion(
         "L13",
         "arithmetic",
         "What NQ costs as training data is a ratio of averages; the average of ratios is smaller.",
         arithmetic.two_aggregations,
     ),
-    Point(
+    OpenQuestion(
         "L14",
         "mechanism",
         "That LoRA frees memory for larger batches decides the recipe, and no memory was measured.",

@@ -6,6 +6,7 @@ Desk and full scale shrink batches and epochs alike. The order is that of a budg
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from strop.losses.contrastive import InfoNCE
@@ -17,8 +18,10 @@ from strop.models.scoring import Cosine, Dot, MaxSim
 from strop.negatives.filters import PositiveRelative
 from strop.negatives.from_run import RankWindow
 from strop.retrieval.lexical import BM25
+from strop.studies.knobs import knob
 from strop.study.definition import Preset
-from strop.study.systems import Cleaned, Mined, Negatives, Provided, Rates, SelfMined, Start, System, Tuned, Union
+from strop.study.negative_policies import Cleaned, Mined, Negatives, Provided, SelfMined, Union
+from strop.study.systems import Rates, Start, System, Tuned
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, WarmupLinear
 from strop.training.recipes import Recipe
@@ -149,19 +152,10 @@ AS_CODED = replace(
     ),
 )
 
-_ONE = Tuned(_CENTRE, EPOCHS, rates=RATES["lora"])
 _DENSE_WINDOW = RankWindow(1, 100)
 _BM25_MINED, _DENSE_MINED = Mined(_DENSE_WINDOW, BM25()), Mined(_DENSE_WINDOW, "untied_full_none")
 _BOTH_MINED = Union((_BM25_MINED, _DENSE_MINED))
-_ONE_OF_EACH = replace(_BOTH_MINED, counts=(1, 1))
-
-
-def _knob(name: str, label: str, point: str, **changes: Any) -> System:
-    """The centre but for one thing: a field of its recipe, or of Tuned itself."""
-    own = {key: value for key, value in changes.items() if key in ("negatives", "epochs", "start")}
-    recipe = replace(_CENTRE, **{key: value for key, value in changes.items() if key not in own})
-    return System(name, label, replace(_ONE, recipe=recipe, **own), point=point, centre="tied_lora_none")
-
+_knob = partial(knob, CORRECTED.system("tied_lora_none"))
 
 #: Around LoRA on the tied encoder with in-batch negatives.
 ONE_KNOB = Preset(

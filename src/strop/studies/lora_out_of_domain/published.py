@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
 from pathlib import Path
 
+from strop.studies.figures import is_rounded, lines
+
 _FOLDER = Path(__file__).parent / "published"
 #: The twelve collections that are out of domain whichever of MS MARCO and NQ was trained on; the other is the 13th.
 COLLECTIONS = ("FI", "TR", "NF", "QU", "SD", "SF", "TO", "AR", "HO", "DB", "FE", "CL")
 OTHER = {"MS": "NQ", "NQ": "MS"}
 AVERAGE, IN_DOMAIN = "ood_avg", "in_domain"
-#: A figure of one decimal is within this of the true one; so is the mean of such figures.
-HALF = 0.05
 _EPSILON = 1e-9
 
 
@@ -69,7 +68,7 @@ class Suspect:
 @cache
 def rows() -> tuple[Row, ...]:
     """The 51 printed rows, each system once, with one exception: BERT-large FT, printed with two in-domain figures."""
-    return tuple(_row(line) for line in _lines("lee_ndcg10.csv"))
+    return tuple(_row(line) for line in lines(_FOLDER / "lee_ndcg10.csv"))
 
 
 def find(table: int, tuning: str, **fields: str) -> Row:
@@ -89,9 +88,9 @@ def tuning_pairs() -> tuple[tuple[Row, Row], ...]:
 
 def printed(name: str) -> dict[str, dict[str, float]]:
     """Another printed table, `lee_NAME.csv`: first column -> column -> figure, in percent."""
-    lines = _lines(f"lee_{name}.csv")
-    key = next(iter(lines[0]))
-    return {line[key]: {column: float(v) for column, v in line.items() if column != key} for line in lines}
+    table = lines(_FOLDER / f"lee_{name}.csv")
+    key = next(iter(table[0]))
+    return {line[key]: {column: float(v) for column, v in line.items() if column != key} for line in table}
 
 
 @cache
@@ -114,16 +113,11 @@ def whole_differences(a: Row, b: Row) -> int:
     return sum(abs(gap - round(gap)) < _EPSILON for gap in gaps)
 
 
-def within_rounding(shown: float, true: float) -> bool:
-    """Whether `shown`, of one decimal, can be `true` rounded."""
-    return abs(shown - true) <= HALF + _EPSILON
-
-
 def _averages() -> Iterator[Suspect]:
     for row in rows():
-        if not within_rounding(row.average, row.recomputed):
+        if not is_rounded(row.average, row.recomputed, 1):
             off = abs(row.average - row.recomputed)
-            can = "could" if off <= 2 * HALF + _EPSILON else "cannot"
+            can = "could" if off <= 0.1 + _EPSILON else "cannot"  # the cells' half a decimal, and the average's own
             yield Suspect(
                 row,
                 (AVERAGE,),
@@ -158,11 +152,6 @@ def _whole_numbers_apart() -> Iterator[Suspect]:
                 (*row.cells, AVERAGE),
                 f"all {len(row.cells)} cells differ by whole numbers from those of {other.label}",
             )
-
-
-def _lines(name: str) -> list[dict[str, str]]:
-    with (_FOLDER / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _row(line: Mapping[str, str]) -> Row:

@@ -12,8 +12,8 @@ from strop.negatives.union import named
 from strop.retrieval.lexical import BM25
 from strop.studies.lora_out_of_domain.scripts import hidden_negatives
 from strop.study.mining import calibrations
+from strop.study.negative_policies import Mined
 from strop.study.open_questions import Evidence, Grid
-from strop.study.systems import Mined
 from strop.study.workbench import Workbench
 
 WINDOW = RankWindow(1, 100)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,8 @@ from strop.bench.latency import DEPTH, STAGES, Chunked, Condition, Exact, Stage,
 from strop.models.adapters import MERGE_TOLERANCE, LoRA
 from strop.models.dense import Dense
 from strop.retrieval.encode import Vectors, encode
+from strop.studies.figures import lines
+from strop.study.open_questions import Evidence, Grid
 
 #: Chunks of the paper's 8,841,823 passages: 200,000 each for full models, 100,000 for LoRA.
 FULL_CHUNKS, LORA_CHUNKS = 45, 89
@@ -27,17 +28,8 @@ MERGED = f"LoRA merged, {FULL_CHUNKS} chunks"
 AGAIN = f"base, {FULL_CHUNKS} chunks, again"
 EXACT = "base, strop's own search"
 
-_COLUMNS = ("comparison", *STAGES)
+_RATIOS = ("How many times the seconds", ("comparison", *STAGES))
 _PUBLISHED = Path(__file__).parent / "published" / "thesis_inference_time.csv"
-
-
-class Demonstration(NamedTuple):
-    """What was seen in one sentence, the table behind it, and whether the doubt is shown to be right."""
-
-    sentence: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    shown: bool
 
 
 def clocks(
@@ -96,12 +88,11 @@ def merging_gap(base: str | Path, texts: list[str]) -> float:
 
 def published_runs() -> dict[str, tuple[float, ...]]:
     """The paper's three runs of each model, in seconds. Source: arXiv 2506.18535, the runs behind table 5.2."""
-    with _PUBLISHED.open(encoding="utf-8", newline="") as file:
-        return {row["model"]: tuple(float(row[f"run{i}_s"]) for i in (1, 2, 3)) for row in csv.DictReader(file)}
+    return {row["model"]: tuple(float(row[f"run{i}_s"]) for i in (1, 2, 3)) for row in lines(_PUBLISHED)}
 
 
-def chunks_not_adapter(timings: Sequence[Timing]) -> Demonstration:
-    """T2: shown when more chunks alone cost more than an unmerged adapter alone, and than noise, intervals apart."""
+def chunks_not_adapter(timings: Sequence[Timing]) -> Evidence:
+    """T2. Shown where more chunks alone cost more than an unmerged adapter alone, and than noise, intervals apart."""
     chunks, adapter, both = (ratio(timings, c, BASE) for c in (BASE_MORE, UNMERGED, UNMERGED_MORE))
     theirs = _published_ratios()
     sentence = (
@@ -119,11 +110,12 @@ def chunks_not_adapter(timings: Sequence[Timing]) -> Demonstration:
         ("paper: LoRA random / base", "–", "–", "–", f"{theirs['lora_random']:.2f}"),
         ("paper: LoRA hard / base", "–", "–", "–", f"{theirs['lora_hard']:.2f}"),
     )
-    return Demonstration(sentence, _COLUMNS, rows, chunks.low > max(adapter.high, _noise(timings)))
+    shown = chunks.low > max(adapter.high, _noise(timings))
+    return Evidence("shown" if shown else "not resolved", sentence, (Grid(*_RATIOS, rows),))
 
 
-def merging_is_free(timings: Sequence[Timing], gap: float) -> Demonstration:
-    """T3: shown when merging leaves the outputs within 1e-5 and saves encoding time beyond noise."""
+def merging_is_free(timings: Sequence[Timing], gap: float) -> Evidence:
+    """T3. Shown where merging leaves the outputs within 1e-5 and saves encoding time beyond noise."""
     unmerged, merged, saved = (
         ratio(timings, a, b, "encode") for a, b in ((UNMERGED, BASE), (MERGED, BASE), (UNMERGED, MERGED))
     )
@@ -137,11 +129,12 @@ def merging_is_free(timings: Sequence[Timing], gap: float) -> Demonstration:
         _ratios(timings, "LoRA unmerged / merged", UNMERGED, MERGED),
         _ratios(timings, "base / the same again", AGAIN, BASE),
     )
-    return Demonstration(sentence, _COLUMNS, rows, gap <= MERGE_TOLERANCE and saved.low > _noise(timings, "encode"))
+    shown = gap <= MERGE_TOLERANCE and saved.low > _noise(timings, "encode")
+    return Evidence("shown" if shown else "not resolved", sentence, (Grid(*_RATIOS, rows),))
 
 
-def noise_exceeds_effects(timings: Sequence[Timing]) -> Demonstration:
-    """T4: shown when the paper's own runs of one model lie further apart than the means of models of one architecture.
+def noise_exceeds_effects(timings: Sequence[Timing]) -> Evidence:
+    """T4. Shown where the paper's own runs of one model lie further apart than the means of models of one architecture.
 
     Our control, one condition timed twice in turns, stands beside it: what remains of noise when it is kept down.
     """
@@ -152,8 +145,8 @@ def noise_exceeds_effects(timings: Sequence[Timing]) -> Demonstration:
     sentence = (
         f"The paper's three runs of the base differ by {_percent(apart['base'])} and those of the model on hard "
         f"negatives by {_percent(apart['full_hard'])}, more than the {_percent(theirs['full_random'])} and "
-        f"{_percent(theirs['full_hard'])} said of identical architectures. Here one condition timed twice, in turns, "
-        f"came to {control} times itself, in a single repeat to {farthest:.2f}."
+        f"{_percent(theirs['full_hard'])} reported between identical architectures. Here one condition timed twice, "
+        f"in turns, came to {control} times itself, in a single repeat to {farthest:.2f}."
     )
     rows = (
         *((f"paper: {m}, slowest / fastest of 3 runs", f"{apart[m]:.2f}") for m in apart),
@@ -162,7 +155,11 @@ def noise_exceeds_effects(timings: Sequence[Timing]) -> Demonstration:
         *((f"ours: repeat {i + 1} alone", f"{r:.3f}") for i, r in enumerate(single)),
     )
     reported = max(theirs["full_random"], theirs["full_hard"])
-    return Demonstration(sentence, ("comparison", "ratio"), rows, apart["base"] > reported)
+    return Evidence(
+        "shown" if apart["base"] > reported else "not shown",
+        sentence,
+        (Grid("Repeats of one condition", ("comparison", "ratio"), rows),),
+    )
 
 
 def _noise(timings: Sequence[Timing], stage: Stage = "total") -> float:

@@ -12,17 +12,18 @@ import numpy as np
 from strop.collection.lazy_documents import Contents
 from strop.evaluation.measures import evaluate, mean
 from strop.negatives.audit.hardness import Hardness, Similarity, harder, hardness
-from strop.negatives.from_run import RankWindow
 from strop.negatives.sampled import Uniform
 from strop.records import formats
 from strop.records.documents import Group
 from strop.records.runs import Ranking, Run
 from strop.retrieval import stages
 from strop.retrieval.texts import ById
+from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK, ONE_KNOB, TRIPLES
 from strop.study.contrasts import Contrast, Direction, Pair
+from strop.study.negative_policies import Mined
 from strop.study.open_questions import Evidence, Grid
-from strop.study.systems import Mined, Tuned
+from strop.study.systems import Tuned
 from strop.study.workbench import Workbench
 
 KNOB = "one_knob"
@@ -90,7 +91,7 @@ def random_negatives(bench: Workbench) -> Evidence:
     )
     return _with(
         UNIFORM(bench),
-        f"{reading}, in a pool of {formats.count(len(bench.material.train_documents))} documents.",
+        f"{reading}, in a pool of {formats.count(len(bench.own.train_documents))} documents.",
         Grid(
             "How much nearer a query's positive is than its negative, in the base's cosine",
             ("negatives", "mean gap", "95 %", "above the positive"),
@@ -101,7 +102,7 @@ def random_negatives(bench: Workbench) -> Evidence:
 
 def window_bounds(bench: Workbench) -> Evidence:
     """T10. The text's window holds 150 ranks, the code's 151, and the one fixed rank moves with the size."""
-    text = bench.data.with_negatives(Mined(RankWindow(51, 200, one_fixed_rank=True)))
+    text = bench.data.with_negatives(Mined(FixedRank(51, 200)))
     code = bench.data.with_negatives(FIXED_RANK)
     both = [q for q in code if q in text]
     moved = sum(text[q].negatives != code[q].negatives for q in both)
@@ -179,12 +180,12 @@ def accuracies(bench: Workbench) -> Evidence:
 
 def numbers(bench: Workbench) -> Evidence:
     """T23. Precision, dropout and length as knobs, and the ties that half-precision scores make."""
-    seed, material = bench.scale.seeds[0], bench.material
+    seed, own = bench.scale.seeds[0], bench.own
     run = stages.run_of(bench.ranking(bench.study.preset(KNOB), bench.study.baseline, seed)).top(_CANDIDATES)
-    queries = {q.id: q.text for q in material.test.queries.values()}
-    halved = half_precision(run, *base_vectors(bench, queries, Contents(material.test.documents)))
+    queries = {q.id: q.text for q in own.test.queries.values()}
+    halved = half_precision(run, *base_vectors(bench, queries, Contents(own.test.documents)))
     tied = sum(len(set(r.scores[:10].tolist())) < min(10, len(r.scores)) for r in halved.values())
-    values = [evaluate(r, material.test.qrels, ("RR@10",))["RR@10"] for r in (run, halved)]
+    values = [evaluate(r, own.test.qrels, ("RR@10",))["RR@10"] for r in (run, halved)]
     changed = sum(values[0][q] != values[1][q] for q in values[0])
     moved = mean(values[1]) - mean(values[0])
     return _with(
@@ -232,13 +233,13 @@ def _accuracy(bench: Workbench, system: str, first: bool = False) -> tuple[float
 
 def base_similarity(bench: Workbench) -> Similarity:
     """The base's own similarity between training queries and training documents."""
-    asked, found = base_vectors(bench, bench.material.train_queries, bench.material.train_documents)
+    asked, found = base_vectors(bench, bench.own.train_queries, bench.own.train_documents)
     rows, columns = ({text_id: i for i, text_id in enumerate(v.ids)} for v in (asked, found))
     return lambda q, d: float(np.asarray(asked.matrix[rows[q]]) @ np.asarray(found.matrix[columns[d]]))
 
 
 def base_vectors(bench: Workbench, queries: ById, documents: ById) -> tuple[stages.Vectors, ...]:
-    store, base = bench.store, bench.material.base
+    store, base = bench.store, bench.base
     asked = stages.encode_texts(store, base, queries, "query", bench.progress)
     found = stages.encode_texts(store, base, documents, "document", bench.progress)
     return stages.Vectors.load(asked), stages.Vectors.load(found)

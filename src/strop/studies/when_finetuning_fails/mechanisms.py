@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Protocol
 
 import numpy as np
 
@@ -29,8 +28,9 @@ from strop.studies.when_finetuning_fails import clocks, umap
 from strop.studies.when_finetuning_fails.effects import OWN_RANK, TUNED, base_similarity
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK
 from strop.study.mining import ESTIMATORS, calibrations
+from strop.study.negative_policies import Mined
 from strop.study.open_questions import Evidence, Grid, Verdict
-from strop.study.systems import Mined, Tuned
+from strop.study.systems import Tuned
 from strop.study.workbench import Workbench
 
 #: Printed under equation 4.5: 12,288 weights a matrix x 12 heads x 6 layers.
@@ -46,19 +46,6 @@ TIMED_QUERIES, REPEATS = 200, 5
 PAIRS = 1_000
 #: Fewer false negatives than this would not be worth a doubt.
 NEGLIGIBLE = 0.01
-
-
-class Shown(Protocol):
-    """What `clocks` and `umap` give."""
-
-    @property
-    def sentence(self) -> str: ...
-    @property
-    def columns(self) -> tuple[str, ...]: ...
-    @property
-    def rows(self) -> tuple[tuple[str, ...], ...]: ...
-    @property
-    def shown(self) -> bool: ...
 
 
 def adapter_size(bench: Workbench) -> Evidence:
@@ -90,20 +77,20 @@ def adapter_size(bench: Workbench) -> Evidence:
 
 def slower_adapters(bench: Workbench) -> Evidence:
     """T2. Its evidence carries the clocks of T3 and T4 too."""
-    seen, test = wrapped(clocks.chunks_not_adapter(_timings(bench)), "How many times the seconds"), bench.material.test
+    test = bench.own.test
     where = (bench.study.name, "as_coded", bench.scale.seeds[0], test.name, test.split)
-    return replace(seen, rows=tuple(latency.rows(_timings(bench), *where)))
+    return replace(clocks.chunks_not_adapter(_timings(bench)), rows=tuple(latency.rows(_timings(bench), *where)))
 
 
 def unmerged_adapters(bench: Workbench) -> Evidence:
     """T3."""
     gap = clocks.merging_gap(resolve(bench.study.base).path, _queries(bench))
-    return wrapped(clocks.merging_is_free(_timings(bench), gap), "How many times the seconds")
+    return clocks.merging_is_free(_timings(bench), gap)
 
 
 def timing_noise(bench: Workbench) -> Evidence:
     """T4."""
-    return wrapped(clocks.noise_exceeds_effects(_timings(bench)), "Repeats of one condition")
+    return clocks.noise_exceeds_effects(_timings(bench))
 
 
 def one_rank(bench: Workbench) -> Evidence:
@@ -146,22 +133,24 @@ def false_negatives(bench: Workbench) -> Evidence:
     scores: dict[str, Scores] = {"dense": base_similarity(bench), "BM25": run_scores(lexical)}
     calibrated = calibrations(bench.data.mining, FIXED_RANK, "the base", EveryRank(1, 200), scores)
     report = false_negative_report(groups, scores, calibrated)
-    told = [e for e, c in zip(report["estimates"], calibrated, strict=True) if c.informs]
-    bounds = [(e["estimated"]["low"], e["estimated"]["high"]) for e in told]
+    informed = [e for e, c in zip(report["estimates"], calibrated, strict=True) if c.informs]
+    bounds = [(e["estimated"]["low"], e["estimated"]["high"]) for e in informed]
     verdict: Verdict = "not resolved"
     if any(low is not None and low > 0 for low, _ in bounds):
         verdict = "shown"
     elif bounds and all(high is not None and high < NEGLIGIBLE for _, high in bounds):
         verdict = "not shown"
-    said = "; ".join(e["reading"] for e in report["estimates"])
+    estimates = "; ".join(e["reading"] for e in report["estimates"])
     if not calibrated:
         shares = (Tally.of(groups, of(groups, scores)).share(FLAGGED, of=MINED).value for of in ESTIMATORS)
         flagged = " and ".join(f"{formats.percent(s)} by {of}" for s, of in zip(shares, ESTIMATORS, strict=True))
-        said = f"flagged are {flagged}, which nothing calibrates: no training query has two known positives to hide one"
+        estimates = (
+            f"flagged are {flagged}, which nothing calibrates: no training query has two known positives to hide one"
+        )
     return Evidence(
         verdict,
         f"Of {formats.count(report['negatives'])} negatives mined with {report['positives_per_query']:.2f} known "
-        f"positives a query: {said}. Hidden positives are looked for at ranks 1 to 200.",
+        f"positives a query: {estimates}. Hidden positives are looked for at ranks 1 to 200.",
         tuple(
             Grid(
                 f"Flagged by rank: {e['estimator']}",
@@ -179,7 +168,7 @@ def false_negatives(bench: Workbench) -> Evidence:
 
 def pictures(bench: Workbench) -> Evidence:
     """T18. The figure's fits, other seeds, unit vectors and one joint fit, of the base and the four tuned models."""
-    preset, test, measure = bench.study.preset("as_coded"), bench.material.test, bench.study.primary_measure
+    preset, test, measure = bench.study.preset("as_coded"), bench.own.test, bench.study.primary_measure
     pairs = [(q, next((d for d, r in judged.items() if r > 0), "")) for q, judged in test.qrels.items()]
     pairs = [(q, d) for q, d in pairs if d in test.documents][:PAIRS]
     queries = [test.queries[q].text for q, _ in pairs]
@@ -190,26 +179,20 @@ def pictures(bench: Workbench) -> Evidence:
         unit = not isinstance(preset.system(name).how, Tuned)
         models[name] = (_vectors(encoder, queries, "query", unit), _vectors(encoder, positives, "document", unit))
         quality[name] = float(np.mean([mean(values) for values in bench.values(preset, name, measure)]))
-    exhibit, seen = umap.pictures(models, bench.study.baseline, quality, measure)
-    return replace(wrapped(seen, f"Figure 5.1's models on {len(pairs)} pairs"), exhibits={"projection": exhibit})
-
-
-def wrapped(seen: Shown, title: str) -> Evidence:
-    """As evidence, what another file of this study gives as plain text."""
-    return Evidence("shown" if seen.shown else "not resolved", seen.sentence, (Grid(title, seen.columns, seen.rows),))
+    return umap.pictures(models, bench.study.baseline, quality, measure)
 
 
 @lru_cache(maxsize=1)
 def _timings(bench: Workbench) -> list[latency.Timing]:
     """Timed once for T2, T3 and T4."""
-    base, documents = bench.material.base, Contents(bench.material.test.documents)
+    base, documents = bench.base, Contents(bench.own.test.documents)
     vectors = stages.Vectors.load(stages.encode_texts(bench.store, base, documents, "document", bench.progress))
     enough = vectors.matrix[: clocks.LORA_CHUNKS * latency.DEPTH]
     return clocks.clocks(base.path, _queries(bench), enough, REPEATS, bench.progress)
 
 
 def _queries(bench: Workbench) -> list[str]:
-    return [q.text for q in bench.material.test.queries.values()][:TIMED_QUERIES]
+    return [q.text for q in bench.own.test.queries.values()][:TIMED_QUERIES]
 
 
 def _targeted(module: str, targets: tuple[str, ...]) -> bool:

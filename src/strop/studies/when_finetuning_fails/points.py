@@ -1,16 +1,16 @@
-"""The thesis' doubtful points, T1 to T23, each with what shows it."""
+"""Open questions about the thesis, T1 to T23, each with what answers it."""
 
 from __future__ import annotations
 
 from strop.studies.when_finetuning_fails import defects, effects, mechanisms
 from strop.studies.when_finetuning_fails.effects import KNOB, TUNED
-from strop.study.open_questions import Point
+from strop.study.open_questions import OpenQuestion
 
 _TEST = "tests/studies/test_thesis_points.py::test_"
 _AS_CODED = tuple(("as_coded", name) for name in TUNED)
 
-POINTS: tuple[Point, ...] = (
-    Point(
+POINTS: tuple[OpenQuestion, ...] = (
+    OpenQuestion(
         "T1",
         "arithmetic",
         "LoRA's parameters are multiplied by 12 heads, though a projection is one matrix a layer; two matrices in six "
@@ -18,7 +18,7 @@ POINTS: tuple[Point, ...] = (
         mechanisms.adapter_size,
         f"{_TEST}parameters_of_an_adapter_are_counted_and_computed_alike",
     ),
-    Point(
+    OpenQuestion(
         "T2",
         "mechanism",
         "LoRA was timed with twice as many chunks of passages as the full models, and the timed loop costs in "
@@ -26,14 +26,14 @@ POINTS: tuple[Point, ...] = (
         mechanisms.slower_adapters,
         slow=True,
     ),
-    Point(
+    OpenQuestion(
         "T3",
         "mechanism",
         "Adapters were timed beside the weights. Merged into them they change no output and cost nothing.",
         mechanisms.unmerged_adapters,
         slow=True,
     ),
-    Point(
+    OpenQuestion(
         "T4",
         "mechanism",
         "Models of one architecture are said to differ by 6.9 % and 1.2 % in speed, less than three runs of one of "
@@ -41,7 +41,7 @@ POINTS: tuple[Point, ...] = (
         mechanisms.timing_noise,
         slow=True,
     ),
-    Point(
+    OpenQuestion(
         "T5",
         "effect",
         "Training sees Euclidean distances of raw vectors, testing cosines: a model can lower its loss by lengths that "
@@ -49,21 +49,21 @@ POINTS: tuple[Point, ...] = (
         effects.train_as_tested,
         needs=effects.TRAIN_AS_TESTED.needs,
     ),
-    Point(
+    OpenQuestion(
         "T6",
         "effect",
         "The text squares the distance and states no margin; the code squares nothing and runs at a margin of 5.",
         effects.DISTANCE_AND_MARGIN,
         needs=effects.DISTANCE_AND_MARGIN.needs,
     ),
-    Point(
+    OpenQuestion(
         "T7",
         "effect",
         "The negatives called random come from BM25's top 1,000, so that random against hard compares two miners.",
         effects.random_negatives,
         needs=effects.UNIFORM.needs,
     ),
-    Point(
+    OpenQuestion(
         "T8",
         "mechanism",
         "Every query's draw restarts the same generator, so that windows of one size give one rank: the random passage "
@@ -72,7 +72,7 @@ POINTS: tuple[Point, ...] = (
         f"{_TEST}one_generator_state_gives_windows_of_one_size_one_rank",
         effects.OWN_RANK.needs,
     ),
-    Point(
+    OpenQuestion(
         "T9",
         "defect",
         "The published sampler writes a column under one name and selects it under another: it cannot have made the "
@@ -80,21 +80,21 @@ POINTS: tuple[Point, ...] = (
         defects.missing_column,
         f"{_TEST}a_column_written_under_another_name_cannot_be_selected",
     ),
-    Point(
+    OpenQuestion(
         "T10",
         "effect",
         "The window starts at rank 51 in the text and at rank 50 in the code, and its bounds were never varied.",
         effects.window_bounds,
         needs=effects.WINDOW.needs,
     ),
-    Point(
+    OpenQuestion(
         "T11",
         "mechanism",
         "With about one judged passage a query, mined negatives may be relevant; only judged ones were removed, and "
         "nobody counted the others.",
         mechanisms.false_negatives,
     ),
-    Point(
+    OpenQuestion(
         "T12",
         "arithmetic",
         "The logged steps are those of batches of 1,024 and 512, not of the printed 128, and 1,000 warm-up steps would "
@@ -102,7 +102,7 @@ POINTS: tuple[Point, ...] = (
         defects.batch_and_warmup,
         f"{_TEST}logged_steps_are_those_of_larger_batches_than_printed",
     ),
-    Point(
+    OpenQuestion(
         "T13",
         "effect",
         "The kind of negatives goes along with the number of triples, epochs, batch and library versions, so that no "
@@ -110,7 +110,7 @@ POINTS: tuple[Point, ...] = (
         effects.matched_budget,
         needs=tuple(dict.fromkeys((*effects.BUDGET.needs, *effects.HARD.needs))),
     ),
-    Point(
+    OpenQuestion(
         "T14",
         "effect",
         "LoRA trained at full tuning's learning rate, a tenth of what others found best for it.",
@@ -122,7 +122,7 @@ POINTS: tuple[Point, ...] = (
             ("corrected", "lora_hard"),
         ),
     ),
-    Point(
+    OpenQuestion(
         "T15",
         "arithmetic",
         "The 55,578 judgments are judged queries of the full dev split, and the authors' read-me speaks of another, "
@@ -130,7 +130,7 @@ POINTS: tuple[Point, ...] = (
         defects.queries_or_judgments,
         f"{_TEST}printed_judgments_are_judged_queries",
     ),
-    Point(
+    OpenQuestion(
         "T16",
         "effect",
         "The base is called saturated because four runs with one loss fell below it; another loss on the same data may "
@@ -138,14 +138,14 @@ POINTS: tuple[Point, ...] = (
         effects.IN_BATCH,
         needs=effects.IN_BATCH.needs,
     ),
-    Point(
+    OpenQuestion(
         "T17",
         "mechanism",
         "That the base had seen the evaluation's data is concluded from training pairs; no overlap of both is shown.",
         defects.seen_before,
         f"{_TEST}overlap_counts_equal_queries_and_known_positives",
     ),
-    Point(
+    OpenQuestion(
         "T18",
         "mechanism",
         "Figure 5.1's pictures are separate fits under one seed, the base's of unit vectors and the others' not, read "
@@ -154,7 +154,7 @@ POINTS: tuple[Point, ...] = (
         needs=(("as_coded", "base"), *_AS_CODED),
         slow=True,
     ),
-    Point(
+    OpenQuestion(
         "T19",
         "effect",
         "Held-out accuracies were measured on each model's own kind of negatives, and losses are the last that were "
@@ -162,21 +162,21 @@ POINTS: tuple[Point, ...] = (
         effects.accuracies,
         needs=(*_AS_CODED, *effects.LAST.needs),
     ),
-    Point(
+    OpenQuestion(
         "T20",
         "arithmetic",
         "All five variants and all architectures are said to lose; four were tuned, of one architecture.",
         defects.one_architecture,
         f"{_TEST}four_tuned_models_of_the_published_table_are_of_one_architecture",
     ),
-    Point(
+    OpenQuestion(
         "T21",
         "defect",
         "Passages and triples were read with quoting on and bad lines skipped, though the files quote nothing.",
         defects.merged_rows,
-        f"{_TEST}an_unmatched_quotation_mark_loses_rows",
+        f"{_TEST}quoting_is_judged_by_the_collection_s_own_file_and_not_by_five_lines_made_to_lose",
     ),
-    Point(
+    OpenQuestion(
         "T22",
         "defect",
         "Cached vectors are named by the model's folder and a chunk number, and both LoRA models lie in folders of one "
@@ -184,7 +184,7 @@ POINTS: tuple[Point, ...] = (
         defects.cache_names,
         f"{_TEST}folders_of_one_name_share_a_cache_entry_and_contents_do_not",
     ),
-    Point(
+    OpenQuestion(
         "T23",
         "effect",
         "Vectors were made in half precision, where scores tie, and full models were cut at 256 tokens but LoRA's at "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from strop.losses.contrastive import InfoNCE
@@ -13,15 +14,18 @@ from strop.monitoring.selection import Best
 from strop.negatives.from_run import RankWindow
 from strop.negatives.sampled import Uniform
 from strop.retrieval.lexical import BM25
+from strop.studies.knobs import knob
+from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.study.definition import Preset
-from strop.study.systems import Mined, Provided, Rates, System, Tuned
+from strop.study.negative_policies import Mined, Provided
+from strop.study.systems import Rates, System, Tuned
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, WarmupLinear
-from strop.training.recipes import THESIS_FULL, THESIS_LORA, Recipe
+from strop.training.recipes import TRIPLET_FULL, TRIPLET_LORA, Recipe
 
 #: The negatives of the official triples were drawn from BM25's top 1,000 (T7).
 TRIPLES = Provided(otherwise=Mined(RankWindow(1, 1000), BM25()))
-FIXED_RANK = Mined(RankWindow(50, 200, one_fixed_rank=True))
+FIXED_RANK = Mined(FixedRank(50, 200))
 WINDOW = Mined(RankWindow(51, 200))
 
 _BM25 = System("bm25", "BM25", BM25(), note="not in the paper: the classical floor")
@@ -57,7 +61,7 @@ def _with(
     )
 
 
-_IN_BATCH = replace(THESIS_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=Batching(in_batch=True))
+_IN_BATCH = replace(TRIPLET_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batching=Batching(in_batch=True))
 
 #: The authors' code: looks every 1,000 of 2,346, 1,965, 4,689 and 2,358 steps; half as many hard triples as random.
 AS_CODED = _preset(
@@ -65,17 +69,17 @@ AS_CODED = _preset(
     TRIPLES,
     FIXED_RANK,
     {
-        "full_random": Tuned(_with(THESIS_FULL, 1024, 256, look=("random", 1000 / 2346)), 3, TRIPLES),
-        "full_hard": Tuned(_with(THESIS_FULL, 1024, 256, look=("hard", 1000 / 1965)), 5, FIXED_RANK, share=0.5),
-        "lora_random": Tuned(_with(THESIS_LORA, 512, 512, look=("random", 1000 / 4689)), 3, TRIPLES),
-        "lora_hard": Tuned(_with(THESIS_LORA, 512, 512, look=("hard", 1000 / 2358)), 3, FIXED_RANK, share=0.5),
+        "full_random": Tuned(_with(TRIPLET_FULL, 1024, 256, look=("random", 1000 / 2346)), 3, TRIPLES),
+        "full_hard": Tuned(_with(TRIPLET_FULL, 1024, 256, look=("hard", 1000 / 1965)), 5, FIXED_RANK, share=0.5),
+        "lora_random": Tuned(_with(TRIPLET_LORA, 512, 512, look=("random", 1000 / 4689)), 3, TRIPLES),
+        "lora_hard": Tuned(_with(TRIPLET_LORA, 512, 512, look=("hard", 1000 / 2358)), 3, FIXED_RANK, share=0.5),
     },
     Tuned(_with(_IN_BATCH, 1024, 256), 3),
 )
 
 #: Equation 4.7 on the model's own, normalised embeddings; the margin is not stated, 5 is the library's default.
 #: Batch 128, and 1,000 warm-up steps of the 23,438, 19,648 and 11,789 that 1,000,000 and 503,000 triples come to.
-_WRITTEN = replace(THESIS_FULL, scoring=Euclidean(squared=True, normalized=True))
+_WRITTEN = replace(TRIPLET_FULL, scoring=Euclidean(squared=True, normalized=True))
 _WRITTEN_LORA = replace(_WRITTEN, tuning=LoRA(dropout=0.0))
 AS_WRITTEN = _preset(
     "as_written",
@@ -113,14 +117,8 @@ _RANDOM, _HARD, _LORA = (AS_CODED.system(name) for name in ("full_random", "full
 _BATCH_LOSS: dict[str, Any] = {"scoring": Cosine(), "loss": InfoNCE(0.05)}
 
 
-def _knob(name: str, label: str, point: str, centre: System = _RANDOM, **changes: object) -> System:
-    """The centre but for one thing: fields of its recipe, or of Tuned itself (negatives, epochs, share)."""
-    assert isinstance(centre.how, Tuned)
-    own = {key: value for key, value in changes.items() if key in ("negatives", "epochs", "share")}
-    recipe = replace(centre.how.recipe, **{k: v for k, v in changes.items() if k not in own})  # type: ignore[arg-type]
-    how = replace(centre.how, recipe=recipe, **own)  # type: ignore[arg-type]
-    return System(name, label, how, point=point, centre=centre.name)
-
+_knob = partial(knob, _RANDOM)
+_hard_knob, _lora_knob = partial(knob, _HARD), partial(knob, _LORA)
 
 #: In the order of what they are expected to tell: a budget leaves out the last.
 ONE_KNOB = Preset(
@@ -144,18 +142,18 @@ ONE_KNOB = Preset(
             **_BATCH_LOSS,
         ),
         _HARD,
-        _knob("own_rank", "a rank of its own for each query", "T8", _HARD, negatives=Mined(RankWindow(50, 200))),
-        _knob("matched", "the random set's pairs and epochs", "T13", _HARD, share=1.0, epochs=3),
+        _hard_knob("own_rank", "a rank of its own for each query", "T8", negatives=Mined(RankWindow(50, 200))),
+        _hard_knob("matched", "the random set's pairs and epochs", "T13", share=1.0, epochs=3),
         _LORA,
-        _knob("lora_rate_10", "LoRA: 10 × the learning rate", "T14", _LORA, optimizer=AdamW(2e-4)),
+        _lora_knob("lora_rate_10", "LoRA: 10 × the learning rate", "T14", optimizer=AdamW(2e-4)),
         _knob("cosine", "cosine, margin 0.2", "T5", scoring=Cosine(), loss=Triplet(0.2)),
-        _knob("top_ranks", "ranks 1–49", "T10", _HARD, negatives=Mined(RankWindow(1, 49))),
+        _hard_knob("top_ranks", "ranks 1–49", "T10", negatives=Mined(RankWindow(1, 49))),
         _knob("long_warmup", "half of all steps warm-up", "T12", schedule=WarmupLinear(0.5)),
         _knob("no_dropout", "no dropout", "T23", dropout=0.0),
         _knob("half_batch", "half the batch", "T12", batching=Batching(512)),
         _knob("last", "the last update kept", "T19", selection=None),
         _knob("short", "64 tokens at most", "T23", max_length=64),
-        _knob("lora_full_batch", "LoRA: the batch of full tuning", "T13", _LORA, batching=Batching(1024)),
+        _lora_knob("lora_full_batch", "LoRA: the batch of full tuning", "T13", batching=Batching(1024)),
         _knob("float32", "float32", "T23", precision="float32"),
     ),
     AS_CODED.watched,

@@ -20,6 +20,7 @@ from strop.monitoring.selection import BestDev, Both, ByGeometry, Choice, Last, 
 from strop.records.errors import InputError
 from strop.records.results import Results, Row, read_results, write_results
 from strop.retrieval import stages
+from strop.retrieval.retriever import retriever_of
 from strop.study.checkpoints.predictors import Checkpoint, predictors
 from strop.study.checkpoints.rules import rule_table
 from strop.study.training_examples import held_out_probe
@@ -50,7 +51,7 @@ def measure(bench: Workbench, command: str) -> Path:
     Rows of a step: RR@10 of every test query, diagnostics and dev/RR@10 on held-out queries and training documents,
     and what is trivially known. Step 0 is the base.
     """
-    study, scale, seed, test = bench.study, bench.scale, bench.scale.seeds[0], bench.material.test
+    study, scale, seed, test = bench.study, bench.scale, bench.scale.seeds[0], bench.own.test
     made: list[Row] = []
     families = {}
     for preset_name, system in study.checkpointed:
@@ -60,9 +61,7 @@ def measure(bench: Workbench, command: str) -> Path:
         if probe is None:
             raise InputError("too few held-out queries or training documents", remedy="Choose a larger scale")
         families[f"{preset_name}/{system}"] = f"{type(job.recipe.loss).__name__}, {type(job.recipe.tuning).__name__}"
-        place = Row(
-            study.name, preset_name, system, seed, bench.material.test.name, bench.material.test.split, 0, "", "", 0
-        )
+        place = Row(study.name, preset_name, system, seed, bench.own.test.name, bench.own.test.split, 0, "", "", 0)
         made += _run_rows(bench, job, probe, place)
     about = {
         "study": NAME,
@@ -83,7 +82,7 @@ def _run_rows(bench: Workbench, job: Training, probe: Probe, place: Row) -> list
     trained = job(bench.store, bench.progress)
     log = json.loads((trained.path / "log.json").read_text(encoding="utf-8"))
     rates = [value for _, measure, value in log if measure == "learning_rate"]
-    base = bench.material.base
+    base = bench.base
     of_base = sample_of(bench.store, base, probe, bench.progress)
     made = [replace(place, step=int(s), measure=namespaced(m), value=v) for s, m, v in log if m == "loss"]
     for step in (0, *job.snapshot_steps):
@@ -95,9 +94,9 @@ def _run_rows(bench: Workbench, job: Training, probe: Probe, place: Row) -> list
         seen["known/weight distance"] = _distance(model, base) if step else 0.0
         seen["known/update"] = step
         made += [replace(place, step=step, measure=name, value=value) for name, value in seen.items()]
-        run = stages.run_of(bench.retrieve(None, model, bench.material.test))
+        run = stages.run_of(bench.retrieve(retriever_of(model), bench.own.test))
         made += rows(
-            run, bench.material.test.qrels, study=place.study, preset=place.preset, system=place.system,
+            run, bench.own.test.qrels, study=place.study, preset=place.preset, system=place.system,
             seed=place.seed, collection=place.collection, split=place.split, step=step, measures=(MEASURE,),
         )  # fmt: skip
     return made

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.evaluation.significance import ALPHA, holm
 from strop.records.errors import InputError
@@ -144,13 +144,13 @@ def _r2(x: Floats, y: Floats, groups: npt.NDArray[np.str_]) -> Floats:
 
 def _spearman(x: Floats, y: Floats) -> float:
     """0 where one of them is constant: it orders nothing."""
-    return float(stats.spearmanr(x, y).statistic) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
+    return float(scipy.stats.spearmanr(x, y).statistic) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
 
 
 def _auc(worse: npt.NDArray[np.bool_], score: Floats) -> float | None:
     """The chance that a worse checkpoint scores above another one, ties counting half."""
     bad, good = int(worse.sum()), int((~worse).sum())
-    ranks = stats.rankdata(score)
+    ranks = scipy.stats.rankdata(score)
     return float((ranks[worse].sum() - bad * (bad + 1) / 2) / (bad * good)) if bad and good else None
 
 

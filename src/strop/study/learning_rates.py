@@ -1,0 +1,43 @@
+"""Learning rates: each system's chosen by how the models of a grid of settings rank held-out queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from strop.evaluation.measures import evaluate, mean
+from strop.retrieval import rankings, stages
+from strop.retrieval.lexical import BM25
+from strop.retrieval.retriever import retriever_of
+from strop.study.definition import Preset
+from strop.study.mining import Sources
+from strop.study.systems import Rates, Tuned
+from strop.study.trainings import Trainings
+from strop.training.optimizers import Optimizer
+from strop.training.stage import Training, tuned_model
+
+MEASURE, DEPTH = "RR@10", 10
+
+
+def held_out_values(trainings: Trainings, preset: Preset, rates: Rates, sources: Sources) -> Mapping[Optimizer, float]:
+    """RR@10 over held-out queries and training documents of the system the rates are chosen on, at each setting."""
+    how, seed = preset.tuned(rates.on), trainings.scale.seeds[0]
+    return {
+        setting: _value(trainings, preset, trainings.training(preset, with_optimizer(how, setting), seed, sources))
+        for setting in rates.settings(how.recipe.optimizer)
+    }
+
+
+def with_optimizer(how: Tuned, optimizer: Optimizer) -> Tuned:
+    return replace(how, recipe=replace(how.recipe, optimizer=optimizer))
+
+
+def _value(trainings: Trainings, preset: Preset, training: Training) -> float:
+    store, progress, depth = trainings.store, trainings.progress, trainings.scale.rerank_depth
+    held_out, retriever = trainings.data.held_out(preset), retriever_of(tuned_model(training(store, progress)))
+    if training.recipe.reads_pairs:
+        first = rankings.searched(store, retriever_of(BM25()), held_out, trainings.scale.depth, progress)
+        ranking = rankings.reordered(store, retriever, first, held_out, depth, training.recipe.precision, progress)
+    else:
+        ranking = rankings.searched(store, retriever, held_out, DEPTH, progress)
+    return mean(evaluate(stages.run_of(ranking), held_out.qrels, (MEASURE,))[MEASURE])
