@@ -15,6 +15,8 @@ import torch
 from filelock import FileLock, Timeout
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
+from scipy import sparse, stats
+from scipy.sparse.csgraph import connected_components
 from sentence_transformers import SentenceTransformer
 from tiny_models import dense, sentences
 from torch import nn
@@ -114,6 +116,31 @@ def test_numpy_sums_each_row_in_one_order_however_many_rows_there_are() -> None:
     whole = matrix.sum(axis=1)
     assert all(matrix[i : i + 1].sum(axis=1)[0] == whole[i] for i in range(1000))
     assert np.array_equal(matrix[::7].copy().sum(axis=1), whole[::7])
+
+
+def test_scipy_s_components_are_those_of_edges_in_either_direction_however_often_they_are_given() -> None:
+    edges = [(3, 1), (1, 3), (1, 3), (4, 4), (0, 5)]
+    graph = sparse.coo_array((np.ones(5), tuple(zip(*edges, strict=True))), shape=(6, 6))
+    _, labels = connected_components(graph, directed=False)
+    assert [{i for i in range(6) if labels[i] == own} for own in labels] == [{0, 5}, {1, 3}, {2}, {1, 3}, {4}, {0, 5}]
+
+
+def test_scipy_s_wilson_interval_is_wilson_s_without_a_correction() -> None:
+    z, share, n = stats.norm.ppf(0.975), 0.77, 100
+    centre, half = (share + z**2 / 200) / (1 + z**2 / n), z * (share * (1 - share) / n + (z / 200) ** 2) ** 0.5
+    wilson = stats.binomtest(77, n).proportion_ci(method="wilson")
+    assert (wilson.low, wilson.high) == pytest.approx((centre - half / (1 + z**2 / n), centre + half / (1 + z**2 / n)))
+
+
+def test_scipy_s_rank_correlation_gives_ties_their_mean_rank() -> None:
+    by_hand = np.corrcoef([1.5, 1.5, 3, 4], [1, 2, 3.5, 3.5])[0, 1]
+    assert stats.spearmanr([1, 1, 2, 5], [0.1, 0.2, 0.3, 0.3]).statistic == pytest.approx(by_hand)
+
+
+def test_scipy_s_u_counts_the_pairs_that_the_first_sample_wins_and_half_of_the_ties() -> None:
+    found = stats.mannwhitneyu([1.0, 3.0], [1.0, 2.0, 0.0], method="asymptotic")
+    assert found.statistic == 1.5 + 3
+    assert stats.mannwhitneyu([1.0], [1.0, 1.0], method="asymptotic").statistic == 1, "and equal values are no error"
 
 
 HOLDER = "import filelock, sys, time\nwith filelock.FileLock(sys.argv[1]): print(flush=True); time.sleep(99)"

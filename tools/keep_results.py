@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from strop.evaluation.significance import compare
+from strop.evaluation.comparison import compare
 from strop.records.results import Results, read_results
 from strop.report.summary import per_query
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from strop.commands.study import study_show as study_show
     from strop.commands.teach import teach as teach
     from strop.commands.train import train as train
+    from strop.evaluation.comparison import compare as compare
     from strop.evaluation.measures import measure as measure
-    from strop.evaluation.significance import compare as compare
     from strop.losses.contrastive import InfoNCE as InfoNCE
     from strop.losses.triplet import Triplet as Triplet
     from strop.models.adapters import Full as Full
@@ -62,7 +62,7 @@ _FACE = {
     "Recipe": "strop.training.recipes",
     "Run": "strop.records.runs",
     "Triplet": "strop.losses.triplet",
-    "compare": "strop.evaluation.significance",
+    "compare": "strop.evaluation.comparison",
     "data_export": "strop.commands.data",
     "data_inspect": "strop.commands.data",
     "doctor": "strop.commands.doctor",

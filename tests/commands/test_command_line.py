@@ -253,7 +253,10 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("bench train --set updates=3", "error: --recipe and --set belong to bench train"),
         ("bench train --recipe best", "error: there is no recipe 'best'. Choose one of"),
         ("bench train --recipe distill-kl --model model", "error: the recipe learns from a teacher's scores"),
-        ("bench train --recipe late-full --model model", "the model is scored by Dot(), the recipe scores by MaxSim"),
+        (
+            "bench train --recipe late-full --model model",
+            "error: the model is scored by Dot(), the recipe scores by MaxSim",
+        ),
         ("bench train --recipe triplet-full --model model --on small", "error: small has 24 training queries"),
         ("bench lengths --model nowhere", "error: nowhere: not in the hub's cache"),
         ("bench train --as gte", "error: --as 'gte' is nothing to measure. Give --recipe and one of bert, gte, modern"),
@@ -324,11 +327,11 @@ def test_a_reranker_is_made_trained_and_put_to_work(strop: Strop, folder: Path) 
 
 
 def test_a_comparison_of_thousands_of_queries_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    from strop.evaluation.comparison import MeasureComparison
-    from strop.evaluation.significance import Comparison
+    from strop.evaluation.comparison import Comparison
+    from strop.evaluation.judged_runs import MeasureComparison
 
-    seen = Comparison(7405, 1, 1, 0.8, 0.7, -0.1, None, -0.2, -0.1, 0.5, None, None, None, 3405, 2000, 2000)
-    terminal.table(comparison_rows([MeasureComparison("nDCG@1000", seen, 1.0)] * 2))
+    compared = Comparison(7405, 1, 1, 0.8, 0.7, -0.1, None, -0.2, -0.1, 0.5, 1.0, None, None, None, 3405, 2000, 2000)
+    terminal.table(comparison_rows([MeasureComparison("nDCG@1000", compared)] * 2))
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.count("-0.1000 [-0.2000, -0.1000]") == 2, "no cell is folded"

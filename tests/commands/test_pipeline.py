@@ -10,8 +10,8 @@ from tiny_rerankers import reranker
 
 import strop
 from strop.collection import door
-from strop.evaluation.comparison import ceiling
 from strop.evaluation.measures import evaluate
+from strop.evaluation.reordering import ceiling
 from strop.records.runs import Run, read_run, write_run
 from strop.retrieval.fuse import ReciprocalRank
 from strop.retrieval.rerank import rerank

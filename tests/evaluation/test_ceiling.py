@@ -6,8 +6,8 @@ from math import log2
 import numpy as np
 import pytest
 
-from strop.evaluation.comparison import ceiling, depth_note, ideal_order
 from strop.evaluation.measures import MEASURES, evaluate
+from strop.evaluation.reordering import ceiling, depth_note, ideal_order
 from strop.records.errors import InputError
 from strop.records.runs import Run
 

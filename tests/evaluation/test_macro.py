@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from strop.evaluation import significance
+from strop.evaluation import comparison
 from strop.evaluation.macro import compare, over_collections, relative, resampled
 from strop.records.errors import InputError
 
@@ -148,7 +148,7 @@ def test_one_collection_has_the_interval_of_a_single_comparison_and_no_general_o
     rng = np.random.default_rng(4)
     a, b = (by_query(list(rng.random(80))) for _ in range(2))
     got = compare({"only": a}, {"only": b})
-    single = significance.compare(a, b)
+    single = comparison.compare(a, b)
     assert got.general is None
     assert (got.fixed.low, got.fixed.high) == pytest.approx((single.low, single.high), abs=0.004)
 
@@ -183,14 +183,14 @@ def test_the_detectable_effect_is_the_fields_for_one_collection_and_shrinks_with
     assert four == pytest.approx(one / 2, rel=0.1)
 
 
-def test_the_general_interval_holds_the_fixed_one_and_leaves_out_zero_only_with_it() -> None:
+def test_the_general_interval_holds_the_fixed_one_and_leaves_zero_out_only_with_it() -> None:
     rng = np.random.default_rng(6)
     a = {f"c{i}": by_query(list(rng.normal(m, 0.1, 100))) for i, m in enumerate((0.3, 0.02, 0.05, 0.2))}
     got = compare(a, {c: dict.fromkeys(v, 0.0) for c, v in a.items()})
     assert got.general is not None
     assert got.general.low < got.fixed.low < got.macro.difference < got.fixed.high < got.general.high
-    assert got.fixed.leaves_out_zero
-    assert not got.general.leaves_out_zero
+    assert got.fixed.leaves_zero_out
+    assert not got.general.leaves_zero_out
     assert compare(a, {c: dict.fromkeys(v, 0.0) for c, v in a.items()}) == got
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.records.results import Results, Row, write_results
-from strop.study.claims import Claim, Rule, judge, judge_figure, judge_mechanism
+from strop.study.claims import Claim, Rule, Verdict, judge, judge_figure
 
 from .synthetic_exhibits import shared
 
@@ -180,7 +180,7 @@ def claims(queries: int, preset: str) -> list[dict[str, Any]]:
     note = {"note": "12,288 a matrix × 2 matrices × 6 layers; the printed figure has 12 heads in place of 2 matrices."}
     found = [
         judge_figure(count, 147456).as_json() | note | {"rerun": "strop study show T1"},
-        judge_mechanism(rank, True).as_json() | {"rerun": "strop study show T8"},
+        Verdict(rank, "shown", own_setting=True).as_json() | {"rerun": "strop study show T8"},
         effect("T5", "LoRA on hard negatives is worse than the base.", "lora_hard", "below"),
         effect("T6", "Full fine-tuning on random negatives is worse than the base.", "full_random", "below"),
         effect("T16", "No fine-tuning of the base improves it.", "in_batch", "below"),

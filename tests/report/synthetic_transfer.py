@@ -21,7 +21,7 @@ COLLECTIONS: dict[str, tuple[int, int, str, float, int, float]] = {
 OTHERS = [name for name in COLLECTIONS if name != OWN]
 _TUNINGS, _SHAPES, _KINDS = ("LoRA", "full"), ("symmetric", "asymmetric", "late interaction"), ("in-batch only", "hard")
 _STARTS = dict(zip(_SHAPES, ("base", "start_asymmetric", "start_late"), strict=True))
-#: What is gained: at home, elsewhere.
+#: What is gained: in domain, out of domain.
 _GAINS = {"LoRA": (0.03, 0.006), "full": (0.045, -0.022)}
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import vl_convert
 
+from strop.evaluation.comparison import UNRESOLVED
 from strop.records import formats
 from strop.records.errors import InputError
 from strop.records.results import Results
 from strop.report.charts import histogram
 from strop.report.document import VEGA_LITE
 from strop.report.page import page, render
-from strop.report.summary import UNRESOLVED, Summary, summarise
+from strop.report.summary import Summary, summarise
 
 from . import synthetic
 from .html_reader import HOSTILE, Reader, rows_of, without_scripts
@@ -108,13 +109,13 @@ def test_the_systems_table_prints_what_the_summary_holds(summary: Summary, read:
         for cell in summary.column(panel) if panel in summary.shown() else ():
             wanted = [formats.fixed(cell.mean), formats.interval(cell.low, cell.high)]
             if (d := cell.difference) is not None:
-                assert d.smallest_visible is not None
+                assert d.minimum_detectable_difference is not None
                 wanted += [
-                    formats.signed(d.seen.difference),
-                    formats.interval(d.seen.low, d.seen.high, signs=True),
-                    formats.p_value(d.p_holm),
-                    f"{d.seen.won} / {d.seen.tied} / {d.seen.lost}",
-                    f"±{formats.fixed(d.smallest_visible)}",
+                    formats.signed(d.difference),
+                    formats.interval(d.low, d.high, signs=True),
+                    formats.p_value(d.p_corrected),
+                    f"{d.won} / {d.tied} / {d.lost}",
+                    formats.fixed(d.minimum_detectable_difference),
                 ]
             rows = [" ".join(" ".join(r).split()) for r in read.rows if r and r[0] == cell.label]
             assert any(all(text in row for text in wanted) for row in rows), (panel, cell.system)
@@ -155,8 +156,11 @@ def test_a_null_is_called_a_null(summary: Summary, html: str) -> None:
     assert null.difference.verdict == UNRESOLVED
     text = without_scripts(html)
     assert "cannot be told from it" in text
-    assert f"This design can see ±{formats.fixed(null.difference.smallest_visible)}" in text
-    assert f"{formats.count(null.difference.queries_needed)} queries would be needed" in text
+    assert (
+        f"The minimum detectable difference is {formats.fixed(null.difference.minimum_detectable_difference)}" in text
+    )
+    needed = null.difference.queries_needed(null.difference.difference)
+    assert f"would need {formats.count(needed)} queries" in text
 
 
 def test_the_parameter_ledger_sets_the_true_count_beside_the_printed_one(read: Reader) -> None:
@@ -201,7 +205,7 @@ def test_hostile_text_stays_text_wherever_it_comes_from() -> None:
         ("queries", "Query by query"),
         ("parameters", "Parameters"),
         ("negatives", "Negatives"),
-        ("points", "Doubtful points"),
+        ("points", "Open questions"),
         ("projection", "Pictures of the vectors"),
         ("audit", "Audit of the data"),
     ],

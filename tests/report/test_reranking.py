@@ -41,7 +41,7 @@ def html() -> str:
 def test_one_sentence_says_the_first_pair_and_what_the_queries_resolve(made: Section) -> None:
     assert made.lead == (
         "Lion against AdamW, MiniLM: not resolved on 300 queries of nq_small and 3 seeds (nDCG@10 +0.002 "
-        "[−0.012, +0.016]; these resolve 0.019). Of all 12 comparisons 8 are resolved."
+        "[−0.012, +0.016]; minimum detectable difference 0.019). Of all 12 comparisons 8 are resolved."
     )
 
 
@@ -90,9 +90,8 @@ def test_systems_stand_under_the_depth_the_ceiling_and_what_is_judged(made: Sect
     assert graded.systems.groups == (("", 9), ("Relevant from grade 2 on", 5))
     assert graded.systems.columns[9:] == drawn.BINARY
     assert "3 of 43 queries have fewer" in graded.about
-    assert "With an SD of 0.120 between MiniLM, AdamW and MiniLM, Lion, 43 queries resolve a difference of 0.051." in (
-        graded.about
-    )
+    spread = "With an SD of 0.120 between MiniLM, AdamW and MiniLM, Lion, "
+    assert f"{spread}the minimum detectable difference is 0.051." in graded.about
 
 
 def test_the_same_model_on_several_candidates_and_what_ranking_took(made: Section) -> None:

@@ -45,7 +45,7 @@ def test_a_knob_is_compared_with_its_centre_and_wins_back_a_share_of_its_loss() 
     (found,) = centres(results, summarise(results))
     assert found.lost == pytest.approx(0.4)
     assert [k.system for k in found.knobs] == ["half", "worse"]
-    assert [k.difference.seen.difference for k in found.knobs] == pytest.approx([0.2, -0.1])
+    assert [k.difference.difference for k in found.knobs] == pytest.approx([0.2, -0.1])
     assert [k.share for k in found.knobs] == pytest.approx([0.5, -0.25])
     table = knobs_table(found, "RR@10")
     assert [(row[0], row[1], row[-1]) for row in table.rows] == [
@@ -118,12 +118,12 @@ def test_clocks_are_compared_repeat_by_repeat_with_the_first_condition() -> None
     assert found.rows[1][-1] == "+30.0\u202f%\n+10\u202f% to +50\u202f%"
 
 
-def test_a_claim_is_told_once_with_a_ruling_for_each_reading_that_differs() -> None:
+def test_a_claim_is_told_once_with_a_ruling_for_each_preset_that_differs() -> None:
     found = {c.id: c for c in judged(synthetic.results(queries=60))}
     assert list(found) == ["T1", "T8", "T5", "T6", "T16"]
     (count,) = found["T1"].rulings
-    assert (count.readings, count.ours, count.word) == (("corrected", "as_coded", "as_written"), "147,456", "fails")
-    assert [r.readings for r in found["T5"].rulings] == [("corrected",), ("as_coded",), ("as_written",)]
+    assert (count.presets, count.ours, count.word) == (("corrected", "as_coded", "as_written"), "147,456", "fails")
+    assert [r.presets for r in found["T5"].rulings] == [("corrected",), ("as_coded",), ("as_written",)]
 
 
 def test_points_are_in_order_and_one_that_only_a_test_shows_says_its_doubt() -> None:

@@ -6,13 +6,14 @@ from statistics import fmean
 
 import pytest
 
-from strop.evaluation import significance
+from strop.evaluation import comparison, significance
+from strop.evaluation.comparison import BETTER, UNRESOLVED, WORSE
 from strop.records import formats
 from strop.records.errors import InputError
 from strop.records.results import Results, Row
 from strop.report.matrix import matrix_table, terminal_table
 from strop.report.perquery import changes
-from strop.report.summary import BETTER, UNRESOLVED, WORSE, Panel, summarise
+from strop.report.summary import Panel, summarise
 from strop.report.training import accuracy_kinds, endings, logs, series, thin
 
 from . import synthetic
@@ -38,14 +39,14 @@ def test_a_mean_is_over_queries_and_seeds_and_a_difference_is_against_the_baseli
     assert (base.mean, base.difference, base.seeds) == (0.5, None, 1)
     assert (mine.mean, mine.seeds, mine.queries, mine.label) == (0.5625, 2, 4, "Mine")
     assert mine.difference is not None
-    seen = mine.difference.seen
+    seen = mine.difference
     assert (seen.difference, seen.won, seen.tied, seen.lost) == (0.0625, 2, 1, 1)
     assert seen.relative == 0.125
 
 
 def test_p_is_corrected_over_the_rivals_of_one_measure_only() -> None:
     column = [c.difference for c in summarise(synthetic.results(queries=60)).headline() if c.difference]
-    assert [d.p_holm for d in column] == significance.holm([d.seen.p for d in column])
+    assert [d.p_corrected for d in column] == significance.holm([d.p for d in column])
     assert len(column) == 4
 
 
@@ -62,11 +63,10 @@ def test_a_clear_change_is_resolved_and_a_null_says_how_many_queries_it_lacks() 
     assert cells["down"] is not None
     assert cells["noise"] is not None
     assert (cells["up"].verdict, cells["down"].verdict) == (BETTER, WORSE)
-    assert (cells["up"].queries_needed, cells["down"].queries_needed) == (None, None)
     null = cells["noise"]
     assert null.verdict == UNRESOLVED
-    assert null.smallest_visible == pytest.approx(2.8016 * 0.1974 / 40**0.5, rel=1e-3)
-    assert null.queries_needed == pytest.approx((2.8016 * 0.1974 / 0.005) ** 2, rel=1e-3)
+    assert null.minimum_detectable_difference == pytest.approx(2.8016 * 0.1974 / 40**0.5, rel=1e-3)
+    assert null.queries_needed(null.difference) == pytest.approx((2.8016 * 0.1974 / 0.005) ** 2, rel=1e-3)
 
 
 def test_the_papers_change_is_against_the_papers_own_base() -> None:
@@ -116,8 +116,8 @@ def test_a_preset_of_knobs_alone_is_no_reading_unless_it_is_all_there_is() -> No
 
 def test_intervals_are_drawn_for_what_is_shown_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
-    compare = significance.compare
-    monkeypatch.setattr(significance, "compare", lambda a, b: drawn.append(1) or compare(a, b))  # type: ignore[func-returns-value]
+    compare = comparison.compare
+    monkeypatch.setattr(comparison, "compare", lambda a, b: drawn.append(1) or compare(a, b))  # type: ignore[func-returns-value]
     results = synthetic.results(queries=6)
     summarise(results, readings_only=True)
     assert len(drawn) == 3 * 4  # four rivals in each of three readings
@@ -133,7 +133,7 @@ def test_the_matrix_has_a_row_a_system_and_a_column_a_reading() -> None:
     row = found.rows[found.systems.index("lora_hard")]
     cell = summary.cells[summary.readings[1], "lora_hard"]
     assert cell.difference is not None
-    seen = cell.difference.seen
+    seen = cell.difference
     assert row[2].split("\n") == [
         f"▼ {formats.signed(seen.difference)}",
         formats.signed_percent(seen.relative),
@@ -148,8 +148,8 @@ def test_per_query_changes_average_seeds_and_list_the_largest_ten_each_way() -> 
     for found in changes(results, summary):
         cell = summary.cells[summary.panels[0], found.system]
         assert cell.difference is not None
-        assert fmean(c.difference for c in found.values) == pytest.approx(cell.difference.seen.difference)
-        assert found.tied == cell.difference.seen.tied
+        assert fmean(c.difference for c in found.values) == pytest.approx(cell.difference.difference)
+        assert found.tied == cell.difference.tied
         assert found.losses[0].difference == min(c.difference for c in found.values)
         assert found.wins[0].difference == max(c.difference for c in found.values)
     assert [found.system for found in changes(results, summary)] == ["full_random", "lora_hard", "in_batch"]

@@ -92,7 +92,7 @@ def test_a_difference_is_resolved_by_interval_and_p_together() -> None:
     assert found.lead.endswith("the one tuned system, up, cannot be told from it.")
     (pair,) = pairs(exhibit, {})
     assert (pair.own.text, pair.elsewhere.text) == ("▲ +0.100", "+0.060")
-    assert quadrant(pair) == "gains at home, open elsewhere"
+    assert quadrant(pair) == "gains in domain, open out of domain"
 
 
 def test_each_collection_s_p_is_corrected_over_the_pairs_of_its_kind_there() -> None:
@@ -202,7 +202,7 @@ def test_vega_draws_every_chart_with_its_numbers(made: Section) -> None:
         spec = made.specs[name]
         svg = vl_convert.vegalite_to_svg(spec | {"width": 400, "config": charts.CONFIG}, VEGA_LITE)
         assert "NaN" not in svg, name
-        assert ("gains at home," in svg) == name.endswith("scatter")
+        assert ("gains in domain," in svg) == name.endswith("scatter")
     tuned = [row for row in rows_of(made.specs["transfer-corrected-tuned"]) if "pair" in row]
     gains = [row["difference"] for row in tuned[:12]]
     assert gains == sorted(gains, reverse=True)

@@ -14,7 +14,7 @@ import tiny_models
 from small_collection import small_collection
 
 from strop.artifacts.store import Store
-from strop.evaluation.significance import compare
+from strop.evaluation.comparison import compare
 from strop.negatives.from_run import RankWindow, Window
 from strop.records.documents import Collection, Document, Group, Query
 from strop.records.runs import Run
@@ -102,9 +102,9 @@ def test_a_null_says_what_it_could_have_seen_and_what_would_resolve_it() -> None
     found = seen("up", null=CENTRE + change)
     assert found.verdict == "not resolved"
     sd = change.std(ddof=1)
-    assert f"60 queries see ±{2.8016 * sd / N**0.5:.3f}" in found.sentence
+    assert f"minimum detectable difference of 60 queries is {2.8016 * sd / N**0.5:.3f};" in found.sentence
     assert f"{int(np.ceil((2.8016 * sd / 0.001) ** 2)):,} would resolve the +0.0010 of null" in found.sentence
-    assert "sets no query of 60 apart" in seen("up", same=CENTRE).sentence
+    assert "differs on no query of 60" in seen("up", same=CENTRE).sentence
 
 
 def test_no_share_is_won_back_of_a_loss_that_is_not_resolved() -> None:
@@ -119,8 +119,8 @@ def test_the_more_pairs_the_smaller_p_must_be() -> None:
     one = compare(
         {str(i): v for i, v in enumerate(CENTRE + 0.05 + NOISE[1])}, {str(i): v for i, v in enumerate(CENTRE)}
     )
-    assert judged([(one, 0.03)], "up") == "shown"
-    assert judged([(one, 0.06)], "up") == "not resolved", "the interval alone does not decide"
+    assert judged([replace(one, p_corrected=0.03)], "up") == "shown"
+    assert judged([replace(one, p_corrected=0.06)], "up") == "not resolved", "the interval alone does not decide"
     noisy = CENTRE + 0.0056 + NOISE[1] - NOISE[1].mean()
     alone, p = seen("up", a=noisy), float(seen("up", a=noisy).tables[0].rows[0][5])
     assert 0.05 / 3 < p < 0.05, "else this says nothing"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from strop.records.errors import InputError
-from strop.study.claims import Claim, Verdict, judge, judge_figure, judge_mechanism
+from strop.study.claims import Claim, Verdict, judge, judge_figure
 
 EFFECT = Claim(
     id="T3",
@@ -132,20 +132,12 @@ def test_arithmetic_holds_or_fails_by_its_tolerance(published: float, tolerance:
     assert verdict.word == word
 
 
-def test_a_mechanism_is_shown_or_not() -> None:
-    claim = Claim("T8", "a paper", "Table 8", "mechanism", "the mask is ignored", "shown")
-    assert judge_mechanism(claim, True).word == "shown"
-    assert judge_mechanism(claim, False).word == "not shown"
-
-
 def test_each_kind_has_its_own_judge() -> None:
     system, base = per_query(0.0)
     with pytest.raises(ValueError, match="T1 is arithmetic, not effect"):
         judge(FIGURE, system, base)
     with pytest.raises(ValueError, match="T3 is effect, not arithmetic"):
         judge_figure(EFFECT, 0.2)
-    with pytest.raises(ValueError, match="T3 is effect, not mechanism"):
-        judge_mechanism(EFFECT, True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from small_collection import TEST, small_collection
 from small_study import SEEDS, bench, small_study
 
 from strop.artifacts.store import Store
-from strop.evaluation import significance
+from strop.evaluation.comparison import compare
 from strop.evaluation.macro import weighted
 from strop.models.architecture import Tied, Untied
 from strop.models.late_interaction import Late
@@ -165,9 +165,7 @@ def test_what_is_compared_is_tuned_with_start_claimed_pairs_and_knobs_with_centr
 def test_p_is_by_holm_over_the_comparisons_of_a_kind(results: Results, workbench: Workbench) -> None:
     shown, preset = results.exhibits["transfer"], workbench.study.preset("all")
     tuned = [row for row in shown["comparisons"] if row["kind"] == "tuned"]
-    raw = [
-        significance.compare(*(workbench.values(preset, s, "RR@10") for s in (row["a"], row["b"]))).p for row in tuned
-    ]
+    raw = [compare(*(workbench.values(preset, s, "RR@10") for s in (row["a"], row["b"]))).p for row in tuned]
     adjusted, reached = {}, 0.0
     for left, i in zip((3, 2, 1), sorted(range(3), key=raw.__getitem__), strict=True):
         adjusted[i] = reached = max(reached, min(1.0, left * raw[i]))
@@ -177,7 +175,7 @@ def test_p_is_by_holm_over_the_comparisons_of_a_kind(results: Results, workbench
         weighted({n: workbench.values(preset, s, "RR@10", workbench.panels[n]) for n in ("other", "third")})
         for s in ("one", "lora")
     ]
-    assert knob["elsewhere"]["p"] == significance.compare(*alone).p, "one comparison needs no correction"
+    assert knob["elsewhere"]["p"] == compare(*alone).p, "one comparison needs no correction"
 
 
 def without(done: Done, gone: Callable[[Trial], bool]) -> Done:
@@ -222,7 +220,7 @@ def test_with_one_collection_there_is_nothing_to_show(done: Done, workbench: Wor
 
 def test_the_report_of_such_a_study_renders(results: Results) -> None:
     html = page(results)
-    assert "Elsewhere" in html
+    assert "Out of domain" in html
     assert all(name in html for name in QUERIES)
 
 

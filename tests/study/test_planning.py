@@ -5,7 +5,7 @@ from small_collection import TEST
 from small_study import bench, run, small_study
 
 from strop.artifacts.store import Store
-from strop.evaluation.significance import minimum_detectable_effect
+from strop.evaluation.significance import minimum_detectable_difference
 from strop.retrieval import encode
 from strop.study.definition import Study
 from strop.study.planning import plan
@@ -39,7 +39,7 @@ def test_a_plan_counts_the_texts_that_the_study_then_encodes(
 def test_a_plan_says_how_long_and_what_it_can_see(study: Study, tmp_path: Path) -> None:
     planned = plan(bench(study, Store(tmp_path)), ("all",))
     assert planned.queries == TEST
-    assert planned.detectable == minimum_detectable_effect(0.12, TEST)
+    assert planned.detectable == minimum_detectable_difference(0.12, TEST)
     assert planned.seconds == sum(work.seconds for work in planned.work) > 0
     assert planned.trained_per_second > 0
 

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from strop.artifacts.store import Artifact
-from strop.evaluation.comparison import ceiling
+from strop.evaluation.comparison import compare
 from strop.evaluation.measures import evaluate, mean
-from strop.evaluation.significance import USUAL_SD, compare, holm, minimum_detectable_effect
+from strop.evaluation.reordering import ceiling
+from strop.evaluation.significance import USUAL_SD, holm, minimum_detectable_difference
 from strop.models.cross_encoder import FreshHead
 from strop.negatives.from_run import RankWindow
 from strop.records.documents import Collection, Document, Query
@@ -164,7 +165,7 @@ def test_a_panel_says_its_ceiling_its_depth_and_what_its_queries_resolve(made: d
     )
     assert panel["sd_of"] == ["lion", "adamw"]
     assert panel["sd"] == pytest.approx(float((a - b).std(ddof=1)))
-    assert panel["detectable"] == pytest.approx(minimum_detectable_effect(panel["sd"], 3))
+    assert panel["detectable"] == pytest.approx(minimum_detectable_difference(panel["sd"], 3))
 
 
 def test_with_one_reranker_the_usual_spread_says_what_the_queries_resolve(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_claimed_pairs_are_compared_over_the_seeds_both_have_with_holm_over_a_co
     ]
     for row, c, p in zip(found, seen, holm([c.p for c in seen]), strict=False):
         assert (row["difference"], row["low"], row["high"], row["p"]) == (c.difference, c.low, c.high, p)
-        assert row["detectable"] == minimum_detectable_effect(cast(float, c.sd), 3, alpha=0.05 / 2)
+        assert row["detectable"] == minimum_detectable_difference(cast(float, c.sd), 3, alpha=0.05 / 2)
 
 
 def test_a_model_given_several_candidates_stands_side_by_side_with_itself(made: dict[str, Any]) -> None:

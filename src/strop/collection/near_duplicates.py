@@ -10,6 +10,8 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array  # type: ignore[import-untyped]
+from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 
 Shingles = npt.NDArray[np.uint64]
 
@@ -72,18 +74,11 @@ def similar(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, i
 
 def components(count: int, links: Iterable[tuple[int, int]]) -> list[int]:
     """For each of `count` items, the smallest item it is connected with."""
-    parent = list(range(count))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for a, b in links:
-        low, high = sorted((root(a), root(b)))
-        parent[high] = low
-    return [root(i) for i in range(count)]
+    first, second = np.array(list(links), dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    _, smallest = np.unique(labels, return_index=True)
+    return [int(smallest[label]) for label in labels]
 
 
 def _proposed(sets: list[Shingles]) -> set[tuple[int, int]]:

@@ -12,7 +12,8 @@ from strop.commands.options import DOCSTRINGS
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
-    from strop.evaluation.comparison import MeasureComparison, Reordering
+    from strop.evaluation.judged_runs import MeasureComparison
+    from strop.evaluation.reordering import Reordering
 
 
 #: What the columns of a comparison are.
@@ -34,7 +35,7 @@ def evaluate(
     """
 
     from strop.commands.inputs import judgments
-    from strop.evaluation.comparison import compare_runs, read_judged_run
+    from strop.evaluation.judged_runs import compare_runs, read_judged_run
     from strop.evaluation.measures import MEASURES
     from strop.evaluation.measures import evaluate as measure
 
@@ -60,8 +61,9 @@ def evaluate_reordered(
     """
 
     from strop.commands.inputs import judgments
-    from strop.evaluation.comparison import read_judged_run, reordering
+    from strop.evaluation.judged_runs import read_judged_run
     from strop.evaluation.measures import MEASURES
+    from strop.evaluation.reordering import reordering
 
     judged = judgments(qrels, split)
     made, first = (read_judged_run(path, judged) for path in (run, candidates))
@@ -78,7 +80,7 @@ def comparison_rows(compared: Sequence[MeasureComparison]) -> list[list[str]]:
                 f"{c.mean_a:.4f}",
                 f"{c.mean_b:.4f}",
                 f"{c.difference:+.4f} [{c.low:+.4f}, {c.high:+.4f}]",
-                f"{each.holm_p:.4f}",
+                f"{c.p_corrected:.4f}",
                 f"{c.won}/{c.tied}/{c.lost}",
             ]
         )
@@ -89,14 +91,14 @@ def reordering_table(found: Reordering, runs: str) -> None:
     """Print each measure of a reordered run beside the candidates' own value and their ceiling."""
 
     from strop.commands.terminal import say, table
-    from strop.evaluation.comparison import JUDGED
     from strop.evaluation.measures import averaged, mean
+    from strop.evaluation.reordering import JUDGED
 
     rows = [["measure", "mean", "candidates", "ceiling", "detectable"]]
     for each in found.measures:
         means = (averaged(each.measure, values) for values in (each.values, each.first, each.ceiling))
-        seen = "–" if each.detectable is None else f"{each.detectable:.4f}"
-        rows.append([each.measure, *(f"{value:.4f}" for value in means), seen])
+        detectable = "–" if each.detectable is None else f"{each.detectable:.4f}"
+        rows.append([each.measure, *(f"{value:.4f}" for value in means), detectable])
     table(rows, f"{runs}, {len(found.judged)} judged queries, {found.depth}")
     say(f"{JUDGED} is {mean(found.judged):.4f}: documents without a judgment count as not relevant.")
     say("Ceiling: the best order of the candidates. Detectable: minimum detectable difference from them (power 0.8).")
@@ -142,7 +144,8 @@ def evaluate_command(
         return
     found = evaluate(run, qrels, split, against, measure or (), level)
     if json_out:
-        typer.echo(json.dumps(found if isinstance(found, dict) else list(map(asdict, found)), indent=1))
+        values = found if isinstance(found, dict) else [{**asdict(each), "holm_p": each.holm_p} for each in found]
+        typer.echo(json.dumps(values, indent=1))
     elif isinstance(found, dict):
         queries = len(next(iter(found.values())))
         rows = [[name, f"{averaged(name, values):.4f}"] for name, values in found.items()]

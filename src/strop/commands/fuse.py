@@ -35,7 +35,7 @@ def fuse(
     """
 
     from strop.commands.inputs import judgments
-    from strop.evaluation.comparison import read_judged_run
+    from strop.evaluation.judged_runs import read_judged_run
     from strop.records.runs import read_run, write_run
     from strop.retrieval.fuse import METHODS, CombMNZ
     from strop.retrieval.fusion_weights import tuned, weight_grid

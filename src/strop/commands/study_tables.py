@@ -101,7 +101,7 @@ def _words(rulings: Sequence[Ruling]) -> str:
     """`fails (corrected); analogue: opposite (as_coded, as_written)`."""
     said: dict[str, list[str]] = {}
     for ruling in rulings:
-        said.setdefault(ruling.word, []).extend(ruling.readings)
+        said.setdefault(ruling.word, []).extend(ruling.presets)
     return "; ".join(f"{word} ({', '.join(readings)})" if readings else word for word, readings in said.items())
 
 

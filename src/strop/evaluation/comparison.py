@@ -1,201 +1,140 @@
-"""Runs and judgments -> rows of results; two runs -> a comparison, or a reordering beside its ceiling."""
+"""A against B on the same queries, as one value with one rule for when its sign is resolved."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from strop.evaluation.measures import GEOMETRIC, MEASURES, evaluate, per_query
-from strop.evaluation.significance import Comparison, compare, holm, minimum_detectable_effect
-from strop.records.documents import Qrels
-from strop.records.errors import InputError, InputWarning
-from strop.records.results import Row
-from strop.records.runs import Ranking, Run, read_run
+from strop.evaluation.significance import (
+    Floats,
+    Values,
+    holm,
+    interval,
+    leaves_zero_out,
+    minimum_detectable_difference,
+    paired,
+    paired_t_p,
+    queries_needed,
+    randomisation_p,
+    significant,
+)
 
-#: Beside every value of a reordering: unjudged documents count as not relevant.
-JUDGED = "Judged@10"
+Verdict = Literal["better", "worse", "not resolved"]
+BETTER: Verdict = "better"
+WORSE: Verdict = "worse"
+UNRESOLVED: Verdict = "not resolved"
+
+_NO_SPREAD = 1e-12
 
 
-@dataclass(frozen=True, slots=True)
-class MeasureComparison:
-    """Two runs under one measure. `holm_p` is the primary test's p, corrected over the measures shown together."""
-
-    measure: str
-    comparison: Comparison
-    holm_p: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reordered:
-    """A run of another's first documents under one measure, query by query: its `values`, those of the `first` run, and
-    the `ceiling`, the most that any order of these documents reaches.
-
-    `detectable` is the smallest mean difference of the two runs that so many queries resolve with power .8, given how
-    their differences spread; None where nothing differs, for one query, and for a measure without values of a query.
-    """
-
-    measure: str
-    values: Mapping[str, float]
-    first: Mapping[str, float]
-    ceiling: Mapping[str, float]
-    detectable: float | None
+def verdict(difference: float, low: float, high: float, p: float) -> Verdict:
+    """The rule: a difference is resolved when its 95 % interval leaves zero out and its corrected p is below 0.05."""
+    if not (leaves_zero_out(low, high) and significant(p)):
+        return UNRESOLVED
+    return BETTER if difference > 0 else WORSE
 
 
 @dataclass(frozen=True, slots=True)
-class Reordering:
-    """`depth` as `ceiling.depth_note` says it, over the judged queries; `judged`: Judged@10 of the run by query."""
+class Comparison:
+    """System a against system b on the same n queries; every difference is a - b.
 
-    depth: str
-    judged: Mapping[str, float]
-    measures: tuple[Reordered, ...]
-
-
-def rows(
-    run: Run,
-    qrels: Qrels,
-    *,
-    study: str,
-    preset: str,
-    system: str,
-    seed: int,
-    collection: str,
-    split: str,
-    step: int = -1,
-    measures: Iterable[str] = MEASURES,
-    relevance_level: int = 1,
-) -> list[Row]:
-    """One row for each measure and judged query; `item` is the query id.
-
-    Raises InputError as `measures.measure` does, and for GMAP, which is no mean of rows.
+    `p` is the primary test, `randomisation_p`; `p_corrected` that by Holm over whatever it is compared together with,
+    and equal to it alone; `t_p` the paired t test beside it. `low` and `high` bound the difference with 95 %
+    confidence, seeds resampled too. `sd` is that of per-query differences, `effect_size` difference / sd. `won`,
+    `tied` and `lost` count queries. Undefined figures (one query, no spread, b = 0) are None. Tests see each query's
+    mean over seeds; only the interval knows how much seeds vary.
     """
-    return [
-        Row(study, preset, system, seed, collection, split, step, query_id, name, value)
-        for name, values in evaluate(run, qrels, per_query(measures), relevance_level).items()
-        for query_id, value in values.items()
-    ]
+
+    n: int
+    seeds_a: int
+    seeds_b: int
+    mean_a: float
+    mean_b: float
+    difference: float
+    relative: float | None
+    low: float
+    high: float
+    p: float
+    p_corrected: float
+    t_p: float | None
+    sd: float | None
+    effect_size: float | None
+    won: int
+    tied: int
+    lost: int
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict(self.difference, self.low, self.high, self.p_corrected)
+
+    @property
+    def resolved(self) -> bool:
+        return self.verdict != UNRESOLVED
+
+    @property
+    def relative_interval(self) -> tuple[float, float] | None:
+        """The difference's interval over b's mean, which counts as fixed here."""
+        return (self.low / self.mean_b, self.high / self.mean_b) if self.mean_b else None
+
+    @property
+    def minimum_detectable_difference(self) -> float | None:
+        """The smallest true difference that so many queries resolve with power 0.8; None without a spread."""
+        return minimum_detectable_difference(self.sd, self.n) if self.sd else None
+
+    def queries_needed(self, difference: float | None) -> int | None:
+        """How many queries would resolve a difference of this size; None for none or zero, and without a spread."""
+        return queries_needed(difference, self.sd) if difference and self.sd else None
 
 
-def compare_runs(
-    run: Run, against: Run, qrels: Qrels, measures: Iterable[str] = MEASURES, relevance_level: int = 1
-) -> list[MeasureComparison]:
-    """`run` against `against`, measure by measure, over every judged query; differences are run - against.
+def compare(a: Values, b: Values) -> Comparison:
+    """The paired comparison of two systems, each one mapping or one per seed.
 
-    Raises InputError as `measures.measure` does, for GMAP, and when no query is judged.
+    The same input gives the same output: resampling is seeded. Raises ValueError unless all have the same queries.
     """
-    names = per_query(measures)
-    if not any(qrels.values()):
-        raise InputError("no query is judged", remedy="Give qrels with at least one judgment")
-    ours, theirs = (evaluate(each, qrels, names, relevance_level) for each in (run, against))
-    compared = [compare(ours[name], theirs[name]) for name in names]
-    corrected = holm([c.p for c in compared])
-    return [MeasureComparison(*each) for each in zip(names, compared, corrected, strict=True)]
+    of_a, of_b = paired(a, b)
+    differences = of_a.mean(axis=0) - of_b.mean(axis=0)
+    n = differences.size
+    difference, mean_a, mean_b = float(differences.mean()), _mean(of_a), _mean(of_b)
+    sd = float(differences.std(ddof=1)) if n > 1 else None
+    spread = sd if sd is not None and sd > _NO_SPREAD else None
+    low, high = interval(of_a, of_b)
+    p = randomisation_p(differences)
+    won, lost = int((differences > _NO_SPREAD).sum()), int((differences < -_NO_SPREAD).sum())
+    return Comparison(
+        n=n,
+        seeds_a=len(of_a),
+        seeds_b=len(of_b),
+        mean_a=mean_a,
+        mean_b=mean_b,
+        difference=difference,
+        relative=difference / mean_b if mean_b else None,
+        low=low,
+        high=high,
+        p=p,
+        p_corrected=p,
+        t_p=paired_t_p(differences) if spread else None,
+        sd=sd,
+        effect_size=difference / spread if spread else None,
+        won=won,
+        tied=n - won - lost,
+        lost=lost,
+    )
 
 
-def reordering(
-    run: Run, first: Run, qrels: Qrels, depth: int, measures: Iterable[str] = MEASURES, relevance_level: int = 1
-) -> Reordering:
-    """`run`, which puts the first `depth` documents of `first` in another order, beside what any order could reach.
-
-    Raises InputError when `first` lacks a judged query of the run, or the run is no reordering: then the ceiling would
-    be none. And as `measures.measure` and `ceiling.ideal_order` do.
-    """
-    run, first = (Run({q: each[q] for q in qrels if q in each}) for each in (run, first))
-    for query_id, ranking in run.items():
-        _check_reordered(query_id, ranking, first, depth)
-    names = tuple(dict.fromkeys(measures))
-    ours, theirs = (evaluate(each, qrels, names, relevance_level) for each in (run, first))
-    shown = [
-        Reordered(
-            name, ours[name], theirs[name],
-            ceiling(first, qrels, name, depth, relevance_level),
-            None if name == GEOMETRIC else _detectable(ours[name], theirs[name]),
-        )
-        for name in names
-    ]  # fmt: skip
-    return Reordering(depth_note(first, depth), evaluate(run, qrels, [JUDGED])[JUDGED], tuple(shown))
+def compare_together(pairs: Sequence[tuple[Values, Values]]) -> list[Comparison]:
+    """Several pairs (a, b), compared and corrected together."""
+    return corrected([compare(a, b) for a, b in pairs])
 
 
-def _check_reordered(query_id: str, ranking: Ranking, first: Run, depth: int) -> None:
-    if query_id not in first:
-        raise InputError(
-            f"query {query_id!r} of the run is not among the candidates'", remedy="Give the run that was reordered"
-        )
-    candidates = first[query_id].doc_ids
-    known, below = set(candidates[:depth]), candidates[depth:]
-    for rank, doc_id in enumerate(ranking.doc_ids, start=1):
-        if doc_id not in known if rank <= depth else doc_id not in below[rank - depth - 1 : rank - depth]:
-            place = f"the candidates' first {depth:,}" if rank <= depth else f"where the candidates have rank {rank:,}"
-            raise InputError(
-                f"document {doc_id!r}, rank {rank:,} of query {query_id!r}, is not {place}: there is no ceiling of it",
-                remedy="Give the run that was reordered, and the --depth it was reordered to",
-            )
+def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The same comparisons, each `p_corrected` by Holm over all of them."""
+    adjusted = holm([comparison.p for comparison in comparisons])
+    return [replace(comparison, p_corrected=p) for comparison, p in zip(comparisons, adjusted, strict=True)]
 
 
-def _detectable(ours: Mapping[str, float], theirs: Mapping[str, float]) -> float | None:
-    differences = np.array([value - theirs[query_id] for query_id, value in ours.items()])
-    sd = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
-    return minimum_detectable_effect(sd, len(differences)) if sd else None
-
-
-def read_judged_run(path: str | Path, judged: Qrels) -> Run:
-    """The TREC run at `path`. Warns of judged queries that it lacks, and when none of its documents is judged.
-
-    Raises InputError as `read_run` does, and when it shares no query with the judgments.
-    """
-    run = read_run(path)
-    common = [query_id for query_id in judged if query_id in run]
-    if not common:
-        asked = f"none of its {len(run):,} queries (first: {next(iter(run))!r})"
-        raise InputError(
-            f"{asked} is among the {len(judged):,} judged (first: {next(iter(judged))!r})",
-            where=str(path),
-            remedy="Give the qrels that belong to the run",
-        )
-    if len(common) < len(judged):
-        absent = f"{len(judged) - len(common):,} of {len(judged):,} judged queries are not in the run and score 0"
-        warnings.warn(f"{path}: {absent}", InputWarning, stacklevel=3)
-    if not any(judged[q].keys() & set(run[q].doc_ids) for q in common):
-        warnings.warn(
-            f"{path}: not one retrieved document is judged; are the ids the same?", InputWarning, stacklevel=3
-        )
-    return run
-
-
-def ideal_order(run: Run, qrels: Qrels, depth: int) -> Run:
-    """The first `depth` documents of every query, the highest judged relevance first, unjudged ones last.
-
-    Documents below `depth` stay below, in the order they had, as a reranker leaves them; so do equal ones among
-    themselves. Raises InputError when `depth` is below 1.
-    """
-    if depth < 1:
-        raise InputError(f"depth {depth} is below 1", remedy="Give 1 or more")
-    ordered = {}
-    for query_id, ranking in run.items():
-        judged = qrels.get(query_id, {})
-        best_first = sorted(ranking.doc_ids[:depth], key=lambda doc_id: -max(judged.get(doc_id, -1), -1))
-        documents = (*best_first, *ranking.doc_ids[depth:])
-        ordered[query_id] = (documents, [-float(rank) for rank in range(len(documents))])
-    return Run(ordered)
-
-
-def ceiling(run: Run, qrels: Qrels, measure: str, depth: int, relevance_level: int = 1) -> dict[str, float]:
-    """Query id -> the highest value under `measure` that any order of the run's first `depth` documents has.
-
-    For every judged query, as `measures.evaluate` does; it holds for each measure known there, as none of them falls
-    when a document of higher relevance changes places with one of lower relevance below it. Unjudged documents count
-    as not relevant. Raises InputError as `ideal_order` and `measures.measure` do.
-    """
-    return evaluate(ideal_order(run, qrels, depth), qrels, (measure,), relevance_level)[measure]
-
-
-def depth_note(run: Run, depth: int) -> str:
-    """How deep the candidates really are: "depth 100", or "depth 100, 3 of 43 queries have fewer (at least 12)"."""
-    counts = [min(len(ranking.doc_ids), depth) for ranking in run.values()]
-    short = sum(count < depth for count in counts)
-    if not short:
-        return f"depth {depth:,}"
-    return f"depth {depth:,}, {short:,} of {len(counts):,} queries have fewer (at least {min(counts):,})"
+def _mean(values: Floats) -> float:
+    """Over seeds and queries, queries summed one by one as trec_eval does: the same last digit as `measures.mean`."""
+    return float(np.cumsum(values.mean(axis=0))[-1] / values.shape[1])

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy  # type: ignore[import-untyped]
 
-from strop.evaluation import significance
-from strop.evaluation.significance import ALPHA, RESAMPLES, Comparison, Floats, Values
+from strop.evaluation import comparison, significance
+from strop.evaluation.comparison import Comparison
+from strop.evaluation.significance import ALPHA, RESAMPLES, Floats, Values
 from strop.records.errors import InputError
 
 #: With fewer, the signed-rank test is not asked: with five it cannot pass 0.05 whatever was seen.
@@ -63,13 +64,13 @@ class Interval:
     error: float
 
     @property
-    def leaves_out_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
+    def leaves_zero_out(self) -> bool:
+        return significance.leaves_zero_out(self.low, self.high)
 
     @property
     def detectable(self) -> float:
-        """The smallest true macro difference that this design resolves four times in five (normal approximation)."""
-        return significance.minimum_detectable_effect(self.error, 1)
+        """The smallest true macro difference that is resolved with power 0.8 (normal approximation)."""
+        return significance.minimum_detectable_difference(self.error, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def compare(a: Mapping[str, Values], b: Mapping[str, Values], resamples: int = R
                 f"system {system} has unequal numbers of seeds: {seeds}",
                 remedy="Give every collection the values of the same trainings",
             )
-    each = {name: significance.compare(a[name], b[name]) for name in pairs}
+    each = {name: comparison.compare(a[name], b[name]) for name in pairs}
     macro = over_collections({n: c.mean_a for n, c in each.items()}, {n: c.mean_b for n, c in each.items()})
     values = list(pairs.values())
     return Transfer(
@@ -197,8 +198,7 @@ def _pair(name: str, a: Values, b: Values) -> tuple[Floats, Floats]:
 
 
 def _interval(differences: Floats) -> Interval:
-    low, high = np.quantile(differences, (ALPHA / 2, 1 - ALPHA / 2))
-    return Interval(float(low), float(high), float(differences.std()))
+    return Interval(*significance.percentile_interval(differences), float(differences.std()))
 
 
 def _seed_shares(seeds: int, resamples: int, rng: np.random.Generator) -> Floats:

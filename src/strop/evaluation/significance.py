@@ -1,16 +1,15 @@
-"""Is the difference real: paired tests, bootstrap intervals over queries and seeds, Holm's correction, power."""
+"""The statistics of paired differences: the test, intervals over queries and seeds, Holm's correction, power."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import scipy  # type: ignore[import-untyped]
 
-#: Query id -> value; where a system was trained several times, one such mapping a seed.
+#: Query id -> value; where a system was trained several times, one such mapping per seed.
 Values = Mapping[str, float] | Sequence[Mapping[str, float]]
 Floats = npt.NDArray[np.float64]
 
@@ -21,86 +20,30 @@ USUAL_SD = 0.12
 _BLOCK = 2_000_000  # numbers held at once while resampling: 16 MB
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """System a against system b on the same n queries; every difference is a - b.
-
-    `p` is the primary test, `randomisation_p`; `t_p` the paired t test beside it. `low` and `high` bound the
-    difference with 95 % confidence, seeds resampled too. `sd` is that of per-query differences, `effect_size`
-    difference / sd. `won`, `tied` and `lost` count queries. Undefined figures (one query, no spread, b = 0) are None.
-    Tests see each query's mean over seeds; only the interval knows how much seeds vary.
-    """
-
-    n: int
-    seeds_a: int
-    seeds_b: int
-    mean_a: float
-    mean_b: float
-    difference: float
-    relative: float | None
-    low: float
-    high: float
-    p: float
-    t_p: float | None
-    sd: float | None
-    effect_size: float | None
-    won: int
-    tied: int
-    lost: int
-
-    @property
-    def resolved(self) -> bool:
-        """Whether the sign is settled: the interval leaves out zero and the primary test rejects at 0.05."""
-        return (self.low > 0 or self.high < 0) and self.p < ALPHA
+def leaves_zero_out(low: float, high: float) -> bool:
+    """Whether an interval settles the sign of what it bounds."""
+    return low > 0 or high < 0
 
 
-def compare(a: Values, b: Values) -> Comparison:
-    """The paired comparison of two systems, each one mapping or one a seed.
-
-    The same input gives the same output: resampling is seeded. Raises ValueError unless all have the same queries.
-    """
-    of_a, of_b = paired(a, b)
-    per_query = of_a.mean(axis=0) - of_b.mean(axis=0)
-    n = per_query.size
-    difference, mean_a, mean_b = float(per_query.mean()), _mean(of_a), _mean(of_b)
-    sd = float(per_query.std(ddof=1)) if n > 1 else None
-    spread = sd if sd is not None and sd > 1e-12 else None
-    low, high = _interval(of_a, of_b, RESAMPLES)
-    won, lost = int((per_query > 1e-12).sum()), int((per_query < -1e-12).sum())
-    return Comparison(
-        n=n,
-        seeds_a=len(of_a),
-        seeds_b=len(of_b),
-        mean_a=mean_a,
-        mean_b=mean_b,
-        difference=difference,
-        relative=difference / mean_b if mean_b else None,
-        low=low,
-        high=high,
-        p=randomisation_p(per_query),
-        t_p=paired_t_p(per_query) if spread else None,
-        sd=sd,
-        effect_size=difference / spread if spread else None,
-        won=won,
-        tied=n - won - lost,
-        lost=lost,
-    )
+def significant(p: float) -> bool:
+    """Whether a test rejects at `ALPHA`; p is corrected where several are asked together."""
+    return p < ALPHA
 
 
 def randomisation_p(differences: npt.ArrayLike, resamples: int = RESAMPLES) -> float:
-    """Two-sided p of the paired randomisation test: how often random signs reach the mean that was seen.
+    """Two-sided p of the paired randomisation test: how often random signs reach the observed mean.
 
     The primary test, because per-query differences are skewed and mostly ties: it asks for exchangeable labels only,
     where t asks for normal means. Never 0: the observed assignment counts as one of `resamples` + 1. In (0, 1].
     Source: Smucker, Allan and Carterette, CIKM 2007; Phipson and Smyth 2010 for the + 1.
     """
     values = np.asarray(differences, dtype=np.float64)
-    seen = abs(values.sum()) - 1e-9 * np.abs(values).sum()  # a sum that differs by rounding alone is a tie
+    observed = abs(values.sum()) - 1e-9 * np.abs(values).sum()  # a sum that differs by rounding alone is a tie
     rng = np.random.default_rng(0)
     reached = 0
     for size in blocks(resamples, values.size):
         signs = rng.integers(0, 2, (size, values.size), dtype=np.int8) * 2 - 1
-        reached += int((np.abs(signs @ values) >= seen).sum())
+        reached += int((np.abs(signs @ values) >= observed).sum())
     return (reached + 1) / (resamples + 1)
 
 
@@ -111,7 +54,13 @@ def bootstrap_interval(values: npt.ArrayLike, resamples: int = RESAMPLES) -> tup
     Source: Owen, "The pigeonhole bootstrap", 2007, for the crossed case.
     """
     matrix = np.atleast_2d(np.asarray(values, dtype=np.float64))
-    return _interval(matrix, np.zeros((1, matrix.shape[1])), resamples)
+    return interval(matrix, np.zeros((1, matrix.shape[1])), resamples)
+
+
+def percentile_interval(resampled: Floats) -> tuple[float, float]:
+    """The 95 % interval that resampled values span: their quantiles at 2.5 % and 97.5 %."""
+    low, high = np.quantile(resampled, (ALPHA / 2, 1 - ALPHA / 2))
+    return float(low), float(high)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -124,10 +73,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def minimum_detectable_effect(sd: float, n: int, alpha: float = ALPHA, power: float = 0.8) -> float:
+def minimum_detectable_difference(sd: float, n: int, alpha: float = ALPHA, power: float = 0.8) -> float:
     """The smallest true mean difference that n queries resolve with this power, two-sided, normal approximation.
 
-    `sd` is that of per-query differences: about .12 for nDCG@10, and then 43 queries see .05, 97 .035, 300 .02.
+    `sd` is that of per-query differences: with the usual .12 of nDCG@10 it is .05 for 43 queries and .02 for 300.
     Raises ValueError when n is below 1.
     """
     if n < 1:
@@ -136,7 +85,7 @@ def minimum_detectable_effect(sd: float, n: int, alpha: float = ALPHA, power: fl
 
 
 def queries_needed(effect: float, sd: float, alpha: float = ALPHA, power: float = 0.8) -> int:
-    """How many queries resolve a true mean difference of `effect`; the inverse of `minimum_detectable_effect`.
+    """How many queries resolve a true mean difference of `effect`; the inverse of `minimum_detectable_difference`.
 
     Raises ValueError when the effect is zero.
     """
@@ -170,12 +119,7 @@ def paired(a: Values, b: Values) -> tuple[Floats, Floats]:
     return first, second
 
 
-def _mean(values: Floats) -> float:
-    """Over seeds and queries, queries summed one by one as trec_eval does: the same last digit as `measures.mean`."""
-    return float(np.cumsum(values.mean(axis=0))[-1] / values.shape[1])
-
-
-def _interval(a: Floats, b: Floats, resamples: int) -> tuple[float, float]:
+def interval(a: Floats, b: Floats, resamples: int = RESAMPLES) -> tuple[float, float]:
     """95 % percentile interval of mean(a) - mean(b): one draw of queries serves both, seeds are drawn for each."""
     rng = np.random.default_rng(0)
     a, b = widened(a), widened(b)
@@ -185,8 +129,14 @@ def _interval(a: Floats, b: Floats, resamples: int) -> tuple[float, float]:
         for size in blocks(resamples, n)
         for queries in (rng.integers(0, n, (size, n)),)
     ]
-    low, high = np.quantile(np.concatenate(means), (ALPHA / 2, 1 - ALPHA / 2))
-    return float(low), float(high)
+    return percentile_interval(np.concatenate(means))
+
+
+def spread(a: Values, b: Values) -> float | None:
+    """Standard deviation of per-query differences, each averaged over seeds; None for one query. Raises as `paired`."""
+    of_a, of_b = paired(a, b)
+    differences = of_a.mean(axis=0) - of_b.mean(axis=0)
+    return float(differences.std(ddof=1)) if differences.size > 1 else None
 
 
 def widened(values: Floats) -> Floats:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Floats, Vectors, unit
 from strop.records.errors import InputError
@@ -133,12 +134,10 @@ def nearest_votes(samples: Sequence[Vectors]) -> tuple[tuple[int, ...], ...]:
 
 def connected(names: Sequence[str], nearest: Sequence[str]) -> tuple[frozenset[str], ...]:
     """Groups of names that are joined, directly or by others, by each one's `nearest`; in the names' order."""
-    group = {name: {name} for name in names}
-    for name, other in zip(names, nearest, strict=True):
-        joined = group[name] | group[other]
-        for member in joined:
-            group[member] = joined
-    return tuple(dict.fromkeys(frozenset(group[name]) for name in names))
+    graph = np.array([[name == other for name in names] for other in nearest])
+    _, components = connected_components(graph, directed=False)
+    groups = (frozenset(n for n, c in zip(names, components, strict=True) if c == own) for own in components)
+    return tuple(dict.fromkeys(groups))
 
 
 def squared_mmd(samples: Sequence[Vectors]) -> tuple[tuple[float, ...], ...]:

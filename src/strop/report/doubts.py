@@ -1,4 +1,4 @@
-"""The doubtful points of a paper: verdict and one sentence each, with what lies behind them."""
+"""Open questions about a paper: verdict and one sentence each, with what lies behind them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIGURE = re.compile(r"[+\-−–±<]?\s?[\d–]")
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """One point. `said` is the demonstration's sentence, or the doubt itself where only a test shows it."""
+    """One question. `said` is the demonstration's sentence, or the doubt itself where only a test shows it."""
 
     id: str
     kind: str

@@ -1,4 +1,4 @@
-"""Forest plots: differences with their intervals, one line a system or a knob."""
+"""Forest plots: differences with their intervals, one line per system or knob."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import altair as alt
 
+from strop.evaluation.comparison import BETTER, UNRESOLVED, WORSE
 from strop.records import formats
 from strop.report.charts import GREY, INK, PALETTE, Spec, finish
 from strop.report.knobs import Knob
-from strop.report.summary import BETTER, UNRESOLVED, WORSE, Cell
+from strop.report.summary import Cell
 
 #: verdict -> colour of a knob's line.
 TONES = {BETTER: PALETTE[2], WORSE: PALETTE[1], UNRESOLVED: GREY}
@@ -21,16 +22,16 @@ def forest(cells: Sequence[Cell], palette: Mapping[str, str], description: str) 
     ours = [
         {
             "system": c.label,
-            "change": c.difference.seen.relative,
+            "change": c.difference.relative,
             "low": (c.difference.relative_interval or (None, None))[0],
             "high": (c.difference.relative_interval or (None, None))[1],
             "verdict": c.difference.verdict,
         }
         for c in cells
-        if c.difference is not None and c.difference.seen.relative is not None
+        if c.difference is not None and c.difference.relative is not None
     ]
     theirs = [{"system": c.label, "change": c.published_relative} for c in cells if c.published_relative is not None]
-    order = [c.label for c in cells if c.difference is not None and c.difference.seen.relative is not None]
+    order = [c.label for c in cells if c.difference is not None and c.difference.relative is not None]
     used = {c.label: palette[c.system] for c in cells}
     colour = alt.Color("system:N", scale=alt.Scale(domain=order, range=[used[s] for s in order]), legend=None)
     y = alt.Y("system:N", sort=order, title=None, axis=alt.Axis(labelLimit=240, grid=True))
@@ -76,9 +77,9 @@ def knob_forest(knobs: Sequence[Knob], measure: str, centre: str, description: s
             "knob": k.label,
             "name": f"{k.point}  {k.label}",
             "share": f"wins back {formats.percent(k.share, 0)}" if k.share is not None else formats.DASH,
-            "difference": round(k.difference.seen.difference, 5),
-            "low": round(k.difference.seen.low, 5),
-            "high": round(k.difference.seen.high, 5),
+            "difference": round(k.difference.difference, 5),
+            "low": round(k.difference.low, 5),
+            "high": round(k.difference.high, 5),
             "verdict": k.difference.verdict,
         }
         for place, k in enumerate(knobs)

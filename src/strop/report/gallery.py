@@ -9,6 +9,7 @@ from typing import Any
 from strop.records import formats
 from strop.records.results import Results
 from strop.report import charts, forests, knobs, tables
+from strop.report.differences import span
 from strop.report.perquery import Changes, changes
 from strop.report.summary import Summary, label
 from strop.report.training import ACCURACY, CURVES, MONITORED, Logs, Series, accuracy_kinds, published_loss, series
@@ -49,7 +50,7 @@ class Gallery:
 
     def forest(self) -> Figure | None:
         """All rivals on the headline measure, the paper's changes beside ours."""
-        cells = [c for c in self.summary.headline() if c.difference is None or c.difference.seen.relative is not None]
+        cells = [c for c in self.summary.headline() if c.difference is None or c.difference.relative is not None]
         rivals = [c for c in cells if c.difference is not None]
         if not rivals:
             return None
@@ -57,10 +58,10 @@ class Gallery:
         for cell in rivals:
             assert cell.difference is not None
             low, high = cell.difference.relative_interval or (None, None)
-            ours = f"{cell.label} {formats.signed_percent(cell.difference.seen.relative)}"
+            ours = f"{cell.label} {formats.signed_percent(cell.difference.relative)}"
             theirs = formats.signed_percent(cell.published_relative) if cell.published_relative else ""
-            span = f"{formats.signed_percent(low)} to {formats.signed_percent(high)}"
-            said.append(f"{ours} ({span}){f', the paper {theirs}' if theirs else ''}")
+            ends = f"{formats.signed_percent(low)} to {formats.signed_percent(high)}"
+            said.append(f"{ours} ({ends}){f', the paper {theirs}' if theirs else ''}")
         text = f"{'; '.join(said)}."
         caption = "Dots are ours with their 95 % intervals"
         caption += ", diamonds the changes the paper prints." if any(c.published_relative for c in rivals) else "."
@@ -72,10 +73,8 @@ class Gallery:
         measure, ordered = self.summary.primary_measure, knobs.ordered(centre)
         said = []
         for k in ordered:
-            seen = k.difference.seen
             back = f", wins back {formats.percent(k.share, 0)}" if k.share is not None else ""
-            span = formats.interval(seen.low, seen.high, signs=True)
-            said.append(f"{k.label} {formats.signed(seen.difference)} {span}{back}")
+            said.append(f"{k.label} {formats.signed(k.difference.difference)} {span(k.difference)}{back}")
         text = f"{'; '.join(said)}."
         spec = forests.knob_forest(ordered, measure, centre.label, text)
         caption = "Dots are differences to the centre with 95 % intervals, drawn in colour where they are resolved."

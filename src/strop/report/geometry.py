@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strop.evaluation.significance import leaves_zero_out
 from strop.records import formats
 from strop.records.results import Results
 from strop.report import charts, tables
@@ -48,7 +49,7 @@ def section(exhibit: Mapping[str, Any]) -> Section | None:
 def change(about: Mapping[str, Any], reading: Sequence[float]) -> str:
     """`▲ +0.031 [+0.020, +0.042]`: marked where it is resolved, up for better, ■ where nobody knows which way is."""
     value, low, high = reading
-    resolved = low > 0 or high < 0
+    resolved = leaves_zero_out(low, high)
     wanted = _WANTED.get(about["good"])
     mark = "" if not resolved else "■ " if wanted is None else "▲ " if value * wanted > 0 else "▼ "
     return f"{mark}{formats.signed(value)} {formats.interval(low, high, signs=True)}"

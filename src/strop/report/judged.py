@@ -1,4 +1,4 @@
-"""Claims as judged: what the paper says and its figure, and in each reading ours, the word, and what it rests on."""
+"""Claims as judged: what the paper says and its figure, and in each preset ours, the word, and what it rests on."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from strop.report.verdict import tone
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The word on a claim in the `readings` (presets) that agree in everything, and the evidence for it."""
+    """The word on a claim in the `presets` that agree in everything, and the evidence for it."""
 
-    readings: tuple[str, ...]
+    presets: tuple[str, ...]
     ours: str
     word: str
     tone: str
@@ -51,8 +51,8 @@ def judged(results: Results) -> tuple[Judged, ...]:
 
 def _with(rulings: tuple[Ruling, ...], ruling: Ruling) -> tuple[Ruling, ...]:
     for i, known in enumerate(rulings):
-        if replace(known, readings=ruling.readings) == ruling:
-            joined = replace(known, readings=(*known.readings, *ruling.readings))
+        if replace(known, presets=ruling.presets) == ruling:
+            joined = replace(known, presets=(*known.presets, *ruling.presets))
             return (*rulings[:i], joined, *rulings[i + 1 :])
     return (*rulings, ruling)
 
@@ -84,8 +84,8 @@ def _ruling(item: Mapping[str, Any]) -> Ruling:
         ours = _beside(item.get("ours"), seen.get("mean_b"))
     elif claim["kind"] == "mechanism" and item.get("ours") is None:
         ours = "demonstrated" if word == "shown" else formats.DASH
-    readings = (str(item["preset"]),) if item.get("preset") else ()
-    return Ruling(readings, ours, word, tone(word), " ".join(_evidence(item, seen)))
+    presets = (str(item["preset"]),) if item.get("preset") else ()
+    return Ruling(presets, ours, word, tone(word), " ".join(_evidence(item, seen)))
 
 
 def _beside(value: float | None, against: float | None) -> str:
@@ -111,7 +111,7 @@ def _evidence(item: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
         f"p {formats.p_value(seen['p'])}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{formats.count(seen['n'])}."
     ]
     if item["word"] == "not resolved" and item.get("detectable"):
-        null = f"This design can see ±{formats.fixed(item['detectable'])}"
+        null = f"The minimum detectable difference is {formats.fixed(item['detectable'])}"
         if item.get("queries_needed"):
             null += f"; a difference as small as ours would need {formats.count(item['queries_needed'])} queries"
         if item.get("queries_needed_published"):

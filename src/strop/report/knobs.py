@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from strop.evaluation.comparison import WORSE, Comparison, compare_together
 from strop.records import formats
 from strop.records.results import Results
-from strop.report.summary import WORSE, Cell, Difference, Panel, Summary, compared, label
+from strop.report.differences import span
+from strop.report.summary import Cell, Panel, Summary, label
 from strop.report.tables import Table
 
 
@@ -25,7 +27,7 @@ class Knob:
     system: str
     label: str
     mean: float
-    difference: Difference
+    difference: Comparison
     share: float | None
 
 
@@ -43,7 +45,7 @@ class Centre:
     def lost(self) -> float | None:
         """How far the centre is below the baseline; None where that is not resolved."""
         d = self.cell.difference
-        return -d.seen.difference if d is not None and d.verdict == WORSE else None
+        return -d.difference if d is not None and d.verdict == WORSE else None
 
 
 def centres(results: Results, summary: Summary) -> tuple[Centre, ...]:
@@ -61,37 +63,45 @@ def centres(results: Results, summary: Summary) -> tuple[Centre, ...]:
         run = [c for c in contrasts if (panel, measure, c["system"]) in summary.values]
         if run:
             of_centre = summary.values[panel, measure, system]
-            differences = compared([summary.values[panel, measure, c["system"]] for c in run], of_centre)
+            differences = compare_together([(summary.values[panel, measure, c["system"]], of_centre) for c in run])
             bare = Centre(system, label(results.record, system), panel, cell, ())
             knobs = tuple(_knob(c, d, bare.lost) for c, d in zip(run, differences, strict=True))
             found.append(Centre(bare.system, bare.label, panel, cell, knobs))
     return tuple(found)
 
 
-def _knob(contrast: Mapping[str, Any], difference: Difference, lost: float | None) -> Knob:
+def _knob(contrast: Mapping[str, Any], difference: Comparison, lost: float | None) -> Knob:
     return Knob(
         point=str(contrast["point"]),
         system=str(contrast["system"]),
         label=str(contrast["label"]),
-        mean=difference.seen.mean_a,
+        mean=difference.mean_a,
         difference=difference,
-        share=difference.seen.difference / lost if lost else None,
+        share=difference.difference / lost if lost else None,
     )
 
 
 def knobs_table(centre: Centre, measure: str) -> Table:
-    """One row a knob, the largest difference first."""
-    columns = ("Knob", "Point", measure, "To the centre", "p (Holm)", "Won / tied / lost", "Can see", "Wins back")
+    """One row per knob, the largest difference first."""
+    columns = (
+        "Knob",
+        "Point",
+        measure,
+        "To the centre",
+        "p (Holm)",
+        "Won / tied / lost",
+        "Minimum detectable difference",
+        "Wins back",
+    )
     rows = tuple(
         (
             k.label,
             k.point,
             formats.fixed(k.mean),
-            f"{formats.signed(k.difference.seen.difference)}\n"
-            f"{formats.interval(k.difference.seen.low, k.difference.seen.high, signs=True)}",
-            formats.p_value(k.difference.p_holm),
-            f"{k.difference.seen.won} / {k.difference.seen.tied} / {k.difference.seen.lost}",
-            f"±{formats.fixed(k.difference.smallest_visible)}" if k.difference.smallest_visible else formats.DASH,
+            f"{formats.signed(k.difference.difference)}\n{span(k.difference)}",
+            formats.p_value(k.difference.p_corrected),
+            f"{k.difference.won} / {k.difference.tied} / {k.difference.lost}",
+            formats.fixed(k.difference.minimum_detectable_difference),
             formats.percent(k.share, 0),
         )
         for k in ordered(centre)
@@ -101,7 +111,7 @@ def knobs_table(centre: Centre, measure: str) -> Table:
 
 
 def ordered(centre: Centre) -> tuple[Knob, ...]:
-    return tuple(sorted(centre.knobs, key=lambda k: -k.difference.seen.difference))
+    return tuple(sorted(centre.knobs, key=lambda k: -k.difference.difference))
 
 
 def said(centre: Centre, baseline: str) -> str:
@@ -109,10 +119,9 @@ def said(centre: Centre, baseline: str) -> str:
     d = centre.cell.difference
     if d is None:
         return ""
-    resolved = [k for k in centre.knobs if k.difference.verdict != "not resolved"]
-    span = formats.interval(d.seen.low, d.seen.high, signs=True)
-    where = f"{formats.signed(d.seen.difference)} {span} against {baseline}"
+    resolved = sum(k.difference.resolved for k in centre.knobs)
+    where = f"{formats.signed(d.difference)} {span(d)} against {baseline}"
     lost = "" if centre.lost else ": no resolved loss, so no share of one"
-    visible = [k.difference.smallest_visible for k in centre.knobs if k.difference.smallest_visible]
-    seen = f" The design can see about {formats.fixed(fmean(visible))}." if visible else ""
-    return f"{where}{lost}. {len(resolved)} of {len(centre.knobs)} knobs differ from it, resolved.{seen}"
+    least = [each for k in centre.knobs if (each := k.difference.minimum_detectable_difference)]
+    detectable = f" The minimum detectable difference is about {formats.fixed(fmean(least))}." if least else ""
+    return f"{where}{lost}. {resolved} of {len(centre.knobs)} knobs differ from it, resolved.{detectable}"

@@ -1,15 +1,11 @@
-"""The matrix: systems down, readings of the paper across, each cell the difference to the baseline in that reading."""
+"""The matrix: systems down, presets across, each cell the difference to the baseline in that preset."""
 
 from __future__ import annotations
 
 from strop.records import formats
-from strop.report.summary import BETTER, WORSE, Cell, Summary
+from strop.report.differences import marked, span
+from strop.report.summary import Cell, Summary
 from strop.report.tables import Table, title
-
-
-def mark(cell: Cell) -> str:
-    """▲ or ▼ where the difference is resolved."""
-    return {BETTER: "▲ ", WORSE: "▼ "}.get(cell.difference.verdict, "") if cell.difference else ""
 
 
 def matrix_table(summary: Summary) -> Table | None:
@@ -27,17 +23,14 @@ def matrix_table(summary: Summary) -> Table | None:
         rows.append((heading, *cells, *((formats.signed_percent(theirs[system]),) if printed else ())))
     columns = ("System", *(title(p.preset) for p in readings), *(("The paper",) if printed else ()))
     base = next(iter(by_system.get(summary.baseline, {}).values()), None)
-    caption = f"{summary.primary_measure}: difference to {base.label if base else summary.baseline}, by reading"
+    caption = f"{summary.primary_measure}: difference to {base.label if base else summary.baseline}, by preset"
     return Table(caption, columns, tuple(rows), (False, *(True for _ in columns[1:])), tuple(by_system))
 
 
 def _text(cell: Cell) -> str:
     if (d := cell.difference) is None:
         return f"{formats.fixed(cell.mean)}\n{formats.interval(cell.low, cell.high)}"
-    return (
-        f"{mark(cell)}{formats.signed(d.seen.difference)}\n{formats.signed_percent(d.seen.relative)}\n"
-        f"{formats.interval(d.seen.low, d.seen.high, signs=True)}"
-    )
+    return f"{marked(d)}\n{formats.signed_percent(d.relative)}\n{span(d)}"
 
 
 def _by_system(summary: Summary) -> dict[str, dict[str, Cell]]:
@@ -49,9 +42,9 @@ def _by_system(summary: Summary) -> dict[str, dict[str, Cell]]:
 
 
 def terminal_table(summary: Summary) -> tuple[tuple[str, ...], ...]:
-    """The matrix as text for a terminal, the header first: one reading with intervals, several by difference alone.
+    """The matrix as text for a terminal, the header first: one preset with intervals, several by difference alone.
 
-    Fits 80 columns when labels keep to 22 characters and readings are at most four.
+    Fits 80 columns when labels keep to 22 characters and presets are at most four.
     """
     if len(summary.readings) == 1:
         return _one(summary)
@@ -67,7 +60,7 @@ def terminal_table(summary: Summary) -> tuple[tuple[str, ...], ...]:
 def _short(cell: Cell) -> str:
     if (d := cell.difference) is None:
         return formats.fixed(cell.mean)
-    return f"{mark(cell)}{formats.signed(d.seen.difference)}"
+    return marked(d)
 
 
 def _one(summary: Summary) -> tuple[tuple[str, ...], ...]:
@@ -80,7 +73,7 @@ def _one(summary: Summary) -> tuple[tuple[str, ...], ...]:
         if (d := cell.difference) is None:
             row += [formats.DASH] * 3
         else:
-            row.append(f"{formats.signed(d.seen.difference)} {formats.interval(d.seen.low, d.seen.high, signs=True)}")
-            row += [formats.p_value(d.p_holm), f"{d.seen.won}/{d.seen.tied}/{d.seen.lost}"]
+            row.append(f"{formats.signed(d.difference)} {span(d)}")
+            row += [formats.p_value(d.p_corrected), f"{d.won}/{d.tied}/{d.lost}"]
         out.append((*row, formats.signed_percent(cell.published_relative)))
     return tuple(out)

@@ -49,13 +49,14 @@ from strop.report import (
     transfer,
     verdict,
 )
+from strop.report.differences import marked, span
 from strop.report.document import document, write
 from strop.report.gallery import Gallery
 from strop.report.geometry import explain_page
 from strop.report.judged import judged
 from strop.report.matrix import matrix_table
 from strop.report.printed import clocks_table, printed_tables
-from strop.report.summary import BETTER, WORSE, label, summarise
+from strop.report.summary import label, summarise
 from strop.report.training import logs
 
 #: (id, name, what must be there): a section without anything to show is left out.
@@ -63,11 +64,11 @@ SECTIONS = (
     ("verdict", "Verdict", ()),
     ("systems", "Systems", ("matrix",)),
     ("reranking", "Reranking", ("reranking",)),
-    ("transfer", "Elsewhere", ("transfer",)),
+    ("transfer", "Out of domain", ("transfer",)),
     ("printed", "The paper’s tables", ("printed", "clocks")),
     ("knobs", "Knobs", ("knobs",)),
     ("claims", "Claims", ("claims",)),
-    ("points", "Points", ("points",)),
+    ("points", "Open questions", ("points",)),
     ("training", "Training", ("losses", "endings")),
     ("queries", "Queries", ("changes",)),
     ("parameters", "Parameters", ("parameters",)),
@@ -149,7 +150,8 @@ def page(results: Results) -> str:
         "tone": verdict.tone,
         "palette": gallery.palette,
         "label": lambda system: label(record, system),
-        "mark": lambda d: {BETTER: "▲ ", WORSE: "▼ "}.get(d.verdict, ""),
+        "marked": marked,
+        "span": span,
         "stated": tables.said,
         "title": tables.title,
         "said": lambda preset: str(preset).replace("_", " "),

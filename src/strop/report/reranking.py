@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strop.evaluation.comparison import UNRESOLVED
 from strop.records import formats
 from strop.report import charts, forests, reranking_tables
 from strop.report.gallery import Figure
 from strop.report.reranking_tables import Panel, change
-from strop.report.summary import UNRESOLVED
 from strop.report.tables import Table
 
 
@@ -61,13 +61,15 @@ def section(exhibit: Mapping[str, Any]) -> Section | None:
 
 
 def lead(panels: Sequence[Panel]) -> str:
-    """One sentence: the first pair, with what so many queries can see, and how many of all pairs are resolved."""
+    """One sentence: the first pair with its minimum detectable difference, and how many of all pairs are resolved."""
     compared = [(p, row) for p in panels for row in p.comparisons]
     if not compared:
         return _first(panels[0])
     panel, row = compared[0]
     found = change(row)
-    seen = f"; these resolve {formats.fixed(row['detectable'])}" if row["detectable"] is not None else ""
+    seen = (
+        f"; minimum detectable difference {formats.fixed(row['detectable'])}" if row["detectable"] is not None else ""
+    )
     seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
     said = (
         f"{panel.pair(row)}: {found.verdict} on {formats.count(row['queries'])} queries of "

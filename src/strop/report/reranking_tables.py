@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strop.evaluation.comparison import UNRESOLVED
 from strop.records import formats
-from strop.report.summary import UNRESOLVED
 from strop.report.tables import Table
 from strop.report.transfer_pairs import Change, pair_name
 
@@ -62,7 +62,7 @@ def change(row: Mapping[str, Any]) -> Change:
 
 
 def about(panel: Panel) -> str:
-    """How far to trust the figures: depth, ceiling, what is judged, and what so many queries resolve."""
+    """How far to trust the figures: depth, ceiling, what is judged, and the minimum detectable difference."""
     p = panel.about
     queries, values = f"{formats.count(p['queries'])} queries", ""
     if p["ceiling"] is not None:
@@ -72,8 +72,8 @@ def about(panel: Panel) -> str:
     spread = f"an SD of {formats.fixed(p['sd'])} {f'between {between}' if between else 'as is usual'}"
     return (
         f"{queries}; candidates of {p['first_label']}, {p['depth_note']}.{values} {formats.percent(p['judged'])} of "
-        f"their first ten are judged; the others count as not relevant. With {spread}, {queries} resolve "
-        f"a difference of {formats.fixed(p['detectable'])}."
+        f"their first ten are judged; the others count as not relevant. With {spread}, the "
+        f"minimum detectable difference is {formats.fixed(p['detectable'])}."
     )
 
 
@@ -122,13 +122,13 @@ def pairs(panel: Panel) -> Table | None:
                 found.verdict,
                 f"{row['won']} / {row['tied']} / {row['lost']}",
                 f"{formats.count(row['queries'])}\n{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}",
-                f"±{formats.fixed(row['detectable'])}" if row["detectable"] is not None else formats.DASH,
+                formats.fixed(row["detectable"]),
                 formats.count(needed),
             )
         )
     columns = (
         "a against b", "a", "b", "Difference", "p (Holm)", "Verdict", "Won / tied / lost", "Queries",
-        "Can see", "Queries needed",
+        "Minimum detectable difference", "Queries needed",
     )  # fmt: skip
     numeric = tuple(i not in (0, 5) for i in range(len(columns)))
     caption = f"Pairs on {panel.about['collection']}, {panel.measure}"

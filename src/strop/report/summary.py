@@ -9,57 +9,30 @@ What it reads of a Results folder
             another by one knob; `published` maps system -> measure -> value.
 
 What is shown and what is judged: intervals are 95 %, over seeds and queries together, and drawn for the primary measure
-alone; p is corrected by Holm over the systems compared with the baseline in one preset on one collection; a difference
-is *resolved* when the corrected p is at most 0.05 and its interval excludes zero. Knobs are compared with their centre
-(`report.knobs`), not here.
+alone; p is corrected by Holm over the systems compared with the baseline in one preset on one collection. Knobs are
+compared with their centre (`report.knobs`), not here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from strop.evaluation import significance
+from strop.evaluation.comparison import Comparison, compare_together
+from strop.evaluation.significance import bootstrap_interval
 from strop.records.errors import InputError
 from strop.records.results import Results
-
-BETTER, WORSE, UNRESOLVED = "better", "worse", "not resolved"
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One collection as evaluated in one reading: everything inside is compared on the same queries."""
+    """One collection as evaluated in one preset: everything inside is compared on the same queries."""
 
     preset: str
     collection: str
     split: str
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A system minus the baseline, as `significance.compare` has it, and what depends on the company it is in.
-
-    `smallest_visible` is the effect this design sees with power 0.8, in units of the measure; `queries_needed` how
-    many queries would make the observed difference that effect (None where it is resolved, or nothing differs).
-    """
-
-    seen: significance.Comparison
-    p_holm: float
-    smallest_visible: float | None
-    queries_needed: int | None
-
-    @property
-    def verdict(self) -> str:
-        if self.p_holm <= significance.ALPHA and (self.seen.low > 0 or self.seen.high < 0):
-            return BETTER if self.seen.difference > 0 else WORSE
-        return UNRESOLVED
-
-    @property
-    def relative_interval(self) -> tuple[float, float] | None:
-        """The difference's interval over the baseline's mean, which counts as fixed here."""
-        return (self.seen.low / self.seen.mean_b, self.seen.high / self.seen.mean_b) if self.seen.mean_b else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +51,12 @@ class Cell:
     mean: float
     low: float
     high: float
-    difference: Difference | None
+    difference: Comparison | None
     published: float | None
     published_relative: float | None
 
 
-#: One mapping a seed of query id to value.
+#: One mapping of query id to value per seed.
 Seeds = tuple[Mapping[str, float], ...]
 #: (panel, measure, system) -> its values.
 PerQuery = Mapping[tuple[Panel, str, str], Seeds]
@@ -180,7 +153,8 @@ def summarise(results: Results, readings_only: bool = False) -> Summary:
             )
         rivals = [s for s in measured if s != baseline]
         of = {s: values[panel, primary, s] for s in measured}
-        against = dict(zip(rivals, compared([of[s] for s in rivals], of[baseline]) if rivals else (), strict=True))
+        comparisons = compare_together([(of[s], of[baseline]) for s in rivals])
+        against = dict(zip(rivals, comparisons, strict=True))
         cells |= {(panel, s): _cell(panel, primary, s, of[s], against.get(s), record, baseline) for s in measured}
     trained = {s for of in (record.get("trained") or {}).values() for s in of}
     rivals_of_all = tuple(s for s in systems if s != baseline)
@@ -221,12 +195,12 @@ def _cell(
     measure: str,
     system: str,
     values: Seeds,
-    difference: Difference | None,
+    difference: Comparison | None,
     record: Mapping[str, Any],
     baseline: str,
 ) -> Cell:
     matrix = [[seed[q] for q in values[0]] for seed in values]
-    low, high = significance.bootstrap_interval(matrix)
+    low, high = bootstrap_interval(matrix)
     published = record.get("published", {})
     theirs, their_base = (published.get(s, {}).get(measure) for s in (system, baseline))
     return Cell(
@@ -243,20 +217,6 @@ def _cell(
         published=theirs,
         published_relative=theirs / their_base - 1 if theirs and their_base and system != baseline else None,
     )
-
-
-def compared(rivals: Sequence[Seeds], against: Seeds) -> tuple[Difference, ...]:
-    """Each rival minus `against`, p corrected over all of them."""
-    seen = [significance.compare(own, against) for own in rivals]
-    return tuple(_difference(s, p) for s, p in zip(seen, significance.holm([s.p for s in seen]), strict=True))
-
-
-def _difference(seen: significance.Comparison, p: float) -> Difference:
-    visible = significance.minimum_detectable_effect(seen.sd, seen.n) if seen.sd is not None else None
-    found = Difference(seen, p, visible, None)
-    if found.verdict != UNRESOLVED or not seen.sd or not seen.difference:
-        return found
-    return replace(found, queries_needed=significance.queries_needed(seen.difference, seen.sd))
 
 
 def label(record: Mapping[str, Any], system: str) -> str:

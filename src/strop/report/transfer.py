@@ -1,4 +1,4 @@
-"""The section on one training collection and many test collections: what tuning does elsewhere.
+"""The section on one training collection and many test collections: what tuning does out of domain.
 
 Reads the exhibit that `study_transfer.exhibit` makes: {trained_on, measure, collections, similarity, systems,
 comparisons}.
@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strop.evaluation.comparison import BETTER, UNRESOLVED, WORSE
 from strop.records import formats
 from strop.report import charts, tables, transfer_charts, transfer_tables
 from strop.report.gallery import Figure
-from strop.report.summary import BETTER, UNRESOLVED, WORSE
 from strop.report.transfer_pairs import KINDS, Pair, pairs
 
 _NAMED = 3  # systems that the sentence names, each way
@@ -59,7 +59,7 @@ def lead(exhibit: Mapping[str, Any], found: Sequence[Pair]) -> str:
     if not tuned:
         return f"{opening}: nothing tuned was compared with its start."
     first = [p for p in tuned if p.preset == tuned[0].preset]
-    read = f", read {_said(first[0].preset)}" if len({p.preset for p in found}) > 1 else ""
+    read = f", preset {_said(first[0].preset)}" if len({p.preset for p in found}) > 1 else ""
     of = {verdict: [p for p in first if p.elsewhere.verdict == verdict] for verdict in (BETTER, WORSE, UNRESOLVED)}
     verbs = {BETTER: ("gains", "gain"), WORSE: ("loses", "lose"), UNRESOLVED: ("cannot be told from it",) * 2}
     parts = [
@@ -105,10 +105,12 @@ def _forest(
 
 def _scatter(exhibit: Mapping[str, Any], tuned: Sequence[Pair], specs: dict[str, charts.Spec]) -> Figure:
     said = [f"{p.name} {formats.signed(p.own.difference)} and {formats.signed(p.elsewhere.difference)}" for p in tuned]
-    text = f"Change in domain and elsewhere, from the start: {'; '.join(said)}."
+    text = f"Change in domain and out of domain, from the start: {'; '.join(said)}."
     name = f"transfer-{tuned[0].preset}-scatter"
-    specs[name] = transfer_charts.home_and_away(tuned, exhibit["trained_on"], text)
-    caption = "Numbers are the systems of the table; arms are 95 % intervals. ▲ and ▼, in colour: resolved elsewhere."
+    specs[name] = transfer_charts.in_and_out_of_domain(tuned, exhibit["trained_on"], text)
+    caption = (
+        "Numbers are the systems of the table; arms are 95 % intervals. ▲ and ▼, in colour: resolved out of domain."
+    )
     return Figure(name, "In domain against out of domain", text, caption)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import altair as alt
 
+from strop.evaluation.comparison import BETTER, UNRESOLVED, WORSE
 from strop.records import formats
 from strop.report.charts import INK, Spec, finish
 from strop.report.forests import TONES
-from strop.report.summary import BETTER, UNRESOLVED, WORSE
 from strop.report.transfer_pairs import Pair
 
 _SHAPES = {BETTER: "triangle-up", WORSE: "triangle-down", UNRESOLVED: "circle"}
@@ -19,15 +19,15 @@ _SIGNED = "datum.value ? format(datum.value, '+.2~f') : '0'"
 _WIDTH, _HEIGHT = 480, 380  # of the scatter, about, where labels look for room
 _BESIDE = ((11, -10), (-11, -10), (11, 10), (-11, 10))
 _CORNERS = (
-    ("loses at home,\ngains elsewhere", "left", "top"),
+    ("loses in domain,\ngains out of domain", "left", "top"),
     ("gains in both", "right", "top"),
     ("\nloses in both", "left", "bottom"),
-    ("gains at home,\nloses elsewhere", "right", "bottom"),
+    ("gains in domain,\nloses out of domain", "right", "bottom"),
 )
 
 
 def forest(shown: Sequence[Pair], measure: str, description: str) -> Spec:
-    """Macro differences, a line each: thick for these collections, thin for collections in general, where known."""
+    """Macro differences, one line each: thick for these collections, thin for collections in general, where known."""
     rows = [
         {
             "place": place,
@@ -71,8 +71,8 @@ def forest(shown: Sequence[Pair], measure: str, description: str) -> Spec:
     return finish(alt.layer(*layers if wide else (layers[0], *layers[2:])), 40 * max(1, len(rows)), description)
 
 
-def home_and_away(shown: Sequence[Pair], own: str, description: str) -> Spec:
-    """Change in domain across, macro change elsewhere up, both from the start; numbers name the systems."""
+def in_and_out_of_domain(shown: Sequence[Pair], own: str, description: str) -> Spec:
+    """Change in domain across, macro change out of domain up, both from the start; numbers name the systems."""
     sides = [alt.Scale(domain=list(_domain(shown, place)), nice=True) for place in ("own", "elsewhere")]
     rows = [
         {
@@ -95,10 +95,10 @@ def home_and_away(shown: Sequence[Pair], own: str, description: str) -> Spec:
     chart, zero = alt.Chart(alt.InlineData(rows)), alt.Chart(alt.InlineData([{"zero": 0}]))
     axis = alt.Axis(labelExpr=_SIGNED, tickCount=5, grid=False)
     x = alt.X("own:Q", title=f"change in domain ({own})", scale=sides[0], axis=axis)
-    y = alt.Y("away:Q", title="change elsewhere, mean of the others", scale=sides[1], axis=axis)
+    y = alt.Y("away:Q", title="change out of domain, mean of the others", scale=sides[1], axis=axis)
     colour = alt.Color("verdict:N", scale=alt.Scale(domain=list(TONES), range=list(TONES.values())), legend=None)
     shape = alt.Shape("verdict:N", scale=alt.Scale(domain=list(_SHAPES), range=list(_SHAPES.values())), legend=None)
-    keys = {"system": "system", "home": "in domain", "others": "elsewhere", "verdict": "elsewhere it is"}
+    keys = {"system": "system", "home": "in domain", "others": "out of domain", "verdict": "out of domain it is"}
     tip = [alt.Tooltip(f"{key}:N", title=title) for key, title in keys.items()]
     corners = []
     for said, side, end in _CORNERS:

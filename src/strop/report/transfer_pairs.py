@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strop.evaluation.significance import ALPHA, holm
+from strop.evaluation.comparison import Verdict, verdict
+from strop.evaluation.significance import holm
 from strop.records import formats
-from strop.report.summary import BETTER, UNRESOLVED, WORSE, label
+from strop.report.differences import marked, span
+from strop.report.summary import label
 
 #: kind of a comparison -> what a group of them is called, in the order to show.
 KINDS = {
@@ -17,12 +19,11 @@ KINDS = {
     "claim": "The paper’s pairs",
     "knob": "One change at a time",
 }
-MARKS = {BETTER: "▲ ", WORSE: "▼ ", UNRESOLVED: ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A difference with its 95 % interval and its p by Holm. Resolved when p < 0.05 and zero is outside."""
+    """What an exhibit keeps of a comparison: the difference, its 95 % interval and its p by Holm."""
 
     difference: float
     low: float
@@ -30,19 +31,16 @@ class Change:
     p: float
 
     @property
-    def verdict(self) -> str:
-        if self.p < ALPHA and (self.low > 0 or self.high < 0):
-            return BETTER if self.difference > 0 else WORSE
-        return UNRESOLVED
+    def verdict(self) -> Verdict:
+        return verdict(self.difference, self.low, self.high, self.p)
 
     @property
     def text(self) -> str:
-        """`▲ +0.031`: marked where it is resolved."""
-        return f"{MARKS[self.verdict]}{formats.signed(self.difference)}"
+        return marked(self)
 
     @property
     def span(self) -> str:
-        return formats.interval(self.low, self.high, signs=True)
+        return span(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ class Pair:
 
 
 def pairs(exhibit: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Pair, ...]:
-    """All comparisons, preset by preset and kind by kind; tuned systems from the largest gain elsewhere to the loss."""
+    """All comparisons, preset by preset and kind by kind; tuned systems by change out of domain, best first."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in exhibit["comparisons"]:
         groups.setdefault((row["preset"], row["kind"]), []).append(row)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from strop.evaluation.comparison import BETTER, UNRESOLVED, WORSE
 from strop.records import formats
 from strop.report import tables
-from strop.report.summary import BETTER, UNRESOLVED, WORSE, label
+from strop.report.summary import label
 from strop.report.transfer_pairs import KINDS, Pair
 
 
@@ -113,14 +114,14 @@ def comparisons(shown: Sequence[Pair], measure: str) -> tables.Table:
             f"{p.macro['won']} / {p.macro['tied']} / {p.macro['lost']}",
             relative(p.macro["ratio_of_means"]),
             relative(p.macro["mean_of_ratios"]),
-            f"±{formats.fixed(p.macro['fixed']['detectable'])}",
+            formats.fixed(p.macro["fixed"]["detectable"]),
             f"{p.own.text}\n{p.own.span}",
         )
         for p in shown
     )
     head = (
         *first, a, b, "Difference, these collections", "Interval in general", "p (Holm)", "Won / tied / lost",
-        "Ratio of means", "Mean of ratios", "Can see", "Difference",
+        "Ratio of means", "Mean of ratios", "Minimum detectable difference", "Difference",
     )  # fmt: skip
     groups = (("", len(first)), (f"{measure}, mean of the others", 6), ("Relative", 2), ("", 1), ("In domain", 1))
     numeric = tuple(i >= len(first) for i in range(len(head)))
@@ -128,17 +129,19 @@ def comparisons(shown: Sequence[Pair], measure: str) -> tables.Table:
 
 
 def placed(tuned: Sequence[Pair]) -> tables.Table:
-    """Where each tuned system lies: its change in domain, elsewhere, and in words."""
+    """Where each tuned system lies: its change in domain and out of domain, and in words."""
     rows = tuple((p.numbered, p.own.text, p.elsewhere.text, quadrant(p)) for p in tuned)
-    columns = ("System", "In domain", "Elsewhere", "Resolved")
+    columns = ("System", "In domain", "Out of domain", "Resolved")
     return tables.Table("Change from the start", columns, rows, (False, True, True, False))
 
 
 def quadrant(pair: Pair) -> str:
     """In words, of what is resolved alone."""
     word = {BETTER: "gains", WORSE: "loses", UNRESOLVED: "open"}
-    home, away = word[pair.own.verdict], word[pair.elsewhere.verdict]
-    return f"{home} in both" if home == away and home != "open" else f"{home} at home, {away} elsewhere"
+    within, outside = word[pair.own.verdict], word[pair.elsewhere.verdict]
+    if within == outside != "open":
+        return f"{within} in both"
+    return f"{within} in domain, {outside} out of domain"
 
 
 def similarity(exhibit: Mapping[str, Any], tuned: Sequence[Pair]) -> tables.Table | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from strop.evaluation.comparison import BETTER, UNRESOLVED, WORSE
 from strop.records import formats
-from strop.report.summary import BETTER, UNRESOLVED, WORSE, Cell, Summary
+from strop.report.differences import span
+from strop.report.summary import Cell, Summary
 
 _WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 #: verdict -> the tone of its badge (a class of the style sheet).
@@ -43,24 +45,24 @@ class Finding:
 
 
 def lead(summary: Summary) -> str:
-    """One sentence over all trained systems, and what the design can see at all."""
+    """One sentence over all trained systems, and the minimum detectable difference."""
     cells = [c for c in summary.headline() if c.system in summary.trained and c.difference is not None]
     if not cells:
         return "Nothing was compared with the baseline."
     tally = {v: sum(c.difference.verdict == v for c in cells if c.difference) for v in (BETTER, WORSE, UNRESOLVED)}
     base = next(c for c in summary.headline() if c.system == summary.baseline)
-    said = {BETTER: "ended above", WORSE: "ended below", UNRESOLVED: "cannot be told from"}
-    parts = [f"{_word(tally[v])} {said[v]} it" for v in (WORSE, BETTER, UNRESOLVED) if tally[v]]
+    verbs = {BETTER: "ended above", WORSE: "ended below", UNRESOLVED: "cannot be told from"}
+    parts = [f"{_word(tally[v])} {verbs[v]} it" for v in (WORSE, BETTER, UNRESOLVED) if tally[v]]
     many = "tuned system" if len(cells) == 1 else "tuned systems"
     where = f"on {cells[0].panel.collection}, {formats.count(cells[0].queries)} queries"
     if len(summary.readings) > 1:
-        where = f"read {cells[0].panel.preset.replace('_', ' ')}, {where}"
+        where = f"with preset {cells[0].panel.preset.replace('_', ' ')}, {where}"
     opening = f"{where[0].upper()}{where[1:]}, {base.label} reaches"
     whole = f"{opening} {formats.fixed(base.mean)} in {base.measure}. Of {_word(len(cells))} {many}, {_listed(parts)}."
-    visible = [c.difference.smallest_visible for c in cells if c.difference and c.difference.smallest_visible]
-    if visible:
-        low, high = formats.fixed(min(visible)), formats.fixed(max(visible))
-        whole += f" This design can see a difference of {low if low == high else f'{low} to {high}'} or more."
+    least = [d for c in cells if c.difference and (d := c.difference.minimum_detectable_difference)]
+    if least:
+        low, high = formats.fixed(min(least)), formats.fixed(max(least))
+        whole += f" The minimum detectable difference is {low if low == high else f'{low} to {high}'}."
     return whole
 
 
@@ -72,7 +74,7 @@ def findings(summary: Summary) -> tuple[Finding, ...]:
             system=cell.system,
             label=cell.label,
             verdict=cell.difference.verdict,
-            change=formats.signed_percent(cell.difference.seen.relative),
+            change=formats.signed_percent(cell.difference.relative),
             sentence=_sentence(cell, base),
             relation=relation(cell),
             published_change=formats.signed_percent(cell.published_relative) if cell.published_relative else "",
@@ -85,23 +87,24 @@ def findings(summary: Summary) -> tuple[Finding, ...]:
 def _sentence(cell: Cell, base: str) -> str:
     d = cell.difference
     assert d is not None  # the baseline has no finding
-    seen = d.seen
     figures = (
-        f"{formats.fixed(seen.mean_a)} against {formats.fixed(seen.mean_b)}, a difference of "
-        f"{formats.signed(seen.difference)} with 95 % interval {formats.interval(seen.low, seen.high, signs=True)}"
+        f"{formats.fixed(d.mean_a)} against {formats.fixed(d.mean_b)}, a difference of "
+        f"{formats.signed(d.difference)} with 95 % interval {span(d)}"
     )
-    counts = f"{seen.won} queries won, {seen.tied} tied, {seen.lost} lost"
-    if d.verdict != UNRESOLVED:
-        amount = formats.percent(abs(seen.relative)) if seen.relative is not None else ""
+    counts = f"{d.won} queries won, {d.tied} tied, {d.lost} lost"
+    if d.resolved:
+        amount = formats.percent(abs(d.relative)) if d.relative is not None else ""
         where = "above" if d.verdict == BETTER else "below"
-        return f"{amount} {where} {base}: {figures} (p {_equals(d.p_holm)}; {counts})."
-    null = f"Not resolved: {figures} (p {_equals(d.p_holm)}; {counts})."
-    if d.smallest_visible is None:
+        return f"{amount} {where} {base}: {figures} (p {_equals(d.p_corrected)}; {counts})."
+    null = f"Not resolved: {figures} (p {_equals(d.p_corrected)}; {counts})."
+    if not (d.won or d.lost):
         return f"{null} Nothing differs on any query."
-    null += f" This design can see ±{formats.fixed(d.smallest_visible)}"
-    if d.queries_needed is None:
+    if (least := d.minimum_detectable_difference) is None:
+        return null
+    null += f" The minimum detectable difference is {formats.fixed(least)}"
+    if (needed := d.queries_needed(d.difference)) is None:
         return f"{null}."
-    return f"{null}; for a difference as small as this {formats.count(d.queries_needed)} queries would be needed."
+    return f"{null}; a difference as small as this would need {formats.count(needed)} queries."
 
 
 def relation(cell: Cell) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from strop.evaluation.comparison import Comparison, compare
 from strop.evaluation.measures import measure
-from strop.evaluation.significance import Comparison, Values, compare, minimum_detectable_effect, queries_needed
+from strop.evaluation.significance import Values
 
 Kind = Literal["arithmetic", "mechanism", "effect"]
 Rule = Literal["value", "shown", "above", "below", "equal"]
@@ -74,9 +75,9 @@ class Claim:
 class Verdict:
     """A claim, the word on it, and for an effect the comparison behind the word.
 
-    `ours` is our figure (for an effect, the mean of `system`). `detectable` is the smallest difference the design
-    resolves with 80 % power; `queries_needed` and `queries_needed_published` say how many queries would resolve a
-    difference as large as ours, or as theirs, and are None where there is none. Raises ValueError on an effect that
+    `ours` is our figure (for an effect, the mean of `system`). `detectable` is the minimum detectable difference;
+    `queries_needed` and `queries_needed_published` say how many queries would resolve a difference as large as ours,
+    or as theirs, and are None where there is none. Raises ValueError on an effect that
     holds or fails away from its paper's own setting.
     """
 
@@ -108,14 +109,8 @@ def judge_figure(claim: Claim, ours: float) -> Verdict:
     return Verdict(claim, "holds" if within else "fails", own_setting=True, ours=float(ours))
 
 
-def judge_mechanism(claim: Claim, shown: bool) -> Verdict:
-    """A mechanism claim against its demonstration: shown or not shown."""
-    _expect(claim, "mechanism")
-    return Verdict(claim, "shown" if shown else "not shown", own_setting=True)
-
-
 def judge(claim: Claim, system: Values, against: Values, own_setting: bool = False) -> Verdict:
-    """An effect claim against per-query values of both systems (one mapping, or one a seed).
+    """An effect claim against per-query values of both systems (one mapping, or one per seed).
 
     In the paper's own setting (its scale, weights and collection) it holds, fails, or is not resolved, by interval,
     primary test and tolerance. Anywhere else it is an analogue, of the same or the opposite direction, or not resolved;
@@ -123,8 +118,9 @@ def judge(claim: Claim, system: Values, against: Values, own_setting: bool = Fal
     is no effect, and as `compare` does.
     """
     _expect(claim, "effect")
-    seen = compare(system, against)
-    supported, contradicted = _evidence(claim, seen, claim.tolerance if own_setting or claim.rule == "equal" else 0.0)
+    comparison = compare(system, against)
+    margin = claim.tolerance if own_setting or claim.rule == "equal" else 0.0
+    supported, contradicted = _evidence(claim, comparison, margin)
     word: Word = "not resolved"
     if supported:
         word = "holds" if own_setting else "analogue: same direction"
@@ -134,28 +130,24 @@ def judge(claim: Claim, system: Values, against: Values, own_setting: bool = Fal
         claim,
         word,
         own_setting,
-        ours=seen.mean_a,
-        comparison=seen,
-        detectable=minimum_detectable_effect(seen.sd, seen.n) if seen.sd else None,
-        queries_needed=_needed(seen.difference, seen.sd),
-        queries_needed_published=_needed(claim.published_difference, seen.sd),
+        ours=comparison.mean_a,
+        comparison=comparison,
+        detectable=comparison.minimum_detectable_difference,
+        queries_needed=comparison.queries_needed(comparison.difference),
+        queries_needed_published=comparison.queries_needed(claim.published_difference),
     )
 
 
-def _evidence(claim: Claim, seen: Comparison, margin: float) -> tuple[bool, bool]:
-    """Whether the interval settles the claim for, or against it; a sign needs the primary test as well."""
-    if seen.n < FEWEST_QUERIES:
+def _evidence(claim: Claim, comparison: Comparison, margin: float) -> tuple[bool, bool]:
+    """Whether the interval settles the claim for, or against it; a sign must be resolved as well."""
+    low, high, resolved = comparison.low, comparison.high, comparison.resolved
+    if comparison.n < FEWEST_QUERIES:
         return False, False
     if claim.rule == "equal":
-        return -margin <= seen.low and seen.high <= margin, seen.low > margin or seen.high < -margin
-    low, high = (seen.low, seen.high) if claim.rule == "above" else (-seen.high, -seen.low)
-    return low > margin and seen.resolved, high < margin and (seen.resolved or margin > 0)
-
-
-def _needed(difference: float | None, sd: float | None) -> int | None:
-    if not difference or not sd:
-        return None
-    return queries_needed(difference, sd)
+        return -margin <= low and high <= margin, low > margin or high < -margin
+    if claim.rule == "below":
+        low, high = -high, -low
+    return low > margin and resolved, high < margin and (resolved or margin > 0)
 
 
 def _expect(claim: Claim, kind: Kind) -> None:

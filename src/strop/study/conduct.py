@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.artifacts.store import content_key, package_sha256
-from strop.evaluation.comparison import rows
+from strop.evaluation.judged_runs import rows
 from strop.evaluation.macro import weighted
 from strop.monitoring.logbook import namespaced
 from strop.records.errors import InputError

@@ -1,24 +1,24 @@
-"""Contrasts: systems that differ by one thing, compared query by query, and what that says to a doubt."""
+"""Contrasts: systems that differ by one thing, compared query by query, and what that says to an open question."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
-from strop.evaluation.significance import ALPHA, Comparison, compare, holm, minimum_detectable_effect, queries_needed
+from strop.evaluation.comparison import Comparison, compare, corrected
 from strop.records import formats
 from strop.study.open_questions import Evidence, Grid, Verdict
 from strop.study.workbench import Workbench
 
 Direction = Literal["up", "down", "any"]
 
-_COLUMNS = ("reading", "beside", "system", "{measure}", "difference [95 %]", "p (Holm)", "loss won back", "queries")
+_COLUMNS = ("preset", "beside", "system", "{measure}", "difference [95 %]", "p (Holm)", "loss won back", "queries")
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A system and the one it is held against, in one preset."""
+    """A system and the one it is compared with, in one preset."""
 
     preset: str
     centre: str
@@ -30,8 +30,7 @@ class Contrast:
     """A demonstration of an effect: every pair's paired comparison in the study's primary measure.
 
     The rule, fixed here before anything runs: shown when a difference is resolved in the direction `expect`; not shown
-    when what is resolved points the other way only; else not resolved. Resolved means that the 95 % interval leaves
-    out zero and p, by Holm over all pairs, is below 0.05.
+    when all that is resolved points the other way; else not resolved. p is corrected over all pairs.
     """
 
     pairs: tuple[Pair, ...]
@@ -43,17 +42,18 @@ class Contrast:
         return tuple(dict.fromkeys((p.preset, name) for p in self.pairs for name in (p.centre, p.variant)))
 
     def __call__(self, bench: Workbench) -> Evidence:
-        measured = [_measured(bench, pair) for pair in self.pairs]
-        adjusted = holm([compared.p for _, compared, _ in measured])
-        seen = [_Seen(*of_pair, p) for of_pair, p in zip(measured, adjusted, strict=True)]
+        alone = [_measured(bench, pair) for pair in self.pairs]
+        effects = corrected([each.effect for each in alone])
+        measured = [replace(each, effect=effect) for each, effect in zip(alone, effects, strict=True)]
         measure = bench.study.primary_measure
-        verdict = judged([(s.effect, s.p) for s in seen], self.expect)
+        verdict = judged(effects, self.expect)
         table = Grid(
             f"{measure}, each system beside the one it differs from by one thing",
             tuple(column.format(measure=measure) for column in _COLUMNS),
-            tuple(s.row() for s in seen),
+            tuple(each.row() for each in measured),
         )
-        return Evidence(verdict, f"{measure} {_said(seen)}. {_conclusion(verdict, seen)}.", (table,))
+        sentence = f"{measure} {_sentence(measured)}. {_conclusion(verdict, measured)}."
+        return Evidence(verdict, sentence, (table,))
 
 
 def around(preset: str, centre: str, variants: tuple[str, ...], expect: Direction) -> Contrast:
@@ -61,21 +61,20 @@ def around(preset: str, centre: str, variants: tuple[str, ...], expect: Directio
     return Contrast(tuple(Pair(preset, centre, variant) for variant in variants), expect)
 
 
-def judged(effects: list[tuple[Comparison, float]], expect: Direction) -> Verdict:
-    """The verdict on (comparison, p adjusted over all of them); the rule is `Contrast`'s."""
-    signs = {1 if effect.difference > 0 else -1 for effect, p in effects if _resolved(effect, p)}
-    wanted = {"up": {1}, "down": {-1}, "any": {1, -1}}[expect]
-    return "shown" if signs & wanted else "not shown" if signs else "not resolved"
+def judged(effects: list[Comparison], expect: Direction) -> Verdict:
+    """The verdict on comparisons that were corrected together; the rule is `Contrast`'s."""
+    resolved = {effect.verdict for effect in effects if effect.resolved}
+    wanted = {"up": {"better"}, "down": {"worse"}, "any": {"better", "worse"}}[expect]
+    return "shown" if resolved & wanted else "not shown" if resolved else "not resolved"
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Measured:
     """`effect`: the variant against its centre. `loss`: the centre against the baseline, None where it is that."""
 
     words: tuple[str, str, str]
     effect: Comparison
     loss: Comparison | None
-    p: float
 
     @property
     def name(self) -> str:
@@ -100,7 +99,13 @@ class _Seen:
 
     def row(self) -> tuple[str, ...]:
         effect, won = self.effect, formats.percent(self.won_back, 0)
-        figures = (formats.fixed(effect.mean_a), self.difference, formats.p_value(self.p), won, self.size)
+        figures = (
+            formats.fixed(effect.mean_a),
+            self.difference,
+            formats.p_value(effect.p_corrected),
+            won,
+            self.size,
+        )
         return (*self.words, *figures)
 
     def centre(self) -> str:
@@ -113,10 +118,10 @@ class _Seen:
     def changed(self) -> str:
         won = self.won_back
         back = "" if won is None else f", {formats.percent(won, 0)} of the loss won back"
-        return f"{self.words[2]} {self.difference} (p {formats.p_value(self.p)}{back})"
+        return f"{self.words[2]} {self.difference} (p {formats.p_value(self.effect.p_corrected)}{back})"
 
 
-def _measured(bench: Workbench, pair: Pair) -> tuple[tuple[str, str, str], Comparison, Comparison | None]:
+def _measured(bench: Workbench, pair: Pair) -> _Measured:
     study, preset = bench.study, bench.study.preset(pair.preset)
     measure = study.primary_measure
     variant, centre = (bench.values(preset, name, measure) for name in (pair.variant, pair.centre))
@@ -124,38 +129,32 @@ def _measured(bench: Workbench, pair: Pair) -> tuple[tuple[str, str, str], Compa
     if pair.centre != study.baseline:
         loss = compare(centre, bench.values(preset, study.baseline, measure))
     words = (pair.preset, preset.system(pair.centre).label, preset.system(pair.variant).label)
-    return words, compare(variant, centre), loss
+    return _Measured(words, compare(variant, centre), loss)
 
 
-def _said(seen: list[_Seen]) -> str:
+def _sentence(measured: list[_Measured]) -> str:
     """All pairs, those of one centre together."""
-    parts = [(s.centre(), f"over {s.size} queries", s.changed()) for s in seen]
+    parts = [(each.centre(), f"over {each.size} queries", each.changed()) for each in measured]
     return "; ".join(
         f"beside {centre}, {size}: {', '.join(changed for *_, changed in group)}"
         for (centre, size), group in groupby(parts, key=lambda part: part[:2])
     )
 
 
-def _conclusion(verdict: Verdict, seen: list[_Seen]) -> str:
+def _conclusion(verdict: Verdict, measured: list[_Measured]) -> str:
     if verdict == "shown":
-        names = [s.name for s in seen if _resolved(s.effect, s.p)]
-        return f"Resolved: {', '.join(names)}"
+        return f"Resolved: {', '.join(each.name for each in measured if each.effect.resolved)}"
     if verdict == "not shown":
         return "What is resolved points the other way"
-    nearest = min(seen, key=lambda s: s.effect.p)
+    nearest = min(measured, key=lambda each: each.effect.p)
     effect = nearest.effect
-    if not effect.sd:
-        return f"Nothing is resolved: {nearest.name} sets no query of {formats.count(effect.n)} apart"
-    least = minimum_detectable_effect(effect.sd, effect.n)
-    nothing = f"Nothing is resolved: {formats.count(effect.n)} queries see ±{formats.fixed(least)}"
-    if not effect.difference:
+    queries, least = formats.count(effect.n), effect.minimum_detectable_difference
+    if least is None:
+        return f"Nothing is resolved: {nearest.name} differs on no query of {queries}"
+    nothing = f"Nothing is resolved: the minimum detectable difference of {queries} queries is {formats.fixed(least)}"
+    needed = effect.queries_needed(effect.difference)
+    if needed is None:
         return f"{nothing}, and no number of them resolves a difference of zero"
-    needed = queries_needed(effect.difference, effect.sd)
     return (
-        f"{nothing}, and {formats.count(needed)} would resolve the {formats.signed(effect.difference, 4)} "
-        f"of {nearest.name}"
+        f"{nothing}; {formats.count(needed)} would resolve the {formats.signed(effect.difference, 4)} of {nearest.name}"
     )
-
-
-def _resolved(effect: Comparison, p: float) -> bool:
-    return (effect.low > 0 or effect.high < 0) and p < ALPHA

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from strop.collection.lazy_documents import Contents
-from strop.evaluation import macro, significance
+from strop.evaluation import macro
+from strop.evaluation.comparison import Comparison, compare
 from strop.evaluation.macro import weighted
-from strop.evaluation.significance import Comparison, holm
+from strop.evaluation.significance import holm
 from strop.geometry.collections_apart import DOCUMENTS, similarity
 from strop.models.architecture import Tied
 from strop.retrieval import stages
@@ -102,7 +103,7 @@ def _comparison(
     both = zip((system, against), _seeds(done, preset, system, against), strict=True)
     a, b = (_values(bench, preset, s, seeds) for s, seeds in both)
     name = bench.own.test.name
-    own = significance.compare(a.pop(name), b.pop(name))
+    own = compare(a.pop(name), b.pop(name))
     seen = macro.compare(a, b)
     return {
         "preset": preset.name,
@@ -112,7 +113,7 @@ def _comparison(
         "own": _plain(own),
         "elsewhere": {
             **asdict(seen.macro),
-            "p": significance.compare(*(weighted(v) for v in (a, b))).p,
+            "p": compare(*(weighted(v) for v in (a, b))).p,
             "fixed": asdict(seen.fixed) | {"detectable": seen.fixed.detectable},
             "general": asdict(seen.general) if seen.general else None,
         },

@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 import torch
 
-from strop.evaluation.significance import USUAL_SD, minimum_detectable_effect
+from strop.evaluation.significance import USUAL_SD, minimum_detectable_difference
 from strop.models.adapters import LoRA
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
@@ -99,7 +99,9 @@ def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
         work.append(costs.encoding("encode the whole corpus", len(own.whole.queries), len(own.whole.documents)))
     work += _training(bench, trials, costs)
     queries = len(own.test.queries)
-    return Plan(tuple(work), costs.encoded, costs.trained[False], queries, minimum_detectable_effect(USUAL_SD, queries))
+    return Plan(
+        tuple(work), costs.encoded, costs.trained[False], queries, minimum_detectable_difference(USUAL_SD, queries)
+    )
 
 
 def _testing(bench: Workbench, trials: Sequence[Trial], costs: _Costs) -> Iterator[Work]:

@@ -8,10 +8,10 @@ from statistics import fmean
 from typing import Any
 
 from strop.artifacts.store import Artifact
-from strop.evaluation import significance
-from strop.evaluation.comparison import JUDGED, ceiling, depth_note
+from strop.evaluation.comparison import compare_together
 from strop.evaluation.measures import evaluate, mean
-from strop.evaluation.significance import USUAL_SD, Values, holm, minimum_detectable_effect, queries_needed
+from strop.evaluation.reordering import JUDGED, ceiling, depth_note
+from strop.evaluation.significance import ALPHA, USUAL_SD, Values, minimum_detectable_difference, queries_needed, spread
 from strop.records.documents import Collection
 from strop.records.runs import Run
 from strop.retrieval import stages
@@ -167,7 +167,7 @@ def _panel(of: Tested) -> dict[str, Any]:
         "ceilings": _means(of, best) if known else {},
         "sd": sd,
         "sd_of": list(pair),
-        "detectable": minimum_detectable_effect(sd, queries),
+        "detectable": minimum_detectable_difference(sd, queries),
     }
 
 
@@ -179,9 +179,7 @@ def _spread(of: Tested) -> tuple[float, tuple[str, ...]]:
     if len(pair) == 2:
         seeds = [seed for seed in of.values[pair[0]] if seed in of.values[pair[1]]]
         each = [tuple(seeds) or tuple(of.values[s]) for s in pair]
-        a, b = significance.paired(*(_by_query(of, s, of.measure, at) for s, at in zip(pair, each, strict=True)))
-        differences = a.mean(axis=0) - b.mean(axis=0)
-        if len(differences) > 1 and (sd := float(differences.std(ddof=1))):
+        if sd := spread(*(_by_query(of, s, of.measure, at) for s, at in zip(pair, each, strict=True))):
             return sd, pair
     return USUAL_SD, ()
 
@@ -209,35 +207,35 @@ def _rows(of: Tested) -> Iterator[dict[str, Any]]:
 def _comparisons(of: Tested) -> list[dict[str, Any]]:
     claimed = [(c.system, c.against, c.measure) for c in of.bench.study.claims if c.kind == "effect"]
     apart = [(s, part, of.measure) for s in of.values for part in _alone(of, s)]
-    rows = []
+    pairs = []
     for a, b, measure in dict.fromkeys((*claimed, *apart)):
         if not {a, b} <= of.values.keys():
             continue
         seeds = [tuple(of.values[system]) for system in (a, b)]
         if of.preset.trained(a) and of.preset.trained(b):
             seeds = [tuple(seed for seed in seeds[0] if seed in seeds[1])] * 2
-        if not seeds[0]:
-            continue
-        c = significance.compare(_by_query(of, a, measure, seeds[0]), _by_query(of, b, measure, seeds[1]))
-        rows.append(
-            {
-                **of.place,
-                "system": a,
-                "against": b,
-                "measure": measure,
-                "queries": c.n,
-                "seeds": max(map(len, seeds)),
-                **{key: getattr(c, key) for key in ("mean_a", "mean_b", "difference", "low", "high", "p", "sd")},
-                **{key: getattr(c, key) for key in ("won", "tied", "lost")},
-            }
-        )
-    alpha = significance.ALPHA / max(1, len(rows))  # what Holm asks of the first of them
-    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
-        sd, queries, difference = row["sd"], row["queries"], row["difference"]
-        row["p"] = p
-        row["detectable"] = minimum_detectable_effect(sd, queries, alpha) if sd else None
-        row["needed"] = queries_needed(difference, sd, alpha) if sd and difference else None
-    return rows
+        if seeds[0]:
+            pairs.append((a, b, measure, seeds))
+    compared = compare_together(
+        [(_by_query(of, a, measure, of_a), _by_query(of, b, measure, of_b)) for a, b, measure, (of_a, of_b) in pairs]
+    )
+    alpha = ALPHA / max(1, len(pairs))  # Holm's threshold for the first of them
+    return [
+        {
+            **of.place,
+            "system": a,
+            "against": b,
+            "measure": measure,
+            "queries": c.n,
+            "seeds": max(map(len, seeds)),
+            **{key: getattr(c, key) for key in ("mean_a", "mean_b", "difference", "low", "high")},
+            "p": c.p_corrected,
+            **{key: getattr(c, key) for key in ("sd", "won", "tied", "lost")},
+            "detectable": minimum_detectable_difference(c.sd, c.n, alpha) if c.sd else None,
+            "needed": queries_needed(c.difference, c.sd, alpha) if c.sd and c.difference else None,
+        }
+        for (a, b, measure, seeds), c in zip(pairs, compared, strict=True)
+    ]
 
 
 def _alone(of: Tested, system: str) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from importlib.resources import files
-from math import sqrt
+
+from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 #: all-MiniLM-L6-v2 on the test split, whole pool, pinned versions: queries, and those with an answer in the top 10.
 QUERIES, FOUND = 953, 655
@@ -39,14 +40,14 @@ def ceiling() -> Ceiling:
     """What the reading implies for Success@10 on the test split."""
     read = misses()
     identifiable = sum(miss["label"] == "identifiable" for miss in read)
-    interval = _wilson(identifiable, len(read))
+    interval = binomtest(identifiable, len(read)).proportion_ci(method="wilson")
     found = FOUND / QUERIES
     return Ceiling(
         misses_read=len(read),
         identifiable=identifiable / len(read),
-        identifiable_interval=interval,
+        identifiable_interval=(float(interval.low), float(interval.high)),
         ceiling=found + (1 - found) * identifiable / len(read),
-        ceiling_interval=(found + (1 - found) * interval[0], found + (1 - found) * interval[1]),
+        ceiling_interval=(float(found + (1 - found) * interval.low), float(found + (1 - found) * interval.high)),
     )
 
 
@@ -58,11 +59,3 @@ def reading() -> str:
         f"of {c.misses_read} misses of the base, read one by one, {c.identifiable:.0%} can be told from all else: a "
         f"perfect retriever would answer {c.ceiling:.1%} of the test queries in its top 10 ({low:.1%} to {high:.1%})"
     )
-
-
-def _wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share (Wilson 1927, equation for p at z = 1.96)."""
-    z, share = 1.959964, successes / trials
-    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
-    return centre - half, centre + half

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from strop.evaluation.significance import bootstrap_interval, compare
+from strop.evaluation.comparison import compare
+from strop.evaluation.significance import bootstrap_interval
 from strop.negatives.audit.tally import rank_of
 from strop.records.documents import Group
 from strop.records.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from strop.evaluation.macro import Macro, Relative, over_collections, relative
-from strop.evaluation.significance import ALPHA
+from strop.evaluation.significance import ALPHA, significant
 from strop.geometry.collections_apart import PUBLISHED_SIMILAR
 from strop.records import formats
 from strop.studies.figures import is_rounded
@@ -261,7 +261,7 @@ def _within(figure: float, share: float | None) -> bool:
 
 
 def _resolved(macro: Macro) -> bool:
-    return macro.t_p is not None and macro.t_p < ALPHA and macro.difference > 0
+    return macro.t_p is not None and significant(macro.t_p) and macro.difference > 0
 
 
 def _percents(difference: Relative | None, over: str) -> str:

@@ -9,6 +9,7 @@ from itertools import permutations
 from typing import Any, Literal
 
 import numpy as np
+from scipy import stats  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Vectors
 from strop.records import formats
@@ -108,16 +109,14 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> tuple[float, float | Non
 
     0 and 1 where one of the two does not vary.
     """
-    ranked = [np.array([np.mean(np.flatnonzero(np.sort(v) == x)) for x in v]) for v in (np.array(a), np.array(b))]
-    one, other = (r - r.mean() for r in ranked)
-    scale = math.sqrt(float((one @ one) * (other @ other)))
-    if not scale:
+    if not (np.ptp(a) and np.ptp(b)):
         return 0.0, 1.0
-    rho = float(one @ other) / scale
-    if len(one) > _COUNTED:
+    rho = float(stats.spearmanr(a, b).statistic)
+    if len(a) > _COUNTED:
         return rho, None
-    every = np.array(list(permutations(other))) @ one / scale
-    return rho, float((np.abs(every) >= abs(rho) - 1e-9).mean())
+    one, other = (ranks - ranks.mean() for ranks in (stats.rankdata(a), stats.rankdata(b)))
+    every = np.abs(np.array(list(permutations(other))) @ one)
+    return rho, float((every >= abs(other @ one) - 1e-9).mean())
 
 
 def _overlap(projection: Mapping[str, Any], system: str) -> Mapping[str, Any]:

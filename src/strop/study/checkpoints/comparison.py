@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.artifacts.store import Store, content_key, package_sha256
-from strop.evaluation.comparison import rows
+from strop.evaluation.judged_runs import rows
 from strop.geometry.catalogue import ABSOLUTE, RELATIVE, diagnose
 from strop.models.pretrained import Pretrained
 from strop.monitoring.diagnose import sample_of, weight_distances

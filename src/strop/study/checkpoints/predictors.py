@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy  # type: ignore[import-untyped]
 
-from strop.evaluation.significance import ALPHA, holm
+from strop.evaluation.significance import holm, significant
 from strop.records.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -62,7 +62,7 @@ class Predictor:
     @property
     def found(self) -> bool:
         """Whether it predicts: resolved, above 0 in each leaving-out, and better than what is known without it."""
-        resolved = self.p_holm is not None and self.p_holm < ALPHA and self.r2_family > 0
+        resolved = self.p_holm is not None and significant(self.p_holm) and self.r2_family > 0
         transfers = self.r2_collection is None or self.r2_collection > 0
         return resolved and transfers and (self.over_trivial is None or self.over_trivial > 0)
 
@@ -149,9 +149,10 @@ def _spearman(x: Floats, y: Floats) -> float:
 
 def _auc(worse: npt.NDArray[np.bool_], score: Floats) -> float | None:
     """The chance that a worse checkpoint scores above another one, ties counting half."""
-    bad, good = int(worse.sum()), int((~worse).sum())
-    ranks = scipy.stats.rankdata(score)
-    return float((ranks[worse].sum() - bad * (bad + 1) / 2) / (bad * good)) if bad and good else None
+    if worse.all() or not worse.any():
+        return None
+    won = scipy.stats.mannwhitneyu(score[worse], score[~worse], method="asymptotic").statistic
+    return float(won / (worse.sum() * (~worse).sum()))
 
 
 def _permutations(rows: Sequence[Checkpoint]) -> Ints:

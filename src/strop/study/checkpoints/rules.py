@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from strop.evaluation.significance import ALPHA, holm, randomisation_p
+from strop.evaluation.comparison import UNRESOLVED, verdict
+from strop.evaluation.significance import holm, percentile_interval, randomisation_p
 from strop.monitoring.selection import Oracle
 from strop.records.errors import InputError
 from strop.study.checkpoints.predictors import Checkpoint
@@ -27,10 +28,6 @@ class Estimate:
     mean: float
     low: float
     high: float
-
-    @property
-    def resolved(self) -> bool:
-        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +49,10 @@ class RuleScore:
     def verdict(self) -> str:
         """Better or worse than the baseline rule, or not resolved, with n."""
         n = f"{self.runs} runs, {self.queries} queries"
-        if self.p is None or self.p >= ALPHA or not self.over_baseline.resolved:
-            return f"not resolved ({n})" if self.p is not None else f"– ({n})"
-        return f"{'better' if self.over_baseline.mean > 0 else 'worse'} than the baseline ({n})"
+        if self.p is None:
+            return f"– ({n})"
+        word = verdict(self.over_baseline.mean, self.over_baseline.low, self.over_baseline.high, self.p)
+        return f"{word} ({n})" if word == UNRESOLVED else f"{word} than the baseline ({n})"
 
 
 def rule_table(
@@ -121,8 +119,7 @@ def hierarchical(values: PerQuery, resamples: int = RESAMPLES) -> Estimate:
         times = drawn[:, [runs.index(run) for run in mine]]
         total += (times * means).sum(axis=1)
         weight += times.sum(axis=1)
-    low, high = np.quantile(total / weight, (ALPHA / 2, 1 - ALPHA / 2))
-    return Estimate(mean, float(low), float(high))
+    return Estimate(mean, *percentile_interval(total / weight))
 
 
 def _courses(checkpoints: Sequence[Checkpoint]) -> dict[tuple[str, str], dict[int, Floats]]:
