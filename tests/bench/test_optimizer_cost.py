@@ -90,7 +90,7 @@ def test_nothing_keeps_watching_when_the_training_is_over(tmp_path: Path) -> Non
     from torch.optim.optimizer import _global_optimizer_post_hooks
 
     before = len(_global_optimizer_post_hooks)
-    with pytest.raises(ValueError, match="not counted"):
+    with pytest.raises(ValueError, match="not timed"):
         of_training(tmp_path, replace(RECIPE, updates=1))
     assert len(_global_optimizer_post_hooks) == before
 
