@@ -68,7 +68,7 @@ def keep_layers(source: Path, target: Path, count: int) -> None:
             f"the layers of a {type(inner).__name__} are not known", remedy="Give one with BERT's `encoder.layer`"
         )
     if not 1 <= count <= len(layers):
-        raise InputError(f"{count} layers are asked for", remedy=f"Give 1 to {len(layers)}")
+        raise InputError(f"there are no {count} layers to keep", remedy=f"Give 1 to {len(layers)}")
     inner.encoder.layer = nn.ModuleList(layers[:count])
     inner.config.num_hidden_layers = count
     model.save_pretrained(str(target), create_model_card=False)
@@ -84,5 +84,5 @@ def _tower(transformer: Transformer, pooling: PoolingMode, similarity: Similarit
 def _write(modules: list[Any], model: Any, similarity: Similarity, target: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
-    made = SentenceTransformer(modules=modules, similarity_fn_name=similarity, prompts=model.prompts, device="cpu")
-    made.save_pretrained(str(target), create_model_card=False)
+    settings = {"similarity_fn_name": similarity, "prompts": model.prompts, "device": "cpu"}
+    SentenceTransformer(modules=modules, **settings).save_pretrained(str(target), create_model_card=False)

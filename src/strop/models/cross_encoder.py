@@ -143,10 +143,10 @@ class Reranker(PairScorer):
             yield
             return
 
-        def again(linear: nn.Module, given: tuple[Tensor, ...], _: Tensor) -> Tensor:
+        def again(linear: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
             assert isinstance(linear, nn.Linear)
             with torch.autocast(device, enabled=False):
-                return nn.functional.linear(given[0].float(), linear.weight, linear.bias)
+                return nn.functional.linear(inputs[0].float(), linear.weight, linear.bias)
 
         hooks = [linear.register_forward_hook(again) for linear in self._last_linears()]
         try:
@@ -196,11 +196,11 @@ def untrained_in(folder: Path) -> tuple[str, ...]:
 
 def _names(folder: Path) -> set[str]:
     """The names of all weights in a folder."""
-    found: set[str] = set()
+    names: set[str] = set()
     for path in folder.rglob("*.safetensors"):
         with safe_open(path, framework="np") as file:
-            found |= set(file.keys())
-    return found
+            names |= set(file.keys())
+    return names
 
 
 def _refuse_foreign_code(folder: Path) -> None:

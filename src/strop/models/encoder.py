@@ -161,9 +161,9 @@ class Encoder(Model, Protocol):
         self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
     ) -> npt.NDArray[np.float32]:
         """The cosine, or with one vector per token the model's own similarity."""
-        asked, held = self._searchable(queries, "query"), self._searchable(documents, "document")
-        score = Cosine() if asked.mask is None else self.similarity
-        scores = score(asked, held).cpu().numpy()
+        query_vectors, document_vectors = self._searchable(queries, "query"), self._searchable(documents, "document")
+        score = Cosine() if query_vectors.mask is None else self.similarity
+        scores = score(query_vectors, document_vectors).cpu().numpy()
         query, document = np.array(pairs).T
         return np.asarray(scores[query, document])
 

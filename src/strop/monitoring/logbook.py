@@ -83,9 +83,9 @@ class Logbook:
     def project(self, projection: Mapping[str, Any]) -> None:
         write_json(projection, self.folder / PROJECTION)
 
-    def end(self, **found: Any) -> None:
+    def end(self, **facts: Any) -> None:
         """Close the book; `found` joins `run.json`."""
-        write_json({**self.about, **found, "ended": _now(), "done": True}, self.folder / ABOUT)
+        write_json({**self.about, **facts, "ended": _now(), "done": True}, self.folder / ABOUT)
 
     def _row(self, entry: Entry) -> Row:
         step, measure, value = entry

@@ -59,7 +59,7 @@ class BM25:
         ids = list(documents)
         index, vocabulary = self._index(documents.values())
         position = {doc_id: i for i, doc_id in enumerate(ids)} if exclude else {}
-        found: dict[str, tuple[list[str], npt.NDArray[np.float32]]] = {}
+        best_of: dict[str, tuple[list[str], npt.NDArray[np.float32]]] = {}
         for query_id, tokens in zip(queries, self._tokens(queries.values()), strict=True):
             known = [vocabulary[token] for token in tokens if token in vocabulary]
             scores = index.get_scores_from_ids(known) if known else np.zeros(len(ids), np.float32)
@@ -67,10 +67,10 @@ class BM25:
             if own in position:
                 scores[position[own]] = 0
             best = _candidates(scores, depth)
-            found[query_id] = ([ids[i] for i in best], scores[best])
+            best_of[query_id] = ([ids[i] for i in best], scores[best])
             if progress is not None:
                 progress(1)
-        return Run(found).top(depth)
+        return Run(best_of).top(depth)
 
     def _tokens(self, texts: Iterable[str]) -> Iterator[list[str]]:
         import Stemmer  # type: ignore[import-not-found]

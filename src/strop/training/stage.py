@@ -35,11 +35,11 @@ SNAPSHOT = Stage("snapshot", 1)
 class Training:
     """One training to do: all that decides its outcome.
 
-    `held_out` are watched, each as `cosine_accuracy/NAME`, as often as the recipe's selection looks, else half-way.
+    Each of `held_out` is measured as `cosine_accuracy/NAME`, as often as the recipe's selection looks, else half-way.
     `probe` is what the monitor looks at, if any. Unless the recipe selects by it, it changes what is logged and never
-    the weights, so that a training made before under another probe is taken as it is. `until` ends it after so many
-    updates of its schedule, and `earlier` is one that ended so, on other examples maybe, from which this one goes on
-    with the same optimiser: negatives are mined anew between the two.
+    the weights, so that an earlier training under another probe is reused. `until` ends the training after so many
+    updates of its schedule. `earlier` is a training that ended so, perhaps on other examples; this one continues it
+    with the same optimiser, on negatives mined anew.
     """
 
     base: Pretrained
@@ -82,14 +82,14 @@ class Training:
                 )  # fmt: skip
                 took = time.perf_counter() - started
             stopped = recipe.selection.stops(log) if recipe.selection else None
-            found = {"train_seconds": round(took, 2), "stopped": stopped, **(monitor.cost(took) if monitor else {})}
-            logbook.end(**found)
+            summary = {"train_seconds": round(took, 2), "stopped": stopped, **(monitor.cost(took) if monitor else {})}
+            logbook.end(**summary)
             ledger = parameter_ledger(encoder.module)
             export(encoder, folder / "model", self.base.name, self._sentences)
             write_json(log, folder / "log.json")
             if self.until is None:
                 checkpoint.clear(folder)
-            return {"ledger": ledger, "base": self.base.title, "groups": len(examples.groups), **found}
+            return {"ledger": ledger, "base": self.base.title, "groups": len(examples.groups), **summary}
 
         return store.build(TRAIN, self._values, self._inputs, make, resumable=True)
 

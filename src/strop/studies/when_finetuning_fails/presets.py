@@ -1,4 +1,4 @@
-"""The paper's systems under three readings, at its own batch sizes, and one knob at a time around the code's."""
+"""The paper's systems as written, as coded and corrected, at its own batch sizes, and one knob at a time as coded."""
 
 from __future__ import annotations
 
