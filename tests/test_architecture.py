@@ -123,6 +123,35 @@ def run(code: str) -> str:
     return said.stdout.strip().split("\n")[-1]
 
 
+HEAVY = {
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "peft",
+    "altair",
+    "vl_convert",
+    "umap",
+    "sklearn",
+    "scipy.stats",
+}
+
+
+def run_command(*words: str, folder: Path = ROOT, code: int = 0) -> set[str]:
+    """The modules that a command has loaded by its end."""
+    program = f"""
+import sys
+from strop.commands.app import main
+sys.argv = ["strop", *{words!r}]
+try:
+    main()
+except SystemExit as end:
+    assert (end.code or 0) == {code}, end.code
+print(*sys.modules)"""
+    finished = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    return set(finished.stdout.strip().split("\n")[-1].split())
+
+
 def test_the_reader_of_imports_sees_those_inside_functions() -> None:
     assert {"strop.records.errors", "huggingface_hub", "safetensors"} <= imports("strop.models.pretrained")
 
@@ -194,6 +223,18 @@ def test_the_report_can_never_load_torch() -> None:
         assert not heavy & {name.split(".")[0] for name in reached(page)}, page
     loaded = run(f"import sys, {', '.join(pages)}; print(sorted({heavy} & set(sys.modules)))")
     assert loaded == "[]"
+
+
+def test_measuring_a_run_loads_neither_torch_nor_charts_nor_scipy_s_tests(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("q1 Q0 d1 1 2.0 x\n", encoding="utf-8")
+    (tmp_path / "qrels").write_text("q1 0 d1 1\n", encoding="utf-8")
+    loaded = run_command("evaluate", str(tmp_path / "run"), "--qrels", str(tmp_path / "qrels"))
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_a_wrong_path_fails_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    for command in (["search", "nowhere", "out"], ["mine", "nowhere", "out"], ["study", "report", "nowhere", "out"]):
+        assert run_command(*command, folder=tmp_path, code=2).isdisjoint(HEAVY), command
 
 
 def test_the_command_s_help_is_instant() -> None:

@@ -15,11 +15,12 @@ from strop.artifacts.store import Artifact, Stage, Store, canonical, content_key
 from strop.losses import triplet
 from strop.losses.contrastive import InfoNCE
 from strop.models.pretrained import Pretrained
+from strop.monitoring.logbook import TRAIN
 from strop.negatives.examples import Examples
 from strop.retrieval.lexical import BM25
 from strop.retrieval.windows import Windows
-from strop.training.recipes import IN_BATCH_LORA, RECIPES, THESIS_FULL
-from strop.training.stage import TRAIN, Training
+from strop.training.recipes import IN_BATCH_LORA, RECIPES, TRIPLET_FULL
+from strop.training.stage import Training
 
 STAGE = Stage("encode", 1)
 
@@ -84,15 +85,18 @@ class Triplet:
 def test_a_user_s_own_type_never_has_the_key_of_strop_s_type_of_the_same_name_and_fields(tmp_path: Path) -> None:
     assert canonical(triplet.Triplet(2.0)) == {"type": "Triplet", "margin": 2.0}
     assert canonical(Triplet(2.0)) == {"type": f"{__name__}.Triplet", "margin": 2.0}
-    own = replace(THESIS_FULL, loss=Triplet(5.0))
-    assert Store(tmp_path).key(STAGE, own, {}) != Store(tmp_path).key(STAGE, THESIS_FULL, {})
+    own = replace(TRIPLET_FULL, loss=Triplet(5.0))
+    assert Store(tmp_path).key(STAGE, own, {}) != Store(tmp_path).key(STAGE, TRIPLET_FULL, {})
 
 
 #: Taken before the files of the package were sorted into rooms.
 KEYS: dict[str, tuple[Callable[[], object], str]] = {
-    "a recipe": (lambda: THESIS_FULL, "a27a9908d34bc3510db45ad1d4426502b1e22d6c26b3f383b7cf9f1c888d5f55"),
+    "a recipe": (lambda: TRIPLET_FULL, "a27a9908d34bc3510db45ad1d4426502b1e22d6c26b3f383b7cf9f1c888d5f55"),
     "a recipe with LoRA": (lambda: IN_BATCH_LORA, "80febebca02ee9d7cecb7622684beb1329e47bf948e0c81979d05f96455c07ea"),
-    "every recipe": (lambda: dict(RECIPES), "f708eaeffcb3a2557a23b91a5dd6cc0ef441383e58ea34f05e42869aa0907d44"),
+    "every recipe": (
+        lambda: tuple(RECIPES.values()),
+        "7df2764c794032792bf291d851e129138ce16ad681489bab203bc50b18cc900a",
+    ),
     "BM25": (BM25, "eee9f2e71723bc13183040707e3b35b59612a9525068705cf215dc830a619885"),
     "windows": (Windows, "cd2b3f2b23e5434347c842072fce484d34dac53015534c17a80f654e3136ddcd"),
     "a loss": (lambda: InfoNCE(0.05), "f416504c503a849302575b0b69de0a0cfef685fb49ef035fe456bdc6b6c502bc"),
@@ -111,7 +115,7 @@ KEYS: dict[str, tuple[Callable[[], object], str]] = {
     ),
 }
 TRAINING = Training(
-    Pretrained("m", Path("m"), "aa", "bb", "folder m"), THESIS_FULL, Examples((), {}, {}), held_out={}, seed=42
+    Pretrained("m", Path("m"), "aa", "bb", "folder m"), TRIPLET_FULL, Examples((), {}, {}), held_out={}, seed=42
 )
 
 

@@ -8,7 +8,7 @@ import tiny_models
 from small_collection import TEST, small_collection
 
 from strop.artifacts.progress import silent
-from strop.bench import latency, peers
+from strop.bench import latency
 from strop.bench.latency import (
     STAGES,
     Chunked,
@@ -21,6 +21,7 @@ from strop.bench.latency import (
     repeat_ratios,
     rows,
 )
+from strop.bench.model_latency import latency_table
 from strop.records.errors import InputError
 from strop.retrieval.dense_search import search
 from strop.retrieval.encode import Vectors
@@ -164,7 +165,7 @@ def test_what_cannot_be_timed_is_refused() -> None:
 def test_the_benchmark_times_any_model_on_any_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STROP_HOME", str(tmp_path / "home"))
     collection = small_collection(tmp_path / "small")
-    header, *table = peers.latencies(str(tiny_models.build(tmp_path)), str(collection), 2, silent)
+    header, *table = latency_table(str(tiny_models.build(tmp_path)), str(collection), 2, silent)
     assert header[1:] == ["encode s", "score s", "rank s", "total s", "p50 ms", "p95 ms", "p99 ms", "queries/s"]
     assert [row[0] for row in table] == ["strop's search", "45 chunks", "89 chunks"]
     for row in table:

@@ -82,7 +82,7 @@ def test_every_update_but_the_first_is_timed_by_itself() -> None:
 
 
 def test_a_training_of_the_uncounted_update_alone_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="of 1 updates 1 is not counted"):
+    with pytest.raises(ValueError, match="of 1 updates the first 1 is not timed"):
         of_training(tmp_path, replace(RECIPE, updates=1))
 
 
@@ -90,7 +90,7 @@ def test_nothing_keeps_watching_when_the_training_is_over(tmp_path: Path) -> Non
     from torch.optim.optimizer import _global_optimizer_post_hooks
 
     before = len(_global_optimizer_post_hooks)
-    with pytest.raises(ValueError, match="not counted"):
+    with pytest.raises(ValueError, match="not timed"):
         of_training(tmp_path, replace(RECIPE, updates=1))
     assert len(_global_optimizer_post_hooks) == before
 

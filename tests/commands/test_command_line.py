@@ -108,6 +108,12 @@ def test_the_commands_and_their_options_are_these() -> None:
     assert commands() == OPTIONS
 
 
+def test_the_help_lists_the_commands_in_the_order_of_the_work(strop: Strop) -> None:
+    assert strop("--help") == 0
+    rows = [line.strip("│ ").split(" ")[0] for line in strop.out.splitlines() if line.startswith("│ ")]
+    assert [word for word in rows if word in app.ORDER] == list(app.ORDER)
+
+
 def test_the_recipes_that_the_help_names_are_those_there_are(strop: Strop) -> None:
     assert strop("train", "--help") == 0
     said = "".join(strop.out.replace("│", " ").split())  # a narrow column cuts names at their hyphens

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 from small_collection import TEST, small_collection
+from trec_qrels import write_qrels
 
 import strop
 from strop.records.errors import InputWarning
-from strop.records.runs import Run, read_qrels, read_run, write_qrels, write_run
+from strop.records.runs import Run, read_qrels, read_run, write_run
 from strop.retrieval.fuse import ReciprocalRank, ZScore
 from strop.retrieval.fusion_weights import tuned, weight_grid
 
@@ -40,7 +41,7 @@ def test_weights_are_tuned_on_dev_runs_and_used_on_the_others(folder: Path) -> N
     collection = str(folder / "small")
     found = strop.fuse(folder / "out.trec", paths, "zscore", (), collection, dev, "train", "RR@10")
     qrels = {f"q{i}": {f"d{i}": 1} for i in range(24)}
-    write_qrels(qrels, folder / "dev.qrels")
+    write_qrels(folder / "dev.qrels", qrels)
     by_file = strop.fuse(folder / "again.trec", paths, "zscore", (), str(folder / "dev.qrels"), dev, measure="RR@10")
     by_hand = tuned(ZScore(), [read_run(p) for p in dev], read_qrels(folder / "dev.qrels"), "RR@10", weight_grid(2))
     assert found == by_file == by_hand

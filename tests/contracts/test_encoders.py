@@ -280,8 +280,8 @@ def without_pad_token(folder: Path) -> Path:
         (lambda at: Untied().convert(saved(two_towers(), at), at / "to"), "starts with Router, not with a transformer"),
         (lambda at: Late().convert(saved(two_towers(), at), at / "to"), "starts with Router, not with a transformer"),
         (lambda at: keep_layers(saved(two_towers(), at), at / "to", 1), "starts with Router, not with a transformer"),
-        (lambda at: keep_layers(saved(dense(), at), at / "to", 0), "0 layers are asked for"),
-        (lambda at: keep_layers(saved(dense(), at), at / "to", 3), "3 layers are asked for"),
+        (lambda at: keep_layers(saved(dense(), at), at / "to", 0), "there are no 0 layers to keep"),
+        (lambda at: keep_layers(saved(dense(), at), at / "to", 3), "there are no 3 layers to keep"),
         (lambda at: keep_layers(saved(decoder(), at), at / "to", 1), "the layers of a LlamaModel are not known"),
     ],
 )

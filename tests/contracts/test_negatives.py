@@ -17,6 +17,7 @@ from strop.negatives.union import quota, rows
 from strop.records.documents import Collection, Document, Group, Query
 from strop.records.errors import InputError
 from strop.records.runs import Run
+from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 
 DOCS = [f"d{i:03}" for i in range(300)]
 
@@ -40,7 +41,7 @@ Policy = Callable[[Sequence[Group], int], list[Group]]
 POLICIES: dict[str, Policy] = {
     "uniform": lambda g, seed: Uniform(3)(g, DOCS, seed),
     "rank window": lambda g, seed: RankWindow(1, 30, 3)(g, run(), seed),
-    "one fixed rank": lambda g, seed: RankWindow(1, 30, 3, one_fixed_rank=True)(g, run(), seed),
+    "one fixed rank": lambda g, seed: FixedRank(1, 30, 3)(g, run(), seed),
     "quota": lambda g, seed: quota([RankWindow(1, 30, 4)(g, run(), seed), Uniform(4)(g, DOCS, seed)], (2, 1)),
     "denoised": lambda g, seed: denoised(RankWindow(1, 40, 8)(g, run(), seed)),
 }
@@ -163,19 +164,19 @@ def test_a_window_counts_ranks_from_one_and_includes_both_ends() -> None:
 def test_each_query_draws_for_itself_but_the_fixed_rank_is_one_for_all() -> None:
     bare = [Group(f"q{i}", ("none",)) for i in range(40)]
     assert len({g.sources for g in RankWindow()(bare, run(), 42)}) > 20
-    assert len({g.sources for g in RankWindow(one_fixed_rank=True)(bare, run(), 42)}) == 1
+    assert len({g.sources for g in FixedRank(51, 200)(bare, run(), 42)}) == 1
 
 
 @pytest.mark.parametrize(("candidates", "rank"), [(151, 126), (150, 123), (149, 123), (148, 175)])
 def test_the_thesis_code_with_seed_42_gives_one_rank_for_windows_of_one_length(candidates: int, rank: int) -> None:
-    window = RankWindow(low=50, high=200, one_fixed_rank=True)
+    window = FixedRank(50, 200)
     (group,) = window([Group("q0", ("none",))], run(depth=49 + candidates), seed=42)
     assert group.sources == (f"rank {rank}",)
     assert group.negatives == (DOCS[rank - 1],)
 
 
 def test_a_judged_positive_inside_the_window_makes_it_shorter_and_ranks_stay_true() -> None:
-    window = RankWindow(low=50, high=200, one_fixed_rank=True)
+    window = FixedRank(50, 200)
     (early,) = window([Group("q0", (DOCS[59],))], run(), seed=42)  # 150 are left: index 73, and rank 60 is skipped
     assert early.sources == ("rank 124",)
     assert early.negatives == (DOCS[123],)

@@ -8,6 +8,7 @@ from strop.evaluation.significance import (
     bootstrap_interval,
     holm,
     minimum_detectable_difference,
+    paired_t_p,
     queries_needed,
     randomisation_p,
 )
@@ -27,6 +28,13 @@ def test_the_randomisation_test_agrees_with_scipys() -> None:
         (differences,), np.mean, permutation_type="samples", n_resamples=20_000, rng=np.random.default_rng(1)
     ).pvalue
     assert randomisation_p(differences) == pytest.approx(theirs, abs=0.01)
+
+
+def test_the_paired_t_test_is_scipy_s_bit_by_bit() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        differences = rng.normal(0.1, 1.0, int(rng.integers(2, 400))) * 10.0 ** rng.integers(-4, 3)
+        assert paired_t_p(differences) == stats.ttest_1samp(differences, 0.0).pvalue
 
 
 def test_p_is_never_zero() -> None:

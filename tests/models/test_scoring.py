@@ -188,5 +188,5 @@ def test_maxsim_is_float32_under_autocast_and_of_half_precision_vectors() -> Non
 
 
 def test_maxsim_refuses_a_vector_a_text() -> None:
-    with pytest.raises(InputError, match="MaxSim needs a vector a token"):
+    with pytest.raises(InputError, match="MaxSim needs one vector per token"):
         MaxSim()(Representation(torch.ones(2, 3)), Representation(torch.ones(2, 3)))

@@ -262,9 +262,9 @@ def test_each_calibration_is_checked_on_the_other_collection_whose_truth_is_know
     assert second["estimated"]["low"] > 0.05
 
 
-def test_mining_once_a_query_weighs_queries_alike() -> None:
+def test_a_kept_positive_is_a_group_of_its_own() -> None:
     judged = hide({"many": {f"d{i}": 1 for i in range(10)}, "few": {"d0": 1, "d1": 1}}, 0.5, 0)
-    assert [len(judged.groups(first_only)) for first_only in (False, True)] == [6, 2]
+    assert [group.query_id for group in judged.groups()] == ["many"] * 5 + ["few"]
 
 
 def test_nothing_mined_is_refused() -> None:

@@ -83,7 +83,7 @@ def test_examples_without_a_teacher_are_refused_before_any_model_is_read(
     folder: Path, recipe: str, scores: list[float | None] | None
 ) -> None:
     Path("mixed.jsonl").write_text(lines([5.0, -5.0], 3) + lines(scores, 9), encoding="utf-8")
-    with pytest.raises(InputError, match=f"recipe {recipe} learns from a teacher, and 9 of 12 examples lack"):
+    with pytest.raises(InputError, match=f"recipe {recipe} learns from a teacher, and 9 of 12 examples have no scores"):
         strop.train("mixed.jsonl", "out", recipe, SETTINGS, model="no such model")
     assert not Path("home").exists()
 

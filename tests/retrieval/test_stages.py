@@ -16,6 +16,7 @@ from strop.models.dense import Dense
 from strop.models.encoder import Role
 from strop.models.pretrained import Pretrained, resolve
 from strop.models.tokens import Tokens
+from strop.monitoring.logbook import TRAIN
 from strop.negatives.examples import Examples
 from strop.negatives.from_run import RankWindow
 from strop.negatives.positives import positive_groups
@@ -228,7 +229,7 @@ def test_a_tuned_model_is_recorded_and_differs_by_recipe_and_seed(
     assert first.record["values"]["recipe"]["loss"] == {"type": "Triplet", "margin": 5.0}
 
     def key(recipe: Recipe, seed: int, given: Examples) -> str:
-        return store.key(stage.TRAIN, {"recipe": recipe, "seed": seed}, dict(first.record["inputs"]))
+        return store.key(TRAIN, {"recipe": recipe, "seed": seed}, dict(first.record["inputs"]))
 
     assert key(RECIPE, 1, chosen) == first.key
     assert key(RECIPE, 2, chosen) != first.key

@@ -19,8 +19,8 @@ from strop.models.late_interaction import Late
 from strop.records.results import read_results
 from strop.report.page import page
 from strop.studies.lora_out_of_domain import sources
-from strop.studies.lora_out_of_domain.points import POINTS
 from strop.studies.lora_out_of_domain.presets import AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
+from strop.studies.lora_out_of_domain.questions import QUESTIONS
 from strop.study.conduct import conduct
 from strop.study.definition import OUT_OF_DOMAIN, Preset, Study, find
 from strop.study.systems import Start, System, Tuned
@@ -55,9 +55,9 @@ def differing(a: object, b: object, path: str = "") -> set[str]:
 
 
 def test_there_is_one_point_for_each_doubt_in_order_and_something_that_shows_it() -> None:
-    assert [point.id for point in POINTS] == [f"L{i}" for i in range(1, 15)]
-    assert STUDY.questions == POINTS
-    for point in POINTS:
+    assert [point.id for point in QUESTIONS] == [f"L{i}" for i in range(1, 15)]
+    assert STUDY.questions == QUESTIONS
+    for point in QUESTIONS:
         assert point.question.endswith(".")
         if point.demonstrate is None:
             path, _, name = point.test.partition("::")
@@ -114,7 +114,7 @@ def test_each_knob_differs_from_its_centre_in_exactly_what_it_names() -> None:
     assert {n: differing(s.how, ONE_KNOB.system(s.centre).how) for n, s in knobs.items()} == KNOBS
     assert {s.centre for s in knobs.values()} == {"tied_lora_none"}
     assert [how(ONE_KNOB, n).recipe.batching.size for n in ("tied_lora_none", "batch_2", "batch_4")] == [128, 256, 512]
-    assert {s.point for s in knobs.values()} - {"size"} <= {p.id for p in POINTS}
+    assert {s.point for s in knobs.values()} - {"size"} <= {p.id for p in QUESTIONS}
     assert all(how(ONE_KNOB, n).start == Start(layers=int(n[-1])) for n in ("layers_2", "layers_4"))
 
 
@@ -243,7 +243,7 @@ def test_the_quick_systems_with_one_late_and_one_untied_run_end_to_end(workbench
 
 def test_the_sources_of_negatives_are_reported_beside_the_fallback(workbench: Workbench) -> None:
     shown = sources.negatives(workbench)
-    assert shown.verdict == "shown"
-    assert shown.tables[-1].title == "Negatives of ranks 1 to 100, one a query"
+    assert shown.verdict == "not resolved"
+    assert shown.tables[-1].title == "Negatives of ranks 1 to 100, one per query"
     assert any("BM25" in cell for row in shown.tables[-1].rows for cell in row)
     assert any("the base" in cell for row in shown.tables[-1].rows for cell in row)

@@ -35,7 +35,8 @@ from strop.study.definition import Preset, Study
 from strop.study.negative_policies import Cleaned, Mined, Taught
 from strop.study.schedule import schedule
 from strop.study.systems import Fused, Rates, Reranked, Start, System, Tuned, WithPositive
-from strop.study.workbench import Workbench
+from strop.study.workbench import Others, Workbench
+from strop.training import cross_fitting
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW
 
@@ -208,12 +209,17 @@ def test_a_teacher_s_scores_are_of_models_that_were_not_trained_on_the_query(ben
     preset = bench.study.presets[0]
     how = preset.system("taught").how
     assert isinstance(how, Tuned)
-    groups = bench.examples(preset, how).groups
+    groups = bench.trainings.examples(preset, how, Others(bench, preset)).groups
     assert all(group.teacher.keys() == {*group.positives, *group.negatives} for group in groups)
-    trained = [{g.query_id for g in fold.examples.groups} for fold in bench.folds(preset, "one")]
+    trained = [
+        {g.query_id for g in fold.examples.groups}
+        for fold in cross_fitting.trainings(bench.job(preset, "one", 42), bench.data.folds)
+    ]
     assert not trained[0] & trained[1]
-    assert trained[0] | trained[1] == {g.query_id for g in bench.examples(preset, _tuned(preset, "one")).groups}
-    kept = bench.examples(preset, _tuned(preset, "cleaned")).groups
+    assert trained[0] | trained[1] == {
+        g.query_id for g in bench.trainings.examples(preset, _tuned(preset, "one"), Others(bench, preset)).groups
+    }
+    kept = bench.trainings.examples(preset, _tuned(preset, "cleaned"), Others(bench, preset)).groups
     assert {len(group.negatives) for group in kept} == {1}
 
 

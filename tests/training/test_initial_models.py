@@ -100,7 +100,7 @@ def test_a_model_cut_to_its_first_layers_is_taught_to_score_as_the_base(
 
 
 def test_more_layers_than_there_are_cannot_be_kept(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="3 layers are asked for"):
+    with pytest.raises(InputError, match="there are no 3 layers to keep"):
         initial_models.shortened(Store(tmp_path), resolve(str(folder / "model")), 3)
 
 

@@ -1,4 +1,4 @@
-"""Progress: what a long piece of work tells of itself."""
+"""Progress: how far a long piece of work has come."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def silent(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 class Counted:
-    """Progress of a part of something: goes on to the whole's `advance`, and is counted."""
+    """Progress of a part: passed on to the whole's `advance`, and counted."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self.done = 0

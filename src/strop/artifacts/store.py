@@ -1,4 +1,4 @@
-"""Artifacts: folders named by the hash of what made them. Equal inputs and values, equal key, no work twice."""
+"""Artifacts: folders named by the hash of what made them, so that equal inputs and values are never worked on twice."""
 
 from __future__ import annotations
 
@@ -72,21 +72,21 @@ def file_sha256(path: str | Path) -> str:
 
 @cache
 def package_sha256() -> str:
-    """Over every file of this package: what is computed from artifacts is out of date once any of them changes."""
+    """Over every file of this package: Results are out of date once any of them changes."""
     root = Path(__file__).parents[1]
     files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     return content_key({p.relative_to(root).as_posix(): file_sha256(p) for p in files})
 
 
 class NotMadeError(Exception):
-    """An artifact that is asked for and not there, where none may be made."""
+    """The artifact is not there, and may not be made now."""
 
 
 class Store:
     """Artifacts under one root folder; safe for several processes at once.
 
-    A stage writes into `KEY.partial`, which becomes `KEY` by one rename when it is done. A killed stage leaves its
-    partial folder, which the next attempt finds: a stage that checkpoints goes on from there, others start clean.
+    A stage writes into `KEY.partial`, which is renamed to `KEY` when it is done. A killed stage leaves its partial
+    folder: a resumable stage goes on from there, any other starts clean.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -99,7 +99,7 @@ class Store:
         return self.root / "docstrings"
 
     def holds(self, ask: Callable[[], object]) -> bool:
-        """Whether every artifact that `ask` builds from this store is there; none is made."""
+        """Whether every artifact that `ask` builds in this store is there; none is made."""
         before, self._closed = self._closed, True
         try:
             ask()
@@ -125,10 +125,10 @@ class Store:
         make: Callable[[Path], Mapping[str, Any] | None],
         resumable: bool = False,
     ) -> Artifact:
-        """The artifact of these inputs and values, made by `make(folder)` only if it is not there yet.
+        """The artifact of these inputs and values; where it is not there yet, `make(folder)` makes it.
 
         `inputs` maps names to keys or content hashes. What `make` returns joins the record, beside the values,
-        versions and wall time. Raises NotMadeError inside of `holds`, in place of making it.
+        versions and wall time. Within `holds` raises NotMadeError instead of making it.
         """
         key = self.key(stage, values, inputs)
         if artifact := self.find(stage, key):
@@ -159,7 +159,7 @@ class Store:
             }
             text = json.dumps(record, indent=1)
             (partial / "record.json").write_text(text + "\n", encoding="utf-8")
-            if path.exists():  # a folder without a record: not ours to trust
+            if path.exists():  # without a record: nobody knows whether it is whole
                 shutil.rmtree(path)
             os.rename(partial, path)
         return Artifact(key, path, json.loads(text))  # as `find` will read it: tuples are lists by now
@@ -171,7 +171,7 @@ def _libraries() -> dict[str, str]:
 
 
 def _peak_memory() -> int | None:
-    """Peak resident bytes of this process so far; None where the platform does not say (Windows)."""
+    """Peak resident bytes of this process so far; None on Windows."""
     try:
         import resource
     except ImportError:

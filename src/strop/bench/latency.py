@@ -22,9 +22,9 @@ from strop.retrieval.encode import Vectors
 Stage = Literal["encode", "score", "rank", "total"]
 STAGES: tuple[Stage, ...] = ("encode", "score", "rank", "total")
 
-#: Queries a batch: with 89 chunks of 200 rows about 0.9 million Python tuples at once.
+#: Queries per batch: with 89 chunks of 200 rows about 0.9 million Python tuples at once.
 BATCH = 50
-#: Passages kept a query, of each chunk and in the end. Source: arXiv 2506.18535, section 4.5.2.
+#: Passages kept per query, of each chunk and in the end. Source: arXiv 2506.18535, section 4.5.2.
 DEPTH = 200
 #: Batches that every condition answers before the clock runs.
 WARM_UP = 2
@@ -38,11 +38,12 @@ class Search(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chunked:
-    """The paper's loop: score chunk by chunk, move each chunk's best to Python rows, sort and cut at the end.
+    """The loop of "When Fine-Tuning Fails": score chunk by chunk, move each one's best to Python rows, sort.
 
-    A batch of Q queries makes chunks x Q x `depth` rows (query, passage, score), so ranking costs in proportion to
-    the number of chunks, which changes nothing in the outcome. Chunks are as equal as they come. Source: the code of
-    arXiv 2506.18535: 45 chunks of 200,000 passages for full models, 89 of 100,000 for LoRA.
+    A batch of Q queries makes chunks x Q x `depth` rows (query, passage, score), so the cost of ranking grows with the
+    number of chunks, and the ranking stays the same. It lies here, not with the study, because `strop bench latency`
+    shows it too. Source: the code of arXiv 2506.18535: 45 chunks of 200,000 passages for full models, 89 of 100,000
+    for LoRA.
     """
 
     chunks: int
@@ -51,28 +52,28 @@ class Chunked:
     def __call__(self, queries: Vectors, vectors: Vectors) -> tuple[list[list[int]], float, float]:
         scoring = ranking = 0.0
         first = 0
-        asked = torch.from_numpy(queries)
-        found: list[list[tuple[int, int, float]]] = [[] for _ in queries]
+        left = torch.from_numpy(queries)
+        candidates: list[list[tuple[int, int, float]]] = [[] for _ in queries]
         for part in np.array_split(vectors, min(self.chunks, len(vectors))):
             started = perf_counter()
-            best = (asked @ torch.from_numpy(part).T).topk(min(self.depth, len(part)), dim=1)
+            best = (left @ torch.from_numpy(part).T).topk(min(self.depth, len(part)), dim=1)
             scored = perf_counter()
             for i, (rows, scores) in enumerate(zip(best.indices.tolist(), best.values.tolist(), strict=True)):
                 for row, score in zip(rows, scores, strict=True):
-                    found[i].append((i, first + row, score))
+                    candidates[i].append((i, first + row, score))
             scoring += scored - started
             ranking += perf_counter() - scored
             first += len(part)
         started = perf_counter()
-        for merged in found:
+        for merged in candidates:
             merged.sort(key=itemgetter(2), reverse=True)
-        ranked = [[row for _, row, _ in merged[: self.depth]] for merged in found]
+        ranked = [[row for _, row, _ in merged[: self.depth]] for merged in candidates]
         return ranked, scoring, ranking + perf_counter() - started
 
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """strop's own search. It keeps one running best, so that scoring and ranking are one: all of it is scoring."""
+    """strop's own search. It keeps one running best, so its ranking cannot be told from scoring: all is scoring."""
 
     depth: int = DEPTH
 
@@ -95,7 +96,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One repeat of one condition: seconds of each batch of queries, stage by stage and by the wall (`total`)."""
+    """One repeat of one condition: seconds per batch of queries, by stage and in all (`total`)."""
 
     condition: str
     repeat: int
@@ -114,7 +115,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times the seconds of another condition, with a 95 % interval."""
+    """One condition's seconds over another's, with a 95 % interval."""
 
     value: float
     low: float
@@ -126,7 +127,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """Seconds a batch at three percentiles, and queries a second, over all repeats of one condition."""
+    """Seconds per batch at three percentiles, and queries per second, over all repeats of one condition."""
 
     p50: float
     p95: float
@@ -147,7 +148,7 @@ def measure(
 
     In turns, batch by batch: all conditions answer a batch, in an order drawn anew from `seed`, before any sees the
     next, so that a burst of other work on the machine, or what one condition leaves behind, meets all of them.
-    Encoding includes tokenising; loading and files are left out. `progress` is told of queries answered. Raises
+    Encoding includes tokenising; loading and files are left out. `progress` gets the number of queries answered. Raises
     InputError on names that are not unique, and where there is nothing to time.
     """
     names = [c.name for c in conditions]
@@ -179,8 +180,8 @@ def ratio(timings: Sequence[Timing], condition: str, against: str, stage: Stage 
     """The geometric mean over batches and repeats of `condition` / `against`, and its bootstrap interval.
 
     Paired: batch j of repeat i holds the same queries on both sides. Batches and repeats are drawn with replacement;
-    a single repeat gives an interval that knows nothing of the variation between repeats. Raises KeyError when a
-    condition was not timed.
+    the interval of a single repeat leaves out the variation between repeats. Raises KeyError for a condition that was
+    not timed.
     """
     logs = np.log(_matrix(timings, condition, stage) / _matrix(timings, against, stage))
     low, high = bootstrap_interval(logs)
@@ -188,13 +189,13 @@ def ratio(timings: Sequence[Timing], condition: str, against: str, stage: Stage 
 
 
 def repeat_ratios(timings: Sequence[Timing], condition: str, against: str, stage: Stage = "total") -> list[float]:
-    """`condition` / `against`, repeat by repeat: what each would have said alone. Raises as `ratio`."""
+    """`condition` / `against`, repeat by repeat. Raises as `ratio`."""
     both = (_matrix(timings, name, stage).sum(axis=1) for name in (condition, against))
     return [float(a / b) for a, b in zip(*both, strict=True)]
 
 
 def latencies(timings: Sequence[Timing], condition: str) -> Latencies:
-    """Percentiles (linear between neighbours) of a batch's wall seconds, and queries a second. Raises as `ratio`."""
+    """Percentiles (linear between neighbours) of a batch's seconds, and queries per second. Raises as `ratio`."""
     seconds = _matrix(timings, condition, "total")
     queries = sum(t.queries for t in timings if t.condition == condition)
     p50, p95, p99 = (float(p) for p in np.percentile(seconds, (50, 95, 99)))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -20,7 +18,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from strop.artifacts.progress import Progress
 from strop.bench import process_memory
-from strop.bench.peers import examples_of
+from strop.bench.examples import examples_of
+from strop.bench.fresh_processes import fresh_processes
 from strop.bench.process_memory import reuse_freed
 from strop.models.loading import load_any, with_head
 from strop.models.pretrained import resolve
@@ -34,20 +33,20 @@ from strop.training.optimizers import AdamW, Lion, Optimizer, held_bytes
 from strop.training.recipes import Recipe
 from strop.training.stage import texts_of
 
-#: Updates that no clock counts: the first one allocates what all later ones find.
+#: Updates that are not timed: the first allocates what all later ones use.
 WARM = 1
-#: Seconds between two looks at the GPU; its driver averages over a sixth of a second to one.
+#: Seconds between two readings of the GPU; its driver averages over a sixth of a second to one.
 EVERY = 0.05
 
-#: Tells how many updates are done, as `loop.train` does: 0 when it starts, then 1 after each.
+#: Called by `loop.train`: with 0 when it starts, then with 1 after each update.
 Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Share of time in which any kernel ran on the GPU, sampled: mean, median, and share of samples that saw none.
+    """Share of time in which any kernel ran on the GPU, sampled: mean, median, and the share of samples at zero.
 
-    The driver's "utilisation". It is nothing of memory, and says not how much of the GPU a kernel filled.
+    The driver's "utilisation": it says nothing of memory, or of how much of the GPU a kernel filled.
     """
 
     mean: float
@@ -57,12 +56,12 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One training's costs; bytes and seconds. The peaks cover all of it, the rest leaves out the first `WARM` updates.
+    """The bytes and seconds of one training. The peaks cover all of it, the rest leaves out the first `WARM` updates.
 
-    `counted`: the optimiser's state from the parameters that had a gradient; `held`: from the state itself.
-    `allocated` and `reserved`: torch's peaks on the GPU, None without one. `resident`: the process's peak in main
-    memory, libraries and all, None where Linux does not tell. `busy`: None without a GPU, the package nvidia-ml-py, or
-    a driver that tells. `updates`: seconds of each. `tokens`: tokens a second, their median.
+    `counted` is the optimiser's state as computed from the parameters with a gradient, `held` as measured. `allocated`
+    and `reserved` are torch's peaks on the GPU (None without one), `resident` the process's peak in main memory,
+    libraries included (None outside Linux). `busy` is None without a GPU, the package nvidia-ml-py, or a driver that
+    reports it. `updates` has the seconds of each; `tokens` is the median of tokens per second.
     """
 
     counted: int
@@ -76,10 +75,10 @@ class Cost:
 
 
 def cost(work: Callable[[Advance], Sequence[Logged]], optimizer: Optimizer) -> Cost:
-    """What `work` costs: it trains with `optimizer`, tells its progress, and returns `train.train`'s log.
+    """What `work` costs: it trains with `optimizer`, reports its progress, and returns the log of `loop.train`.
 
-    The process should have done nothing before that a peak could be mistaken for. Raises ValueError when there are no
-    updates but the first `WARM`.
+    Anything large that the process did before counts in the peaks. Raises ValueError when there are no updates but the
+    first `WARM`.
     """
     built: list[torch.optim.Optimizer] = []
     ticks: list[float] = []
@@ -89,13 +88,13 @@ def cost(work: Callable[[Advance], Sequence[Logged]], optimizer: Optimizer) -> C
             torch.cuda.synchronize()
         ticks.append(time.perf_counter())
 
-    def seen(stepped: torch.optim.Optimizer, *_: Any) -> None:
+    def note(stepped: torch.optim.Optimizer, *_: Any) -> None:
         built[:] = [stepped]
 
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-    hook = register_optimizer_step_post_hook(seen)
+    hook = register_optimizer_step_post_hook(note)
     try:
         with _sampled(_utilisation()) as samples:
             log = work(progress)
@@ -103,7 +102,7 @@ def cost(work: Callable[[Advance], Sequence[Logged]], optimizer: Optimizer) -> C
         hook.remove()
     updates = tuple(b - a for a, b in pairwise(ticks))[WARM:]
     if not updates:
-        raise ValueError(f"of {len(ticks) - 1} updates {WARM} is not counted")
+        raise ValueError(f"of {len(ticks) - 1} updates the first {WARM} is not timed")
     rates = [entry.value for entry in log if entry.measure == "tokens_per_second"]
     weights = [p for group in built[0].param_groups for p in group["params"] if p.grad is not None]
     return Cost(
@@ -139,21 +138,21 @@ def with_each_optimizer(recipe: Recipe) -> dict[str, Recipe]:
 
 
 def cost_table(costs: Mapping[str, Sequence[Cost]]) -> list[list[str]]:
-    """Rows, header first: a column for each optimiser, over its repeats medians, and the time with its least and most.
+    """Rows, header first: one column per optimiser, medians over its repeats, the time with its least and most.
 
-    Where there are two, a last column says what the second one saves of the first one's figure.
+    With two, a last column shows what share of the first one's figure the second saves.
     """
     rows = [["", *costs]]
     for label, of, scale, decimals in _FIGURES:
-        found = [[value for c in repeats if (value := of(c)) is not None] for repeats in costs.values()]
-        shown = [statistics.median(values) / scale if values else None for values in found]
-        cells = [formats.fixed(value, decimals) for value in shown]
+        values = [[value for c in repeats if (value := of(c)) is not None] for repeats in costs.values()]
+        medians = [statistics.median(column) / scale if column else None for column in values]
+        cells = [formats.fixed(value, decimals) for value in medians]
         if label == "update, ms":
-            ends = [[formats.fixed(end(values) / scale, decimals) for end in (min, max)] for values in found]
+            ends = [[formats.fixed(end(column) / scale, decimals) for end in (min, max)] for column in values]
             cells = [f"{cell} [{', '.join(pair)}]" for cell, pair in zip(cells, ends, strict=True)]
         rows.append([label, *cells])
         if len(costs) == 2:
-            a, b = shown
+            a, b = medians
             rows[-1].append(formats.signed_percent((a - b) / a) if a and b is not None else formats.DASH)
     if len(costs) == 2:
         rows[0].append("saved")
@@ -161,7 +160,7 @@ def cost_table(costs: Mapping[str, Sequence[Cost]]) -> list[list[str]]:
 
 
 _MIB = float(2**20)
-#: Label, what of a cost (None: not told), by what it is divided, and decimals.
+#: Label, figure of a cost (None: not measured), divisor, and decimals.
 _FIGURES: tuple[tuple[str, Callable[[Cost], float | None], float, int], ...] = (
     ("state counted, MiB", lambda c: c.counted, _MIB, 1),
     ("state held, MiB", lambda c: c.held, _MIB, 1),
@@ -177,7 +176,7 @@ _FIGURES: tuple[tuple[str, Callable[[Cost], float | None], float, int], ...] = (
 
 
 def _utilisation() -> Callable[[], float] | None:
-    """What reads the GPU's share of busy time; None where nothing tells it."""
+    """A function that reads the GPU's share of busy time; None where none can."""
     if not torch.cuda.is_available():
         return None
     try:
@@ -189,18 +188,18 @@ def _utilisation() -> Callable[[], float] | None:
 
 @contextmanager
 def _sampled(read: Callable[[], float] | None) -> Iterator[list[tuple[float, float]]]:
-    """(moment, share) of every look while the block runs, by a thread of its own."""
-    found: list[tuple[float, float]] = []
+    """(moment, share) of every reading while the block runs, by a thread of its own."""
+    samples: list[tuple[float, float]] = []
     done = threading.Event()
 
     def look() -> None:
         while read and not done.wait(EVERY):
-            found.append((time.perf_counter(), read()))
+            samples.append((time.perf_counter(), read()))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     try:
-        yield found
+        yield samples
     finally:
         done.set()
         thread.join()
@@ -213,12 +212,12 @@ TIMED = 5
 def efficiencies(
     recipe: Recipe, model: str, on: str, repeats: int, progress: Progress, weights: RandomWeights | None = None
 ) -> list[list[str]]:
-    """Rows of a table, header first: what the recipe costs with AdamW and with Lion (`efficiency.Cost`).
+    """Rows of a table, header first: what the recipe costs with AdamW and with Lion (`Cost`).
 
-    In turns, each time in a process of its own, on a collection's training queries with a document drawn by chance as
-    each one's negative. Raises InputError when there are fewer of them than a batch, the recipe learns from a teacher,
-    or the model is not of the kind it scores. For a recipe that scores pairs a model without a head gets one first, or
-    `weights` of an architecture are measured, on the model's tokenizer alone.
+    In turns, each time in a process of its own, on a collection's training queries with uniform negatives. For a recipe
+    that scores pairs, a model without a head gets a fresh one first; or random `weights` are measured, and the model
+    gives the tokenizer. Raises InputError when there are fewer queries than a batch, the recipe learns from a teacher,
+    or the model is not of the kind that it scores.
     """
     if recipe.loss.taught:
         raise InputError("the recipe learns from a teacher's scores", remedy="Measure one that does not")
@@ -243,11 +242,9 @@ def _in_turns(recipe: Recipe, model: str, folder: Path, on: str, repeats: int, p
         raise InputError(f"{on} has {len(examples.groups)} training queries", remedy="Set a smaller batching.size")
     recipes = with_each_optimizer(replace(recipe, updates=updates, selection=None))
     costs: dict[str, list[Cost]] = {name: [] for name in recipes}
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     with (
         progress(f"{updates} updates with each optimiser", repeats * len(recipes)) as advance,
-        ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool,
+        fresh_processes(__name__) as pool,
     ):
         for _ in range(repeats):
             for name, each in recipes.items():

@@ -1,13 +1,11 @@
-"""What reading one pair costs by its length: architectures of real size with random weights, for cost alone."""
+"""What scoring one pair costs by its length: architectures of real size with random weights, for cost alone."""
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import numpy as np
 import torch
 
 from strop.artifacts.progress import Progress, silent
+from strop.bench.fresh_processes import fresh_processes
 from strop.bench.process_memory import resident, reuse_freed
 from strop.models.cross_encoder import Reranker
 from strop.models.pair_scorer import score_pairs
@@ -26,14 +25,14 @@ KINDS: tuple[Kind, ...] = ("bert", "gte", "modernbert")
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 #: Tokens of the pair's query, and of the pair that warms up.
 QUERY, WARM = 16, 64
-#: Resident before a model is loaded: Python, torch and transformers.
+#: Bytes in memory before a model is loaded: Python, torch and transformers.
 LIBRARIES = 500 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """Forwards of one pair of `tokens`, float32, on the processor, each `seconds`; `peak`: most bytes resident in their
-    process, libraries and weights included (of a vocabulary's rows only those that were read)."""
+    """Forward passes over one pair of `tokens` in float32 on the processor, and the seconds of each; `peak` is the most
+    bytes of their process in memory, libraries and weights included (of a vocabulary only the rows in use)."""
 
     kind: Kind
     tokens: int
@@ -49,25 +48,25 @@ def length_points(
     size: Size = "base",
     progress: Progress = silent,
 ) -> list[Length]:
-    """`repeats` forwards of a pair of random tokens of every kind and length, after a short one, each length in a
-    process of its own; no kind beyond its positions. `model` lends its tokenizer. Raises InputError when it is not
-    found."""
+    """`repeats` forward passes over a pair of random tokens, for every kind and every length it has positions for.
+
+    Each length is measured in a process of its own, after a short pair. `model` gives the tokenizer. Raises InputError
+    when there is no such model.
+    """
     source = resolve(model).path
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    found = []
+    points = []
     with (
         progress("read pairs", len(planned(kinds, lengths))) as advance,
-        ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool,
+        fresh_processes(__name__) as pool,
     ):
         for kind in kinds:
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place) / kind
                 pool.submit(RandomWeights(kind, size).convert, source, folder).result()
                 for _, tokens in planned([kind], lengths):
-                    found.append(pool.submit(_measure, folder, kind, tokens, repeats).result())
+                    points.append(pool.submit(_measure, folder, kind, tokens, repeats).result())
                     advance(1)
-    return found
+    return points
 
 
 def planned(kinds: Sequence[Kind] = KINDS, lengths: Sequence[int] = LENGTHS) -> list[tuple[Kind, int]]:
@@ -76,10 +75,10 @@ def planned(kinds: Sequence[Kind] = KINDS, lengths: Sequence[int] = LENGTHS) -> 
 
 
 def estimate(repeats: int) -> tuple[float, int]:
-    """Seconds that the whole measurement should take about, and bytes that no process of it should exceed by much.
+    """About how many seconds the whole measurement takes, and how many bytes its largest process.
 
-    From the multiplications of each forward at the speed of one matrix product timed now, and from weights and one
-    layer's attention scores written out.
+    From the multiplications of each forward pass at the speed of a matrix product timed now, and from the weights and
+    one layer's attention scores.
     """
     a = torch.ones(1024, 1024)
     started = time.perf_counter()
@@ -120,7 +119,7 @@ def _measure(folder: Path, kind: Kind, tokens: int, repeats: int) -> Length:
 
 
 def _read(scorer: Reranker, tokens: int) -> None:
-    """One forward of a pair of exactly so many random tokens."""
+    """One forward pass over a pair of exactly so many random tokens."""
     ids = np.random.default_rng(tokens).integers(0, len(scorer.model.tokenizer), tokens, dtype=np.int32)
     specials = len(scorer.pair(ids[:0], ids[:0]).ids)
     pair = scorer.pair(ids[:QUERY], ids[QUERY : tokens - specials])

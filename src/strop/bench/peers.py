@@ -1,4 +1,4 @@
-"""Benchmarks: strop and sentence-transformers on the same work in turns, and the clocks of answering queries."""
+"""strop and sentence-transformers on the same work, in turns."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing.connection import Connection
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,13 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from strop.artifacts.progress import Progress
-from strop.artifacts.store import store
-from strop.bench import latency
+from strop.bench.examples import examples_of
 from strop.bench.process_memory import reuse_freed
-from strop.collection import door
-from strop.collection.lazy_documents import Contents
 from strop.models.dense import Dense
 from strop.models.pretrained import BASE, resolve
-from strop.negatives.examples import Examples
-from strop.negatives.positives import positive_groups
-from strop.negatives.sampled import Uniform
+from strop.models.transformer import hide_progress_bars
 from strop.records.errors import InputError
-from strop.retrieval import encode, stages
+from strop.retrieval import encode
 from strop.training import loop
 from strop.training.recipes import TRIPLET_FULL
 from strop.training.stage import texts_of
@@ -36,11 +32,6 @@ from strop.training.stage import texts_of
 PASSAGES = 1000
 BATCH = 32
 UPDATES = 2
-
-#: Queries that are timed: the first of the test split, or all there are.
-QUERIES = 10_000
-#: Chunks of the loop beside strop's own search: those of "When Fine-Tuning Fails", for the base and for LoRA.
-CHUNKS = (45, 89)
 
 #: Does the work once and returns its seconds.
 Timed = Callable[[], float]
@@ -76,61 +67,25 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
     return rows
 
 
-def latencies(model: str, on: str, repeats: int, progress: Progress) -> list[list[str]]:
-    """Rows of a table, header first: how long a model takes to answer a collection's test queries, and where.
-
-    strop's own search, and the chunked loop of `latency.Chunked`, in turns. Stages are medians over repeats of the
-    seconds for all queries; percentiles are milliseconds for a batch of `latency.BATCH`. Passages are encoded before
-    the clock runs, and stay encoded.
-    """
-    data, pretrained = door.load(on, "test", store().docstrings), resolve(model)
-    documents = {d.id: d.contents for d in data.documents.values()}
-    found = stages.Vectors.load(stages.encode_texts(store(), pretrained, documents, "document", progress))
-    encoder = Dense.load(pretrained.path)
-    conditions = [latency.Condition("strop's search", encoder, latency.Exact())]
-    conditions += [latency.Condition(f"{n} chunks", encoder, latency.Chunked(n)) for n in CHUNKS]
-    texts = [q.text for q in data.queries.values()][:QUERIES]
-    with progress(f"answer {len(texts):,} queries in turns", len(texts) * repeats * len(conditions)) as advance:
-        timings = latency.measure(conditions, texts, found.matrix[:], repeats, progress=advance)
-    rows = [["way to search", *(f"{stage} s" for stage in latency.STAGES), "p50 ms", "p95 ms", "p99 ms", "queries/s"]]
-    for condition in conditions:
-        own = [t for t in timings if t.condition == condition.name]
-        medians = [statistics.median(t.seconds(stage) for t in own) for stage in latency.STAGES]
-        seen = latency.latencies(timings, condition.name)
-        rows.append([condition.name, *(f"{s:.2f}" for s in medians)])
-        rows[-1] += [f"{1000 * p:.0f}" for p in (seen.p50, seen.p95, seen.p99)] + [f"{seen.queries_per_second:.1f}"]
-    return rows
-
-
 @contextmanager
 def _worker(build: Callable[[], Timed]) -> Iterator[Timed]:
-    """A process that does the work whenever asked, warmed up once."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, build), daemon=True)
-    process.start()
+    """Runs the work in a process of its own, which has done it once before."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
 
-    def timed() -> float:
-        here.send(True)
-        said = here.recv()
-        if isinstance(said, InputError):
-            raise said
-        return float(said)
+        def timed() -> float:
+            return pool.submit(_seconds, build).result()
 
-    try:
         timed()
         yield timed
-    finally:
-        process.kill()
 
 
-def _serve(pipe: Connection, build: Callable[[], Timed]) -> None:
-    try:
-        timed = build()
-        while pipe.recv():
-            pipe.send(timed())
-    except InputError as error:
-        pipe.send(error)
+def _seconds(build: Callable[[], Timed]) -> float:
+    return _built(build)()
+
+
+@cache
+def _built(build: Callable[[], Timed]) -> Timed:
+    return build()
 
 
 def _encode() -> Timed:
@@ -151,6 +106,7 @@ def _encode() -> Timed:
 def _encode_peer() -> Timed:
     """`SentenceTransformer.encode` as it comes."""
     texts = _passages()
+    hide_progress_bars()
     model = SentenceTransformer(str(resolve(BASE).path))
 
     def timed() -> float:
@@ -191,6 +147,7 @@ def _train_peer() -> Timed:
     from sentence_transformers.sentence_transformer.losses import TripletLoss
     from transformers import TrainerCallback
 
+    hide_progress_bars()
     examples = examples_of(BATCH * UPDATES)
     columns = {
         "anchor": [examples.queries[g.query_id] for g in examples.groups],
@@ -234,10 +191,3 @@ def _train_peer() -> Timed:
 
 def _passages() -> list[str]:
     return list(examples_of(PASSAGES).documents.values())[:PASSAGES]
-
-
-def examples_of(count: int, on: str = "docstrings") -> Examples:
-    """Triplets of a collection with uniform negatives; the same ones every time."""
-    data = door.load(on, "train", store().docstrings)
-    groups = positive_groups(data, first_only=True)[:count]
-    return Examples.of(Uniform()(groups, list(Contents(data.documents, data.reserved)), seed=0), data)

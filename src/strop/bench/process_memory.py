@@ -1,4 +1,4 @@
-"""Memory: keep what is freed (on Linux the C library hands large blocks back after every operation), and tell it."""
+"""This process's memory: how much it has, and keeping what is freed, which glibc otherwise returns after every use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _LARGEST = 2**31 - 1
 
-#: What Linux tells a process of itself: proc(5).
+#: What Linux reports to a process of itself: proc(5).
 STATUS = Path("/proc/self/status")
 
 

@@ -1,11 +1,9 @@
-"""Peak memory of one training step against its batch: full tuning and LoRA; graphs kept, kept in chunks, recomputed."""
+"""Peak memory of one update by its batch: full tuning and LoRA; graphs kept whole, kept in chunks, or recomputed."""
 
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor
 
 from strop.artifacts.progress import Progress, silent
+from strop.bench.fresh_processes import fresh_processes
 from strop.bench.process_memory import resident, reuse_freed
 from strop.losses.contrastive import InfoNCE
 from strop.models.adapters import Full, LoRA, Tuning
@@ -30,11 +29,11 @@ from strop.training.batches import assemble
 from strop.training.optimizers import AdamW
 
 TUNINGS: dict[str, Tuning] = {"full": Full(), "LoRA": LoRA()}
-#: One undivided batch; chunks whose graphs are kept; chunks that are represented twice.
+#: One undivided batch; chunks whose graphs are kept; chunks that are encoded twice.
 MODES = ("plain", "chunked", "recomputed")
-#: Pairs of a query and its document. The last is one that graphs of a batch of the first should not bound.
+#: Pairs of a query and its document; the last for recomputed graphs alone, whose memory does not grow with the batch.
 BATCHES, LARGE = (32, 64, 128), 1024
-#: Tokens of every text, and padded tokens of a chunk (`Recipe.token_budget`).
+#: Tokens per text, and padded tokens per chunk (`Recipe.token_budget`).
 LENGTH, BUDGET = 16, 2048
 
 _RESET = Path("/proc/self/clear_refs")
@@ -44,8 +43,8 @@ _RESET = Path("/proc/self/clear_refs")
 class Memory:
     """Peak bytes of one update: weights, gradients, AdamW's moments and everything a step holds.
 
-    On a GPU `peak` is what torch allocated and `reserved` what it took of the device; without one `peak` is what was
-    resident beyond the libraries, and `reserved` None.
+    On a GPU `peak` is what torch allocated and `reserved` what it took of the device; without one `peak` is the
+    process's memory beyond the libraries, and `reserved` is None.
     """
 
     tuning: str
@@ -62,51 +61,48 @@ def memory_points(
     length: int = LENGTH,
     progress: Progress = silent,
 ) -> list[Memory]:
-    """One step of in-batch InfoNCE, float32, on `batch` pairs of random tokens, each in a process of its own.
+    """One update of in-batch InfoNCE, float32, on `batch` pairs of random tokens, each in a process of its own.
 
-    Every tuning in every mode on every batch, and recomputed on `large` as well. Raises InputError where neither a GPU
-    nor Linux can tell, and when the model is not found or has no room for `length` tokens.
+    Every tuning in every mode on every batch, and recomputed on `large` as well. Raises InputError where there is
+    neither a GPU nor Linux, for a model that is not there, and for one that has no room for `length` tokens.
     """
     if not torch.cuda.is_available() and not _RESET.exists():
-        raise InputError("peak memory is told by a GPU or by Linux alone", remedy="Measure on one of them")
+        raise InputError("peak memory can be measured on a GPU or on Linux only", remedy="Measure on one of them")
     folder = resolve(model).path
     longest = Dense.load(folder).max_length
     if length > longest:
         raise InputError(f"texts of {length} tokens are longer than the model's {longest}", remedy="Measure shorter")
     steps = [(mode, batch) for mode in MODES for batch in (*batches, *([large] if mode == "recomputed" else []))]
-    # Started once and forked for each measurement: libraries are loaded once, and what one leaves no other finds.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    found = []
+    points = []
     with (
         progress("measure peak memory", len(TUNINGS) * len(steps)) as advance,
-        ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool,
+        fresh_processes(__name__) as pool,
     ):
         for tuning in TUNINGS:
             for mode, batch in steps:
-                found.append(pool.submit(_measure, folder, tuning, mode, batch, length).result())
+                points.append(pool.submit(_measure, folder, tuning, mode, batch, length).result())
                 advance(1)
-    return found
+    return points
 
 
 def memory_table(points: Sequence[Memory]) -> list[list[str]]:
-    """Rows, header first: MiB by tuning and mode (of what was reserved too, where there is a GPU), a column a batch."""
+    """Rows, header first: MiB by tuning and mode (with what was reserved, on a GPU), one column per batch."""
     batches = sorted({point.batch for point in points})
     rows = [["MiB at peak", *(f"{batch:,} pairs" for batch in batches)]]
     for tuning, mode in dict.fromkeys((point.tuning, point.mode) for point in points):
         own = {point.batch: point for point in points if (point.tuning, point.mode) == (tuning, mode)}
         peaks = {batch: point.peak for batch, point in own.items()}
-        taken = {batch: point.reserved for batch, point in own.items() if point.reserved is not None}
+        reserved = {batch: point.reserved for batch, point in own.items() if point.reserved is not None}
         rows += [
-            [f"{tuning}, {mode}{what}", *(f"{seen[b] / 2**20:,.0f}" if b in seen else "" for b in batches)]
-            for what, seen in (("", peaks), (" (reserved)", taken))
-            if seen
+            [f"{tuning}, {mode}{what}", *(f"{of[b] / 2**20:,.0f}" if b in of else "" for b in batches)]
+            for what, of in (("", peaks), (" (reserved)", reserved))
+            if of
         ]
     return rows
 
 
 def _measure(folder: Path, tuning: str, mode: str, batch: int, length: int) -> Memory:
-    """One update after a first small one, which leaves the moments that every later update finds."""
+    """One update after a small first one, which allocates the optimiser's moments."""
     reuse_freed()  # as every training does
     torch.manual_seed(0)
     encoder = Dense.load(folder)
@@ -129,14 +125,14 @@ def _update(encoder: Dense, optimizer: torch.optim.Optimizer, mode: str, length:
     rng = np.random.default_rng(batch)
     vocabulary = int(encoder.transformer.model.config.vocab_size)
     rows = list(rng.integers(1, vocabulary, (2 * batch, length), dtype=np.int32))
-    made = assemble([Group(f"q{i}", (f"d{i}",)) for i in range(batch)], in_batch=True)
+    labels = assemble([Group(f"q{i}", (f"d{i}",)) for i in range(batch)], in_batch=True)
     every = np.arange(2 * batch)
     most = len(every) if mode == "plain" else max(1, BUDGET // length)
     pieces: list[Ints] = [every[i : i + most] for i in range(0, len(every), most)]
 
     def loss_of(texts: Representation) -> Tensor:
         scores = Cosine()(texts[:batch], texts[batch:])
-        return InfoNCE(0.05)(scores, made.targets.to(encoder.device), made.mask.to(encoder.device))
+        return InfoNCE(0.05)(scores, labels.targets.to(encoder.device), labels.mask.to(encoder.device))
 
     represent = partial(represent_rows, encoder, rows, role="document")
     step.gradient(represent, pieces, loss_of, recompute=mode == "recomputed")
@@ -145,8 +141,8 @@ def _update(encoder: Dense, optimizer: torch.optim.Optimizer, mode: str, length:
 
 
 def _resident_increase(work: Callable[[], None]) -> int:
-    """Bytes by which this process's resident memory rose at most while it worked."""
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed before would be taken for the work's
+    """By how many bytes at most this process's resident memory rose during the work."""
+    ctypes.CDLL(None).malloc_trim(0)  # else what was freed before would count as the work's
     before = resident("VmRSS")
     _RESET.write_text("5")  # the peak starts anew: proc(5)
     work()

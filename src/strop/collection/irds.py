@@ -26,7 +26,7 @@ class IrdsStore:
 
     @cached_property
     def _count(self) -> int:
-        return sum(1 for _ in self._dataset.docs_iter())  # its own count is unknown for some, or stands in metadata
+        return sum(1 for _ in self._dataset.docs_iter())  # its own count is missing for some, or only in metadata
 
     def count(self) -> int:
         return self._count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Any
@@ -76,6 +77,7 @@ def main() -> Any:
     # Threads that spin while they wait cost threefold once another program wants a core. torch reads this as it loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     reuse_freed()
+    gc.set_threshold(10_000)  # a study reads many small values, and Python would look for cycles every 700
     with warnings.catch_warnings():
         warnings.simplefilter("always", InputWarning)
         python_warning, warnings.showwarning = warnings.showwarning, show

@@ -31,7 +31,7 @@ def bench_command(
     encode and train compare strop with sentence-transformers on the same work. latency: seconds per query. memory: peak
     memory of one update. lengths: cost of a query-document pair by its length.
     """
-    from strop.bench import optimizer_cost, pair_lengths, peers, step_memory
+    from strop.bench import model_latency, optimizer_cost, pair_lengths, peers, step_memory
     from strop.commands.terminal import progress, table
     from strop.models.random_weights import POSITIONS, RandomWeights
     from strop.training.recipes import parsed
@@ -48,7 +48,7 @@ def bench_command(
         measured = optimizer_cost.efficiencies(chosen, model, on, repeats, progress, weights)
         table(measured, f"{recipe} on {on}, {repeats} repeats of {optimizer_cost.TIMED} updates")
     elif name == "latency":
-        table(peers.latencies(model, on, repeats, progress), f"{model} on {on}, {repeats} repeats")
+        table(model_latency.latency_table(model, on, repeats, progress), f"{model} on {on}, {repeats} repeats")
     elif name == "memory":
         points = step_memory.memory_points(model, progress=progress)
         table(step_memory.memory_table(points), f"one update of {model}, {step_memory.LENGTH} tokens per text")

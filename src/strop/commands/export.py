@@ -21,7 +21,7 @@ def export(source: str, out: str | Path) -> Path:
     adapter in `adapter/`. Raises InputError when `source` names no training, or several.
     """
 
-    from strop.training.stage import TRAIN
+    from strop.monitoring.logbook import TRAIN
 
     folder, trained = Path(source), store().root / TRAIN.name
     if not folder.is_dir():

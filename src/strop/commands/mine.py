@@ -40,13 +40,15 @@ def mine(
     from strop.negatives.positives import positive_groups, without_copies
     from strop.negatives.sampled import Uniform
     from strop.records.runs import read_run
-    from strop.retrieval.retriever import retriever
     from strop.retrieval.texts import texts
-    from strop.training.mining import Miner
 
     free(out)
     window = window or RankWindow(low=51, high=200)
     data = load(collection, split)
+
+    from strop.retrieval.retriever import retriever  # with torch, which no wrong path waits for
+    from strop.training.mining import Miner
+
     groups = positive_groups(data)
     allowed = Contents(data.documents, data.reserved)
     if source == "uniform":

@@ -28,13 +28,18 @@ def search(
     """
 
     from strop.commands.inputs import load
-    from strop.retrieval.retriever import retriever
+    from strop.models.pretrained import resolve
+    from strop.retrieval.lexical import BM25
     from strop.retrieval.texts import own_documents, texts
 
     free(out)
     data = load(collection, split)
-    ranking = retriever(model).search(store(), *texts(data), depth, own_documents(data), progress)
-    shutil.copyfile(ranking.path / "run.trec", out)
+    source = BM25() if model == "bm25" else resolve(model)
+
+    from strop.retrieval.retriever import retriever_of  # with torch, which no wrong path waits for
+
+    artifact = retriever_of(source).search(store(), *texts(data), depth, own_documents(data), progress)
+    shutil.copyfile(artifact.path / "run.trec", out)
     return Path(out)
 
 

@@ -52,8 +52,6 @@ def study_run(
     (default: those of the scale); `candidates` are TREC runs over some of them, where only these documents are
     reranked. `budget` is in minutes: the run stops before the training that would exceed it; the same call continues.
     """
-
-    from strop.report.page import render
     from strop.study.conduct import conduct
 
     bench = _workbench(name, scale, collection, progress, others, candidates)
@@ -63,6 +61,8 @@ def study_run(
     command = shlex.join(["strop", "study", "run", name, "--scale", scale, *words])
     folder = conduct(bench, command, presets, None if budget is None else 60 * budget)
     if not (folder / "report.html").is_file():
+        from strop.report.page import render
+
         render(folder, folder / "report.html")
     return folder
 
@@ -119,13 +119,17 @@ def study_report(results: str | Path, out: str | Path) -> Path:
     """Render a Results folder, or a training, as one HTML file."""
 
     from strop.monitoring.logbook import ABOUT
-    from strop.report.live_server import write_page
-    from strop.report.page import render
 
     free(out)
     if Path(results).is_dir() and not (Path(results) / ABOUT).is_file():
+        from strop.report.page import render
+
         return render(Path(results), Path(out))
-    return write_page(training_folder(str(results)), Path(out), _raised)
+    folder = training_folder(str(results))
+
+    from strop.report.live_server import write_page
+
+    return write_page(folder, Path(out), _raised)
 
 
 def study_live(run: str, say: Callable[[str], None]) -> None:
@@ -165,7 +169,7 @@ def _raised(course: Course) -> list[tuple[int, str, str]]:
 def training_folder(run: str) -> Path:
     """The folder of a training. Raises InputError when `run` matches none, or several."""
 
-    from strop.training.stage import TRAIN
+    from strop.monitoring.logbook import TRAIN
 
     if Path(run).is_dir():
         return Path(run)

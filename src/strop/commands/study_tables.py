@@ -13,7 +13,6 @@ from strop.records.results import read_results
 from strop.report.doubts import counted, doubts
 from strop.report.judged import Ruling, judged
 from strop.report.matrix import terminal_table
-from strop.report.reranking import section as reranking_section
 from strop.report.summary import summarise
 from strop.report.verdict import findings, lead
 from strop.study.checkpoints.comparison import Compared
@@ -59,7 +58,8 @@ def study_table(folder: Path) -> None:
         table(terminal_table(summary), f"{about}\n{read}")
     else:
         say(f"{about}: built on random weights, so costs only, no quality figures")
-    reranking_tables(results.exhibits.get("reranking") or {})
+    if reranked := results.exhibits.get("reranking"):
+        reranking_tables(reranked)
     for name, collection in record["collections"].items():
         for oddity in collection["warnings"]:
             console.print(f"[yellow]warning[/] {escape(name)}: {escape(oddity)}")
@@ -79,7 +79,9 @@ def study_table(folder: Path) -> None:
 
 def reranking_tables(exhibit: Mapping[str, Any]) -> None:
     """Print how rerankers ordered the same candidates: one table per collection of the first preset."""
-    if (shown := reranking_section(exhibit)) is None:
+    from strop.report.reranking import section  # draws charts: only where there is something to draw
+
+    if (shown := section(exhibit)) is None:
         return
     say(shown.lead)
     for each in shown.readings[0].collections:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.evaluation import comparison, significance
 from strop.evaluation.comparison import Comparison
@@ -217,7 +217,7 @@ def _collections_apart(pairs: Sequence[tuple[Floats, Floats]]) -> list[float]:
     within = float(np.mean([values.var(ddof=1) / values.size if values.size > 1 else 0.0 for values in per_query]))
     count = len(pairs)
     alone = max(0.0, 1 - within / between) if between > 0 else 0.0
-    tail = stats.t.ppf(1 - ALPHA / 2, count - 1) / stats.norm.ppf(1 - ALPHA / 2)
+    tail = scipy.stats.t.ppf(1 - ALPHA / 2, count - 1) / scipy.stats.norm.ppf(1 - ALPHA / 2)
     factor = math.sqrt(alone * count / (count - 1)) * tail
     return [float((factor - 1) * gap) for gap in means - means.mean()]
 
@@ -229,7 +229,7 @@ def _mean_ratio(differences: Floats, by: Floats) -> float | None:
 def _paired_t(differences: Floats) -> tuple[float | None, float | None]:
     if differences.size < 2 or differences.std(ddof=1) < _TIE:
         return None, None
-    test = stats.ttest_1samp(differences, 0.0)
+    test = scipy.stats.ttest_1samp(differences, 0.0)
     return float(test.statistic), float(test.pvalue)
 
 
@@ -243,7 +243,7 @@ def _wilcoxon(differences: Floats) -> tuple[float | None, str]:
     signed = differences[np.abs(differences) > _TIE]
     if not signed.size:
         return None, "no collection differs"
-    doubled = np.rint(2 * stats.rankdata(np.abs(signed).round(9))).astype(np.int64)
+    doubled = np.rint(2 * scipy.stats.rankdata(np.abs(signed).round(9))).astype(np.int64)
     shares = np.ones(1)  # of all assignments, by twice the sum of the positive ranks
     for rank in doubled:
         shares = (np.pad(shares, (0, rank)) + np.pad(shares, (rank, 0))) / 2

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import ConvexHull, QhullError, cKDTree  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Floats, Vectors
 from strop.geometry.spectrum import centred
@@ -24,19 +24,17 @@ NEIGHBOURS, MIN_DIST = 15, 0.1
 _PROBES = 64  # probes along the longer side of a picture; their number moves `clumping` in the third decimal
 
 
-def umap(vectors: Vectors, seed: int, neighbours: int = NEIGHBOURS, min_dist: float = MIN_DIST) -> Floats:
+def umap(vectors: Vectors, seed: int) -> Floats:
     """A flat layout `(N, 2)` of rows `(N, D)` under the Euclidean metric, fixed by its seed on one machine.
 
-    Raises InputError where there are no more rows than `neighbours`, or a value is not finite.
+    Raises InputError where there are no more rows than NEIGHBOURS, or a value is not finite.
     McInnes, Healy and Melville 2018 (arXiv 1802.03426).
     """
-    points: Floats = np.asarray(_fitted(vectors, seed, neighbours, min_dist).embedding_, dtype=np.float64)
+    points: Floats = np.asarray(_fitted(vectors, seed).embedding_, dtype=np.float64)
     return points
 
 
-def umap_on(
-    base: Vectors, others: Mapping[str, Vectors], seed: int, neighbours: int = NEIGHBOURS, min_dist: float = MIN_DIST
-) -> dict[str, Floats]:
+def umap_on(base: Vectors, others: Mapping[str, Vectors], seed: int) -> dict[str, Floats]:
     """The vectors `(M, D)` of others placed on the layout of the base's `(N, D)` alone: name -> points `(M, 2)`.
 
     Places then compare across models, and the others do not influence the layout. The base, if it is among the others,
@@ -51,7 +49,7 @@ def umap_on(
                 remedy="Place only models of the base's dimension",
             )
         _check_finite(vectors)
-    model = _fitted(base, seed, neighbours, min_dist)
+    model = _fitted(base, seed)
     return {
         name: np.asarray(model.transform(np.asarray(vectors, dtype=np.float32)), dtype=np.float64)
         for name, vectors in others.items()
@@ -63,11 +61,11 @@ def _check_finite(vectors: Vectors) -> None:
         raise InputError("a vector is not finite", remedy="Leave its text out, or encode it again")
 
 
-def _fitted(vectors: Vectors, seed: int, neighbours: int, min_dist: float) -> Any:
+def _fitted(vectors: Vectors, seed: int) -> Any:
     """A fitted UMAP model."""
-    if len(vectors) <= neighbours:
+    if len(vectors) <= NEIGHBOURS:
         raise InputError(
-            f"{len(vectors)} vectors do not have {neighbours} neighbours each", remedy="Give more vectors to project"
+            f"{len(vectors)} vectors do not have {NEIGHBOURS} neighbours each", remedy="Give more vectors to project"
         )
     _check_finite(vectors)
     with warnings.catch_warnings():
@@ -77,7 +75,7 @@ def _fitted(vectors: Vectors, seed: int, neighbours: int, min_dist: float) -> An
         from umap import UMAP  # type: ignore[import-untyped]  # seconds of compiling: only when drawn
 
         # One job: with more, updates race and a seed fixes nothing.
-        model = UMAP(n_neighbors=neighbours, min_dist=min_dist, random_state=seed, n_jobs=1)
+        model = UMAP(n_neighbors=NEIGHBOURS, min_dist=MIN_DIST, random_state=seed, n_jobs=1)
         return model.fit(np.asarray(vectors, dtype=np.float32))
 
 
@@ -118,9 +116,7 @@ def fit_pca(vectors: Vectors) -> Plane:
     return Plane(np.asarray(vectors, dtype=np.float64).mean(axis=0), axes, min(1.0, float(shares[:2].sum())))
 
 
-def joint_umap(
-    models: Mapping[str, Vectors], seed: int, neighbours: int = NEIGHBOURS, min_dist: float = MIN_DIST
-) -> dict[str, Floats]:
+def joint_umap(models: Mapping[str, Vectors], seed: int) -> dict[str, Floats]:
     """One layout of all models' vectors `(N, D)` of the same N texts, stacked: model -> its points `(N, 2)`.
 
     Only in such a layout do places compare across models. Raises InputError where the shapes differ.
@@ -131,7 +127,7 @@ def joint_umap(
             f"vectors of different shapes have no joint layout ({shapes})",
             remedy="Encode the same texts with models of one dimension",
         )
-    points = umap(np.concatenate(list(models.values())), seed, neighbours, min_dist)
+    points = umap(np.concatenate(list(models.values())), seed)
     return dict(zip(models, np.split(points, len(models)), strict=True))
 
 
@@ -155,7 +151,7 @@ def nearest(points: Vectors, neighbours: int = NEIGHBOURS) -> npt.NDArray[np.int
     """Row numbers `(N, neighbours)` of the nearest other rows, nearest first."""
     if len(points) <= neighbours:
         raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
-    rows = cKDTree(points).query(points, k=neighbours + 1)[1]
+    rows = scipy.spatial.cKDTree(points).query(points, k=neighbours + 1)[1]
     # A point that coincides with others need not come first among its own neighbours, or at all.
     own = rows == np.arange(len(points))[:, None]
     own[~own.any(axis=1), -1] = True
@@ -188,15 +184,15 @@ def clumping(points: Vectors, neighbours: int = NEIGHBOURS) -> float:
     if len(points) <= neighbours:
         raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
     try:
-        sides = ConvexHull(points).equations  # one row a side: its outward normal, and minus its offset
-    except QhullError:
+        sides = scipy.spatial.ConvexHull(points).equations  # one row a side: its outward normal, and minus its offset
+    except scipy.spatial.QhullError:
         raise InputError("points on one line have no area", remedy="Project more vectors") from None
     low, high = points.min(axis=0), points.max(axis=0)
     step = (high - low).max() / _PROBES
     grid = np.stack(np.meshgrid(*(np.arange(a + step / 2, b, step) for a, b in zip(low, high, strict=True))), axis=-1)
     places = grid.reshape(-1, 2)
     places = places[(places @ sides[:, :2].T + sides[:, 2] <= 0).all(axis=1)]
-    tree = cKDTree(points)
+    tree = scipy.spatial.cKDTree(points)
     empty = tree.query(places, k=[neighbours])[0]
     occupied = tree.query(points, k=[neighbours + 1])[0]  # the first is the point itself
     u, w = float(np.square(empty).mean()), float(np.square(occupied).mean())

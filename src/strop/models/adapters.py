@@ -6,17 +6,19 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
-from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 
 from strop.models.cross_encoder import heads
 from strop.models.encoder import Model, Role, represent_rows
 from strop.models.pair_scorer import PairScorer
 from strop.models.tokens import Ids, Tokens
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 #: Two forward passes that should be equal may differ by this much, merged against unmerged.
 MERGE_TOLERANCE = 1e-5
@@ -60,6 +62,8 @@ class LoRA:
         """In every tower. A cross-encoder's head trains whole, and whatever else is random in it: peft would freeze it.
 
         Raises InputError when no module of the model carries a target's name."""
+        from peft import LoraConfig, TaskType, get_peft_model
+
         whole = {name for tower in encoder.transformers for name in heads(tower.model)} | _begin(encoder)
         config = LoraConfig(
             r=self.r,
@@ -100,6 +104,8 @@ def export(encoder: Model, folder: str | Path, base_source: str, probe: list[str
     The adapter is merged into the weights first, in place; on `probe` texts the merged outputs must equal the
     unmerged ones to 1e-5, else RuntimeError. `base_source` (a hub id) replaces the local path that peft would write.
     """
+    from peft import PeftModel
+
     folder = Path(folder)
     towers = encoder.transformers
     if any(isinstance(tower.model, PeftModel) for tower in towers):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Router
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import nn
 
-from strop.models.transformer import transformer_of
+from strop.models.transformer import load_sentence_transformer, transformer_of
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers.sentence_transformer.modules import Transformer
 
 PoolingMode = Literal["mean", "cls", "lasttoken"]
 Similarity = Literal["cosine", "dot"]
@@ -36,7 +36,7 @@ class Tied:
     similarity: Similarity = "cosine"
 
     def convert(self, source: Path, target: Path) -> None:
-        model = _dense(source)
+        model = load_sentence_transformer(source, "cpu")
         _write(_tower(transformer_of(model), self.pooling, self.similarity), model, self.similarity, target)
 
 
@@ -48,7 +48,9 @@ class Untied:
     similarity: Similarity = "cosine"
 
     def convert(self, source: Path, target: Path) -> None:
-        model = _dense(source)
+        from sentence_transformers.base.modules import Router
+
+        model = load_sentence_transformer(source, "cpu")
         query, document = (
             _tower(transformer, self.pooling, self.similarity)
             for transformer in (transformer_of(model), copy.deepcopy(transformer_of(model)))
@@ -58,7 +60,7 @@ class Untied:
 
 def keep_layers(source: Path, target: Path, count: int) -> None:
     """The same dense model with its first `count` transformer layers only. Raises InputError when it has fewer."""
-    model = _dense(source)
+    model = load_sentence_transformer(source, "cpu")
     inner: Any = transformer_of(model).model
     layers = getattr(getattr(inner, "encoder", None), "layer", None)
     if layers is None:
@@ -66,21 +68,21 @@ def keep_layers(source: Path, target: Path, count: int) -> None:
             f"the layers of a {type(inner).__name__} are not known", remedy="Give one with BERT's `encoder.layer`"
         )
     if not 1 <= count <= len(layers):
-        raise InputError(f"{count} layers are asked for", remedy=f"Give 1 to {len(layers)}")
+        raise InputError(f"there are no {count} layers to keep", remedy=f"Give 1 to {len(layers)}")
     inner.encoder.layer = nn.ModuleList(layers[:count])
     inner.config.num_hidden_layers = count
     model.save_pretrained(str(target), create_model_card=False)
 
 
-def _dense(source: Path) -> SentenceTransformer:
-    return SentenceTransformer(str(source), local_files_only=True, device="cpu")
-
-
 def _tower(transformer: Transformer, pooling: PoolingMode, similarity: Similarity) -> list[Any]:
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+
     width = transformer.get_embedding_dimension()
     return [transformer, Pooling(width, pooling), *([Normalize()] if similarity == "cosine" else [])]
 
 
 def _write(modules: list[Any], model: Any, similarity: Similarity, target: Path) -> None:
-    made = SentenceTransformer(modules=modules, similarity_fn_name=similarity, prompts=model.prompts, device="cpu")
-    made.save_pretrained(str(target), create_model_card=False)
+    from sentence_transformers import SentenceTransformer
+
+    settings = {"similarity_fn_name": similarity, "prompts": model.prompts, "device": "cpu"}
+    SentenceTransformer(modules=modules, **settings).save_pretrained(str(target), create_model_card=False)

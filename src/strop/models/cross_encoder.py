@@ -7,23 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import safe_open
-from sentence_transformers import CrossEncoder
-from sentence_transformers.base.modules import Transformer
-from sentence_transformers.cross_encoder.modules.logit_score import LogitScore
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification
-from transformers.utils import logging
 
 from strop.models.encoder import Role
 from strop.models.pair_scorer import Ids, Pair, PairScorer
 from strop.models.pair_template import PairTemplate, bare
 from strop.models.tokens import Tokens
-from strop.models.transformer import checked_length
+from strop.models.transformer import checked_length, hide_progress_bars
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
 
 #: In the transformer's config: modules whose weights strop drew at random and nothing has trained since.
 _UNTRAINED = "strop_untrained"
@@ -37,6 +35,9 @@ class Reranker(PairScorer):
     """
 
     def __init__(self, model: CrossEncoder, max_length: int | None = None) -> None:
+        from sentence_transformers.base.modules import Transformer
+        from sentence_transformers.cross_encoder.modules.logit_score import LogitScore
+
         if not isinstance(model[0], Transformer) or any(isinstance(m, LogitScore) for m in model):
             raise InputError(
                 f"the model ({', '.join(type(m).__name__ for m in model)}) does not score pairs by a head of its own",
@@ -66,6 +67,8 @@ class Reranker(PairScorer):
         Raises InputError also for a folder without a classification head: one drawn at random would give scores that
         carry no order.
         """
+        from sentence_transformers import CrossEncoder
+
         _refuse_foreign_code(Path(folder))
         with _quiet():
             model = CrossEncoder(str(folder), local_files_only=True)
@@ -86,6 +89,10 @@ class Reranker(PairScorer):
 
         A pooler that the folder lacks is random too. Raises InputError for a folder that has a head of one logit.
         """
+        from sentence_transformers import CrossEncoder
+        from sentence_transformers.base.modules import Transformer
+        from transformers import AutoModelForSequenceClassification
+
         _refuse_foreign_code(Path(folder))
         with _quiet(), torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -136,10 +143,10 @@ class Reranker(PairScorer):
             yield
             return
 
-        def again(linear: nn.Module, given: tuple[Tensor, ...], _: Tensor) -> Tensor:
+        def again(linear: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
             assert isinstance(linear, nn.Linear)
             with torch.autocast(device, enabled=False):
-                return nn.functional.linear(given[0].float(), linear.weight, linear.bias)
+                return nn.functional.linear(inputs[0].float(), linear.weight, linear.bias)
 
         hooks = [linear.register_forward_hook(again) for linear in self._last_linears()]
         try:
@@ -189,11 +196,11 @@ def untrained_in(folder: Path) -> tuple[str, ...]:
 
 def _names(folder: Path) -> set[str]:
     """The names of all weights in a folder."""
-    found: set[str] = set()
+    names: set[str] = set()
     for path in folder.rglob("*.safetensors"):
         with safe_open(path, framework="np") as file:
-            found |= set(file.keys())
-    return found
+            names |= set(file.keys())
+    return names
 
 
 def _refuse_foreign_code(folder: Path) -> None:
@@ -209,7 +216,10 @@ def _refuse_foreign_code(folder: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the library's report of weights it draws at random: we say it ourselves, or refuse."""
+    """Without progress bars, or the library's report of weights it draws at random: we say it ourselves, or refuse."""
+    from transformers.utils import logging
+
+    hide_progress_bars()
     before = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:

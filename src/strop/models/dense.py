@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from transformers.utils import logging
 
 from strop.artifacts.store import content_key
 from strop.models.encoder import Encoder, Role
 from strop.models.scoring import Dot, Representation, Scoring
 from strop.models.tokens import Tokens
-from strop.models.transformer import checked_length, prompt_of, tokenizer_rules, transformer_of, whole_lengths
+from strop.models.transformer import (
+    checked_length,
+    load_sentence_transformer,
+    prompt_of,
+    tokenizer_rules,
+    transformer_of,
+    whole_lengths,
+)
 from strop.records.errors import InputError
 
-logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # loading a small model is no news
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Transformer
 
 
 class Dense(Encoder):
@@ -30,6 +36,8 @@ class Dense(Encoder):
     """
 
     def __init__(self, model: SentenceTransformer, max_length: int | None = None) -> None:
+        from sentence_transformers.sentence_transformer.modules import Pooling
+
         transformer = transformer_of(model)
         if getattr(model.tokenizer, "pad_token_id", None) is None:
             raise InputError(
@@ -56,12 +64,12 @@ class Dense(Encoder):
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> Dense:
         """From a sentence-transformers folder, or a plain transformers one (which gets mean pooling)."""
-        return cls(SentenceTransformer(str(folder), local_files_only=True), max_length)
+        return cls(load_sentence_transformer(folder), max_length)
 
     @property
     def transformer(self) -> Transformer:
         """sentence-transformers' first module, which holds the transformer proper as `.model`."""
-        return cast(Transformer, self.model[0])
+        return cast("Transformer", self.model[0])
 
     @property
     def by_role(self) -> bool:
@@ -91,6 +99,8 @@ class Dense(Encoder):
         return whole_lengths(self.model.tokenizer, texts)
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role = "document") -> Representation:
+        from sentence_transformers.sentence_transformer.modules import Normalize
+
         features: dict[str, Any] = {
             "input_ids": ids.to(self.model.device),
             "attention_mask": mask.to(self.model.device),
@@ -101,6 +111,8 @@ class Dense(Encoder):
         return Representation(features["sentence_embedding"])
 
     def searchable(self, representation: Representation) -> Representation:
+        from sentence_transformers.sentence_transformer.modules import Normalize
+
         unit = self.model.similarity_fn_name == "cosine" or any(isinstance(m, Normalize) for m in self.model)
         return Representation(normalize(representation.vectors, dim=-1)) if unit else representation
 

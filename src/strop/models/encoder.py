@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from sentence_transformers.base.modules import Transformer
 from torch import Tensor, nn
 
 from strop.models.chunks import vectors
@@ -19,6 +18,9 @@ from strop.models.tokens import Ids, Ints, Tokens, pad
 from strop.models.tokens import Role as Role
 from strop.models.transformer import set_dropout
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers.base.modules import Transformer
 
 #: Padded tokens of a chunk where the own score of some pairs is read.
 BUDGET = 2048
@@ -159,9 +161,9 @@ class Encoder(Model, Protocol):
         self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
     ) -> npt.NDArray[np.float32]:
         """The cosine, or with one vector per token the model's own similarity."""
-        asked, held = self._searchable(queries, "query"), self._searchable(documents, "document")
-        score = Cosine() if asked.mask is None else self.similarity
-        scores = score(asked, held).cpu().numpy()
+        query_vectors, document_vectors = self._searchable(queries, "query"), self._searchable(documents, "document")
+        score = Cosine() if query_vectors.mask is None else self.similarity
+        scores = score(query_vectors, document_vectors).cpu().numpy()
         query, document = np.array(pairs).T
         return np.asarray(scores[query, document])
 

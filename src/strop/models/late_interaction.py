@@ -6,22 +6,29 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from sentence_transformers import MultiVectorEncoder, SentenceTransformer
-from sentence_transformers.base.modules import Dense as Projection
-from sentence_transformers.base.modules import Normalize, Transformer
-from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from transformers import AddedToken
 
 from strop.artifacts.store import content_key
 from strop.models.encoder import Encoder, Role
 from strop.models.scoring import MaxSim, Representation, Scoring
 from strop.models.tokens import Tokens
-from strop.models.transformer import checked_length, prompt_of, tokenizer_rules, transformer_of, whole_lengths
+from strop.models.transformer import (
+    checked_length,
+    hide_progress_bars,
+    load_sentence_transformer,
+    prompt_of,
+    tokenizer_rules,
+    transformer_of,
+    whole_lengths,
+)
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import MultiVectorEncoder
+    from sentence_transformers.base.modules import Transformer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,11 @@ class Late:
         Raises InputError when it does not start with a transformer, when its vocabulary lacks a marker, and when it
         has too few positions for the lengths.
         """
-        transformer = transformer_of(SentenceTransformer(str(source), local_files_only=True, device="cpu"))
+        from sentence_transformers import MultiVectorEncoder
+        from sentence_transformers.base.modules import Normalize
+        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+        transformer = transformer_of(load_sentence_transformer(source, "cpu"))
         if self.markers:
             _mark(transformer.tokenizer, self.markers)
         transformer.query_length = self.query_length
@@ -63,6 +74,8 @@ class Late:
 
 def _mark(tokenizer: Any, markers: tuple[str, str]) -> None:
     """Keep the tokenizer from cutting the markers, as it cuts all it does not know as special: [, unused, ##0, ]."""
+    from transformers import AddedToken
+
     missing = [word for word in markers if word not in tokenizer.get_vocab()]
     if missing:
         raise InputError(
@@ -80,6 +93,10 @@ class LateInteraction(Encoder):
     """
 
     def __init__(self, model: MultiVectorEncoder, max_length: int | None = None) -> None:
+        from sentence_transformers.base.modules import Dense as Projection
+        from sentence_transformers.base.modules import Normalize, Transformer
+        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
         modules = list(model)
         unit = isinstance(modules[-1], Normalize) and modules[-1].module_input_name == "token_embeddings"
         inner = all(isinstance(module, Projection | MultiVectorMask) for module in modules[1:-1])
@@ -104,15 +121,18 @@ class LateInteraction(Encoder):
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> LateInteraction:
         """Raises InputError for a folder without scoring mask: a dense one would get a random projection."""
+        from sentence_transformers import MultiVectorEncoder
+
         listed = Path(folder) / "modules.json"
         if not listed.is_file() or "MultiVectorMask" not in listed.read_text(encoding="utf-8"):
             raise InputError(f"{folder} holds no model with one vector per token", remedy="Convert it with Late first")
+        hide_progress_bars()
         return cls(MultiVectorEncoder(str(folder), local_files_only=True), max_length)
 
     @property
     def transformer(self) -> Transformer:
         """sentence-transformers' first module, which holds the transformer proper as `.model`."""
-        return cast(Transformer, self.model[0])
+        return cast("Transformer", self.model[0])
 
     @property
     def by_role(self) -> bool:
@@ -150,6 +170,8 @@ class LateInteraction(Encoder):
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
         """One vector per token, `(N, L, D)`, and which of them are scored; `mask` is what the padding left."""
+        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
         ids, mask = ids.to(self.device), mask.to(self.device)
         features: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
         expansion = self.transformer.query_expansion if role == "query" else None

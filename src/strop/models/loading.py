@@ -52,8 +52,8 @@ def is_cross_encoder(folder: Path) -> bool:
     settings = _json(folder / "config_sentence_transformers.json")
     if settings and "model_type" in settings:
         return bool(settings["model_type"] == "CrossEncoder")
-    made = (_json(folder / "config.json") or {}).get("architectures") or [""]
-    return not (folder / "modules.json").is_file() and str(made[0]).endswith("ForSequenceClassification")
+    architectures = (_json(folder / "config.json") or {}).get("architectures") or [""]
+    return not (folder / "modules.json").is_file() and str(architectures[0]).endswith("ForSequenceClassification")
 
 
 def is_multi_vector(folder: Path) -> bool:

@@ -29,17 +29,17 @@ class PairTemplate:
         the left."""
         if tokenizer.truncation_side != "right":
             raise InputError("the tokenizer cuts texts from the left", remedy="Set its truncation_side to right")
-        seen = tokenizer("a b", "c")
-        ids = seen["input_ids"]
-        sides = seen.sequence_ids(0)
+        pair = tokenizer("a b", "c")
+        ids = pair["input_ids"]
+        sides = pair.sequence_ids(0)
         first, second = ([i for i, side in enumerate(sides) if side == k] for k in (0, 1))
         if [[ids[i] for i in side] for side in (first, second)] != bare(tokenizer, ["a b", "c"]):
             raise InputError("the tokenizer reads a text in a pair unlike the text alone", remedy="Give another model")
         spans = (slice(0, first[0]), slice(first[-1] + 1, second[0]), slice(second[-1] + 1, None))
         parts = tuple(tuple(ids[span]) for span in spans)
-        types = seen.get("token_type_ids") or [0] * len(ids)
+        types = pair.get("token_type_ids") or [0] * len(ids)
         at = (0, first[0], first[-1] + 1, second[0], len(ids) - 1)
-        return cls(cast(Any, parts), cast(Any, tuple(types[i] for i in at)), "token_type_ids" in seen)
+        return cls(cast(Any, parts), cast(Any, tuple(types[i] for i in at)), "token_type_ids" in pair)
 
     @property
     def specials(self) -> int:
@@ -71,5 +71,5 @@ def longest_first(query: int, document: int, room: int) -> tuple[int, int]:
 def bare(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """Token ids without special tokens, nothing cut off."""
     settings = {"add_special_tokens": False, "truncation": False, "padding": False, "return_attention_mask": False}
-    found: list[list[int]] = tokenizer(list(texts), verbose=False, **settings)["input_ids"]
-    return found
+    ids: list[list[int]] = tokenizer(list(texts), verbose=False, **settings)["input_ids"]
+    return ids

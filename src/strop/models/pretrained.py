@@ -97,8 +97,8 @@ def resolve(name_or_path: str, revision: str | None = None, fetch: bool = True) 
             where=name_or_path,
             remedy="Give an existing folder with a config.json and safetensors, or a hub id such as org/name@revision",
         )
-    found, commit = _from_hub(name, revision, fetch)
-    return _read(name, found, f"hub {name}@{commit[:12]}")
+    snapshot, commit = _from_hub(name, revision, fetch)
+    return _read(name, snapshot, f"hub {name}@{commit[:12]}")
 
 
 def _base(fetch: bool) -> Pretrained:
@@ -167,14 +167,14 @@ def _not_had(name: str, revision: str | None, error: Exception) -> InputError:
 
 def _files(folder: Path, *patterns: str) -> list[Path]:
     """Files the loader would read: in the folder itself and in the modules it names, never in a stray subfolder."""
-    found = [path for pattern in patterns for path in folder.glob(pattern)]
+    paths = [path for pattern in patterns for path in folder.glob(pattern)]
     if (folder / "router_config.json").is_file():  # one subfolder a route, at any depth
-        found += [path for pattern in patterns for path in folder.rglob(pattern)]
+        paths += [path for pattern in patterns for path in folder.rglob(pattern)]
     elif (folder / "modules.json").is_file():
         for module in _values(folder / "modules.json"):
             if module["path"]:
-                found += [path for pattern in patterns for path in (folder / module["path"]).rglob(pattern)]
-    return sorted({path for path in found if path.is_file()})
+                paths += [path for pattern in patterns for path in (folder / module["path"]).rglob(pattern)]
+    return sorted({path for path in paths if path.is_file()})
 
 
 def _read(name: str, folder: Path, source: str) -> Pretrained:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    BertConfig,
-    GteConfig,
-    ModernBertConfig,
-    PretrainedConfig,
-)
 
 from strop.models.cross_encoder import Reranker, note_untrained
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 Kind = Literal["bert", "gte", "modernbert"]
 Size = Literal["tiny", "base"]
 
-_CONFIGS: dict[Kind, Any] = {"bert": BertConfig, "gte": GteConfig, "modernbert": ModernBertConfig}
 #: Layers, width, heads, inner width and rows of the vocabulary, from the public configs of MiniLM-L12-H384-uncased,
 #: gte-multilingual-base and ModernBERT-base: 33, 306 and 150 million parameters with a head of one logit.
 _BASE: dict[Kind, tuple[int, int, int, int, int]] = {
@@ -56,6 +50,8 @@ class RandomWeights:
     def convert(self, source: Path, target: Path) -> None:
         """Of the model in `source` only the tokenizer is taken."""
         # Only BERT has token types. As an argument it is saved with the tokenizer; set later it would not be.
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
         inputs = ["input_ids", *(["token_type_ids"] if self.kind == "bert" else []), "attention_mask"]
         settings: Any = {"model_max_length": POSITIONS[self.kind], "model_input_names": inputs}
         tokenizer: Any = AutoTokenizer.from_pretrained(str(source), local_files_only=True, **settings)
@@ -72,10 +68,13 @@ class RandomWeights:
 
     def config(self, tokenizer: Any) -> PretrainedConfig:
         """Of one logit, special tokens as the tokenizer has them."""
+        from transformers import BertConfig, GteConfig, ModernBertConfig
+
+        kinds: dict[Kind, Any] = {"bert": BertConfig, "gte": GteConfig, "modernbert": ModernBertConfig}
         layers, width, heads, inner, rows = shape(self.kind, self.size)
         start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
         marks = {"bos_token_id": start, "cls_token_id": start, "eos_token_id": end, "sep_token_id": end}
-        config: PretrainedConfig = _CONFIGS[self.kind](
+        config: PretrainedConfig = kinds[self.kind](
             num_labels=1,
             num_hidden_layers=layers,
             hidden_size=width,

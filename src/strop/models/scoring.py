@@ -18,7 +18,7 @@ _HELD = 2**24
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Representation:
-    """What an encoder makes of N texts: `vectors`, float `(N, D)`; or, a vector a token, `(N, L, D)` with `mask`, bool
+    """What an encoder makes of N texts: `vectors`, float `(N, D)`; or, one per token, `(N, L, D)` with `mask`, bool
     `(N, L)`, the tokens that count."""
 
     vectors: Tensor
@@ -91,7 +91,7 @@ class MaxSim:
     minus the squared distance instead, in [-4n, 0], which on unit vectors is 2 cosine - 2: the same order of a query's
     documents, at twice the spread. A document without a token that counts gets the least score there is. In float32
     whatever the autocast: a sum of 32 in bfloat16 would resolve 0.125. Deviation from the authors' code: there a
-    masked token is a zero vector, which still takes part in the maximum. Raises InputError for a vector a text.
+    masked token is a zero vector, which still takes part in the maximum. Raises InputError for one vector per text.
     Source: Khattab & Zaharia 2020, section 3.3 and equation 3.
     """
 
@@ -99,13 +99,15 @@ class MaxSim:
 
     def __call__(self, queries: Representation, documents: Representation) -> Tensor:
         if queries.mask is None or documents.mask is None:
-            raise InputError("MaxSim needs a vector a token", remedy="Give a late-interaction model, or other scoring")
+            raise InputError(
+                "MaxSim needs one vector per token", remedy="Give a late-interaction model, or other scoring"
+            )
         with torch.autocast(queries.vectors.device.type, enabled=False):
-            asked, found = _unit(queries.vectors), _unit(documents.vectors)
-            block = max(1, _HELD // max(1, asked.shape[0] * asked.shape[1] * found.shape[1]))
+            query_units, document_units = _unit(queries.vectors), _unit(documents.vectors)
+            block = max(1, _HELD // max(1, query_units.shape[0] * query_units.shape[1] * document_units.shape[1]))
             starts = range(0, len(documents), block)
-            best = [_best(asked, found[i : i + block], documents.mask[i : i + block]) for i in starts]
-            cosines = torch.cat(best, dim=2) if best else asked.new_empty(*asked.shape[:2], 0)
+            best = [_best(query_units, document_units[i : i + block], documents.mask[i : i + block]) for i in starts]
+            cosines = torch.cat(best, dim=2) if best else query_units.new_empty(*query_units.shape[:2], 0)
             each = cosines if self.similarity == "cosine" else 2 * cosines - 2
             return each.masked_fill(~queries.mask[:, :, None], 0).sum(dim=1)
 

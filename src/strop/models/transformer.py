@@ -4,26 +4,46 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-from sentence_transformers.base.modules import Transformer
 from torch import nn
 
 from strop.models.tokens import Role
 from strop.records.errors import InputError
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Transformer
+
 #: The prompt names sentence-transformers looks for, in its order, for each role.
 _PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
 
+def load_sentence_transformer(folder: str | Path, device: str | None = None) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    hide_progress_bars()
+    return SentenceTransformer(str(folder), local_files_only=True, device=device)
+
+
+def hide_progress_bars() -> None:
+    """Those of loading a model's weights."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
 def transformer_of(model: nn.Sequential) -> Transformer:
     """Its first module, which holds the transformer proper as `.model`. Raises InputError where that is another."""
+    from sentence_transformers.base.modules import Transformer
+
     if not isinstance(model[0], Transformer):
         raise InputError(
             f"the model starts with {type(model[0]).__name__}, not with a transformer",
             remedy="Give a dense sentence-transformers model with one tower",
         )
-    return cast(Transformer, model[0])
+    return cast("Transformer", model[0])
 
 
 def checked_length(transformer: Transformer, length: int | None) -> int | None:

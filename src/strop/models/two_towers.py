@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Router
-from sentence_transformers.sentence_transformer.modules import Transformer
 from torch import Tensor
 
 from strop.artifacts.store import content_key
@@ -16,7 +13,12 @@ from strop.models.dense import Dense
 from strop.models.encoder import Encoder, Role
 from strop.models.scoring import Representation, Scoring
 from strop.models.tokens import Tokens
+from strop.models.transformer import load_sentence_transformer
 from strop.records.errors import InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Transformer
 
 
 class TwoTowers(Encoder):
@@ -28,6 +30,8 @@ class TwoTowers(Encoder):
     """
 
     def __init__(self, model: SentenceTransformer, max_length: int | None = None) -> None:
+        from sentence_transformers.base.modules import Router
+
         router = model[0]
         routes = set(router.sub_modules) if isinstance(router, Router) else set()
         if not {"query", "document"} <= routes:
@@ -45,6 +49,8 @@ class TwoTowers(Encoder):
         self.max_length = self._towers["document"].max_length
 
     def _tower(self, role: Role, max_length: int | None) -> Dense:
+        from sentence_transformers import SentenceTransformer
+
         model: Any = self.model
         modules = [*model[0].sub_modules[role], *list(model)[1:]]
         tower = SentenceTransformer(
@@ -57,7 +63,7 @@ class TwoTowers(Encoder):
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> TwoTowers:
-        return cls(SentenceTransformer(str(folder), local_files_only=True), max_length)
+        return cls(load_sentence_transformer(folder), max_length)
 
     @property
     def transformers(self) -> tuple[Transformer, ...]:

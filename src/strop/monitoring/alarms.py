@@ -1,4 +1,4 @@
-"""Alarms over a training's logbook: what goes wrong most often, seen while it goes wrong, with its remedy.
+"""Alarms over a training's logbook: what goes wrong most often, noticed while it goes wrong, with its remedy.
 
 An alarm raised at an update has looked at nothing later, so that a live page and a finished run tell the same.
 """
@@ -44,17 +44,19 @@ class Collapse:
     cosine: float = 0.9
 
     def __call__(self, series: Series, about: Mapping[str, Any]) -> Alarm | None:
-        found = []
+        raised = []
         for measure, points in series.items():
             base = dict(points).get(0, float("nan"))  # without one nothing compares
             for step, value in points:
                 if (measure.startswith("geometry/effective_rank/") and value < self.share * base) or (
                     measure.startswith("geometry/mean_cosine/") and base <= self.cosine < value
                 ):
-                    said = f"{measure} went from {base:.3g} to {value:.3g}: all texts begin to look alike. "
-                    said += "Lower the learning rate, or add in-batch negatives, which push texts apart"
-                    found.append(Alarm(step, "collapse", said))
-        return _first(found)
+                    sentence = (
+                        f"{measure} went from {base:.3g} to {value:.3g}: all texts begin to look alike. "
+                        "Lower the learning rate, or add in-batch negatives, which push texts apart"
+                    )
+                    raised.append(Alarm(step, "collapse", sentence))
+        return _first(raised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,12 @@ class LossAtChance:
             warming_up = any(rates.get(a, 0.0) < rates.get(b, 0.0) for a, b in pairwise(steps))
             middle = float(np.median(values))
             if middle >= (1 - self.within) * chance and not falling and not warming_up:
-                said = f"for {self.updates} updates the loss ({middle:.3g}) was no better than chance "
-                said += f"({chance:.3g}): the rate is too low, the labels are shuffled, or scores are constant. "
-                said += "Look at train/score_spread, then at some training pairs, then raise the rate"
-                return Alarm(steps[-1], "loss at chance", said)
+                sentence = (
+                    f"for {self.updates} updates the loss ({middle:.3g}) was no better than chance "
+                    f"({chance:.3g}): the rate is too low, the labels are shuffled, or scores are constant. "
+                    "Look at train/score_spread, then at some training pairs, then raise the rate"
+                )
+                return Alarm(steps[-1], "loss at chance", sentence)
         return None
 
 
@@ -112,10 +116,12 @@ class DevFalls:
             margin = max(self.least, self.sds * _noise(values[:end]) * (2 / k) ** 0.5)
             before, after = (_mean_between(loss, steps[i], steps[i + k - 1]) for i in (best, end - k))
             if means[best] - means[-1] > margin and after < before:
-                said = f"the loss fell from {before:.3g} to {after:.3g} while {measure} fell from {means[best]:.3f} "
-                said += f"(around update {steps[best + k // 2]}) to {means[-1]:.3f}: what is learnt does not help the "
-                said += "search. Keep an earlier checkpoint, and check the pairs for wrong positives or false negatives"
-                return Alarm(steps[end - 1], "dev falls", said)
+                sentence = (
+                    f"the loss fell from {before:.3g} to {after:.3g} while {measure} fell from {means[best]:.3f} "
+                    f"(around update {steps[best + k // 2]}) to {means[-1]:.3f}: what is learnt does not help the "
+                    "search. Keep an earlier checkpoint, and check the pairs for wrong positives or false negatives"
+                )
+                return Alarm(steps[end - 1], "dev falls", sentence)
         return None
 
 
@@ -129,11 +135,11 @@ class DeadTriplets:
     def __call__(self, series: Series, about: Mapping[str, Any]) -> Alarm | None:
         for steps, values in _windows(series.get("train/active_share", ()), self.updates):
             if values.mean() < self.level:
-                said = (
+                sentence = (
                     f"over {self.updates} updates {values.mean():.1%} of triplets gave a gradient: the margin is met "
+                    "nearly everywhere. Widen the margin, mine harder negatives, or stop here"
                 )
-                said += "nearly everywhere. Widen the margin, mine harder negatives, or stop here"
-                return Alarm(steps[-1], "dead triplets", said)
+                return Alarm(steps[-1], "dead triplets", sentence)
         return None
 
 
@@ -149,10 +155,12 @@ class ConstantScores:
         points = series.get("train/score_spread", ())
         for steps, values in _windows(points, self.updates):
             if values.max() < max(self.level, self.share * points[0][1]):
-                said = f"for {self.updates} updates a query's scores spread by {values.max():.1g} at most "
-                said += f"({points[0][1]:.1g} at first): all documents score alike. Lower the learning rate, and check "
-                said += "that texts are not empty or cut to nothing"
-                return Alarm(steps[-1], "constant scores", said)
+                sentence = (
+                    f"for {self.updates} updates a query's scores spread by {values.max():.1g} at most "
+                    f"({points[0][1]:.1g} at first): all documents score alike. Lower the learning rate, and check "
+                    "that texts are not empty or cut to nothing"
+                )
+                return Alarm(steps[-1], "constant scores", sentence)
         return None
 
 
@@ -166,9 +174,11 @@ class SaturatedTemperature:
     def __call__(self, series: Series, about: Mapping[str, Any]) -> Alarm | None:
         for steps, values in _windows(series.get("train/positive_probability", ()), self.updates):
             if values.mean() > self.level:
-                said = f"over {self.updates} updates the positive's mean probability was {values.mean():.4f}: hardly a "
-                said += "gradient is left. Raise the temperature, use larger batches or harder negatives, or stop here"
-                return Alarm(steps[-1], "saturated temperature", said)
+                sentence = (
+                    f"over {self.updates} updates the positive's mean probability was {values.mean():.4f}: hardly a "
+                    "gradient is left. Raise the temperature, use larger batches or harder negatives, or stop here"
+                )
+                return Alarm(steps[-1], "saturated temperature", sentence)
         return None
 
 
@@ -203,14 +213,12 @@ class Drift:
             elif below > max(self.least, 2 * _noise(values[: i + 1])):
                 beyond = beyond + 1 if drift[step] > self.growth * drift[safe] else 0
             if beyond == self.looks:
-                said = (
+                sentence = (
                     f"{name} grew to {drift[step]:.3f}; it was {drift[safe]:.3f} at update {safe}, the last look with "
-                )
-                said += (
                     f"{dev} not below the base's ({values[0]:.3f}, now {value:.3f}). Go back to update {safe}, lower "
+                    "the rate, or train fewer weights"
                 )
-                said += "the rate, or train fewer weights"
-                return Alarm(step, "drift", said)
+                return Alarm(step, "drift", sentence)
         return None
 
 
@@ -233,9 +241,10 @@ class ExplodingNorm:
             past = values[max(0, start - self.history) : start]
             usual = float(np.median(past)) if len(past) >= 10 else 0.0
             if not np.isfinite(value) or (usual > 0 and values[start : i + 1].min() > self.factor * usual):
-                said = f"the gradient norm is {value:.3g}" + (f", {usual:.3g} being usual" if usual else "")
-                said += ". Lower the learning rate, warm up longer, or clip at a smaller norm"
-                return Alarm(step, "exploding norm", said)
+                beside = f", {usual:.3g} being usual" if usual else ""
+                remedy = "Lower the learning rate, warm up longer, or clip at a smaller norm"
+                sentence = f"the gradient norm is {value:.3g}{beside}. {remedy}"
+                return Alarm(step, "exploding norm", sentence)
         return None
 
 
@@ -268,5 +277,5 @@ def _mean_between(points: Points, first: int, last: int) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def _first(found: Iterable[Alarm | None]) -> Alarm | None:
-    return min((a for a in found if a), key=lambda a: a.step, default=None)
+def _first(raised: Iterable[Alarm | None]) -> Alarm | None:
+    return min((a for a in raised if a), key=lambda a: a.step, default=None)

@@ -79,7 +79,7 @@ def sample_of(
     return probe.sample(rows, columns, by.score)
 
 
-def exhibit(samples: Mapping[str, Sample], base: str | None, seen: Mapping[str, Readings]) -> dict[str, Any]:
+def exhibit(samples: Mapping[str, Sample], base: str | None, readings_of: Mapping[str, Readings]) -> dict[str, Any]:
     """Plain values for a page: the probe, what each diagnostic is, and per model its readings.
 
     `base` names one of the samples: every other model is shown beside it.
@@ -90,7 +90,7 @@ def exhibit(samples: Mapping[str, Sample], base: str | None, seen: Mapping[str, 
         "queries": queries,
         "documents": documents,
         "diagnostics": [_about(one) for one in (*ABSOLUTE, *RELATIVE)],
-        "models": {name: asdict(readings) for name, readings in seen.items()},
+        "models": {name: asdict(readings) for name, readings in readings_of.items()},
     }
 
 
@@ -110,7 +110,7 @@ def pictures(samples: Mapping[str, Sample], base: str) -> list[dict[str, Any]]:
         if sample.documents.shape[1] == samples[base].documents.shape[1]
     }
     queries, count = len(samples[base].queries), len(stacked[base])
-    drawn = np.concatenate([_spread(0, queries, _DRAWN_QUERIES), _spread(queries, count, _DRAWN_DOCUMENTS)])
+    rows_drawn = np.concatenate([_spread(0, queries, _DRAWN_QUERIES), _spread(queries, count, _DRAWN_DOCUMENTS)])
     plane: Plane = fit_pca(stacked[base])
     laid = {
         "PCA": {name: plane.points(rows) for name, rows in stacked.items()},
@@ -123,7 +123,7 @@ def pictures(samples: Mapping[str, Sample], base: str) -> list[dict[str, Any]]:
             "trustworthiness": round(trustworthiness(stacked[name], points), 4),
             **({"explained": round(plane.explained, 4)} if fit == "PCA" else {}),
             "queries": min(queries, _DRAWN_QUERIES),
-            "points": points[drawn].round(3).tolist(),
+            "points": points[rows_drawn].round(3).tolist(),
         }
         for fit, of_model in laid.items()
         for name, points in of_model.items()

@@ -10,8 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from strop.artifacts.store import Stage
 from strop.records.errors import InputError
 from strop.records.results import Row, read_rows, write_json, write_rows
+
+#: The stage whose artifacts are trainings, each a logbook.
+TRAIN = Stage("train", 3)
 
 #: What was measured at which update, in their order: measure -> ((update, value), ...).
 Series = Mapping[str, Sequence[tuple[int, float]]]
@@ -79,9 +83,9 @@ class Logbook:
     def project(self, projection: Mapping[str, Any]) -> None:
         write_json(projection, self.folder / PROJECTION)
 
-    def end(self, **found: Any) -> None:
+    def end(self, **facts: Any) -> None:
         """Close the book; `found` joins `run.json`."""
-        write_json({**self.about, **found, "ended": _now(), "done": True}, self.folder / ABOUT)
+        write_json({**self.about, **facts, "ended": _now(), "done": True}, self.folder / ABOUT)
 
     def _row(self, entry: Entry) -> Row:
         step, measure, value = entry

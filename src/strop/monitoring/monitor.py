@@ -63,7 +63,7 @@ class Monitor:
     draw: Callable[[Mapping[str, Any]], None] | None = None
     seconds: float = 0.0
     _plane: Plane = field(init=False)
-    _taken: int = 0
+    _looks: int = 0
     _next: int | None = None
     _first: int | None = None
     _since: float = 0.0
@@ -88,18 +88,18 @@ class Monitor:
             return {}
         started = time.perf_counter()
         sample = self.base if step == 0 else self.look(encoder)
-        seen = {f"geometry/{name}": value for name, value in diagnose(sample, self.base, LIVE).items()}
+        geometry = {f"geometry/{name}": value for name, value in diagnose(sample, self.base, LIVE).items()}
         if self.draw:
             self.draw({"step": step, **self._picture(sample)})
         took = time.perf_counter() - started
         self.seconds += took
-        self._taken += 1
-        return {**seen, "dev/RR@10": reciprocal_rank(sample), "clock/monitor/s": took}
+        self._looks += 1
+        return {**geometry, "dev/RR@10": reciprocal_rank(sample), "clock/monitor/s": took}
 
     def cost(self, run_seconds: float) -> dict[str, float]:
         """What the monitor took of a run: `monitor_looks`, `monitor_seconds` and its share of the run's time."""
         return {
-            "monitor_looks": self._taken,
+            "monitor_looks": self._looks,
             "monitor_seconds": round(self.seconds, 2),
             "monitor_share": round(self.seconds / run_seconds, 4),
         }
@@ -115,8 +115,8 @@ class Monitor:
             return False
         update = (now - self.seconds - self._since) / (step - self._first - _WARM)
         due = step == self._next
-        look = self.seconds / max(1, self._taken)
-        self._next = next_look(step, self.updates, update, look, self.seconds + due * look, POINTS - self._taken)
+        look = self.seconds / max(1, self._looks)
+        self._next = next_look(step, self.updates, update, look, self.seconds + due * look, POINTS - self._looks)
         return due
 
     def _picture(self, sample: Sample) -> dict[str, Any]:

@@ -89,13 +89,13 @@ def of_examples(examples: Examples, groups: Sequence[Group], share: float = 1.0,
     None where they tell nothing: with fewer than 4 queries or 50 documents.
     """
     texts = {g.query_id: examples.queries[g.query_id] for g in groups}
-    wanted = round(QUERIES * share), round(DOCUMENTS * share)
-    if min(len(texts), wanted[0]) < LEAST_QUERIES or min(len(examples.documents), wanted[1]) < LEAST_DOCUMENTS:
+    sizes = round(QUERIES * share), round(DOCUMENTS * share)
+    if min(len(texts), sizes[0]) < LEAST_QUERIES or min(len(examples.documents), sizes[1]) < LEAST_DOCUMENTS:
         return None
     known: dict[str, set[str]] = {}
     for group in groups:
         known.setdefault(group.query_id, set()).update(group.positives, group.relevant & examples.documents.keys())
-    return _drawn(texts, examples.documents, {q: sorted(of) for q, of in known.items()}, *wanted, seed)
+    return _drawn(texts, examples.documents, {q: sorted(of) for q, of in known.items()}, *sizes, seed)
 
 
 def _drawn(

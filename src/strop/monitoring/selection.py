@@ -124,10 +124,10 @@ class Oracle:
 
 
 def _candidates(steps: Sequence[int], base: bool) -> list[int]:
-    found = sorted({step for step in steps if step > 0 or base})
-    if not found:
+    candidates = sorted({step for step in steps if step > 0 or base})
+    if not candidates:
         raise InputError(f"there is no checkpoint to choose among {list(steps)}", remedy="Keep weights while training")
-    return found
+    return candidates
 
 
 def _at(series: Series, measure: str, steps: Sequence[int]) -> dict[int, float]:
@@ -213,11 +213,11 @@ class EarlyStop:
         return self._chosen(log) == looks(log, self.measure)[-1][0]
 
     def stops(self, log: Sequence[Entry]) -> str | None:
-        seen, chosen = looks(log, self.measure), self._chosen(log)
-        if sum(step > chosen for step, _ in seen) < self.patience:
+        points, chosen = looks(log, self.measure), self._chosen(log)
+        if sum(step > chosen for step, _ in points) < self.patience:
             return None
-        later = f"{self.patience} look{'s' * (self.patience > 1)} later it is {seen[-1][1]:.3f}"
-        return f"{self.measure} was {dict(seen)[chosen]:.3f} at update {chosen}, which is kept; {later}"
+        later = f"{self.patience} look{'s' * (self.patience > 1)} later it is {points[-1][1]:.3f}"
+        return f"{self.measure} was {dict(points)[chosen]:.3f} at update {chosen}, which is kept; {later}"
 
     def _chosen(self, log: Sequence[Entry]) -> int:
         series: dict[str, list[tuple[int, float]]] = {}
@@ -228,10 +228,10 @@ class EarlyStop:
 
 def looks(log: Sequence[Entry], measure: str) -> Looks:
     """(update, value) of a measure at every look after the start. Raises InputError where nobody measured it."""
-    found = [(step, value) for step, name, value in log if name == measure and step > 0]
-    if not found:
+    values = [(step, value) for step, name, value in log if name == measure and step > 0]
+    if not values:
         raise InputError(f"no observer measured {measure!r}", remedy="Give held-out examples for it")
-    return found
+    return values
 
 
 def _check_share(share: float) -> None:

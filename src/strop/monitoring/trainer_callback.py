@@ -63,8 +63,8 @@ class Monitored(TrainerCallback):
         **rest: Any,
     ) -> None:
         if state.is_world_process_zero:
-            seen = [(_NAMES[name], value) for name, value in (logs or {}).items() if name in _NAMES]
-            self._write([(state.global_step - 1, name, float(value)) for name, value in seen])
+            values = [(_NAMES[name], value) for name, value in (logs or {}).items() if name in _NAMES]
+            self._write([(state.global_step - 1, name, float(value)) for name, value in values])
 
     def on_evaluate(
         self,
@@ -75,14 +75,14 @@ class Monitored(TrainerCallback):
         **rest: Any,
     ) -> None:
         if state.is_world_process_zero:
-            seen = {name: value for name, value in (metrics or {}).items() if isinstance(value, float)}
-            self._write([(state.global_step, f"dev/{name.removeprefix('eval_')}", v) for name, v in seen.items()])
+            values = {name: value for name, value in (metrics or {}).items() if isinstance(value, float)}
+            self._write([(state.global_step, f"dev/{name.removeprefix('eval_')}", v) for name, v in values.items()])
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
         if not state.is_world_process_zero:
             return
-        seen = self._look(state.global_step)
-        if self.stop and self.stop.measure in seen and (why := self.stop.stops(self.log)):
+        values = self._look(state.global_step)
+        if self.stop and self.stop.measure in values and (why := self.stop.stops(self.log)):
             self.logbook.about["stopped"] = why
             control.should_training_stop = True
 
@@ -92,9 +92,9 @@ class Monitored(TrainerCallback):
 
     def _look(self, step: int) -> dict[str, float]:
         with observing(self.encoder):
-            seen = dict(self.monitor(step, self.encoder)) if step % self.monitor.every == 0 else {}
-        self._write([(step, name, value) for name, value in seen.items()])
-        return seen
+            values = dict(self.monitor(step, self.encoder)) if step % self.monitor.every == 0 else {}
+        self._write([(step, name, value) for name, value in values.items()])
+        return values
 
     def _write(self, entries: list[Entry]) -> None:
         self.log += entries

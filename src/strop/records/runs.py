@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ from strop.records.errors import InputError
 from strop.records.text_lines import text_lines
 
 _LARGEST = float(np.finfo(np.float32).max)
-_V = TypeVar("_V")
 
 
 class Ranking(NamedTuple):
@@ -76,15 +75,18 @@ def read_run(path: str | Path) -> Run:
     """
     path = Path(path)
     scores: dict[str, dict[str, float]] = {}
-    for where, columns in _rows(path, 6, "query Q0 doc rank score tag", more=True):
-        query_id, _, doc_id, _, score = columns[:5]
+    for number, (query_id, _, doc_id, _, score, *_) in _rows(path, 6, "query Q0 doc rank score tag", more=True):
         try:
             value = float(score)
         except ValueError:
             value = float("nan")
         if not abs(value) <= _LARGEST:
-            raise InputError(f"score {score!r} is not a finite float32", where=where, remedy="Write a number there")
-        _put(scores, query_id, doc_id, value, "ranked", where)
+            problem = f"score {score!r} is not a finite float32"
+            raise InputError(problem, where=f"{path}:{number}", remedy="Write a number there")
+        row = scores.setdefault(query_id, {})
+        if doc_id in row:
+            raise _twice(query_id, doc_id, "ranked", f"{path}:{number}")
+        row[doc_id] = value
     if not scores:
         raise InputError("the run is empty", where=str(path), remedy="Give a TREC run with at least one line")
     return Run({query_id: (list(row), list(row.values())) for query_id, row in scores.items()})
@@ -109,24 +111,19 @@ def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
     """
     path = Path(path)
     qrels: dict[str, dict[str, int]] = {}
-    for where, (query_id, _, doc_id, relevance) in _rows(path, 4, "query 0 doc relevance"):
+    for number, (query_id, _, doc_id, relevance) in _rows(path, 4, "query 0 doc relevance"):
         try:
             value = int(relevance)
         except ValueError:
             problem = f"relevance {relevance!r} is not a whole number"
-            raise InputError(problem, where=where, remedy="Write 0, 1, 2, …") from None
-        _put(qrels, query_id, doc_id, value, "judged", where)
+            raise InputError(problem, where=f"{path}:{number}", remedy="Write 0, 1, 2, …") from None
+        row = qrels.setdefault(query_id, {})
+        if doc_id in row:
+            raise _twice(query_id, doc_id, "judged", f"{path}:{number}")
+        row[doc_id] = value
     if not qrels:
         raise InputError("there are no judgments", where=str(path), remedy="Give qrels with at least one line")
     return qrels
-
-
-def write_qrels(qrels: Mapping[str, Mapping[str, int]], path: str | Path) -> None:
-    """Write TREC qrels. Raises InputError on an id that a TREC file cannot carry."""
-    _check_columns(qrels, [doc_id for judged in qrels.values() for doc_id in judged])
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
-        for query_id, judged in qrels.items():
-            file.writelines(f"{query_id} 0 {doc_id} {relevance}\n" for doc_id, relevance in judged.items())
 
 
 def _check_columns(query_ids: Mapping[str, object], others: Iterable[str]) -> None:
@@ -138,25 +135,21 @@ def _check_columns(query_ids: Mapping[str, object], others: Iterable[str]) -> No
             raise InputError(f"query {query_id!r} would read as a comment", remedy="Rename it without # in front")
 
 
-def _rows(path: Path, width: int, layout: str, more: bool = False) -> Iterator[tuple[str, list[str]]]:
-    """("file:line", columns) of a TREC file without its comments: `width` columns, or `more` where that is allowed."""
+def _rows(path: Path, width: int, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """(line number, columns) of a TREC file without its comments: `width` columns, or `more` where that is allowed."""
     for number, line in text_lines(path):
         columns = line.split()
         if columns[0].startswith("#"):
             continue
-        where = f"{path}:{number}"
         if len(columns) < width or (len(columns) > width and not more):
             problem = f"{len(columns)} columns instead of {width}"
-            raise InputError(problem, where=where, remedy=f"A line reads: {layout}")
-        yield where, columns
+            raise InputError(problem, where=f"{path}:{number}", remedy=f"A line reads: {layout}")
+        yield number, columns
 
 
-def _put(table: dict[str, dict[str, _V]], query_id: str, doc_id: str, value: _V, verb: str, where: str) -> None:
-    row = table.setdefault(query_id, {})
-    if doc_id in row:
-        raise InputError(
-            f"document {doc_id!r} is {verb} twice for query {query_id!r}",
-            where=where,
-            remedy="Keep one line for each query and document",
-        )
-    row[doc_id] = value
+def _twice(query_id: str, doc_id: str, verb: str, where: str) -> InputError:
+    return InputError(
+        f"document {doc_id!r} is {verb} twice for query {query_id!r}",
+        where=where,
+        remedy="Keep one line for each query and document",
+    )

@@ -46,11 +46,11 @@ class ReadsPairs:
         windows: Windows | None = None,
     ) -> Artifact:
         """Artifact `rerank`, by the logits of pairs."""
-        given = Candidates.of(candidates, queries, documents, depth)
+        listed = Candidates.of(candidates, queries, documents, depth)
 
         def make(folder: Path) -> dict[str, Any]:
             scorer = load_scorer(self.model.path, windows.max_length if windows else None)
-            with progress(f"rerank {len(given.ranked):,} pairs", len(given.ranked)) as advance:
+            with progress(f"rerank {len(listed.ranked):,} pairs", len(listed.ranked)) as advance:
                 run, cost = rerank.rerank(
                     candidates, scorer, queries, documents, depth, folder, advance, precision=precision, windows=windows
                 )
@@ -59,7 +59,7 @@ class ReadsPairs:
             return {"cost": asdict(cost), "max_length": scorer.max_length}
 
         settings = {"precision": precision if precision != "float32" else None, "windows": windows}
-        return given.build(store, self.model, {name: value for name, value in settings.items() if value}, make)
+        return listed.build(store, self.model, {name: value for name, value in settings.items() if value}, make)
 
     def represent(self, *_: Any, **__: Any) -> NoReturn:
         raise no_vectors(self.model.path)

@@ -15,7 +15,7 @@ from strop.retrieval.encode import Stack, Vectors
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-#: How far beyond the wanted depth candidates are kept for the exact rescoring.
+#: How far beyond the depth candidates are kept for the exact rescoring.
 MARGIN = 64
 #: The precisions candidates are chosen in, one after the other, with the relative error of one rounding.
 PRECISIONS = ((torch.float32, 2.0**-24), (torch.float64, 2.0**-53))
@@ -38,9 +38,9 @@ def search(
     rescored in float64, one pair at a time, and ordered by that. Where the rounding bound reaches past the margin
     (vectors that nearly coincide) candidates are chosen again by float64 products, and where it still does (many
     equal documents) the query is rescored against everything. The Run is therefore the same for every block size
-    and for every division of the vectors into parts. `exclude` maps a query to the one document it must not find:
-    itself. The documents are read once for every `query_block` queries; beside the Run the memory is that of
-    `query_block * doc_block` scores and a block of each side. Raises ValueError on vectors that are not finite.
+    and for every division of the vectors into parts. `exclude` maps a query to the one document that must not be
+    retrieved for it: itself. The documents are read once for every `query_block` queries; beside the Run the memory is
+    that of `query_block * doc_block` scores and a block of each side. Raises ValueError on vectors that are not finite.
     """
     if not len(documents):
         return Run({query_id: ([], []) for query_id in query_ids})
@@ -58,12 +58,12 @@ def search(
     return Run(scored)
 
 
-def _best(queries: Vectors, documents: Vectors | Stack, wanted: int, doc_block: int) -> Iterable[tuple[Ints, Floats]]:
-    """For each query rows that hold its `wanted` best for sure, all ties included, and their exact scores."""
-    kept = min(len(documents), wanted + MARGIN)
-    found: dict[int, tuple[Ints, Floats]] = {}
+def _best(queries: Vectors, documents: Vectors | Stack, count: int, doc_block: int) -> Iterable[tuple[Ints, Floats]]:
+    """For each query rows that hold its `count` best for sure, all ties included, and their exact scores."""
+    kept = min(len(documents), count + MARGIN)
+    best: dict[int, tuple[Ints, Floats]] = {}
     for dtype, rounding in PRECISIONS:
-        waiting = [i for i in range(len(queries)) if i not in found]
+        waiting = [i for i in range(len(queries)) if i not in best]
         if not waiting:
             break
         approximate, candidates, longest = _top(queries[waiting], documents, kept, doc_block, dtype)
@@ -73,11 +73,9 @@ def _best(queries: Vectors, documents: Vectors | Stack, wanted: int, doc_block: 
         for i, least, rows in zip(waiting, approximate.min(axis=1), candidates, strict=True):
             exact = _rescore(queries[i], documents[rows])
             bound = relative * float(np.linalg.norm(queries[i])) * longest
-            if kept == len(documents) or least < np.partition(exact, -wanted)[-wanted] - bound:
-                found[i] = rows, exact
-    return [
-        found[i] if i in found else _among_all(queries[i], documents, wanted, doc_block) for i in range(len(queries))
-    ]
+            if kept == len(documents) or least < np.partition(exact, -count)[-count] - bound:
+                best[i] = rows, exact
+    return [best[i] if i in best else _among_all(queries[i], documents, count, doc_block) for i in range(len(queries))]
 
 
 def _top(
@@ -149,12 +147,12 @@ def _rescore(query: Vectors, documents: Vectors) -> Floats:
     return inner
 
 
-def _among_all(query: Vectors, documents: Vectors | Stack, wanted: int, doc_block: int) -> tuple[Ints, Floats]:
-    """The rows that score no worse than the `wanted`-th, of all documents rescored."""
+def _among_all(query: Vectors, documents: Vectors | Stack, count: int, doc_block: int) -> tuple[Ints, Floats]:
+    """The rows that score no worse than the `count`-th, of all documents rescored."""
     starts = range(0, len(documents), doc_block)
     exact = np.concatenate([_rescore(query, documents[start : start + doc_block]) for start in starts])
     scores = exact.astype(np.float32)
-    rows = np.flatnonzero(scores >= np.partition(scores, -wanted)[-wanted])
+    rows = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
     return rows, exact[rows]
 
 

@@ -15,7 +15,7 @@ from strop.models.tokens import Ints, Tokens, cut, pad
 
 Vectors = npt.NDArray[np.float32]
 
-#: Padded tokens a chunk. Small enough for a CPU's caches (`strop bench encode`), large enough to keep a GPU busy.
+#: Padded tokens per chunk. Small enough for a CPU's caches (`strop bench encode`), large enough to keep a GPU busy.
 BUDGET = {"cpu": 2048, "cuda": 65536, "mps": 16384}
 
 
@@ -43,9 +43,9 @@ class Stack:
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             return self._between(start, stop) if step == 1 else self._rows(np.arange(start, stop, step))
-        wanted = np.asarray(rows, dtype=np.int64)
-        found = self._rows(np.atleast_1d(wanted))
-        return found if wanted.ndim else found[0]
+        numbers = np.asarray(rows, dtype=np.int64)
+        vectors = self._rows(np.atleast_1d(numbers))
+        return vectors if numbers.ndim else vectors[0]
 
     def _between(self, start: int, stop: int) -> Vectors:
         """One part's own rows where the range does not cross an edge: no copy."""
@@ -60,26 +60,26 @@ class Stack:
         rows = np.where(rows < 0, rows + len(self), rows)
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)}")
-        found = np.empty((len(rows), self.shape[1]), dtype=np.float32)
+        vectors = np.empty((len(rows), self.shape[1]), dtype=np.float32)
         part_of = np.searchsorted(self._starts, rows, side="right") - 1
         for i in np.unique(part_of):
-            found[part_of == i] = self._parts[i][rows[part_of == i] - self._starts[i]]
-        return found
+            vectors[part_of == i] = self._parts[i][rows[part_of == i] - self._starts[i]]
+        return vectors
 
 
 def encode_tokens(encoder: Encoder, tokens: Tokens, role: Role) -> list[Vectors]:
-    """Each text's searchable vectors `(tokens that count, D)`, of a model with a vector a token."""
-    found: dict[int, Vectors] = {}
+    """Each text's searchable vectors `(tokens that count, D)`, of a model with one vector per token."""
+    matrices: dict[int, Vectors] = {}
     encoder.module.eval()
     with torch.inference_mode():
         for chunk in cut(tokens.lengths, BUDGET.get(encoder.device.type, BUDGET["cpu"])):
             ids, mask = pad([tokens.row(i) for i in chunk], encoder.pad_id)
-            seen = encoder.searchable(encoder.represent(ids, mask, role))
-            assert seen.mask is not None
-            kept = seen.mask.cpu()
-            rows = zip(chunk.tolist(), seen.vectors.float().cpu(), kept, strict=True)
-            found |= {i: vectors[counts].numpy() for i, vectors, counts in rows}
-    return [found[i] for i in range(len(tokens))]
+            searchable = encoder.searchable(encoder.represent(ids, mask, role))
+            assert searchable.mask is not None
+            counted = searchable.mask.cpu()
+            rows = zip(chunk.tolist(), searchable.vectors.float().cpu(), counted, strict=True)
+            matrices |= {i: vectors[mask_of].numpy() for i, vectors, mask_of in rows}
+    return [matrices[i] for i in range(len(tokens))]
 
 
 def represented(encoder: Encoder, tokens: Tokens, role: Role) -> Representation:
@@ -100,10 +100,10 @@ def represented(encoder: Encoder, tokens: Tokens, role: Role) -> Representation:
 def encode(
     encoder: Encoder, tokens: Tokens, role: Role, out: Vectors, progress: Callable[[int], None] | None = None
 ) -> Vectors:
-    """Fill `out`, float32 `(len(tokens), D)` (a memory map if large), with a searchable vector a text, and return it.
+    """Fill `out`, float32 `(len(tokens), D)` (a memory map if large), with a searchable vector of each text; return it.
 
     Sorted by length and cut by token budget. A text's vector depends on its chunk only by float rounding, about
-    1e-7. `progress` is told how many texts were done.
+    1e-7. `progress` is called with the number of texts done.
     """
     encoder.module.eval()
     with torch.inference_mode():

@@ -1,7 +1,7 @@
 """Several Runs -> one. A method is a frozen value: by ranks, by normalised scores, or by how many runs agree.
 
-A query counts when any run has it; a run that lacks a query has no say in it. Sums do not depend on the order of the
-runs, so equal evidence ties exactly, and ties fall as in every Run.
+A query counts when any run has it; a run that lacks a query does not count for it. Sums do not depend on the
+order of the runs, so equal evidence ties exactly, and ties fall as in every Run.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class ZScore:
     """The weighted sum of scores brought to mean 0 and variance 1 for each query and run (variance over n).
 
     A run that lacks a document gives it what it gives its last one: at 0 a missing document would pass for an average
-    one. Where all scores are equal, or there is one document, the run has no say. Unchanged by scale and shift of a
+    one. Where all scores are equal, or there is one document, the run does not count. Unchanged by scale and shift of a
     run's scores. Source: Montague and Aslam, CIKM 2001 (zero mean, unit variance); the rule for missing ones is ours.
     """
 
@@ -114,11 +114,11 @@ def _fused(runs: Sequence[Run], worth: _Worth, weights: tuple[float, ...], count
         finders = np.zeros(len(column))
         for row, ranking in zip(worths, rankings, strict=True):
             if ranking.doc_ids:
-                found = [column[doc_id] for doc_id in ranking.doc_ids]
-                of_found, of_missing = worth(ranking.scores.astype(np.float64))
+                columns = [column[doc_id] for doc_id in ranking.doc_ids]
+                of_ranked, of_missing = worth(ranking.scores.astype(np.float64))
                 row[:] = of_missing
-                row[found] = of_found
-                finders[found] += 1
+                row[columns] = of_ranked
+                finders[columns] += 1
         # Sorted, so that the rounding of a sum cannot tell which run gave which part.
         total = np.sort(factors * worths, axis=0).sum(axis=0)
         scored[query_id] = (column, total * finders if counted else total)
@@ -139,8 +139,8 @@ def _standardised(scores: Floats) -> tuple[Floats, float]:
 
 def _check(weights: tuple[float, ...]) -> None:
     if not all(0 <= weight <= _HEAVIEST for weight in weights) or (weights and not any(weights)):
-        said = ", ".join(f"{weight:g}" for weight in weights)
-        raise InputError(f"the weights are {said}", remedy=f"Give numbers from 0 to {_HEAVIEST:g}, not all of them 0")
+        listed = ", ".join(f"{weight:g}" for weight in weights)
+        raise InputError(f"the weights are {listed}", remedy=f"Give numbers from 0 to {_HEAVIEST:g}, not all of them 0")
 
 
 #: By the name that the command line takes.

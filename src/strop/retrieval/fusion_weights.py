@@ -77,8 +77,8 @@ def tuned(
         raise InputError("no run has a judged query", remedy="Give runs over the queries of the qrels")
 
     def values(fusion: Fusion) -> list[float]:
-        found = evaluate(fusion(runs), judged, (measure,), relevance_level)[measure]
-        return [found[query_id] for query_id in sorted(judged)]
+        by_query = evaluate(fusion(runs), judged, (measure,), relevance_level)[measure]
+        return [by_query[query_id] for query_id in sorted(judged)]
 
     candidates = sorted(grid, key=_unevenness)
     table = np.array([values(replace(method, weights=weights)) for weights in candidates])  # (weights, queries)
@@ -86,11 +86,11 @@ def tuned(
     best = int(np.argmax(table.mean(axis=1).round(12)))
     rng = np.random.default_rng(seed)
     count = table.shape[1]
-    drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)  # (resamples, queries): how often each
-    chosen = np.argmax((drawn @ table.T / count).round(12), axis=1)
-    left_out = drawn == 0
-    kept = left_out.any(axis=1)
-    gained = (left_out * gains[chosen]).sum(axis=1)[kept] / left_out.sum(axis=1)[kept]
+    counts = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)  # (resamples, queries): how often each
+    chosen = np.argmax((counts @ table.T / count).round(12), axis=1)
+    left_out = counts == 0
+    usable = left_out.any(axis=1)
+    gained = (left_out * gains[chosen]).sum(axis=1)[usable] / left_out.sum(axis=1)[usable]
     low, high = np.quantile(np.array(candidates)[chosen], (0.025, 0.975), axis=0, method="inverted_cdf")
     gain_low, gain_high = np.quantile(gained, (0.025, 0.975))
     return Tuned(

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 QUERY_BLOCK, DOC_BLOCK = 64, 1024
 #: Numbers made at once, products `(document tokens, query tokens)` or vectors copied: 4 MB, near a CPU's cache.
 PRODUCTS = 2**20
-#: How far beyond the wanted depth candidates are kept for the exact rescoring.
+#: How far beyond the depth candidates are kept for the exact rescoring.
 MARGIN = 64
 
 
@@ -37,23 +37,23 @@ def search(
 
     Products in float32 choose candidates; these are scored again in float64 and ordered by that, and so is the whole
     collection where the rounding bound reaches past the margin. The Run is therefore the same however the vectors are
-    cut into blocks. `exclude` maps a query to the one document it must not find: itself. `progress` is told how many
-    queries were done. Raises InputError for another scoring than MaxSim, ValueError on vectors not of length 1.
+    cut into blocks. `exclude` maps a query to the one document that must not be retrieved for it: itself. `progress`
+    is called with 1 after each query. Raises InputError for another scoring than MaxSim, ValueError on vectors not of
+    length 1.
     """
     similarity = _maxsim(similarity)
-    wanted = min(depth + 1, len(documents))
+    count = min(depth + 1, len(documents))
     scored: dict[str, tuple[list[str], list[float]]] = {}
     for start in range(0, len(queries), QUERY_BLOCK):
         block = range(start, min(start + QUERY_BLOCK, len(queries)))
-        approximate, candidates = _top(queries, block, documents, min(len(documents), wanted + MARGIN))
+        approximate, candidates = _top(queries, block, documents, min(len(documents), count + MARGIN))
         for i, least, rows in zip(block, approximate.min(axis=1, initial=np.inf), candidates, strict=True):
             exact = _exact(queries, i, documents, rows)
             bound = _rounding(int(queries.lengths[i]), documents.vectors.shape[1])
-            if len(rows) < len(documents) and not least < np.partition(exact, -wanted)[-wanted] - bound:
+            if len(rows) < len(documents) and not least < np.partition(exact, -count)[-count] - bound:
                 rows = np.arange(len(documents))
                 exact = _exact(queries, i, documents, rows)
-            scores = exact if similarity == MaxSim() else 2 * exact - 2 * queries.lengths[i]
-            scored[queries.ids[i]] = _best(documents, rows, scores, depth, (exclude or {}).get(queries.ids[i]))
+            scored[queries.ids[i]] = _best(queries, i, documents, rows, exact, similarity, depth, exclude)
             if progress:
                 progress(1)
     return Run(scored).top(depth)
@@ -84,8 +84,7 @@ def rescore(
             raise InputError(f"candidate {unknown[0]!r} is no document", remedy="Give a run of the same collection")
         rows = np.array([row_of[doc_id] for doc_id in candidates[query_id].doc_ids], dtype=np.int64)
         exact = _exact(queries, i, documents, rows)
-        scores = exact if similarity == MaxSim() else 2 * exact - 2 * queries.lengths[i]
-        scored[query_id] = _best(documents, rows, scores, depth, (exclude or {}).get(query_id))
+        scored[query_id] = _best(queries, i, documents, rows, exact, similarity, depth, exclude)
         if progress:
             progress(1)
     return Run(scored).top(depth)
@@ -111,7 +110,8 @@ def _maxsim(similarity: Scoring) -> MaxSim:
 
 
 def _rounding(tokens: int, dimension: int) -> float:
-    """How far two scores of one pair can lie apart: 2 D float32 roundings an inner product, one a sum, of at most 1."""
+    """How far two scores of one pair can lie apart: 2 D float32 roundings per inner product and one per
+    sum, each of at most 1."""
     return tokens * (2 * dimension + tokens + 2) * 2.0**-24
 
 
@@ -136,19 +136,19 @@ def _exact(queries: TokenVectors, i: int, documents: TokenVectors, rows: Ints) -
 
 
 def _cosines(queries: TokenVectors, block: range, documents: TokenVectors, rows: Ints, dtype: torch.dtype) -> Tensor:
-    """MaxSim `(Q, n)` of a block of queries with some documents, -1 a query token where a document has none."""
-    asked = _read(queries, np.arange(queries.offsets[block.start], queries.offsets[block.stop]), dtype).T
+    """MaxSim `(Q, n)` of a block of queries with some documents, -1 for each query token where a document has none."""
+    tokens = _read(queries, np.arange(queries.offsets[block.start], queries.offsets[block.stop]), dtype).T
     counts = queries.lengths[block.start : block.stop]
     owners = torch.repeat_interleave(torch.eye(len(block), dtype=dtype), torch.from_numpy(counts), dim=0)
     scores = -torch.from_numpy(counts).to(dtype).expand(len(rows), -1).contiguous()
     lengths = documents.lengths[rows]
     full = np.flatnonzero(lengths)
-    for chunk in cut(lengths[full], max(1, PRODUCTS // max(asked.shape))):
+    for chunk in cut(lengths[full], max(1, PRODUCTS // max(tokens.shape))):
         places = full[chunk]
         # A shorter document's last token stands for its padding: once more the same changes no maximum.
         steps = np.minimum(np.arange(lengths[places].max()), lengths[places, None] - 1)
-        found = _read(documents, (documents.offsets[rows[places], None] + steps).ravel(), dtype)
-        scores[places] = (found @ asked).view(*steps.shape, -1).amax(dim=1) @ owners
+        vectors = _read(documents, (documents.offsets[rows[places], None] + steps).ravel(), dtype)
+        scores[places] = (vectors @ tokens).view(*steps.shape, -1).amax(dim=1) @ owners
     return scores.T.contiguous()
 
 
@@ -160,14 +160,21 @@ def _read(texts: TokenVectors, places: Ints, dtype: torch.dtype) -> Tensor:
 
 
 def _best(
-    documents: TokenVectors, rows: Ints, scores: Floats, depth: int, excluded: str | None
+    queries: TokenVectors,
+    i: int,
+    documents: TokenVectors,
+    rows: Ints,
+    cosines: Floats,
+    similarity: MaxSim,
+    depth: int,
+    exclude: Mapping[str, str] | None,
 ) -> tuple[list[str], list[float]]:
-    """Those that may be among the best `depth`, ties and all."""
+    """Of query i those that may be among the best `depth`, ties and all, by the model's own similarity."""
+    scores = cosines if similarity == MaxSim() else 2 * cosines - 2 * queries.lengths[i]
     values = scores.astype(np.float32)
     if len(values) > depth + 1:
-        kept = values >= np.partition(values, -depth - 1)[-depth - 1]
-        rows, values = rows[kept], values[kept]
-    found = {documents.ids[row]: value for row, value in zip(rows.tolist(), values.tolist(), strict=True)}
-    if excluded is not None:
-        found.pop(excluded, None)
-    return list(found), list(found.values())
+        within = values >= np.partition(values, -depth - 1)[-depth - 1]
+        rows, values = rows[within], values[within]
+    score = {documents.ids[row]: value for row, value in zip(rows.tolist(), values.tolist(), strict=True)}
+    score.pop((exclude or {}).get(queries.ids[i], ""), None)
+    return list(score), list(score.values())

@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import bm25s  # type: ignore[import-untyped]
 import numpy as np
 import numpy.typing as npt
-import Stemmer  # type: ignore[import-not-found]
-from bm25s.stopwords import STOPWORDS_EN  # type: ignore[import-untyped]
 
 from strop.records.errors import InputError
 from strop.records.runs import Run
 
-#: Lucene's 33 English stop words (EnglishAnalyzer), which bm25s carries.
-_STOPWORDS = frozenset(STOPWORDS_EN)
+if TYPE_CHECKING:
+    import bm25s  # type: ignore[import-untyped]
+
 #: Single letters and digits are words too, as in Lucene's StandardTokenizer; bm25s' own pattern drops them.
 _WORD = re.compile(r"\w+")
 
@@ -60,7 +59,7 @@ class BM25:
         ids = list(documents)
         index, vocabulary = self._index(documents.values())
         position = {doc_id: i for i, doc_id in enumerate(ids)} if exclude else {}
-        found: dict[str, tuple[list[str], npt.NDArray[np.float32]]] = {}
+        best_of: dict[str, tuple[list[str], npt.NDArray[np.float32]]] = {}
         for query_id, tokens in zip(queries, self._tokens(queries.values()), strict=True):
             known = [vocabulary[token] for token in tokens if token in vocabulary]
             scores = index.get_scores_from_ids(known) if known else np.zeros(len(ids), np.float32)
@@ -68,18 +67,24 @@ class BM25:
             if own in position:
                 scores[position[own]] = 0
             best = _candidates(scores, depth)
-            found[query_id] = ([ids[i] for i in best], scores[best])
+            best_of[query_id] = ([ids[i] for i in best], scores[best])
             if progress is not None:
                 progress(1)
-        return Run(found).top(depth)
+        return Run(best_of).top(depth)
 
     def _tokens(self, texts: Iterable[str]) -> Iterator[list[str]]:
+        import Stemmer  # type: ignore[import-not-found]
+        from bm25s.stopwords import STOPWORDS_EN  # type: ignore[import-untyped]
+
+        stopwords = frozenset(STOPWORDS_EN)  # Lucene's 33 English stop words (EnglishAnalyzer)
         stemmer = Stemmer.Stemmer("porter") if self.stem else None
         for text in texts:
-            words = [word for word in _WORD.findall(text.lower()) if word not in _STOPWORDS]
+            words = [word for word in _WORD.findall(text.lower()) if word not in stopwords]
             yield stemmer.stemWords(words) if stemmer else words
 
     def _index(self, texts: Iterable[str]) -> tuple[bm25s.BM25, dict[str, int]]:
+        import bm25s
+
         vocabulary: dict[str, int] = {}
         rows = [[vocabulary.setdefault(token, len(vocabulary)) for token in tokens] for tokens in self._tokens(texts)]
         index = bm25s.BM25(k1=self.k1, b=self.b, method="lucene", backend="numpy")

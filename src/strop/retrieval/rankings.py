@@ -1,4 +1,4 @@
-"""Rankings: what a system of a study finds, as artifacts: searched, given, fused, or put in a new order."""
+"""Rankings as artifacts: searched, given, fused, or put in a new order."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ WITH_POSITIVE = Stage("with_positive", 1)
 
 def read_candidates(paths: Sequence[str]) -> Run:
     """The TREC runs of several files as one. Raises InputError when two have a query in common."""
-    found: dict[str, tuple[tuple[str, ...], Sequence[float]]] = {}
+    rankings: dict[str, tuple[tuple[str, ...], Sequence[float]]] = {}
     for path in paths:
         for query_id, ranking in read_run(path).items():
-            if query_id in found:
+            if query_id in rankings:
                 raise InputError(f"query {query_id!r} is in another file too", where=path, remedy="Leave one out")
-            found[query_id] = ranking.doc_ids, ranking.scores.tolist()
-    return Run(found)
+            rankings[query_id] = ranking.doc_ids, ranking.scores.tolist()
+    return Run(rankings)
 
 
 def of_collection(candidates: Run, collection: Collection, depth: int) -> tuple[Collection, Run] | None:
@@ -49,15 +49,15 @@ def of_collection(candidates: Run, collection: Collection, depth: int) -> tuple[
     check_known(own, *texts(collection))
     positives = [positive for q in own if (positive := _positive(collection, q))]
     lacking = sum(q not in own for q in collection.qrels)
-    said = (f"{lacking:,} of {len(collection.qrels):,} judged queries have no candidates and score 0",) * (lacking > 0)
+    problem = f"{lacking:,} of {len(collection.qrels):,} judged queries have no candidates and score 0"
     documents = {d: collection.documents[d] for d in dict.fromkeys((*ranked, *positives))}
     key = content_key(collection.fingerprint, [[q, of.doc_ids, of.scores.tolist()] for q, of in own.items()])
-    warnings = collection.warnings + said
+    warnings = (*collection.warnings, problem) if lacking else collection.warnings
     return replace(collection, documents=documents, fingerprint=key, warnings=warnings), own
 
 
 def given(store: Store, run: Run, collection: Collection) -> Artifact:
-    """Artifact `given`: `run.trec`, what others found."""
+    """Artifact `given`: `run.trec`, a ranking that was made elsewhere."""
     ranked = content_key([[q, ranking.doc_ids, ranking.scores.tolist()] for q, ranking in run.items()])
 
     def make(folder: Path) -> None:

@@ -26,7 +26,6 @@ from strop.retrieval.windows import Windows
 #: Pairs of one block, whole queries: what is lost when killed, and what is sorted by length together.
 BLOCK = 4096
 
-#: Of the forward pass; logits are float32 either way.
 #: A query's tokens and a document's -> the rows to score, and whether some tokens are in none of them.
 _Reader = Callable[[Ids, Ids], tuple[list[Pair], bool]]
 
@@ -65,7 +64,8 @@ def rerank(
     how documents that are too long are read: without it they are cut.
 
     Each block of queries is written to `folder` once it is scored, and one that is there already is read: a killed call
-    goes on. The folder is for these very inputs. `progress` is told how many pairs were done. Raises InputError, before
+    goes on. The folder is for these very inputs. `progress` is called with the number of
+    pairs done. Raises InputError, before
     anything is scored, for a query or a document that is not there, and for windows that the model cannot read.
     """
     check_known(run, queries, documents)
@@ -154,9 +154,13 @@ def _score(
     started = time.perf_counter()
     own = {query_id: run[query_id].doc_ids[:depth] for query_id in query_ids}
     row = {d: i for i, d in enumerate(dict.fromkeys(d for doc_ids in own.values() for d in doc_ids))}
-    asked = scorer.tokenize([queries[q] for q in query_ids], "query")
-    found = scorer.tokenize([documents[d] for d in row], "document")
-    read = [reader(asked.row(i), found.row(row[d])) for i, doc_ids in enumerate(own.values()) for d in doc_ids]
+    query_tokens = scorer.tokenize([queries[q] for q in query_ids], "query")
+    document_tokens = scorer.tokenize([documents[d] for d in row], "document")
+    read = [
+        reader(query_tokens.row(i), document_tokens.row(row[d]))
+        for i, doc_ids in enumerate(own.values())
+        for d in doc_ids
+    ]
     pairs = [pair for parts, _ in read for pair in parts]
     logits, tokens = _logits(scorer, pairs, precision)
     if windows is not None:
@@ -206,9 +210,9 @@ def by_vectors(
     places = {query_id: i for i, query_id in enumerate(query_ids)}
 
     def score(query_id: str, ranked: Sequence[str]) -> Floats:
-        asked = queries[places[query_id]].astype(np.float64)
-        found = documents[np.array([rows[doc_id] for doc_id in ranked], dtype=np.int64)].astype(np.float64)
-        return np.asarray((found * asked).sum(axis=1), dtype=np.float32)
+        query = queries[places[query_id]].astype(np.float64)
+        vectors = documents[np.array([rows[doc_id] for doc_id in ranked], dtype=np.int64)].astype(np.float64)
+        return np.asarray((vectors * query).sum(axis=1), dtype=np.float32)
 
     return reordered(run, depth, score)
 
@@ -218,8 +222,8 @@ def by_tokens(run: Run, depth: int, queries: TokenVectors, documents: TokenVecto
     scored = late_search.rescore(run.top(depth), queries, documents, similarity, depth)
 
     def score(query_id: str, ranked: Sequence[str]) -> Floats:
-        found = scored[query_id]
-        value = dict(zip(found.doc_ids, found.scores.tolist(), strict=True))
+        ranking = scored[query_id]
+        value = dict(zip(ranking.doc_ids, ranking.scores.tolist(), strict=True))
         return np.array([value[doc_id] for doc_id in ranked], dtype=np.float32)
 
     return reordered(run, depth, score)

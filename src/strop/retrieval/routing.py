@@ -94,15 +94,15 @@ def rank(
     query_ids, doc_ids = list(queries), list(documents)
     plain = _vectors(routed.select(None), list(queries.values()), "query")
     routes = dict(zip(query_ids, centroids.route(plain), strict=True))
-    found: dict[str, tuple[Sequence[str], Sequence[float]]] = {}
+    rankings: dict[str, tuple[Sequence[str], Sequence[float]]] = {}
     for name in dict.fromkeys(routes.values()):
         encoder, ids = routed.select(name), [q for q in query_ids if routes[q] == name]
-        asked = _vectors(encoder, [queries[q] for q in ids], "query")
-        told = _vectors(encoder, list(documents.values()), "document")
-        run = search(asked, ids, told, doc_ids, depth, exclude)
-        found |= {q: (ranking.doc_ids, ranking.scores.tolist()) for q, ranking in run.items()}
+        query_vectors = _vectors(encoder, [queries[q] for q in ids], "query")
+        document_vectors = _vectors(encoder, list(documents.values()), "document")
+        run = search(query_vectors, ids, document_vectors, doc_ids, depth, exclude)
+        rankings |= {q: (ranking.doc_ids, ranking.scores.tolist()) for q, ranking in run.items()}
     routed.select(None)
-    return RoutedRun(Run({q: found[q] for q in query_ids}), routes)
+    return RoutedRun(Run({q: rankings[q] for q in query_ids}), routes)
 
 
 def _vectors(encoder: Dense, texts: Sequence[str], role: Role) -> Vectors:

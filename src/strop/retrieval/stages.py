@@ -89,9 +89,11 @@ def encode_texts(
     return store.build(ENCODE, role, {"model": model.identity, "texts": key}, make)
 
 
-def encode_tokens(store: Store, model: Pretrained, texts: ById, role: Role, progress: Progress = silent) -> Artifact:
-    """Artifact `encode`, of a model with a vector a token: what `TokenVectors` loads."""
-    key = texts_key(texts)
+def encode_tokens(
+    store: Store, model: Pretrained, texts: ById, role: Role, progress: Progress = silent, key: str | None = None
+) -> Artifact:
+    """Artifact `encode` of a model with one vector per token: what `TokenVectors` loads. `key` as in `encode_texts`."""
+    key = key or texts_key(texts)
 
     def make(folder: Path) -> dict[str, Any]:
         encoder = encoder_of(model)

@@ -56,7 +56,7 @@ def encode_tokens(
 ) -> None:
     """Write `vectors.npy`, `offsets.npy` and `ids.json` of the texts, a block of them in memory at a time.
 
-    `progress` is told how many texts were done.
+    `progress` is called with the number of texts done.
     """
     folder = Path(folder)
     counts = []

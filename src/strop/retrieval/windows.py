@@ -50,13 +50,13 @@ class Windows:
 
     def __call__(self, query: Ids, document: Ids, room: int) -> tuple[list[tuple[Ids, Ids]], bool]:
         """What is read beside what, each together at most `room` tokens; and whether something is never read."""
-        asked, size = longest_first(len(query), len(document), room)
+        head, size = longest_first(len(query), len(document), room)
         if size == len(document):
-            return [(query[:asked], document)], asked < len(query)
+            return [(query[:head], document)], head < len(query)
         last = len(document) - size
         starts = [0] if self.pool == "first" else [*range(0, last, max(1, int(size * self.stride))), last]
-        lost = asked < len(query) or self.pool == "first"
-        return [(query[:asked], document[start : start + size]) for start in starts], lost
+        lost = head < len(query) or self.pool == "first"
+        return [(query[:head], document[start : start + size]) for start in starts], lost
 
     def pooled(self, scores: Floats, counts: npt.NDArray[np.int64]) -> Floats:
         """Scores of windows, document after document, -> one a document; `counts` has the windows of each."""

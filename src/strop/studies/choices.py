@@ -1,13 +1,14 @@
-"""Where a paper's text, its code and our correction of it differ, one choice per row."""
+"""Where a paper's text, its code and our correction of it differ."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-#: The presets that stand for a paper: by its text, by its code, and ours.
-PRESETS = ("as_written", "as_coded", "corrected")
+from strop.studies.figures import lines
 
 
-def choices(*rows: tuple[str, str, str, str]) -> Mapping[str, Mapping[str, str]]:
-    """Rows of (choice, as written, as coded, corrected) as a study holds them: choice -> preset -> words."""
-    return {name: dict(zip(PRESETS, words, strict=True)) for name, *words in rows}
+def choices(study: Path) -> Mapping[str, Mapping[str, str]]:
+    """choice -> preset -> words, from `published/choices.csv` of a study's folder: one line per choice, one column per
+    preset that stands for the paper (as written, as coded, corrected)."""
+    return {line.pop("choice"): line for line in lines(study / "published" / "choices.csv")}

@@ -28,11 +28,6 @@ def held_out_values(trainings: Trainings, preset: Preset, rates: Rates, sources:
     }
 
 
-def best(values: Mapping[Optimizer, float]) -> Optimizer:
-    """The optimiser of the highest value; of equals the lower rate and decay."""
-    return max(values, key=lambda setting: values[setting])
-
-
 def with_optimizer(how: Tuned, optimizer: Optimizer) -> Tuned:
     return replace(how, recipe=replace(how.recipe, optimizer=optimizer))
 

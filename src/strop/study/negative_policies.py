@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from strop.negatives.filters import Estimator
-from strop.negatives.from_run import RankWindow
+from strop.negatives.from_run import RankWindow, Window
 from strop.negatives.sampled import Uniform
 from strop.retrieval.lexical import BM25
 
@@ -16,13 +16,8 @@ class Mined:
     """Negatives from a window of a miner's ranking of the training documents. The miner is BM25, the base (None), or
     the finished model of another system of the preset, by name, at the first seed."""
 
-    window: RankWindow
+    window: Window
     miner: BM25 | str | None = None
-
-    @property
-    def count(self) -> int:
-        """Negatives in a row of training, here as in the other policies."""
-        return self.window.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +25,6 @@ class Provided:
     """The triples that come with the collection; where none come, `otherwise`, the policy that they were made by."""
 
     otherwise: Mined
-
-    @property
-    def count(self) -> int:
-        return self.otherwise.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +35,6 @@ class SelfMined:
     window: RankWindow
     refreshes: int = 1
 
-    @property
-    def count(self) -> int:
-        return self.window.count
-
 
 @dataclass(frozen=True, slots=True)
 class Union:
@@ -56,10 +43,6 @@ class Union:
 
     of: tuple[Mined, ...]
     counts: tuple[int, ...] = ()
-
-    @property
-    def count(self) -> int:
-        return sum(self.counts) or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +58,6 @@ class Cleaned:
     keep: int = 1
     teacher: str = ""
 
-    @property
-    def count(self) -> int:
-        return self.keep
-
 
 @dataclass(frozen=True, slots=True)
 class Taught:
@@ -86,10 +65,6 @@ class Taught:
 
     of: Mined
     teacher: str
-
-    @property
-    def count(self) -> int:
-        return self.of.count
 
 
 Negatives: TypeAlias = Uniform | Mined | Provided | SelfMined | Union | Cleaned | Taught
@@ -107,3 +82,18 @@ def helpers(policy: Negatives | None) -> frozenset[str]:
         case Union(of=sources):
             return frozenset[str]().union(*map(helpers, sources))
     return frozenset()
+
+
+def count(policy: Negatives | None) -> int:
+    """The negatives in one row of training."""
+    match policy:
+        case None:
+            return 0
+        case Mined(window=window) | SelfMined(window=window):
+            return window.count
+        case Uniform(count=number) | Cleaned(keep=number):
+            return number
+        case Provided(otherwise=inner) | Taught(of=inner):
+            return count(inner)
+        case Union(counts=counts):
+            return sum(counts) or 1

@@ -11,7 +11,7 @@ from strop.models.scoring import Precision
 from strop.retrieval.fuse import Fusion
 from strop.retrieval.lexical import BM25
 from strop.retrieval.windows import Windows
-from strop.study.negative_policies import Negatives, helpers
+from strop.study.negative_policies import Negatives, count, helpers
 from strop.training.optimizers import Optimizer
 from strop.training.recipes import Recipe
 
@@ -81,7 +81,7 @@ class Start(How):
 
     def __post_init__(self) -> None:
         if self.layers and self.base:
-            raise ValueError("a start has either layers of the study's base, or another base")
+            raise ValueError("only the study's base can be cut to its first layers, and another base is named")
 
     @property
     def initial(self) -> Start:
@@ -155,7 +155,7 @@ class Tuned(How):
     @property
     def texts(self) -> tuple[int, int]:
         """The queries and documents that its model reads for one row: a reranker reads the query with each document."""
-        documents = 1 + (self.negatives.count if self.negatives else 0)
+        documents = 1 + count(self.negatives)
         return documents if self.needs_candidates else 1, documents
 
 

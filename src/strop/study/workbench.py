@@ -13,7 +13,6 @@ from strop.geometry.sample import Sample
 from strop.models.pretrained import Pretrained, resolve
 from strop.monitoring.diagnose import sample_of
 from strop.monitoring.probe import DOCUMENTS, QUERIES, Probe, of_collection
-from strop.negatives.examples import Examples
 from strop.records.documents import Collection
 from strop.records.runs import Run
 from strop.retrieval import rankings, stages
@@ -21,10 +20,10 @@ from strop.retrieval.rankings import read_candidates
 from strop.retrieval.retriever import Retriever, retriever_of
 from strop.retrieval.texts import texts
 from strop.study.definition import Preset, Scale, Study
-from strop.study.learning_rates import best, held_out_values, with_optimizer
+from strop.study.learning_rates import held_out_values, with_optimizer
 from strop.study.mining import refreshed
 from strop.study.panels import Panels, Tested, read, tested
-from strop.study.systems import Fused, Rates, Reranked, Start, Tuned, WithPositive
+from strop.study.systems import Fused, Rates, Reranked, Start, WithPositive
 from strop.study.training_examples import TrainingData
 from strop.study.trainings import Trainings
 from strop.training import cross_fitting
@@ -88,10 +87,6 @@ class Workbench:
     def seeds(self, preset: Preset) -> tuple[int, ...]:
         return self.scale.seeds[: self.scale.presets.get(preset.name, 1)]
 
-    def examples(self, preset: Preset, how: Tuned) -> Examples:
-        """What a system is trained on."""
-        return self.trainings.examples(preset, how, Others(self, preset))
-
     def job(self, preset: Preset, name: str, seed: int) -> Training:
         """What trains a tuned system, at its chosen learning rate: choosing it may train others first. Nothing is
         chosen for random weights."""
@@ -105,14 +100,11 @@ class Workbench:
     def training(self, preset: Preset, name: str, seed: int) -> Artifact:
         return self.job(preset, name, seed)(self.store, self.progress)
 
-    def folds(self, preset: Preset, name: str) -> tuple[Training, ...]:
-        """The trainings of a reranker that a teacher is cross-fitted from, at the first seed."""
-        return cross_fitting.trainings(self.job(preset, name, self.scale.seeds[0]), self.data.folds)
-
     @cache  # noqa: B019
     def setting(self, preset: Preset, rates: Rates) -> Optimizer:
         """The optimiser whose model ranks the held-out queries best; of equals the lower rate and decay."""
-        return best(self.held_out_values(preset, rates))
+        values = self.held_out_values(preset, rates)
+        return max(values, key=lambda setting: values[setting])
 
     def held_out_values(self, preset: Preset, rates: Rates) -> Mapping[Optimizer, float]:
         """RR@10 of the model of each setting over held-out queries and training documents."""

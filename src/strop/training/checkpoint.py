@@ -41,10 +41,10 @@ def save(folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Opti
 
 def restore(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
     """Load the newest checkpoint into `module` and `optimizer`; its state with `step`, or None if there is none."""
-    found = _found(folder)
-    if not found:
+    checkpoints = _found(folder)
+    if not checkpoints:
         return None
-    tensors = load_file(found[-1] / "tensors.safetensors")
+    tensors = load_file(checkpoints[-1] / "tensors.safetensors")
     with torch.no_grad():
         for name, parameter in _trainable(module):
             parameter.copy_(tensors.pop(f"weight/{name}"))
@@ -54,7 +54,7 @@ def restore(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -
                 optimizer.state[parameter] = {
                     k: v if k == "step" else v.to(parameter.device) for k, v in moments.items()
                 }
-    state: dict[str, Any] = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))
+    state: dict[str, Any] = json.loads((checkpoints[-1] / "state.json").read_text(encoding="utf-8"))
     return state
 
 

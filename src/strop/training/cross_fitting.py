@@ -39,30 +39,32 @@ def folds(
     smallest fold, parts of one size in an order drawn from `seed`. Raises InputError for fewer than 2 folds, for fewer
     queries or parts than folds, and when one part holds more than `MOST` of the queries.
     """
-    asked = sorted({g.query_id for g in groups})
+    query_ids = sorted({g.query_id for g in groups})
     if count < 2:
         raise InputError(f"{count} folds leave nothing to train on", remedy="Make 2 or more")
-    if len(asked) < count:
-        raise InputError(f"{len(asked)} queries cannot make {count} folds", remedy="Give more queries or fewer folds")
-    parts = _parts(asked, groups, queries or {}, documents or {})
-    share = max(map(len, parts)) / len(asked)
+    if len(query_ids) < count:
+        raise InputError(
+            f"{len(query_ids)} queries cannot make {count} folds", remedy="Give more queries or fewer folds"
+        )
+    parts = _parts(query_ids, groups, queries or {}, documents or {})
+    share = max(map(len, parts)) / len(query_ids)
     if share > MOST:
         raise InputError(
-            f"{share:.0%} of the {len(asked):,} queries are connected by relevant documents that they share: no model"
-            " could be trained apart from them",
+            f"{share:.0%} of the {len(query_ids):,} queries are connected by relevant documents that they share: no"
+            " model could be trained apart from them",
             remedy="Give queries that share fewer relevant documents, or a teacher trained on other queries",
         )
     if len(parts) < count:
         raise InputError(
-            f"the {len(asked):,} queries fall into {len(parts)} parts that share no relevant document, fewer than"
+            f"the {len(query_ids):,} queries fall into {len(parts)} parts that share no relevant document, fewer than"
             f" {count} folds",
             remedy=f"Make {len(parts)} folds, or give more queries",
         )
     order = np.random.default_rng(seed).permutation(len(parts))
-    made: list[list[str]] = [[] for _ in range(count)]
+    members: list[list[str]] = [[] for _ in range(count)]
     for part in sorted((parts[i] for i in order), key=len, reverse=True):
-        min(made, key=len).extend(part)
-    return tuple(map(frozenset, made))
+        min(members, key=len).extend(part)
+    return tuple(map(frozenset, members))
 
 
 def trainings(training: Training, folds: Sequence[Fold]) -> tuple[Training, ...]:
@@ -81,7 +83,7 @@ def trainings(training: Training, folds: Sequence[Fold]) -> tuple[Training, ...]
     if wrong := sorted(q for q in own if sum(q in fold for fold in folds) != 1):
         raise InputError(
             f"{len(wrong):,} of {len(own):,} queries trained on are in no fold or in several (first: {wrong[0]!r})",
-            remedy="Make the folds of these groups, with cross_fit.folds",
+            remedy="Make the folds of these groups, with cross_fitting.folds",
         )
     return tuple(_without(training, fold) for fold in folds)
 
@@ -139,10 +141,10 @@ def scores(
 
 def own_candidates(groups: Sequence[Group]) -> Run:
     """Each query's positives and negatives, all of its groups together, unordered: their scores are 0."""
-    found: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    candidates: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for group in groups:
-        found[group.query_id].update(dict.fromkeys((*group.positives, *group.negatives), 0.0))
-    return Run({q: (documents, documents.values()) for q, documents in found.items()})
+        candidates[group.query_id].update(dict.fromkeys((*group.positives, *group.negatives), 0.0))
+    return Run({q: (documents, documents.values()) for q, documents in candidates.items()})
 
 
 class _Within:
@@ -155,9 +157,9 @@ class _Within:
         return self._progress(f"{self._where}: {what}", total)
 
 
-def _parts(asked: Sequence[str], groups: Sequence[Group], queries: ById, documents: ById) -> list[list[str]]:
+def _parts(query_ids: Sequence[str], groups: Sequence[Group], queries: ById, documents: ById) -> list[list[str]]:
     """The queries in connected parts, each in order, the parts by their first query."""
-    place = {query_id: i for i, query_id in enumerate(asked)}
+    place = {query_id: i for i, query_id in enumerate(query_ids)}
     first: dict[tuple[str, str], int] = {}
     links = []
     for group in groups:
@@ -166,7 +168,7 @@ def _parts(asked: Sequence[str], groups: Sequence[Group], queries: ById, documen
         shared += [("document", documents.get(d, d)) for d in sorted(_relevant(group))]
         links += [(first.setdefault(what, own), own) for what in shared]
     parts: defaultdict[int, list[str]] = defaultdict(list)
-    for query_id, part in zip(asked, components(len(asked), links), strict=True):
+    for query_id, part in zip(query_ids, components(len(query_ids), links), strict=True):
         parts[part].append(query_id)
     return list(parts.values())
 
@@ -181,7 +183,7 @@ def _without(training: Training, fold: Fold) -> Training:
         if shared := _relevant(group) & theirs:
             raise InputError(
                 f"query {group.query_id!r} shares the relevant document {min(shared)!r} with a query of another fold",
-                remedy="Make the folds of these groups, with cross_fit.folds",
+                remedy="Make the folds of these groups, with cross_fitting.folds",
             )
     watched = {
         name: held.only([g for g in held.groups if g.query_id not in fold and not _relevant(g) & theirs])

@@ -1,4 +1,5 @@
-"""Starts: what a training begins with, made from the base: another architecture, or its first layers, taught by it."""
+"""Initial models: what a training starts from, made of the base: another architecture, or its first layers, distilled
+from it."""
 
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ from strop.training.stage import Training
 START = Stage("start", 1)
 #: What a dense model can be turned into before it is tuned.
 ARCHITECTURES: Mapping[str, Architecture] = {"untied": Untied(), "late": Late(), "reranker": FreshHead()}
-#: What a model cut short learns from: documents the base ranks high for a training query, with the base's scores.
+#: What the first layers are distilled on: documents the base ranks high for a training query, with its scores.
 LESSON_WINDOW = RankWindow(1, 100, count=7)
 LESSON_EPOCHS, LESSON_OPTIMIZER = 2, AdamW(1e-4)
-#: Both score by cosine, so both are read at one temperature: at 1 the base would hold all documents for about equal.
+#: Both score by cosine, hence one temperature: at 1 the base would rate all documents about the same.
 LESSON_LOSS = KLDivergence(temperature=0.05, teacher_temperature=0.05)
 
 
@@ -39,9 +40,9 @@ def converted(store: Store, base: Pretrained, architecture: Architecture) -> Pre
 
 
 def seeded(architecture: Architecture, seed: int) -> Architecture:
-    """The architecture, with what it draws at random drawn from `seed`."""
-    drawn: Any = architecture
-    return replace(drawn, seed=seed) if any(f.name == "seed" for f in fields(drawn)) else architecture
+    """The architecture with its own random draws, if it makes any, from `seed`."""
+    value: Any = architecture
+    return replace(value, seed=seed) if any(f.name == "seed" for f in fields(value)) else architecture
 
 
 def shortened(store: Store, base: Pretrained, layers: int) -> Pretrained:
@@ -54,7 +55,7 @@ def shortened(store: Store, base: Pretrained, layers: int) -> Pretrained:
 
 
 def teaching(store: Store, base: Pretrained, layers: int, lesson: Examples, size: int, seed: int) -> Training:
-    """What teaches the base's first layers its scores on `lesson`, groups with the base as their teacher."""
+    """Distillation of the base into its first layers, on `lesson`: groups with the base's scores."""
     batching = replace(DISTILL_KL.batching, size=size)
     updates = LESSON_EPOCHS * batching.per_epoch(len(lesson.groups))
     recipe = replace(

@@ -84,8 +84,8 @@ def train(
         logbook.start(log)
     saved_at = time.perf_counter()
     for step in range(state["step"], until or recipe.updates):
-        seen = _observe(observers, step, encoder, log)
-        if step > 0 and _selected(recipe.selection, seen, module, folder, log):
+        values = _observe(observers, step, encoder, log)
+        if step > 0 and _selected(recipe.selection, values, module, folder, log):
             break
         started = time.perf_counter()
         torch.manual_seed(_step_seed(seed, step))
@@ -93,10 +93,10 @@ def train(
         batch = recipe.batching.batch(groups, seed, step)
         forward = forward_of(encoder, batch, queries, documents, recipe.scoring)
         lengths, pieces = forward.lengths, forward.pieces(recipe.token_budget)
-        seen = {}
+        values = {}
         optimizer.zero_grad()
         with torch.autocast(encoder.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            loss_of = _loss_of(recipe, batch, forward, encoder.device, seen)
+            loss_of = _loss_of(recipe, batch, forward, encoder.device, values)
             loss = chunks.gradient(forward.represent, pieces, loss_of, recompute=recipe.recompute)
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
         if not (np.isfinite(loss) and np.isfinite(norm)):
@@ -112,14 +112,14 @@ def train(
         optimizer.step()
         if step + 1 in snapshots:
             checkpoint.save_weights(snapshot(folder, step + 1), module)
-        seen |= {
+        values |= {
             "loss": loss,
             "learning_rate": rate,
             "gradient_norm": norm,
             "padding_share": padding_share(lengths, pieces),
             "tokens_per_second": float(lengths.sum()) / (time.perf_counter() - started),
         }
-        log += [Logged(step, name, value) for name, value in seen.items()]
+        log += [Logged(step, name, value) for name, value in values.items()]
         if logbook:
             logbook.add(log)
         if step + 1 == until or time.perf_counter() - saved_at >= checkpoint_seconds:
@@ -130,8 +130,8 @@ def train(
     else:
         if until and until < recipe.updates:
             return log
-        seen = _observe(observers, recipe.updates, encoder, log, last=True)
-        _selected(recipe.selection, seen, module, folder, log)
+        values = _observe(observers, recipe.updates, encoder, log, last=True)
+        _selected(recipe.selection, values, module, folder, log)
     if logbook:
         logbook.add(log)
     if recipe.selection:
@@ -146,10 +146,10 @@ def snapshot(folder: Path, updates: int) -> Path:
 
 
 def _selected(
-    rule: Selection | None, seen: Mapping[str, float], module: nn.Module, folder: Path, log: Sequence[Logged]
+    rule: Selection | None, values: Mapping[str, float], module: nn.Module, folder: Path, log: Sequence[Logged]
 ) -> bool:
     """At a look of the rule, save the weights where it keeps them. Whether the training should stop here."""
-    if rule is None or rule.measure not in seen:
+    if rule is None or rule.measure not in values:
         return False
     if rule.keeps(log):
         checkpoint.save_weights(folder / checkpoint.BEST, module)
@@ -157,17 +157,17 @@ def _selected(
 
 
 def _loss_of(
-    recipe: Recipe, batch: Batch, forward: Forward, device: torch.device, seen: dict[str, float]
+    recipe: Recipe, batch: Batch, forward: Forward, device: torch.device, diagnostics: dict[str, float]
 ) -> Callable[[Representation], Tensor]:
-    """What a batch's rows came to -> loss; notes the loss' own diagnostics in `seen`."""
+    """What a batch's rows came to -> loss; notes the loss' own in `diagnostics`."""
 
     def loss_of(rows: Representation) -> Tensor:
         scores = forward.scores(rows)
-        wanted = batch.teacher if recipe.loss.taught else batch.targets
-        if wanted is None:
+        goal = batch.teacher if recipe.loss.taught else batch.targets
+        if goal is None:
             raise ValueError("the loss is taught, and no example has a teacher's scores")
-        targets, mask = wanted.to(device), batch.mask.to(device)
-        seen.update(recipe.loss.diagnostics(scores.detach(), targets, mask))
+        targets, mask = goal.to(device), batch.mask.to(device)
+        diagnostics.update(recipe.loss.diagnostics(scores.detach(), targets, mask))
         return recipe.loss(scores, targets, mask)
 
     return loss_of
@@ -176,14 +176,14 @@ def _loss_of(
 def _observe(
     observers: Sequence[Observer], step: int, encoder: Any, log: list[Logged], last: bool = False
 ) -> dict[str, float]:
-    """Everything seen at this step, which joins the log."""
-    seen: dict[str, float] = {}
+    """What the observers measure at this step, which joins the log."""
+    values: dict[str, float] = {}
     for observer in observers:
         if last or step % observer.every == 0:
             with observing(encoder):
-                seen.update(observer(step, encoder))
-    log += [Logged(step, name, value) for name, value in seen.items()]
-    return seen
+                values.update(observer(step, encoder))
+    log += [Logged(step, name, value) for name, value in values.items()]
+    return values
 
 
 def _step_seed(seed: int, step: int) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Store
-from strop.negatives.from_run import RankWindow
+from strop.negatives.from_run import Window
 from strop.records.documents import Group
 from strop.records.errors import InputError
 from strop.records.runs import Run
@@ -34,7 +34,7 @@ class Miner:
             return self._open(source)
         return run_of(source.search(self.store, self.queries, self.documents, depth, progress=self.progress))
 
-    def __call__(self, source: Retriever | Run, window: RankWindow, groups: Sequence[Group], seed: int) -> list[Group]:
+    def __call__(self, source: Retriever | Run, window: Window, groups: Sequence[Group], seed: int) -> list[Group]:
         """The groups with negatives from a window of ranks; those with too few candidates are left out."""
         return window(groups, self.ranked(source, window.high), seed)
 

@@ -66,10 +66,10 @@ class Lion:
     def build(self, parameters: Parameters) -> torch.optim.Optimizer:
         from lion_pytorch import Lion as Built
 
-        made: torch.optim.Optimizer = Built(
+        optimizer: torch.optim.Optimizer = Built(
             _groups(parameters, self.weight_decay), lr=self.learning_rate, betas=self.betas
         )
-        return made
+        return optimizer
 
     def state_bytes(self, parameters: Iterable[nn.Parameter]) -> int:
         """What it keeps of these once each has had a gradient: one moment of a weight's type."""

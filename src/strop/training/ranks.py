@@ -40,18 +40,18 @@ class Ranks:
         form = None if mine is None else (mine.vectors.shape, mine.vectors.dtype, mine.mask is not None)
         forms: list[Any] = [None] * distributed.get_world_size()
         distributed.all_gather_object(forms, form)
-        found = []
+        everyone = []
         for rank, form in enumerate(forms):
             if form is None:
                 continue
             shape, dtype, masked = form
-            given = mine if rank == self.rank else None
-            vectors = self._sent(rank, None if given is None else given.vectors, shape, dtype)
+            sent = mine if rank == self.rank else None
+            vectors = self._sent(rank, None if sent is None else sent.vectors, shape, dtype)
             # As bytes: not every backend sends truth values.
-            mask = self._sent(rank, None if given is None else given.mask, shape[:2], torch.uint8) if masked else None
+            mask = self._sent(rank, None if sent is None else sent.mask, shape[:2], torch.uint8) if masked else None
             other = Representation(vectors, None if mask is None else mask.bool())
-            found.append(other if given is None else given)
-        return found
+            everyone.append(other if sent is None else sent)
+        return everyone
 
     def _sent(self, rank: int, tensor: Tensor | None, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """A tensor that `rank` has, in every process."""
@@ -73,10 +73,10 @@ class Ranks:
         for parameter in self.parameters:
             parameter.grad = None
         yield
-        given = torch.tensor([parameter.grad is not None for parameter in self.parameters]).int()
-        given = given.to(self.parameters[0].device)
-        distributed.all_reduce(given, distributed.ReduceOp.MAX)
-        for parameter, old, reached in zip(self.parameters, before, given.tolist(), strict=True):
+        reached_here = torch.tensor([parameter.grad is not None for parameter in self.parameters]).int()
+        reached_here = reached_here.to(self.parameters[0].device)
+        distributed.all_reduce(reached_here, distributed.ReduceOp.MAX)
+        for parameter, old, reached in zip(self.parameters, before, reached_here.tolist(), strict=True):
             if reached:
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 distributed.all_reduce(parameter.grad)

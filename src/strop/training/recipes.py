@@ -22,7 +22,7 @@ from strop.training.optimizers import AdamW, Optimizer, Schedule, WarmupLinear
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides a training run but its data and seed. `token_budget` is padded tokens a chunk.
+    """Everything that decides a training run but its data and seed. `token_budget` is padded tokens per chunk.
 
     `precision` is that of the forward pass: bfloat16 by autocast, weights and loss in float32 either way. `dropout`
     replaces the model's own rate (None: as it comes). `selection` None keeps the last update's weights. `recompute`
@@ -88,8 +88,7 @@ IN_BATCH_LORA = replace(IN_BATCH_FULL, tuning=LoRA(), optimizer=AdamW(learning_r
 DISTILL_KL = replace(IN_BATCH_FULL, loss=KLDivergence(temperature=0.05), batching=Batching(size=32, in_batch=False))
 DISTILL_MARGIN_MSE = replace(DISTILL_KL, loss=MarginMSE(temperature=0.05))
 
-#: For a model with one vector per token. MaxSim sums over a query's tokens: its scores spread by units, so no
-#: temperature.
+#: For a model with one vector per token. MaxSim sums over a query's tokens: scores spread by units, so no temperature.
 LATE_FULL = replace(IN_BATCH_FULL, scoring=MaxSim(), loss=InfoNCE(1.0))
 LATE_LORA = replace(IN_BATCH_LORA, scoring=MaxSim(), loss=InfoNCE(1.0))
 
@@ -137,13 +136,13 @@ def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
 
 def parsed(settings: Iterable[str]) -> dict[str, str]:
     """`field=value` texts, as `--set` takes them; the last of a field holds. Raises InputError on one without `=`."""
-    found = {}
+    values = {}
     for setting in settings:
         field, equals, value = setting.partition("=")
         if not equals:
             raise InputError(f"--set {setting!r} has no value", remedy="Write --set field=value")
-        found[field] = value
-    return found
+        values[field] = value
+    return values
 
 
 def _set(value: Any, path: list[str], text: str, whole: str) -> Any:

@@ -16,7 +16,7 @@ from strop.models.dense import parameter_ledger
 from strop.models.encoder import Model, Role
 from strop.models.loading import load_any
 from strop.models.pretrained import Pretrained, resolve
-from strop.monitoring.logbook import Logbook, Sink, namespaced
+from strop.monitoring.logbook import TRAIN, Logbook, Sink, namespaced
 from strop.monitoring.monitor import Monitor
 from strop.monitoring.probe import Look, Probe
 from strop.monitoring.selection import Best
@@ -28,7 +28,6 @@ from strop.training.forwards import Texts, count_cut
 from strop.training.held_out import CosineAccuracy
 from strop.training.recipes import Recipe
 
-TRAIN = Stage("train", 3)
 SNAPSHOT = Stage("snapshot", 1)
 
 
@@ -36,11 +35,11 @@ SNAPSHOT = Stage("snapshot", 1)
 class Training:
     """One training to do: all that decides its outcome.
 
-    `held_out` are watched, each as `cosine_accuracy/NAME`, as often as the recipe's selection looks, else half-way.
+    Each of `held_out` is measured as `cosine_accuracy/NAME`, as often as the recipe's selection looks, else half-way.
     `probe` is what the monitor looks at, if any. Unless the recipe selects by it, it changes what is logged and never
-    the weights, so that a training made before under another probe is taken as it is. `until` ends it after so many
-    updates of its schedule, and `earlier` is one that ended so, on other examples maybe, from which this one goes on
-    with the same optimiser: negatives are mined anew between the two.
+    the weights, so that an earlier training under another probe is reused. `until` ends the training after so many
+    updates of its schedule. `earlier` is a training that ended so, perhaps on other examples; this one continues it
+    with the same optimiser, on negatives mined anew.
     """
 
     base: Pretrained
@@ -83,14 +82,14 @@ class Training:
                 )  # fmt: skip
                 took = time.perf_counter() - started
             stopped = recipe.selection.stops(log) if recipe.selection else None
-            found = {"train_seconds": round(took, 2), "stopped": stopped, **(monitor.cost(took) if monitor else {})}
-            logbook.end(**found)
+            summary = {"train_seconds": round(took, 2), "stopped": stopped, **(monitor.cost(took) if monitor else {})}
+            logbook.end(**summary)
             ledger = parameter_ledger(encoder.module)
             export(encoder, folder / "model", self.base.name, self._sentences)
             write_json(log, folder / "log.json")
             if self.until is None:
                 checkpoint.clear(folder)
-            return {"ledger": ledger, "base": self.base.title, "groups": len(examples.groups), **found}
+            return {"ledger": ledger, "base": self.base.title, "groups": len(examples.groups), **summary}
 
         return store.build(TRAIN, self._values, self._inputs, make, resumable=True)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from strop.collection.docstrings.text import Pair, content_words
 from strop.collection.near_duplicates import components, shingles, similar
 
-#: Packages whose documents and queries no training sees.
+#: Packages whose documents and queries are never trained on.
 HELD_OUT = ("networkx", "sklearn")
 SPLITS = ("train", "dev", "test", *(f"test-{package}" for package in HELD_OUT))
 

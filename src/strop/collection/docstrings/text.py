@@ -14,7 +14,7 @@ MIN_PROSE_WORDS = 15
 #: A longer "summary" is a paragraph without a full stop, not a sentence.
 MAX_QUERY_WORDS = 40
 
-#: What stands in the document where the object's own name stood.
+#: What replaces the object's own name in the document.
 BLANK = "_"
 
 #: Words that distinguish no summary from another.

@@ -31,13 +31,12 @@ class PartlyHidden:
     hidden: Mapping[str, frozenset[str]]
     share: float
 
-    def groups(self, first_only: bool = False) -> list[Group]:
-        """A group for each kept positive, or for each query's first; only these are forbidden as negatives."""
+    def groups(self) -> list[Group]:
+        """A group for each kept positive; only kept positives are forbidden as negatives."""
         groups = []
         for query_id, grades in self.kept.items():
             relevant = [d for d, grade in grades.items() if grade > 0]
-            used = relevant[:1] if first_only else relevant
-            groups += [Group(query_id, (d,), relevant=frozenset(relevant)) for d in used]
+            groups += [Group(query_id, (d,), relevant=frozenset(relevant)) for d in relevant]
         return groups
 
 
@@ -165,17 +164,15 @@ def calibrate(
     scores: Mapping[str, Scores],
     estimators: Sequence[PositiveRelative],
     seed: int = 0,
-    first_only: bool = False,
 ) -> list[Calibration]:
     """One calibration for each estimator, on the same mined negatives.
 
     `collection` and `mined_by` name the data and the system behind `judged` and `run`. `miner` mines `run` for the kept
-    positives, without excluding the hidden ones. `first_only` mines once per query, as for a target with one positive
-    each; otherwise queries with many positives weigh more, as in training on all of them. Raises InputError as the
-    miner and the estimators do.
+    positives, without excluding the hidden ones; queries with many positives weigh more, as in training on all of them.
+    Raises InputError as the miner and the estimators do.
     """
     depth = max((len(ranking.doc_ids) for ranking in run.values()), default=0)
-    groups = miner(judged.groups(first_only), run, seed)
+    groups = miner(judged.groups(), run, seed)
     return [
         Calibration(
             collection,

@@ -61,7 +61,7 @@ class Hardness:
     `number` counts the negatives. `gaps`: per query the mean of cos(query, positive) - cos(query, negative); the
     smaller, the harder. `above_positive`: the share of pairs whose negative has the higher cosine. `sources`: how many
     negatives are of each kind ("rank", "BM25 rank", "uniform"). `ranks`: (low, high, count), both ends included, of
-    those whose source names a rank. `active_share`: what the training logged at its first update, or None.
+    those whose source names a rank.
     """
 
     number: int
@@ -69,7 +69,6 @@ class Hardness:
     above_positive: float
     sources: tuple[tuple[str, int], ...]
     ranks: tuple[tuple[int, int, int], ...]
-    active_share: float | None = None
 
     @property
     def gap(self) -> float:
@@ -91,11 +90,10 @@ class Hardness:
             "mean_similarity_gap": self.gap,
             "gap_interval": list(self.interval),
             "above_positive": self.above_positive,
-            **({} if self.active_share is None else {"active_share": self.active_share}),
         }
 
 
-def hardness(groups: Sequence[Group], similarity: Similarity, active_share: float | None = None) -> Hardness:
+def hardness(groups: Sequence[Group], similarity: Similarity) -> Hardness:
     """The hardness of the negatives of all groups. Raises InputError when no group has any."""
     gaps: dict[str, list[float]] = defaultdict(list)
     ranks: list[int] = []
@@ -117,7 +115,6 @@ def hardness(groups: Sequence[Group], similarity: Similarity, active_share: floa
         above_positive=float(np.mean([gap < 0 for values in gaps.values() for gap in values])),
         sources=tuple(sorted(kinds.items())),
         ranks=_histogram(ranks),
-        active_share=active_share,
     )
 
 

@@ -1,20 +1,30 @@
-"""Doubts that need a run: what is there of it stands beside the arithmetic; nothing is trained for it (O2, O5, O13)."""
+"""Open questions that a run would answer (O2, O5, O13): the arithmetic, and beside it what runs there are.
+
+Nothing is trained for them. The verdicts are those of the arithmetic.
+"""
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping
 from dataclasses import replace
-from statistics import fmean
 from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
 
 from strop.evaluation.measures import evaluate, mean
 from strop.records import formats
 from strop.retrieval import stages
-from strop.studies.lion_vs_adamw import scripts
+from strop.studies.lion_vs_adamw.arithmetic import SIZES
 from strop.studies.lion_vs_adamw.presets import CORRECTED, LONG_INPUTS, OPTIMIZERS, PIPELINE, RATES, RERANKER
+from strop.studies.lion_vs_adamw.published import MODELS, public, rows
 from strop.study.definition import Preset
 from strop.study.open_questions import Evidence, Grid
 from strop.study.workbench import Workbench
+from strop.training.optimizers import AdamW, Lion
 
 #: One model over three sets of candidates.
 SETS = {
@@ -22,65 +32,74 @@ SETS = {
     RERANKER: "BM25's first",
     f"hybrid_then_base_then_{RERANKER}": "BM25 and base fused, then base, then 20",
 }
+#: Recorded learning rates: ModernBERT's from its plot, the others' printed.
+RECORDED = {
+    ("MiniLM", "AdamW"): 2e-5, ("MiniLM", "Lion"): 2e-5, ("GTE", "AdamW"): 2e-5, ("GTE", "Lion"): 2e-5,
+    ("ModernBERT", "AdamW"): 2e-5, ("ModernBERT", "Lion"): 2e-6,
+}  # fmt: skip
+#: Passages that MS MARCO v1.1 gives a query at most, and those a first stage gives.
+OWN, FIRST_STAGE = 10, 1_000
+#: Decays as both optimisers were given them.
+_DECAY = 0.01
 
 
 def candidate_sets(bench: Workbench | None) -> Evidence:
     """O2. What a random order reaches of either kind of candidates; and one model over three sets, where it was run."""
-    found = scripts.own_passages(bench)
+    evidence = own_passages(bench)
     if bench is None or not _ready(bench, PIPELINE, SETS):
-        return found
-    rows, said = [], []
+        return evidence
+    cells, remarks = [], []
     for name, collection in bench.panels.items():
         values = {s: _means(bench, PIPELINE, s, name, ("RR@10", "nDCG@10")) for s in SETS}
-        rows += [
+        cells += [
             (name, label, *(formats.fixed(values[system][m]) for m in ("RR@10", "nDCG@10")))
             for system, label in SETS.items()
         ]
         own, *others = (values[s]["RR@10"] for s in SETS)
-        said.append(f"{formats.fixed(own)} against {' and '.join(map(formats.fixed, others))} on {collection.name}")
-    grid = Grid("One model, three sets of candidates", ("collection", "candidates", "RR@10", "nDCG@10"), tuple(rows))
-    sentence = f"{found.sentence} Here one model has RR@10 {'; '.join(said)}."
-    return replace(found, sentence=sentence, tables=(*found.tables, grid))
+        remarks.append(f"{formats.fixed(own)} against {' and '.join(map(formats.fixed, others))} on {collection.name}")
+    grid = Grid("One model, three sets of candidates", ("collection", "candidates", "RR@10", "nDCG@10"), tuple(cells))
+    sentence = f"{evidence.sentence} Here one model has RR@10 {'; '.join(remarks)}."
+    return replace(evidence, sentence=sentence, tables=(*evidence.tables, grid))
 
 
 def own_rates(bench: Workbench | None) -> Evidence:
     """O5. The rates as recorded; and what held-out queries say of each optimiser's grid, where it was run."""
-    found = scripts.unequal_rates(bench)
+    evidence = unequal_rates(bench)
     grids = {name: RATES["minilm", name] for name in OPTIMIZERS}
     if bench is None or not _ready(bench, CORRECTED, [rates.on for rates in grids.values()]):
-        return found
-    rows, chosen = [], []
+        return evidence
+    cells, chosen = [], []
     for name, rates in grids.items():
         values, best = bench.held_out_values(CORRECTED, rates), bench.setting(CORRECTED, rates)
         chosen.append(f"{best.learning_rate:g} with decay {best.weight_decay:g} for {OPTIMIZERS[name]}")
-        rows += [
+        cells += [
             (OPTIMIZERS[name], f"{s.learning_rate:g}", f"{s.weight_decay:g}", formats.fixed(value, 4))
             for s, value in values.items()
         ]
     grid = Grid(
         "MiniLM on held-out queries, one grid for both, first seed",
         ("optimiser", "learning rate", "decay", "RR@10"),
-        tuple(rows),
+        tuple(cells),
     )
-    sentence = f"{found.sentence} Held-out queries choose {' and '.join(chosen)} here."
-    return replace(found, sentence=sentence, tables=(*found.tables, grid))
+    sentence = f"{evidence.sentence} Held-out queries choose {' and '.join(chosen)} here."
+    return replace(evidence, sentence=sentence, tables=(*evidence.tables, grid))
 
 
 def lengths(bench: Workbench | None) -> Evidence:
     """O13. Size and length cannot be told apart in the paper; and one model at several lengths, where it was run."""
-    found = scripts.size_not_length(bench)
+    evidence = size_not_length(bench)
     read = [system for system in LONG_INPUTS.systems if system.point]
     whole = bench is not None and any(map(bench.is_given, bench.panels.values()))
     if bench is None or not whole or not _ready(bench, LONG_INPUTS, [system.name for system in read]):
-        return found
-    rows = [
+        return evidence
+    cells = [
         (name, system.label, formats.fixed(_means(bench, LONG_INPUTS, system.name, name, ("nDCG@10",))["nDCG@10"]))
         for name, panel in bench.panels.items()
         if bench.is_given(panel)  # others' documents are cut before they are read
         for system in read
     ]
-    grid = Grid("One model, more and less of each document", ("collection", "read", "nDCG@10"), tuple(rows))
-    return replace(found, tables=(*found.tables, grid))
+    grid = Grid("One model, more and less of each document", ("collection", "read", "nDCG@10"), tuple(cells))
+    return replace(evidence, tables=(*evidence.tables, grid))
 
 
 def _ready(bench: Workbench, preset: Preset, systems: Any) -> bool:
@@ -95,4 +114,96 @@ def _means(
     seeds = [seed for seed in bench.seeds(preset) if bench.is_ready(preset, system, seed)]
     runs = [stages.run_of(bench.ranking(preset, system, seed, panel)) for seed in seeds]
     values = [evaluate(run, panel.qrels, measures) for run in runs]
-    return {m: fmean(mean(of[m]) for of in values) for m in measures}
+    return {m: statistics.fmean(mean(of[m]) for of in values) for m in measures}
+
+
+def own_passages(bench: object) -> Evidence:
+    """O2. Shown where the printed MRR@10 is above what any public model reaches over a first stage's candidates."""
+    chance = {n: random_order(n) for n in (8, OWN, 100, FIRST_STAGE)}
+    best = max(row.written["mrr10"] for row in rows())
+    most = max(mrr for _, mrr in public().values())
+    table = Grid(
+        "RR@10 of a random order, one relevant",
+        ("candidates", "RR@10"),
+        tuple((f"{n:,}", formats.fixed(value, 4)) for n, value in chance.items()),
+    )
+    return Evidence(
+        "shown" if best > most else "not shown",
+        f"Among a query's own {OWN} passages with one relevant, a random order already has RR@10 {chance[OWN]:.3f}; "
+        f"among {FIRST_STAGE:,} of a first stage {chance[FIRST_STAGE]:.4f}. The printed {best:.4f} is of the former, "
+        f"and no figure of the latter stands beside it; public cross-encoders have at most {most:.4f} "
+        f"there. One model over both candidate sets would show the difference.",
+        (table,),
+    )
+
+
+def random_order(candidates: int) -> float:
+    """The mean RR@10 of a random order of so many candidates of which one is relevant."""
+    return sum(1 / rank for rank in range(1, min(10, candidates) + 1)) / candidates
+
+
+def unequal_rates(bench: object) -> Evidence:
+    """O5. The rates as recorded, and how far a step goes at each: our optimisers on gradients of pure noise."""
+    times = step_length(Lion) / step_length(AdamW)
+    ratio = {m: RECORDED[m, "AdamW"] / RECORDED[m, "Lion"] for m in MODELS}
+    lengths = {m: times / ratio[m] for m in MODELS}
+    table = Grid(
+        "Recorded rates",
+        ("model", "AdamW", "Lion", "a step of Lion to one of AdamW", "decay of Lion to AdamW's"),
+        tuple(
+            (m, f"{RECORDED[m, 'AdamW']:g}", f"{RECORDED[m, 'Lion']:g}", formats.fixed(lengths[m], 2),
+             formats.fixed(1 / ratio[m], 1))
+            for m in MODELS
+        ),
+    )  # fmt: skip
+    return Evidence(
+        "shown" if len(set(ratio.values())) > 1 else "not shown",
+        f"ModernBERT's Lion ran at a {ratio['ModernBERT']:.0f}th of AdamW's learning rate, the other two models' at "
+        f"the same rate. On gradients of noise a step of Lion is {times:.1f} times one of AdamW at an equal rate, so "
+        f"its steps were {lengths['MiniLM']:.1f} times as long for MiniLM and GTE and {lengths['ModernBERT']:.2f} "
+        f"times for ModernBERT, with a weight decay of {_DECAY} everywhere, where Lion's authors advise 3 to 10 times "
+        f"less rate and as much more decay. These runs cannot tell the optimiser from the rate.",
+        (table,),
+    )
+
+
+def step_length(optimizer_type: type[AdamW] | type[Lion], updates: int = 200, numbers: int = 2_000) -> float:
+    """How far a number moves in an update, root mean square and in learning rates, when gradients are only noise."""
+    rng = np.random.default_rng(0)
+    weight = nn.Parameter(torch.zeros(numbers, 1, dtype=torch.float64))
+    optimizer = optimizer_type(learning_rate=1.0, weight_decay=0.0).build([("weight", weight)])
+    moved = []
+    for _ in range(updates):
+        before = weight.detach().clone()
+        weight.grad = torch.from_numpy(rng.normal(size=(numbers, 1)))
+        optimizer.step()
+        moved.append(float((weight.detach() - before).square().mean()))
+    return math.sqrt(statistics.mean(moved[updates // 2 :]))
+
+
+def size_not_length(bench: Any) -> Evidence:
+    """O13. The models that take long texts are the larger ones, and the texts are short."""
+    least = min(SIZES.values())
+    limits = {"MiniLM": 512, "GTE": 8_192, "ModernBERT": 8_192}
+    here = ""
+    if bench is not None:
+        whole = bench.own.whole
+        words = [len(d.contents.split()) for d in whole.documents.values()]
+        here = (
+            f" A passage of {whole.name} here has {statistics.median(words):.0f} words in the median, and "
+            f"{formats.percent(sum(n > 400 for n in words) / len(words), 2)} have more than 400."
+        )
+    table = Grid(
+        "Models",
+        ("model", "parameters, millions", "to the smallest", "most tokens"),
+        tuple(
+            (name, f"{size / 1e6:.0f}", formats.fixed(size / least, 1), f"{limits[name]:,}")
+            for name, size in SIZES.items()
+        ),
+    )
+    return Evidence(
+        "shown" if all(SIZES[name] > least for name, limit in limits.items() if limit > 512) else "not shown",
+        f"The two models of long context are {SIZES['ModernBERT'] / least:.1f} and {SIZES['GTE'] / least:.1f} times as "
+        f"large as the one without, and no model was run at two lengths: size and length cannot be told apart.{here}",
+        (table,),
+    )

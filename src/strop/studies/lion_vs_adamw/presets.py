@@ -1,4 +1,4 @@
-"""The paper's cross-encoders under three readings, and around them pipelines, teachers, and one knob at a time.
+"""The paper's cross-encoders as written, as coded and corrected; pipelines, teachers, and one knob at a time.
 
 Groups of a query with its candidates make a batch; the paper's pairs are groups with one negative. Desk scale shrinks
 batches alike and puts random weights in the place of GTE and ModernBERT. What is last is left out first by a budget.

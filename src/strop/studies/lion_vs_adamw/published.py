@@ -45,12 +45,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Percent of the card's memory that was allocated, over a training: mean and peak, and the printed reduction."""
+    """Percent of the card's memory that was allocated, in the mean of a training, and the printed reduction."""
 
     adamw: float
     lion: float
-    adamw_peak: float
-    lion_peak: float
     printed: float
 
     @property
@@ -85,7 +83,7 @@ def find(model: str, optimizer: str) -> tuple[Row, ...]:
 @cache
 def memory() -> dict[str, Memory]:
     """By model."""
-    names = ("adamw_mean", "lion_mean", "adamw_peak", "lion_peak", "rel_reduction_pct")
+    names = ("adamw_mean", "lion_mean", "rel_reduction_pct")
     return {line["model"]: Memory(*(float(line[n]) for n in names)) for line in lines(_FOLDER / "kumar_gpu_memory.csv")}
 
 

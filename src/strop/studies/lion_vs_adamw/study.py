@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from strop.models.random_weights import RandomWeights
 from strop.studies import scales
 from strop.studies.choices import choices
-from strop.studies.lion_vs_adamw.points import POINTS
 from strop.studies.lion_vs_adamw.presets import (
     AS_CODED,
     AS_WRITTEN,
@@ -32,6 +32,7 @@ from strop.studies.lion_vs_adamw.presets import (
 )
 from strop.studies.lion_vs_adamw.published import find, listed, public
 from strop.studies.lion_vs_adamw.published import rows as printed_rows
+from strop.studies.lion_vs_adamw.questions import QUESTIONS
 from strop.study.claims import Claim
 from strop.study.definition import OUT_OF_DOMAIN, Study
 
@@ -141,43 +142,8 @@ STUDY = Study(
     claims=_effects(),
     published={},
     published_loss={},
-    questions=POINTS,
-    choices=choices(
-        (
-            "pairs",
-            "one wrong for each right one",
-            "one wrong for each right one",
-            "three of BM25's first hundred for each right one",
-        ),
-        ("batch", "64 pairs", "512 and 256 pairs (MiniLM), 128 (GTE, AdamW), 192", "32 queries"),
-        (
-            "learning rate",
-            "2e-5; ModernBERT with Lion 2e-6",
-            "2e-5; ModernBERT with Lion 2e-6",
-            "each optimiser's best of one grid of rates and decays, on held-out queries",
-        ),
-        (
-            "schedule",
-            "none; ModernBERT a cosine",
-            "linear after 10 % warm-up; ModernBERT: AdamW none in effect, Lion a cosine cut at a third",
-            "linear to zero after 10 % warm-up",
-        ),
-        (
-            "epochs",
-            "3, evaluated after each",
-            "3; MiniLM and GTE with Lion three trainings of one epoch in a chain",
-            "3, evaluated after each",
-        ),
-        ("weight decay", "0.01", "0.01", "from the grid"),
-        ("held out", "not stated", "10,000 rows, which share queries with training rows", "queries"),
-        (
-            "candidates",
-            "BM25's 1,000; MS MARCO dev",
-            "BM25's 1,000; for MRR@10 a query's own ten passages",
-            "the same first stage for all, both sets side by side",
-        ),
-        ("seeds", "one", "one", "three"),
-    ),
+    questions=QUESTIONS,
+    choices=choices(Path(__file__).parent),
     tables={"main": _table()},
     own_documents=8_841_823,
     exposure={

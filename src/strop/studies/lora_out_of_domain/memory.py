@@ -17,12 +17,13 @@ def peak_memory(bench: Workbench) -> Evidence:
     full, lora = peak["full", "plain", BATCHES[0]], peak["LoRA", "plain", BATCHES[-1]]
     recomputed = peak["LoRA", "recomputed", LARGE]
     header, *rows = memory_table(points)
+    table = Grid("Peak memory of one update", tuple(header), tuple(map(tuple, rows)))
     return Evidence(
         "shown" if lora > full else "not shown",
         f"Full tuning of a batch of {BATCHES[0]} takes {_mib(full)}, LoRA of {BATCHES[-1]} takes {_mib(lora)} "
         f"({lora / full:.2f} times) and LoRA of {LARGE} with recomputation {_mib(recomputed)}: the batch's graphs, not "
         "the optimiser's moments, are what memory goes to, and recomputation is what frees it.",
-        (Grid("Peak memory of one update", tuple(header), tuple(map(tuple, rows))),),
+        (table,),
     )
 
 

@@ -1,4 +1,4 @@
-"""The paper's systems under three readings, at its own batch sizes and epochs, and one knob at a time around a centre.
+"""The paper's systems as written, as coded and corrected, at its own batch sizes and epochs, and one knob at a time.
 
 Desk and full scale shrink batches and epochs alike. The order is that of a budget: what is last is left out first.
 """
@@ -26,9 +26,9 @@ from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, WarmupLinear
 from strop.training.recipes import Recipe
 
-#: The paper's batch: 16 a GPU on 8 GPUs, gathered.
+#: The paper's batch: 16 per GPU on 8 GPUs, gathered.
 BATCH, EPOCHS = 128, 40
-#: One mined negative a query: the collection's own where it brings some, else BM25's, with which the paper fills up.
+#: One mined negative per query: the collection's own where it brings some, else BM25's, with which the paper fills up.
 HARD = Provided(otherwise=Mined(RankWindow(1, 100), BM25()))
 TUNINGS = {"full": "full", "lora": "LoRA"}
 ARCHITECTURES = {"tied": "symmetric", "untied": "asymmetric", "late": "late interaction"}
@@ -65,7 +65,7 @@ def _core(recipes: dict[str, dict[str, Tuned]], hard: dict[str, Negatives]) -> t
 
 
 _ADAPTER = LoRA(r=8, alpha=32, dropout=0.1)
-#: Ours: one loss and one similarity for all that are one vector a text, both tunings' rates from one grid.
+#: Ours: one loss and one similarity for all with one vector per text, both tunings' rates from one grid.
 _CENTRE = Recipe(
     tuning=_ADAPTER,
     scoring=Cosine(),

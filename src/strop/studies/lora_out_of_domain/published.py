@@ -53,16 +53,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """Cells of a row that should not serve as a reference, and why; `average` and `in_domain` by those names.
-
-    `printed` and `recomputed` are given where one figure stands against another.
-    """
+    """Cells of a row that should not serve as a reference, and why; the average and in-domain figure by their names."""
 
     row: Row
     cells: tuple[str, ...]
     why: str
-    printed: float | None = None
-    recomputed: float | None = None
 
 
 @cache
@@ -73,11 +68,11 @@ def rows() -> tuple[Row, ...]:
 
 def find(table: int, tuning: str, **fields: str) -> Row:
     """The one row of that table; `fields` are any of Row's. Raises ValueError unless there is exactly one."""
-    wanted = {"tuning": tuning, **fields}
-    found = [r for r in rows() if table in r.tables and all(getattr(r, k) == v for k, v in wanted.items())]
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} rows of table {table} have {wanted}")
-    return found[0]
+    conditions = {"tuning": tuning, **fields}
+    matching = [r for r in rows() if table in r.tables and all(getattr(r, k) == v for k, v in conditions.items())]
+    if len(matching) != 1:
+        raise ValueError(f"{len(matching)} rows of table {table} have {conditions}")
+    return matching[0]
 
 
 def tuning_pairs() -> tuple[tuple[Row, Row], ...]:
@@ -96,15 +91,8 @@ def printed(name: str) -> dict[str, dict[str, float]]:
 @cache
 def check_on_load() -> tuple[Suspect, ...]:
     """Every row whose figures do not fit each other or another row's, in the order of rows."""
-    found = [*_averages(), *_printed_twice(), *_whole_numbers_apart()]
-    return tuple(sorted(found, key=lambda s: rows().index(s.row)))
-
-
-def reference(row: Row) -> dict[str, float]:
-    """The row's figures that may serve as a reference: collections', `ood_avg`, `in_domain`, but no suspect one."""
-    doubted = {cell for suspect in check_on_load() if suspect.row == row for cell in suspect.cells}
-    figures = {**row.cells, AVERAGE: row.average, IN_DOMAIN: row.in_domain}
-    return {name: value for name, value in figures.items() if name not in doubted}
+    suspects = [*_averages(), *_printed_twice(), *_whole_numbers_apart()]
+    return tuple(sorted(suspects, key=lambda s: rows().index(s.row)))
 
 
 def whole_differences(a: Row, b: Row) -> int:
@@ -123,8 +111,6 @@ def _averages() -> Iterator[Suspect]:
                 (AVERAGE,),
                 f"{row.average} is printed and its cells average {row.recomputed:.2f}; the cells' own rounding {can} "
                 f"explain {off:.2f}",
-                row.average,
-                row.recomputed,
             )
 
 
@@ -137,8 +123,6 @@ def _printed_twice() -> Iterator[Suspect]:
                     (IN_DOMAIN,),
                     f"table {row.tables[0]} prints {row.in_domain} in domain and table {other.tables[0]} "
                     f"{other.in_domain} for one system",
-                    row.in_domain,
-                    other.in_domain,
                 )
 
 
@@ -173,11 +157,17 @@ def _row(line: Mapping[str, str]) -> Row:
 def tables() -> dict[str, dict[str, dict[str, float]]]:
     """The tables of nDCG@10 as printed, in [0, 1]: number -> system -> column -> figure; a row of which a figure is
     suspect is marked so."""
-    doubted = {suspect.row for suspect in check_on_load()}
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for number in sorted({number for row in rows() for number in row.tables}):
-        for row in (row for row in rows() if number in row.tables):
-            label = f"{row.label}{' (suspect)' if row in doubted else ''}"
-            figures = {**row.cells, "average": row.average, row.train: row.in_domain}
-            found.setdefault(str(number), {})[label] = {name: round(v / 100, 4) for name, v in figures.items()}
-    return found
+    suspects = {suspect.row for suspect in check_on_load()}
+
+    def figures(row: Row) -> dict[str, float]:
+        named = {**row.cells, "average": row.average, row.train: row.in_domain}
+        return {name: round(value / 100, 4) for name, value in named.items()}
+
+    return {
+        str(number): {
+            f"{row.label}{' (suspect)' if row in suspects else ''}": figures(row)
+            for row in rows()
+            if number in row.tables
+        }
+        for number in sorted({number for row in rows() for number in row.tables})
+    }

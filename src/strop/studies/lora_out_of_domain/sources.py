@@ -36,6 +36,6 @@ def negatives(bench: Workbench) -> Evidence:
         )
         for name, miner in MINERS.items()
     ]
-    grid = Grid("Negatives of ranks 1 to 100, one a query", *table(source_report(sources, scores)))
-    found = hidden_negatives(bench)
-    return replace(found, tables=(*found.tables, grid))
+    grid = Grid("Negatives of ranks 1 to 100, one per query", *table(source_report(sources, scores)))
+    evidence = hidden_negatives(bench)
+    return replace(evidence, tables=(*evidence.tables, grid))

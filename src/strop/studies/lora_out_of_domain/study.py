@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from strop.studies import scales
 from strop.studies.choices import choices
-from strop.studies.lora_out_of_domain.points import POINTS
 from strop.studies.lora_out_of_domain.presets import ARCHITECTURES, AS_CODED, AS_WRITTEN, BASES, CORRECTED, ONE_KNOB
 from strop.studies.lora_out_of_domain.published import rows, tables
+from strop.studies.lora_out_of_domain.questions import QUESTIONS
 from strop.study.claims import Claim
 from strop.study.definition import OUT_OF_DOMAIN, Study
 
@@ -156,46 +157,8 @@ STUDY = Study(
     claims=CLAIMS,
     published={},
     published_loss={},
-    questions=POINTS,
-    choices=choices(
-        (
-            "encoder, symmetric",
-            "mean pooling",
-            "mean pooling, unnormalised dot product",
-            "mean pooling, cosine, as the base was trained",
-        ),
-        (
-            "encoder, asymmetric",
-            "two towers, first token",
-            "two towers, first token, dot product",
-            "two towers, first token, cosine",
-        ),
-        ("late interaction", "ColBERT", "ColBERT v1, l2, documents of 180 tokens", "ColBERT's settings, cosine"),
-        (
-            "loss",
-            "contrastive",
-            "in-batch softmax; temperature .05 symmetric, none asymmetric; ColBERT: pairs of a triple",
-            "in-batch softmax for all; temperature .05 over cosines, none over MaxSim",
-        ),
-        ("LoRA rank", "7", "8", "8"),
-        (
-            "learning rate",
-            "2e-5 full, 2e-4 LoRA, from a grid",
-            "2e-5 full, 2e-4 LoRA",
-            "per tuning method, from one grid, on held-out queries",
-        ),
-        ("warm-up", "10 %", "1,237 steps asymmetric (0.8 % of MS MARCO's), 10 % symmetric", "10 %"),
-        ("weight decay", "not stated (.01)", "0 asymmetric; symmetric 0 in the file, .01 in effect", "0.01"),
-        ("gradient clipping", "not stated (1)", "2 asymmetric, none symmetric", "1"),
-        ("epochs", "40", "40; 100 for full tuning without negatives, symmetric", "40"),
-        (
-            "hard negatives",
-            "the collection's, filled up with BM25's",
-            "the collection's, filled up with BM25's",
-            "the collection's, else BM25's ranks 1–100",
-        ),
-        ("adapter at test time", "merged", "no merge call", "merged, checked to 1e-5"),
-    ),
+    questions=QUESTIONS,
+    choices=choices(Path(__file__).parent),
     tables=tables(),
     own_documents=8_841_823,
     exposure={

@@ -15,7 +15,7 @@ from strop.models.adapters import MERGE_TOLERANCE, LoRA
 from strop.models.dense import Dense
 from strop.retrieval.encode import Vectors, encode
 from strop.studies.figures import lines
-from strop.study.open_questions import Evidence, Grid
+from strop.study.open_questions import Evidence, Grid, Verdict
 
 #: Chunks of the paper's 8,841,823 passages: 200,000 each for full models, 100,000 for LoRA.
 FULL_CHUNKS, LORA_CHUNKS = 45, 89
@@ -110,8 +110,9 @@ def chunks_not_adapter(timings: Sequence[Timing]) -> Evidence:
         ("paper: LoRA random / base", "–", "–", "–", f"{theirs['lora_random']:.2f}"),
         ("paper: LoRA hard / base", "–", "–", "–", f"{theirs['lora_hard']:.2f}"),
     )
-    shown = chunks.low > max(adapter.high, _noise(timings))
-    return Evidence("shown" if shown else "not resolved", sentence, (Grid(*_RATIOS, rows),))
+    verdict: Verdict = "shown" if chunks.low > max(adapter.high, _noise(timings)) else "not resolved"
+    table = Grid(*_RATIOS, rows)
+    return Evidence(verdict, sentence, (table,))
 
 
 def merging_is_free(timings: Sequence[Timing], gap: float) -> Evidence:
@@ -129,8 +130,10 @@ def merging_is_free(timings: Sequence[Timing], gap: float) -> Evidence:
         _ratios(timings, "LoRA unmerged / merged", UNMERGED, MERGED),
         _ratios(timings, "base / the same again", AGAIN, BASE),
     )
-    shown = gap <= MERGE_TOLERANCE and saved.low > _noise(timings, "encode")
-    return Evidence("shown" if shown else "not resolved", sentence, (Grid(*_RATIOS, rows),))
+    cheaper = saved.low > _noise(timings, "encode")
+    verdict: Verdict = "shown" if gap <= MERGE_TOLERANCE and cheaper else "not resolved"
+    table = Grid(*_RATIOS, rows)
+    return Evidence(verdict, sentence, (table,))
 
 
 def noise_exceeds_effects(timings: Sequence[Timing]) -> Evidence:
@@ -155,10 +158,11 @@ def noise_exceeds_effects(timings: Sequence[Timing]) -> Evidence:
         *((f"ours: repeat {i + 1} alone", f"{r:.3f}") for i, r in enumerate(single)),
     )
     reported = max(theirs["full_random"], theirs["full_hard"])
+    table = Grid("Repeats of one condition", ("comparison", "ratio"), rows)
     return Evidence(
         "shown" if apart["base"] > reported else "not shown",
         sentence,
-        (Grid("Repeats of one condition", ("comparison", "ratio"), rows),),
+        (table,),
     )
 
 

@@ -73,19 +73,18 @@ def batch_and_warmup(bench: Workbench) -> Evidence:
              formats.percent(PRINTED_WARMUP / steps, 0))
         )  # fmt: skip
     shares = [PRINTED_WARMUP / steps for _, _, steps, _ in RUNS.values()]
+    table = Grid(
+        "Steps",
+        ("model", "triples", "epochs", "logged steps", "batch", "gives", "128 would give", "1,000 of them"),
+        tuple(rows),
+    )
     return Evidence(
         "shown" if fits == len(RUNS) and not printed_fits else "not shown",
         f"{fits} of {len(RUNS)} logged step counts are exactly those of batches of 1,024 (full) or 512 (LoRA); the "
         f"printed batch of {PRINTED_BATCH} would take {rows[0][6]}, {rows[1][6]}, {rows[2][6]} and {rows[3][6]}. The "
         f"printed 1,000 warm-up steps are {formats.percent(min(shares), 0)} to {formats.percent(max(shares), 0)} of "
         "what was logged.",
-        (
-            Grid(
-                "Steps",
-                ("model", "triples", "epochs", "logged steps", "batch", "gives", "128 would give", "1,000 of them"),
-                tuple(rows),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -96,6 +95,11 @@ def queries_or_judgments(bench: Workbench) -> Evidence:
     counts = {f"MS MARCO {name}": pair for name, pair in MARCO.items()} | {f"{whole.name}/{whole.split}, here": ours}
     of_queries, of_judgments = ([name for name, pair in counts.items() if pair[i] == PRINTED_JUDGMENTS] for i in (0, 1))
     queries, judgments = MARCO["dev"]
+    table = Grid(
+        "Judged queries are fewer than judgments",
+        ("split", "judged queries", "judgments"),
+        tuple((name, f"{q:,}", f"{j:,}") for name, (q, j) in counts.items()),
+    )
     return Evidence(
         "shown" if of_queries and not of_judgments else "not shown",
         f"The printed {PRINTED_JUDGMENTS:,} judgments are the number of judged queries of {_and(of_queries)}, and of "
@@ -103,13 +107,7 @@ def queries_or_judgments(bench: Workbench) -> Evidence:
         f"{judgments:,} judgments ({judgments / queries:.2f} per query); the authors' read-me speaks of about 6,800 "
         f"queries, and dev.small has {MARCO['dev.small'][0]:,}. The split searched here has {ours[0]:,} queries and "
         f"{ours[1]:,} judgments.",
-        (
-            Grid(
-                "Judged queries are fewer than judgments",
-                ("split", "judged queries", "judgments"),
-                tuple((name, f"{q:,}", f"{j:,}") for name, (q, j) in counts.items()),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -150,17 +148,16 @@ def one_architecture(bench: Workbench) -> Evidence:
     below = sum(value < base for value in tuned.values())
     coded = [system.how for system in study.preset("as_coded").systems if system.name in tuned]
     bases = {how.start for how in coded if isinstance(how, Tuned)}
+    table = Grid(
+        f"Published {measure}",
+        ("model", measure, "to the base"),
+        tuple((n, formats.fixed(v, 4), formats.signed(v - base, 4)) for n, v in tuned.items()),
+    )
     return Evidence(
         "shown" if below < VARIANTS_SAID and len(bases) == 1 else "not shown",
         f"Table 5.1 has {len(published)} rows: the untouched base and {len(tuned)} fine-tuned models, {below} of them "
         f"below it, all of {len(bases)} architecture, with 1 run each.",
-        (
-            Grid(
-                f"Published {measure}",
-                ("model", measure, "to the base"),
-                tuple((n, formats.fixed(v, 4), formats.signed(v - base, 4)) for n, v in tuned.items()),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -176,19 +173,18 @@ def merged_rows(bench: Workbench) -> Evidence:
     if official.is_file():
         counts["collection.tsv"] = quoted_rows(official, columns=2)
         verdict = "shown" if _lost(counts["collection.tsv"]) else "not shown"
+    table = Grid(
+        "Rows of tab-separated files under default quoting",
+        ("file", "lines", "rows kept", "merged into another", "dropped"),
+        tuple((name, *(f"{n:,}" for n in (c.raw, c.kept, c.merged, c.lost))) for name, c in counts.items()),
+    )
     return Evidence(
         verdict,
         "Default quoting loses "
         + " and ".join(f"{_lost(c):,} of {c.raw:,} rows of {name}" for name, c in counts.items())
         + "; lines read raw are all kept."
         + ("" if official.is_file() else " What it loses of MS MARCO only --on a folder with its files would show."),
-        (
-            Grid(
-                "Rows of tab-separated files under default quoting",
-                ("file", "lines", "rows kept", "merged into another", "dropped"),
-                tuple((name, *(f"{n:,}" for n in (c.raw, c.kept, c.merged, c.lost))) for name, c in counts.items()),
-            ),
-        ),
+        (table,),
     )
 
 
@@ -196,26 +192,25 @@ def cache_names(bench: Workbench) -> Evidence:
     """T22. Cache entries of two models with unlike weights: by folder name and chunk as published, and by content."""
     with TemporaryDirectory() as folder:
         models = [Path(folder) / model for model in CACHED]
-        for model, name in zip(models, CACHED, strict=True):
+        for model in models:
             model.mkdir(parents=True)
-            (model / "model.safetensors").write_text(name, encoding="utf-8")
+            (model / "model.safetensors").write_bytes(model.parent.name.encode())
         by_name = [f"{model.name}_chunk_0" for model in models]
         inputs = [{"model": file_sha256(model / "model.safetensors"), "texts": "the same"} for model in models]
     by_content = [Store(folder).key(ENCODE, "document", of_model) for of_model in inputs]
     names, contents = len(set(by_name)), len(set(by_content))
     mixed_up = ", so that the second would be given the first one's"
+    table = Grid(
+        "Keys of the same texts under two models",
+        ("folder", "by name and chunk", "by content"),
+        tuple((f, name, key[:8]) for f, name, key in zip(CACHED, by_name, by_content, strict=True)),
+    )
     return Evidence(
         "shown" if names < len(CACHED) == contents else "not shown",
         f"Named by folder and chunk, the vectors of {len(CACHED)} models with different weights share {names} cache "
         f"{'entry' if names == 1 else 'entries'} ({', '.join(sorted(set(by_name)))})"
         f"{mixed_up if names == 1 else ''}; keyed by content they have {contents}.",
-        (
-            Grid(
-                "Keys of the same texts under two models",
-                ("folder", "by name and chunk", "by content"),
-                tuple((f, name, key[:8]) for f, name, key in zip(CACHED, by_name, by_content, strict=True)),
-            ),
-        ),
+        (table,),
     )
 
 

@@ -1,4 +1,4 @@
-"""Doubts about effects: one knob of the authors' code turned at a time, and what it changes (T5 to T8, T10 to T23)."""
+"""Open questions about effects (T5 to T8, T10 to T23): one knob of the authors' code at a time, and what it changes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from strop.collection.lazy_documents import Contents
 from strop.evaluation.measures import evaluate, mean
 from strop.negatives.audit.hardness import Hardness, Similarity, harder, hardness
-from strop.negatives.from_run import RankWindow
 from strop.negatives.sampled import Uniform
 from strop.records import formats
 from strop.records.documents import Group
 from strop.records.runs import Ranking, Run
 from strop.retrieval import stages
 from strop.retrieval.texts import ById
+from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK, ONE_KNOB, TRIPLES
 from strop.study.contrasts import Contrast, Direction, Pair
 from strop.study.negative_policies import Mined
@@ -102,13 +102,13 @@ def random_negatives(bench: Workbench) -> Evidence:
 
 def window_bounds(bench: Workbench) -> Evidence:
     """T10. The text's window holds 150 ranks, the code's 151, and the one fixed rank moves with the size."""
-    text = bench.data.with_negatives(Mined(RankWindow(51, 200, one_fixed_rank=True)))
+    text = bench.data.with_negatives(Mined(FixedRank(51, 200)))
     code = bench.data.with_negatives(FIXED_RANK)
     both = [q for q in code if q in text]
     moved = sum(text[q].negatives != code[q].negatives for q in both)
     rows = tuple(
-        (name, str(200 - low + 1), ", ".join(_commonest(drawn)))
-        for name, low, drawn in (("text: 51 to 200", 51, text), ("code: 50 to 200", 50, code))
+        (name, str(200 - low + 1), ", ".join(_commonest(negatives)))
+        for name, low, negatives in (("text: 51 to 200", 51, text), ("code: 50 to 200", 50, code))
     )
     return _with(
         WINDOW(bench),
@@ -162,8 +162,8 @@ def accuracies(bench: Workbench) -> Evidence:
     last = LAST(bench)
     return Evidence(
         "shown" if swap > spread else "not shown",
-        f"On {number} held-out queries exchanging the kind of negatives moves a model's cosine accuracy by "
-        f"{formats.fixed(swap)} in the mean, and models differ by at most {formats.fixed(spread)} on the same "
+        f"On {number} held-out queries, exchanging the kind of negatives moves a model's cosine accuracy by "
+        f"{formats.fixed(swap)} on average, and models differ by at most {formats.fixed(spread)} on the same "
         f"ones: 0.97 and 0.95 beside 0.84 and 0.78 were measured on unlike negatives. By random ones the order is "
         f"{by_random}, by hard ones {by_hard}. The curve called unstable {falls} "
         f"({curve[0]} to {curve[-1]}). Keeping the last update: {last.sentence}",
@@ -197,11 +197,11 @@ def numbers(bench: Workbench) -> Evidence:
 
 def half_precision(run: Run, queries: stages.Vectors, documents: stages.Vectors) -> Run:
     """The run's documents ordered anew by float16 vectors whose products are summed wide and rounded to float16."""
-    asked, found = ({text_id: i for i, text_id in enumerate(v.ids)} for v in (queries, documents))
+    query_rows, document_rows = ({text_id: i for i, text_id in enumerate(v.ids)} for v in (queries, documents))
 
     def scored(query_id: str, ranking: Ranking) -> tuple[tuple[str, ...], list[float]]:
-        q = np.asarray(queries.matrix[asked[query_id]]).astype(np.float16).astype(np.float32)
-        d = np.stack([documents.matrix[found[doc_id]] for doc_id in ranking.doc_ids]).astype(np.float16)
+        q = np.asarray(queries.matrix[query_rows[query_id]]).astype(np.float16).astype(np.float32)
+        d = np.stack([documents.matrix[document_rows[doc_id]] for doc_id in ranking.doc_ids]).astype(np.float16)
         return ranking.doc_ids, (d.astype(np.float32) @ q).astype(np.float16).tolist()
 
     return Run({query_id: scored(query_id, ranking) for query_id, ranking in run.items() if ranking.doc_ids})
@@ -222,27 +222,27 @@ def _accuracy(bench: Workbench, system: str, first: bool = False) -> tuple[float
     """On random and on hard negatives: of the weights that were kept, or `first` those before any update."""
     how = bench.study.preset("as_coded").system(system).how
     assert isinstance(how, Tuned)
-    seen = {kind: _log(bench, "as_coded", system, f"cosine_accuracy/{kind}") for kind in ("random", "hard")}
-    step = seen["random"][0][0] if first else seen["random"][-1][0]
+    logs = {kind: _log(bench, "as_coded", system, f"cosine_accuracy/{kind}") for kind in ("random", "hard")}
+    step = logs["random"][0][0] if first else logs["random"][-1][0]
     if how.recipe.selection and not first:
         looks = [look for look in _log(bench, "as_coded", system, how.recipe.selection.measure) if look[0] > 0]
         step = max(looks, key=lambda look: look[1])[0]  # the first of equals and never the start, as training keeps it
-    random, hard = (dict(of_kind)[step] for of_kind in seen.values())
+    random, hard = (dict(of_kind)[step] for of_kind in logs.values())
     return random, hard
 
 
 def base_similarity(bench: Workbench) -> Similarity:
     """The base's own similarity between training queries and training documents."""
-    asked, found = base_vectors(bench, bench.own.train_queries, bench.own.train_documents)
-    rows, columns = ({text_id: i for i, text_id in enumerate(v.ids)} for v in (asked, found))
-    return lambda q, d: float(np.asarray(asked.matrix[rows[q]]) @ np.asarray(found.matrix[columns[d]]))
+    queries, documents = base_vectors(bench, bench.own.train_queries, bench.own.train_documents)
+    rows, columns = ({text_id: i for i, text_id in enumerate(v.ids)} for v in (queries, documents))
+    return lambda q, d: float(np.asarray(queries.matrix[rows[q]]) @ np.asarray(documents.matrix[columns[d]]))
 
 
 def base_vectors(bench: Workbench, queries: ById, documents: ById) -> tuple[stages.Vectors, ...]:
     store, base = bench.store, bench.base
-    asked = stages.encode_texts(store, base, queries, "query", bench.progress)
-    found = stages.encode_texts(store, base, documents, "document", bench.progress)
-    return stages.Vectors.load(asked), stages.Vectors.load(found)
+    query_vectors = stages.encode_texts(store, base, queries, "query", bench.progress)
+    document_vectors = stages.encode_texts(store, base, documents, "document", bench.progress)
+    return stages.Vectors.load(query_vectors), stages.Vectors.load(document_vectors)
 
 
 def _commonest(groups: Mapping[str, Group], most: int = 3) -> list[str]:

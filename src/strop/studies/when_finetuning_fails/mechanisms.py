@@ -1,4 +1,4 @@
-"""Doubts about how something works: parameters, clocks, the one fixed rank, false negatives, pictures."""
+"""Open questions about how something works: parameters, clocks, the one fixed rank, false negatives, pictures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TARGETS = {
 TIMED_QUERIES, REPEATS = 200, 5
 #: Figure 5.1 shows 1,000 queries and their positives.
 PAIRS = 1_000
-#: Fewer false negatives than this would not be worth a doubt.
+#: A share of false negatives below this would not matter.
 NEGLIGIBLE = 0.01
 
 
@@ -60,18 +60,17 @@ def adapter_size(bench: Workbench) -> Evidence:
         counted = parameter_ledger(encoder.module)["trainable"]
         rows.append((name, len(shapes), counted, sum(16 * sum(shape) for shape in shapes), counted / total))
     (_, matrices, counted, formula, share), ratio = rows[0], PRINTED / rows[0][2]
+    table = Grid(
+        "Parameters that LoRA with r = 16 adds",
+        ("targets", "matrices", "counted by PEFT", "r × (in + out)", "share of the model"),
+        tuple((n, f"{m:,}", f"{c:,}", f"{f:,}", formats.percent(s, 3)) for n, m, c, f, s in rows),
+    )
     return Evidence(
         "shown" if counted == formula and counted != PRINTED else "not shown",
         f"PEFT adds {counted:,} trainable parameters ({formats.percent(share, 3)} of {total:,}) with r = 16 on query "
         f"and value, which is {matrices} matrices of {counted // matrices:,}; the printed {PRINTED:,} is 12,288 × "
         f"12 heads × 6 layers, {ratio:.3g} times as many.",
-        (
-            Grid(
-                "Parameters that LoRA with r = 16 adds",
-                ("targets", "matrices", "counted by PEFT", "r × (in + out)", "share of the model"),
-                tuple((n, f"{m:,}", f"{c:,}", f"{f:,}", formats.percent(s, 3)) for n, m, c, f, s in rows),
-            ),
-        ),
+        (table,),
     )
 
 

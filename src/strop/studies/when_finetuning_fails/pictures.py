@@ -56,12 +56,12 @@ def exhibit(models: Mapping[str, tuple[Vectors, Vectors]], seeds: Sequence[int],
         raise InputError("models were given different texts", remedy="Encode the same pairs with every model")
     pairs = len(models[baseline][0])
     kept = np.linspace(0, pairs - 1, min(pairs, _DRAWN_PAIRS)).round().astype(int)
-    drawn = np.concatenate([kept, kept + pairs])
+    plotted = np.concatenate([kept, kept + pairs])
     panels, overlaps = [], []
     for fit in FITS:
         rows: Mapping[str, Vectors] = {name: unit(v) for name, v in stacked.items()} if fit[1] else stacked
         pictures = {seed: _pictures(fit, rows, seed) for seed in seeds}
-        shown = seeds[: _DRAWN_SEEDS[fit]]
+        with_points = seeds[: _DRAWN_SEEDS[fit]]
         panels += [
             {
                 "fit": fit[0],
@@ -70,7 +70,7 @@ def exhibit(models: Mapping[str, tuple[Vectors, Vectors]], seeds: Sequence[int],
                 "system": name,
                 "trustworthiness": round(trustworthiness(rows[name], points), 4),
                 "clumping": round(clumping(points), 4),
-                **({"points": points[drawn].round(3).tolist()} if seed in shown else {}),
+                **({"points": points[plotted].round(3).tolist()} if seed in with_points else {}),
             }
             for seed, of_seed in pictures.items()
             for name, points in of_seed.items()

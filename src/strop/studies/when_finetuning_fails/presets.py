@@ -1,4 +1,4 @@
-"""The paper's systems under three readings, at its own batch sizes, and one knob at a time around the code's."""
+"""The paper's systems as written, as coded and corrected, at its own batch sizes, and one knob at a time as coded."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from strop.negatives.from_run import RankWindow
 from strop.negatives.sampled import Uniform
 from strop.retrieval.lexical import BM25
 from strop.studies.knobs import knob
+from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.study.definition import Preset
 from strop.study.negative_policies import Mined, Provided
 from strop.study.systems import Rates, System, Tuned
@@ -24,7 +25,7 @@ from strop.training.recipes import TRIPLET_FULL, TRIPLET_LORA, Recipe
 
 #: The negatives of the official triples were drawn from BM25's top 1,000 (T7).
 TRIPLES = Provided(otherwise=Mined(RankWindow(1, 1000), BM25()))
-FIXED_RANK = Mined(RankWindow(50, 200, one_fixed_rank=True))
+FIXED_RANK = Mined(FixedRank(50, 200))
 WINDOW = Mined(RankWindow(51, 200))
 
 _BM25 = System("bm25", "BM25", BM25(), note="not in the paper: the classical floor")

@@ -18,8 +18,8 @@ from pathlib import Path
 from strop.studies import scales
 from strop.studies.choices import choices
 from strop.studies.figures import lines
-from strop.studies.when_finetuning_fails.points import POINTS
 from strop.studies.when_finetuning_fails.presets import AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
+from strop.studies.when_finetuning_fails.questions import QUESTIONS
 from strop.study.claims import Claim
 from strop.study.definition import Study
 
@@ -150,36 +150,6 @@ STUDY = Study(
         ("corrected", "in_batch"),
         ("corrected", "lora_random"),
     ),
-    questions=POINTS,
-    choices=choices(
-        ("distance", "squared Euclidean (eq. 4.7)", "Euclidean", "cosine"),
-        ("vectors in the loss", "the model's own, normalised", "before normalisation", "normalised, as at test time"),
-        (
-            "loss",
-            "triplet, margin not stated (5, the library's default)",
-            "triplet, margin 5",
-            "InfoNCE at 0.05 over the batch and the mined negative",
-        ),
-        (
-            "random negative",
-            "the official triples'",
-            "the official triples', which BM25 chose",
-            "uniform over the training documents",
-        ),
-        (
-            "hard negative",
-            "a random passage of ranks 51–200",
-            "one fixed rank of 50–200 for every query",
-            "a random passage of ranks 51–200",
-        ),
-        ("pairs", "half as many hard as random", "half as many hard as random", "the same for all"),
-        ("epochs", "5 full on hard, else 3", "5 full on hard, else 3", "3"),
-        ("batch", "128", "1,024 full, 512 LoRA", "the same for all"),
-        ("learning rate", "2e-5", "2e-5", "per tuning method, from one grid, on held-out queries"),
-        ("warm-up", "1,000 steps", "10 % of all steps", "10 % of all steps"),
-        ("LoRA dropout", "not stated (0)", "0.05", "0.05"),
-        ("max length", "not stated (256)", "256 full, 512 LoRA", "256"),
-        ("precision", "not stated", "mixed", "mixed"),
-        ("selection", "not stated (last update)", "best held-out accuracy every 1,000 steps", "last update"),
-    ),
+    questions=QUESTIONS,
+    choices=choices(Path(__file__).parent),
 )

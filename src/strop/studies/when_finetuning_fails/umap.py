@@ -9,7 +9,7 @@ from itertools import permutations
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Vectors
 from strop.records import formats
@@ -111,10 +111,10 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> tuple[float, float | Non
     """
     if not (np.ptp(a) and np.ptp(b)):
         return 0.0, 1.0
-    rho = float(stats.spearmanr(a, b).statistic)
+    rho = float(scipy.stats.spearmanr(a, b).statistic)
     if len(a) > _COUNTED:
         return rho, None
-    one, other = (ranks - ranks.mean() for ranks in (stats.rankdata(a), stats.rankdata(b)))
+    one, other = (ranks - ranks.mean() for ranks in (scipy.stats.rankdata(a), scipy.stats.rankdata(b)))
     every = np.abs(np.array(list(permutations(other))) @ one)
     return rho, float((every >= abs(other @ one) - 1e-9).mean())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.evaluation.significance import holm, significant
 from strop.records.errors import InputError
@@ -144,14 +144,14 @@ def _r2(x: Floats, y: Floats, groups: npt.NDArray[np.str_]) -> Floats:
 
 def _spearman(x: Floats, y: Floats) -> float:
     """0 where one of them is constant: it orders nothing."""
-    return float(stats.spearmanr(x, y).statistic) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
+    return float(scipy.stats.spearmanr(x, y).statistic) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
 
 
 def _auc(worse: npt.NDArray[np.bool_], score: Floats) -> float | None:
     """The chance that a worse checkpoint scores above another one, ties counting half."""
     if worse.all() or not worse.any():
         return None
-    won = stats.mannwhitneyu(score[worse], score[~worse], method="asymptotic").statistic
+    won = scipy.stats.mannwhitneyu(score[worse], score[~worse], method="asymptotic").statistic
     return float(won / (worse.sum() * (~worse).sum()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from strop.studies.lion_vs_adamw import arithmetic, effects, scripts
 from strop.study.open_questions import OpenQuestion
 
-POINTS = (
+QUESTIONS = (
     OpenQuestion(
         "O1",
         "arithmetic",
@@ -16,7 +16,8 @@ POINTS = (
     OpenQuestion(
         "O2",
         "mechanism",
-        "MRR@10 is of about ten passages a query that hold the answer, not of what a first stage finds.",
+        "MRR@10 is measured on about ten passages per query that include the answer, not on what a "
+        "first stage retrieves.",
         effects.candidate_sets,
     ),
     OpenQuestion(
@@ -26,7 +27,10 @@ POINTS = (
         arithmetic.grade_one,
     ),
     OpenQuestion(
-        "O4", "arithmetic", "The main table is not what its own evaluation wrote.", arithmetic.main_table_and_evaluation
+        "O4",
+        "arithmetic",
+        "The main table differs from what its own evaluation wrote.",
+        arithmetic.main_table_and_evaluation,
     ),
     OpenQuestion(
         "O5",
@@ -42,25 +46,28 @@ POINTS = (
         scripts.scheduler_of_another,
     ),
     OpenQuestion(
-        "O7", "defect", "The cosine was as long as another batch's training, and is cut at a third.", scripts.cut_cosine
+        "O7",
+        "defect",
+        "The cosine's length was counted for another batch size, and training ends at a third of it.",
+        scripts.cut_cosine,
     ),
     OpenQuestion(
         "O8",
         "defect",
-        "Batches differ between the optimisers compared, and some runs are three trainings in a chain, each with a "
-        "warm-up of its own and an optimiser that remembers nothing.",
+        "Batch sizes differ between the optimisers compared, and some runs are three trainings in a chain, each with a "
+        "warm-up of its own and a new optimiser state.",
         scripts.batches,
     ),
     OpenQuestion(
         "O9",
         "defect",
-        "The curves shown end at other updates than the checkpoints that were scored.",
+        "The training curves end at other updates than the checkpoints that were scored.",
         scripts.curves_of_other_runs,
     ),
     OpenQuestion(
         "O10",
         "arithmetic",
-        "The best of 18 rows on 43 queries, with one training each, is named the best system.",
+        "The best of 18 rows on 43 queries, with one training each, is called the best system.",
         arithmetic.best_of_eighteen,
     ),
     OpenQuestion(
@@ -75,7 +82,7 @@ POINTS = (
     OpenQuestion(
         "O13",
         "mechanism",
-        "That long inputs help is said of models that differ in size, on passages that are short.",
+        "That long inputs help is concluded from models that differ in size, on passages that are short.",
         effects.lengths,
     ),
     OpenQuestion("O14", "defect", "Held-out rows share their queries with training rows.", scripts.split_by_rows),

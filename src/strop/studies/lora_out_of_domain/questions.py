@@ -6,14 +6,14 @@ from strop.studies.lora_out_of_domain import arithmetic, scripts, sources
 from strop.studies.lora_out_of_domain.memory import peak_memory
 from strop.study.open_questions import OpenQuestion
 
-POINTS = (
+QUESTIONS = (
     OpenQuestion(
         "L1", "arithmetic", "The text says rank 7, the code 8, and about 0.25 % fits neither exactly.", scripts.rank
     ),
     OpenQuestion(
         "L2",
         "arithmetic",
-        "Ten per cent of warm-up are printed; the code's 1,237 steps are a far smaller share of MS MARCO's training.",
+        "The text says ten per cent of warm-up; the code's 1,237 steps are a far smaller share of MS MARCO's training.",
         scripts.warmup,
     ),
     OpenQuestion(
@@ -40,14 +40,13 @@ POINTS = (
     OpenQuestion(
         "L6",
         "mechanism",
-        "Without negatives may mean one negative all the same: the loader falls back to others where no hard one is "
-        "there.",
+        '"Without negatives" may still mean one negative: where there is no hard one, the loader falls back to others.',
         sources.negatives,
     ),
     OpenQuestion(
         "L7",
         "mechanism",
-        "Adapters are said to be merged for inference; no merge is in the code, and files that it needs are absent.",
+        "Adapters are said to be merged for inference; the code has no merge, and lacks files that it needs.",
         scripts.merging,
     ),
     OpenQuestion(
@@ -80,13 +79,14 @@ POINTS = (
     OpenQuestion(
         "L13",
         "arithmetic",
-        "What NQ costs as training data is a ratio of averages; the average of ratios is smaller.",
+        "The loss from NQ as training data is printed as an average of ratios, but is a ratio of averages, which is "
+        "larger.",
         arithmetic.two_aggregations,
     ),
     OpenQuestion(
         "L14",
         "mechanism",
-        "That LoRA frees memory for larger batches decides the recipe, and no memory was measured.",
+        "The recipe rests on LoRA freeing memory for larger batches, and no memory was measured.",
         peak_memory,
         slow=True,
     ),

@@ -15,14 +15,14 @@ from small_collection import small_collection
 
 from strop.artifacts.store import Store
 from strop.evaluation.comparison import compare
-from strop.negatives.from_run import RankWindow
-from strop.records.documents import Collection, Document, Group, Query
+from strop.negatives.from_run import RankWindow, Window
+from strop.records.documents import Group
 from strop.records.runs import Run
 from strop.retrieval.stages import Vectors
-from strop.studies.updates import updates
-from strop.studies.when_finetuning_fails import defects, effects, mechanisms
-from strop.studies.when_finetuning_fails.points import POINTS
+from strop.studies.when_finetuning_fails import effects, mechanisms
+from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.studies.when_finetuning_fails.presets import AS_CODED, CORRECTED, ONE_KNOB
+from strop.studies.when_finetuning_fails.questions import QUESTIONS
 from strop.study.contrasts import Contrast, Pair, around, judged
 from strop.study.definition import Preset, Scale, find
 from strop.study.negative_policies import Mined
@@ -51,11 +51,11 @@ def seen(expect: Any, centre: Any = CENTRE, **variants: Any) -> Evidence:
 
 
 def test_there_is_one_point_for_each_doubt_in_order() -> None:
-    assert [point.id for point in POINTS] == [f"T{i}" for i in range(1, 24)]
+    assert [point.id for point in QUESTIONS] == [f"T{i}" for i in range(1, 24)]
 
 
 def test_every_point_has_a_demonstration_and_a_test_it_names_exists() -> None:
-    for point in POINTS:
+    for point in QUESTIONS:
         assert point.demonstrate is not None, point.id
         assert point.question.endswith(".")
         if point.test:
@@ -65,11 +65,11 @@ def test_every_point_has_a_demonstration_and_a_test_it_names_exists() -> None:
             }
             assert name in functions, point.test
     cheap = {"T9", "T12", "T15", "T17", "T20", "T21", "T22"}
-    assert cheap <= {point.id for point in POINTS if point.test}
+    assert cheap <= {point.id for point in QUESTIONS if point.test}
 
 
 def test_what_a_point_needs_is_a_system_of_that_preset() -> None:
-    for point in POINTS:
+    for point in QUESTIONS:
         for preset, system in point.needs:
             assert PRESETS[preset].system(system), point.id
 
@@ -153,15 +153,15 @@ def test_one_generator_state_gives_windows_of_one_size_one_rank() -> None:
     run = Run({f"q{i}": ([f"d{j}" for j in range(200)], np.arange(200, 0, -1.0) + i) for i in range(30)})
     groups = [Group(f"q{i}", ("d0",), relevant=frozenset({"d0"})) for i in range(30)]
 
-    def ranks(window: RankWindow) -> set[str]:
+    def ranks(window: Window) -> set[str]:
         return {source for group in window(groups, run, 42) for source in group.sources}
 
-    assert ranks(RankWindow(50, 200, one_fixed_rank=True)) == {"rank 126"}
-    assert ranks(RankWindow(51, 200, one_fixed_rank=True)) == {"rank 124"}
+    assert ranks(FixedRank(50, 200)) == {"rank 126"}
+    assert ranks(FixedRank(51, 200)) == {"rank 124"}
     assert len(ranks(RankWindow(50, 200))) > 20
     for taken, rank in ({"d49"}, "rank 124"), ({"d199"}, "rank 123"), ({"d198", "d199"}, "rank 123"):
         judged_too = [replace(group, relevant=frozenset(taken)) for group in groups]
-        assert {g.sources[0] for g in RankWindow(50, 200, one_fixed_rank=True)(judged_too, run, 42)} == {rank}
+        assert {g.sources[0] for g in FixedRank(50, 200)(judged_too, run, 42)} == {rank}
 
 
 def test_the_fixed_rank_its_window_and_false_negatives_are_shown_on_a_collection(
@@ -196,108 +196,6 @@ def test_half_precision_makes_ties_that_the_run_did_not_have() -> None:
     assert halved.doc_ids == ("b", "a", "c"), "ties go to the later id"
 
 
-def test_a_column_written_under_another_name_cannot_be_selected() -> None:
-    shown = defects.missing_column(study_bench())
-    assert shown.verdict == "shown"
-    assert "query_id and column_id" in shown.sentence
-    assert "'passage_id'" in shown.sentence
-
-
-def test_a_column_that_was_written_can_be_selected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(defects, "WRITTEN", ("query_id", "passage_id"))
-    assert defects.missing_column(study_bench()).verdict == "not shown"
-
-
-def test_logged_steps_are_those_of_larger_batches_than_printed() -> None:
-    assert updates(800_000, 3, 1024) == 2_346 == 3 * 782
-    assert updates(402_400, 5, 1024) == 1_965
-    assert 0.8 * 1_000_000 == 800_000
-    assert 0.8 * 503_000 == 402_400
-    shown = defects.batch_and_warmup(study_bench())
-    assert shown.verdict == "shown"
-    assert "4 of 4" in shown.sentence
-    assert "18,750, 18,750, 15,720 and 9,432" in shown.sentence
-
-
-def test_steps_of_the_printed_batch_would_speak_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    printed = {name: (triples, epochs, updates(triples, epochs, 128), 128) for name, (triples, epochs, *_) in
-               defects.RUNS.items()}  # fmt: skip
-    monkeypatch.setattr(defects, "RUNS", printed)
-    assert defects.batch_and_warmup(study_bench()).verdict == "not shown"
-
-
-def test_printed_judgments_are_judged_queries() -> None:
-    whole = collection("test", {"q1": {"d1": 1, "d2": 0}, "q2": {"d2": 1}})
-    shown = defects.queries_or_judgments(study_bench(own=SimpleNamespace(whole=whole)))
-    assert shown.tables[0].rows[-1] == ("c/test, here", "2", "3")
-    assert shown.verdict == "shown"
-    assert "the number of judged queries of MS MARCO dev, and of judgments of no split" in shown.sentence
-    assert "59,273 judgments (1.07 per query)" in shown.sentence
-    judgments = dict.fromkeys(map(str, range(defects.PRINTED_JUDGMENTS)), 1)
-    many = SimpleNamespace(whole=collection("test", {"q1": judgments}))
-    assert defects.queries_or_judgments(study_bench(own=many)).verdict == "not shown", "a split has as many"
-
-
-def test_overlap_counts_equal_queries_and_known_positives() -> None:
-    train = collection("train", {"q1": {"d1": 1, "d2": 1, "d3": 0}, "q3": {"d4": 1}}, frozenset({"d4"}))
-    test = collection("test", {"q2": {"d2": 1}, "Q1": {"d3": 1}, "q4": {"d4": 2}})
-    assert defects.overlap(train, test) == (1, 3, 1, 3), "d3 is no positive there, d4 is reserved"
-
-
-@pytest.mark.parametrize(
-    ("own_documents", "query", "verdict"),
-    [(4, "Q1", "not shown"), (4, "q4", "shown"), (8_841_823, "Q1", "not resolved")],
-)
-def test_shared_queries_speak_of_pre_training_on_the_paper_s_own_collection_alone(
-    own_documents: int, query: str, verdict: str
-) -> None:
-    train, test = collection("train", {"q1": {"d1": 1}}), collection("test", {query: {"d2": 1}})
-    study = SimpleNamespace(own_documents=own_documents)
-    shared = SimpleNamespace(train=train, test=test, whole=test)
-    evidence = defects.seen_before(SimpleNamespace(study=study, own=shared))  # type: ignore[arg-type]
-    assert evidence.verdict == verdict
-    assert f"has {int(query == 'Q1')} of the 1 test queries" in evidence.sentence
-
-
-def test_four_tuned_models_of_the_published_table_are_of_one_architecture() -> None:
-    study = find("when_finetuning_fails")
-    shown = defects.one_architecture(SimpleNamespace(study=study))  # type: ignore[arg-type]
-    assert shown.verdict == "shown"
-    assert "5 rows: the untouched base and 4 fine-tuned models, 4 of them below it" in shown.sentence
-    five = replace(study, published={**study.published, "fifth": {"RR@10": 0.1}})
-    assert defects.one_architecture(SimpleNamespace(study=five)).verdict == "not shown"  # type: ignore[arg-type]
-
-
-def test_quoting_is_judged_by_the_collection_s_own_file_and_not_by_five_lines_made_to_lose(tmp_path: Path) -> None:
-    made_up = defects.merged_rows(study_bench(source=str(tmp_path)))
-    assert made_up.verdict == "not resolved"
-    assert made_up.tables[0].rows[0][1:] == ("5", "3", "2", "0"), "three lines became one"
-    (tmp_path / "collection.tsv").write_text('1\ta "word" in the middle\n', encoding="utf-8")
-    kept = defects.merged_rows(study_bench(source=str(tmp_path)))
-    assert "0 of 1 rows of collection.tsv" in kept.sentence
-    assert kept.verdict == "not shown"
-    (tmp_path / "collection.tsv").write_text('1\t"opened\n2\tand lost"\n', encoding="utf-8")
-    lost = defects.merged_rows(study_bench(source=str(tmp_path)))
-    assert "1 of 2 rows of collection.tsv" in lost.sentence
-    assert lost.verdict == "shown"
-
-
-def test_folders_of_one_name_share_a_cache_entry_and_contents_do_not() -> None:
-    shown = defects.cache_names(study_bench())
-    assert shown.verdict == "shown"
-    one, other = shown.tables[0].rows
-    assert one[1] == other[1]
-    assert one[2] != other[2]
-    assert "so that the second would be given the first one's" in shown.sentence
-
-
-def test_folders_of_unlike_names_share_no_cache_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(defects, "CACHED", ("run/random", "run/hard"))
-    evidence = defects.cache_names(study_bench())
-    assert evidence.verdict == "not shown"
-    assert "share 2 cache entries (hard_chunk_0, random_chunk_0); keyed" in evidence.sentence
-
-
 @pytest.mark.parametrize(("hard", "verdict"), [(0.55, "shown"), (0.89, "not shown")])
 def test_accuracies_are_read_of_kept_weights_on_both_kinds(hard: float, verdict: str, tmp_path: Path) -> None:
     looks = ((0, 0.95, hard - 0.1), (5, 0.9, hard), (9, 0.7, hard))
@@ -330,14 +228,6 @@ def estimated(low: float, high: float) -> dict[str, Any]:
 def study_bench(base: str = "", source: str = "", own: Any = None) -> Any:
     """A workbench of a study with this base."""
     return SimpleNamespace(study=SimpleNamespace(base=base), source=source, own=own)
-
-
-def collection(
-    split: str, qrels: Mapping[str, Mapping[str, int]], reserved: frozenset[str] = frozenset()
-) -> Collection:
-    documents = {f"d{i}": Document(f"d{i}", "text") for i in range(1, 5)}
-    queries = {q: Query(q, f"What is {q} ?") for q in qrels}
-    return Collection("c", split, documents, queries, qrels, "", reserved)
 
 
 def workbench(folder: Path) -> Workbench:
