@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.records.results import Results, Row, write_results
-from strop.study.claims import Claim, Rule, Verdict, judge, judge_figure
+from strop.study.claims import Claim, Rule, judge, judge_figure
 
 from .synthetic_exhibits import shared
 
@@ -173,14 +173,9 @@ def claims(queries: int, preset: str) -> list[dict[str, Any]]:
         "T1", "arXiv 2506.18535", "section 4.4", "arithmetic",
         "LoRA of rank 16 on query and value trains 884,736 parameters.", "value", published=884736,
     )  # fmt: skip
-    rank = Claim(
-        "T8", "arXiv 2506.18535", "section 4.2", "mechanism",
-        "The one negative of a query is a fixed rank, not a random one of ranks 51 to 200.", "shown",
-    )  # fmt: skip
     note = {"note": "12,288 a matrix × 2 matrices × 6 layers; the printed figure has 12 heads in place of 2 matrices."}
     found = [
         judge_figure(count, 147456).as_json() | note | {"rerun": "strop study show T1"},
-        Verdict(rank, "shown", own_setting=True).as_json() | {"rerun": "strop study show T8"},
         effect("T5", "LoRA on hard negatives is worse than the base.", "lora_hard", "below"),
         effect("T6", "Full fine-tuning on random negatives is worse than the base.", "full_random", "below"),
         effect("T16", "No fine-tuning of the base improves it.", "in_batch", "below"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Floats, Vectors, unit
 from strop.records.errors import InputError
@@ -135,7 +135,7 @@ def nearest_votes(samples: Sequence[Vectors]) -> tuple[tuple[int, ...], ...]:
 def connected(names: Sequence[str], nearest: Sequence[str]) -> tuple[frozenset[str], ...]:
     """Groups of names that are joined, directly or by others, by each one's `nearest`; in the names' order."""
     graph = np.array([[name == other for name in names] for other in nearest])
-    _, components = connected_components(graph, directed=False)
+    _, components = scipy.sparse.csgraph.connected_components(graph, directed=False)
     groups = (frozenset(n for n, c in zip(names, components, strict=True) if c == own) for own in components)
     return tuple(dict.fromkeys(groups))
 

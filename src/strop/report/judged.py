@@ -82,8 +82,6 @@ def _ruling(item: Mapping[str, Any]) -> Ruling:
     ours, word = formats.plain(item.get("ours")), str(item["word"])
     if claim["kind"] == "effect":
         ours = _beside(item.get("ours"), seen.get("mean_b"))
-    elif claim["kind"] == "mechanism" and item.get("ours") is None:
-        ours = "demonstrated" if word == "shown" else formats.DASH
     presets = (str(item["preset"]),) if item.get("preset") else ()
     return Ruling(presets, ours, word, tone(word), " ".join(_evidence(item, seen)))
 
