@@ -80,7 +80,7 @@ def _systems(bench: Workbench, done: Done) -> dict[str, SystemAbout]:
         name: SystemAbout(
             systems[name].label,
             systems[name].note,
-            values=canonical(bm25) if (bm25 := systems[name].way.lexical) else None,
+            values=canonical(bm25) if (bm25 := systems[name].lexical) else None,
             random_weights=bench.study.random_weights or name in random,
         )
         for name in names

@@ -137,7 +137,7 @@ class Workbench:
             first = self.ranking(preset, reranking.first, seed, among)
         elif (panel := self._tested.get(among.name)) and panel.candidates:
             first = rankings.given(self.store, panel.candidates, among)
-            if way.lexical:
+            if preset.system(name).lexical:
                 return first
             reranking = Reranked("", name, self.scale.rerank_depth)
         else:
@@ -148,7 +148,7 @@ class Workbench:
 
     def retriever(self, preset: Preset, name: str, seed: int) -> Retriever:
         """What a system ranks with."""
-        return retriever_of(preset.system(name).way.lexical or self.model(preset, name, seed))
+        return retriever_of(preset.system(name).lexical or self.model(preset, name, seed))
 
     def retrieve(self, retriever: Retriever, collection: Collection) -> Artifact:
         """Its search of a collection, to the scale's depth."""

@@ -10,14 +10,13 @@ from pathlib import Path
 from strop.artifacts.store import Store, content_key, package_sha256
 from strop.evaluation.judged_runs import rows
 from strop.geometry.catalogue import ABSOLUTE, RELATIVE, diagnose
-from strop.models.pretrained import Pretrained
 from strop.monitoring.diagnose import sample_of, weight_distances
 from strop.monitoring.logbook import Series, namespaced
 from strop.monitoring.monitor import reciprocal_rank
 from strop.monitoring.probe import Probe
 from strop.monitoring.selection import BestDev, Both, ByGeometry, Choice, Last, LowestLoss, WithinDrift
 from strop.records.errors import InputError
-from strop.records.exhibits.checkpoints import Checkpoints, PredictorAbout, RuleAbout
+from strop.records.exhibits.checkpoints import Checkpoints
 from strop.records.plain import to_plain
 from strop.records.record import CheckpointsRecord
 from strop.records.results import Exhibits, Results, Row, read_results, write_results
@@ -54,7 +53,7 @@ def measure(bench: Workbench, command: str) -> Path:
     and what is trivially known. Step 0 is the base.
     """
     study, scale, seed, test = bench.study, bench.scale, bench.scale.seeds[0], bench.own.test
-    made: list[Row] = []
+    measured: list[Row] = []
     families = {}
     for preset_name, system in study.checkpointed:
         preset = study.preset(preset_name)
@@ -63,12 +62,12 @@ def measure(bench: Workbench, command: str) -> Path:
         if probe is None:
             raise InputError("too few held-out queries or training documents", remedy="Choose a larger scale")
         families[f"{preset_name}/{system}"] = f"{type(job.recipe.loss).__name__}, {type(job.recipe.tuning).__name__}"
-        place = Row(study.name, preset_name, system, seed, bench.own.test.name, bench.own.test.split, 0, "", "", 0)
-        made += _run_rows(bench, job, probe, place)
+        place = Row(study.name, preset_name, system, seed, test.name, test.split, 0, "", "", 0)
+        measured += _run_rows(bench, job, probe, place)
     about = CheckpointsRecord(study.name, scale.name, command, test.name, families)
-    key = content_key(to_plain(about), [asdict(row) for row in made], package_sha256())[:8]
+    key = content_key(to_plain(about), [asdict(row) for row in measured], package_sha256())[:8]
     folder = bench.store.root / "results" / f"{NAME}-{study.name}-{scale.name}-{test.name}-{key}"
-    write_results(Results(tuple(made), (), Exhibits(), about), folder)
+    write_results(Results(tuple(measured), (), Exhibits(), about), folder)
     return folder
 
 
@@ -79,34 +78,26 @@ def _run_rows(bench: Workbench, job: Training, probe: Probe, place: Row) -> list
     rates = [value for _, measure, value in log if measure == "learning_rate"]
     base = bench.base
     of_base = sample_of(bench.store, base, probe, bench.progress)
-    made = [replace(place, step=int(s), measure=namespaced(m), value=v) for s, m, v in log if m == "loss"]
+    measured = [replace(place, step=int(s), measure=namespaced(m), value=v) for s, m, v in log if m == "loss"]
     for step in (0, *job.snapshot_steps):
         model = tuned_model(job.snapshot(bench.store, step, bench.progress)) if step else base
         sample = sample_of(bench.store, model, probe, bench.progress)
-        seen = {f"geometry/{name}": v for name, v in diagnose(sample, of_base, (*ABSOLUTE, *RELATIVE)).items()}
-        seen["dev/RR@10"] = reciprocal_rank(sample)
-        seen["known/sum of learning rates"] = sum(rates[:step])
-        seen["known/weight distance"] = _distance(model, base) if step else 0.0
-        seen["known/update"] = step
-        made += [replace(place, step=step, measure=name, value=value) for name, value in seen.items()]
+        layers = weight_distances(model, base).values() if step else (0.0,)
+        values = {f"geometry/{name}": v for name, v in diagnose(sample, of_base, (*ABSOLUTE, *RELATIVE)).items()}
+        values["dev/RR@10"] = reciprocal_rank(sample)
+        values["known/sum of learning rates"] = sum(rates[:step])
+        values["known/weight distance"] = sum(layers) / len(layers)
+        values["known/update"] = step
+        measured += [replace(place, step=step, measure=name, value=value) for name, value in values.items()]
         run = stages.run_of(bench.retrieve(retriever_of(model), bench.own.test))
-        made += rows(
-            run, bench.own.test.qrels, study=place.study, preset=place.preset, system=place.system,
-            seed=place.seed, collection=place.collection, split=place.split, step=step, measures=(MEASURE,),
-        )  # fmt: skip
-    return made
-
-
-def _distance(model: Pretrained, base: Pretrained) -> float:
-    """The mean over layers of how far its weights went."""
-    layers = weight_distances(model, base)
-    return sum(layers.values()) / len(layers)
+        measured += rows(run, bench.own.test.qrels, replace(place, step=step), (MEASURE,))
+    return measured
 
 
 def folders(store: Store) -> list[Path]:
     """The Results folders of all runs that were measured so, oldest first."""
-    found = (store.root / "results").glob(f"{NAME}-*/record.json")
-    return sorted((record.parent for record in found), key=lambda folder: folder.stat().st_mtime)
+    records = (store.root / "results").glob(f"{NAME}-*/record.json")
+    return sorted((record.parent for record in records), key=lambda folder: folder.stat().st_mtime)
 
 
 def compare(measured: Sequence[Path]) -> Checkpoints:
@@ -135,11 +126,8 @@ def compare(measured: Sequence[Path]) -> Checkpoints:
         rule: {run: _chosen(choice, courses[run], tested[run]) for run in tested} for rule, choice in RULES.items()
     }
     return Checkpoints(
-        tuple(
-            RuleAbout(s.rule, s.runs, s.queries, s.gain, s.regret, s.over_baseline, s.p, s.verdict)
-            for s in rule_table(points, chosen)
-        ),
-        tuple(PredictorAbout(**asdict(each), verdict=each.verdict) for each in predictors(points, TRIVIAL)),
+        rule_table(points, chosen),
+        predictors(points, TRIVIAL),
         len(tested),
         tuple(sorted({collection for _, collection in about.values()})),
     )

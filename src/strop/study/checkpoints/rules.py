@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ from strop.evaluation.comparison import UNRESOLVED, verdict
 from strop.evaluation.significance import holm, percentile_interval, randomisation_p
 from strop.monitoring.selection import Oracle
 from strop.records.errors import InputError
-from strop.records.exhibits.checkpoints import Estimate
+from strop.records.exhibits.checkpoints import Estimate, RuleAbout
 from strop.study.checkpoints.predictors import Checkpoint
 
 Floats = npt.NDArray[np.float64]
@@ -22,37 +21,12 @@ PerQuery = Mapping[tuple[str, str], Floats]
 SPLITS, RESAMPLES = 20, 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class RuleScore:
-    """What a rule's checkpoints gain over the base, fall short of the oracle's, and gain over the baseline rule's.
-
-    `p`: paired randomisation test of the last over runs, corrected over rules; None for the baseline and the oracle.
-    """
-
-    rule: str
-    runs: int
-    queries: int
-    gain: Estimate
-    regret: Estimate
-    over_baseline: Estimate
-    p: float | None
-
-    @property
-    def verdict(self) -> str:
-        """Better or worse than the baseline rule, or not resolved, with n."""
-        n = f"{self.runs} runs, {self.queries} queries"
-        if self.p is None:
-            return f"– ({n})"
-        word = verdict(self.over_baseline.mean, self.over_baseline.low, self.over_baseline.high, self.p)
-        return f"{word} ({n})" if word == UNRESOLVED else f"{word} than the baseline ({n})"
-
-
 def rule_table(
     checkpoints: Sequence[Checkpoint],
     chosen: Mapping[str, Mapping[str, int]],
     baseline: str = "last",
     base: bool = False,
-) -> tuple[RuleScore, ...]:
+) -> tuple[RuleAbout, ...]:
     """Every rule's score in the order given, then the oracle's. `chosen`: rule -> run -> update; 0 is the base.
 
     The oracle picks each run's best checkpoint (the base among them with `base`) on one random half of the queries and
@@ -76,19 +50,21 @@ def rule_table(
     contrasts = {rule: _minus(gain, gains[baseline]) for rule, gain in gains.items()}
     tested = [rule for rule in chosen if rule != baseline]
     corrected = dict(zip(tested, holm([_over_runs(contrasts[rule]) for rule in tested]), strict=True))
-    sizes = {collection: len(values) for (_, collection), values in oracle.items()}
-    return tuple(
-        RuleScore(
-            rule,
-            len({run for run, _ in courses}),
-            sum(sizes.values()),
-            hierarchical(gain),
-            hierarchical(_minus(oracle, gain)),
-            hierarchical(contrasts[rule]),
-            corrected.get(rule),
-        )
-        for rule, gain in gains.items()
-    )
+    runs = len({run for run, _ in courses})
+    queries = sum({collection: len(values) for (_, collection), values in oracle.items()}.values())
+    table = []
+    for rule, gain in gains.items():
+        regret, over, p = hierarchical(_minus(oracle, gain)), hierarchical(contrasts[rule]), corrected.get(rule)
+        worded = f"{_word(over, p)} ({runs} runs, {queries} queries)"
+        table.append(RuleAbout(rule, runs, queries, hierarchical(gain), regret, over, p, worded))
+    return tuple(table)
+
+
+def _word(over_baseline: Estimate, p: float | None) -> str:
+    if p is None:
+        return "–"
+    word = verdict(over_baseline.mean, over_baseline.low, over_baseline.high, p)
+    return word if word == UNRESOLVED else f"{word} than the baseline"
 
 
 def hierarchical(values: PerQuery, resamples: int = RESAMPLES) -> Estimate:
