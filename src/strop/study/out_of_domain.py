@@ -41,7 +41,7 @@ def exhibit(bench: Workbench, done: Done) -> Transfer | None:
     own = bench.own.test.name
     if len(bench.panels) == 1 or bench.study.random_weights:
         return None
-    finished = [_Finished.of(bench, done, preset) for preset in done.presets]
+    finished = [_Finished(bench, done, preset) for preset in done.presets]
     return Transfer(
         trained_on=own,
         measure=bench.study.primary_measure,
@@ -71,26 +71,19 @@ def _similarity(bench: Workbench) -> Similarity:
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """The systems of a preset of which a seed is there, by name, and these seeds; random weights are no result."""
+    """What is there of a preset; systems of random weights are no result."""
 
     bench: Workbench
+    done: Done
     preset: Preset
-    systems: Mapping[str, System]
-    seeds: Mapping[str, tuple[int, ...]]
 
-    @classmethod
-    def of(cls, bench: Workbench, done: Done, preset: Preset) -> _Finished:
-        trials = [trial for trial in done.runs if trial.preset == preset]
-        seeds = {s.name: tuple(trial.seed for trial in trials if trial.system == s.name) for s in preset.systems}
-        run = {s.name: s for s in preset.systems if seeds[s.name] and not preset.is_random(s.name, bench.scale)}
-        return cls(bench, preset, run, seeds)
-
-    def common_seeds(self, a: str, b: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The seeds to compare two systems over: of tuned ones those that both have; what is not tuned has one."""
-        of_a, of_b = self.seeds[a], self.seeds[b]
-        if self.preset.trained(a) and self.preset.trained(b):
-            of_a = of_b = tuple(seed for seed in of_a if seed in of_b)
-        return of_a, of_b
+    @property
+    def systems(self) -> dict[str, System]:
+        return {
+            s.name: s
+            for s in self.preset.systems
+            if self.done.seeds(self.preset, s.name) and not self.preset.is_random(s.name, self.bench.scale)
+        }
 
     def values(self, system: str, seeds: tuple[int, ...]) -> dict[str, list[dict[str, float]]]:
         """{collection: per-query values of the primary measure, one mapping per seed}, its own collection first."""
@@ -101,9 +94,10 @@ class _Finished:
 
 def _systems(of: _Finished) -> Iterator[SystemMeans]:
     for name, system in of.systems.items():
-        values = of.values(name, of.seeds[name])
+        seeds = of.done.seeds(of.preset, name)
+        values = of.values(name, seeds)
         means = {panel: float(np.mean([np.mean(list(v.values())) for v in each])) for panel, each in values.items()}
-        yield SystemMeans(of.preset.name, name, system.label, len(of.seeds[name]), means)
+        yield SystemMeans(of.preset.name, name, system.label, len(seeds), means)
 
 
 def _comparisons(of: _Finished) -> Iterator[TransferComparison]:
@@ -123,12 +117,12 @@ def _comparisons(of: _Finished) -> Iterator[TransferComparison]:
         "knob": [(name, s.centre) for name, s in run.items() if s.centre in run],
     }
     for kind, of_kind in pairs.items():
-        yield from _compared(of, kind, [pair for pair in of_kind if all(of.common_seeds(*pair))])
+        yield from _compared(of, kind, [pair for pair in of_kind if all(of.done.common_seeds(of.preset, *pair))])
 
 
 def _compared(of: _Finished, kind: str, pairs: Sequence[tuple[str, str]]) -> Iterator[TransferComparison]:
     """The pairs of one kind, corrected together: on their own collection, and over the others."""
-    values = [tuple(map(of.values, pair, of.common_seeds(*pair))) for pair in pairs]
+    values = [tuple(map(of.values, pair, of.done.common_seeds(of.preset, *pair))) for pair in pairs]
     name = of.bench.own.test.name
     owns = corrected([compare(a.pop(name), b.pop(name)) for a, b in values])
     together = corrected([compare(weighted(a), weighted(b)) for a, b in values])

@@ -14,6 +14,7 @@ from strop.evaluation.significance import USUAL_SD, minimum_detectable_differenc
 from strop.models.adapters import LoRA
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
+from strop.models.pretrained import Pretrained
 from strop.models.scoring import Representation
 from strop.models.tokens import cut
 from strop.retrieval import encode
@@ -67,14 +68,11 @@ class _Costs:
     @classmethod
     def of(cls, bench: Workbench) -> _Costs:
         encoder = Dense.load(bench.base.path)
-        documents = list(islice(bench.own.train_documents.values(), SAMPLE))
-        query, document = (
-            float(np.mean(np.minimum(encoder.token_counts(texts), encoder.max_length)))
-            for texts in (list(islice(bench.own.train_queries.values(), SAMPLE)), documents)
-        )
-        encoded = _encoding_rate(encoder, documents)
-        trained = {lora: _training_rate(encoder.max_length, bench.base.path, documents, lora) for lora in (False, True)}
-        return cls(encoder, documents, query, document, encoded, trained)
+        samples = [list(islice(t.values(), SAMPLE)) for t in (bench.own.train_queries, bench.own.train_documents)]
+        query, document = (float(np.minimum(encoder.token_counts(t), encoder.max_length).mean()) for t in samples)
+        documents = samples[1]
+        trained = {lora: _training_rate(bench.base, documents, encoder.max_length, lora) for lora in (False, True)}
+        return cls(encoder, documents, query, document, _encoding_rate(encoder, documents), trained)
 
     def tokens(self, queries: float, documents: float) -> float:
         return queries * self.query + documents * self.document
@@ -131,9 +129,8 @@ def _training(bench: Workbench, trials: Sequence[Trial], costs: _Costs) -> Itera
         texts = tokens = seconds = 0.0
         for how in _trainings([t for t in trials if t.preset == preset and not _is_random(bench, t)]):
             rows = max(1, how.epochs * bench.scale.epochs_share) * how.share * groups
-            queries, documents = how.texts
-            texts += rows * (queries + documents)
-            size = rows * costs.tokens(queries, documents)
+            size = rows * costs.tokens(*how.texts)
+            texts += rows * sum(how.texts)
             tokens += size
             seconds += size / costs.trained[isinstance(how.recipe.tuning, LoRA)]
         yield Work(f"train {preset.name}", int(texts), int(tokens), seconds)
@@ -143,8 +140,7 @@ def _trainings(trials: Sequence[Trial]) -> list[Tuned]:
     """Every training of one preset, and once for each grid of rates those of the settings that are not chosen."""
     tuned = [trial.tuned for trial in trials if trial.tuned and trial.trained]
     grids = {how.rates: how for how in tuned if how.rates}
-    tried = [(how, len(rates.settings(how.recipe.optimizer)) - 1) for rates, how in grids.items()]
-    return tuned + [how for how, others in tried for _ in range(others)]
+    return tuned + [how for rates, how in grids.items() for _ in rates.settings(how.recipe.optimizer)[1:]]
 
 
 def _is_random(bench: Workbench, trial: Trial) -> bool:
@@ -172,9 +168,9 @@ def _product_rate(dimension: int) -> float:
     return 2.0 * dimension * len(queries) * len(documents) / (time.perf_counter() - started)
 
 
-def _training_rate(length: int, path: object, texts: list[str], lora: bool) -> float:
+def _training_rate(base: Pretrained, texts: list[str], length: int, lora: bool) -> float:
     """Tokens per second through a training step in bfloat16, forward and backward, after a warm-up."""
-    encoder = Dense.load(str(path), length)
+    encoder = Dense.load(base.path, length)
     if lora:
         LoRA().prepare(encoder, 0)
     encoder.module.train()

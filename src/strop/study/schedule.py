@@ -71,6 +71,17 @@ class Done:
         unfinished = {(trial.preset.name, trial.system) for trial in self.unfinished}
         return frozenset((trial.preset.name, trial.system) for trial in self.runs) - unfinished
 
+    def seeds(self, preset: Preset, system: str) -> tuple[int, ...]:
+        """The seeds of which a run is there."""
+        return tuple(trial.seed for trial in self.runs if trial.preset == preset and trial.system == system)
+
+    def common_seeds(self, preset: Preset, a: str, b: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The seeds to compare two systems over: of tuned ones those that both have; what is not tuned has one."""
+        of_a, of_b = self.seeds(preset, a), self.seeds(preset, b)
+        if preset.trained(a) and preset.trained(b):
+            of_a = of_b = tuple(seed for seed in of_a if seed in of_b)
+        return of_a, of_b
+
 
 def run_trials(bench: Workbench, trials: Sequence[Trial], budget: float | None = None) -> Done:
     """Every trial that is not there yet, in order, until the next would pass `budget` seconds.
