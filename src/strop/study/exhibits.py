@@ -55,7 +55,7 @@ def exhibits(bench: Workbench, done: Done) -> tuple[Exhibits, tuple[Row, ...]]:
     answers = [_answer(point, bench, done) for point in study.questions]
     own = Exhibits(
         published_loss={k: v for k, v in study.published_loss.items() if k in {c.system for c in done.trained}},
-        queries=first_relevant_ranks(panel, first),
+        queries=_first_relevant_ranks(panel, first),
         parameters=_parameters(study, done),
         negatives=_negatives(bench, done),
         audit=from_plain(Audit, audit([panel], encoder.token_counts, encoder.max_length), "the audit"),
@@ -71,9 +71,8 @@ def exhibits(bench: Workbench, done: Done) -> tuple[Exhibits, tuple[Row, ...]]:
 def _read(more: Mapping[str, Any]) -> dict[str, Any]:
     """What demonstrations exhibit besides. Raises InputError for one that no page shows."""
     if unknown := more.keys() - {field.name for field in fields(Exhibits)}:
-        raise InputError(
-            f"there is no exhibit {min(unknown)!r}", remedy="Name a field of strop.records.results.Exhibits"
-        )
+        remedy = "Name a field of strop.records.results.Exhibits"
+        raise InputError(f"there is no exhibit {min(unknown)!r}", remedy=remedy)
     read = from_plain(Exhibits, to_plain(more), "the evidence of a study's demonstrations")
     return {name: getattr(read, name) for name in more}
 
@@ -86,24 +85,24 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, NegativesAbout]:
         for policy in (Uniform(), *reversed(kinds))
         if not bench.data.provided(policy)
     }
-    embedded = _embedded(bench, {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)})
+    documents = {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)}
+    embedded = _embedded(bench, documents)
     uniform = hardness(mined[Uniform()], embedded.cosine)
-    by_kind = {}
-    for policy, groups in mined.items():
-        if policy in kinds:
-            of = hardness(groups, embedded.cosine)
-            by_kind[kinds[policy]] = NegativesAbout(
-                count=of.number,
-                queries=len(of.gaps),
-                sources=dict(of.sources),
-                rank_histogram=of.ranks,
-                mean_similarity_gap=of.gap,
-                gap_interval=of.interval,
-                above_positive=of.above_positive,
-                pool=len(bench.own.train_documents),
-                reading=None if policy == Uniform() else str(harder(of, uniform, (kinds[policy], "uniform"))),
-            )
-    return by_kind
+    hard = {policy: hardness(groups, embedded.cosine) for policy, groups in mined.items() if policy in kinds}
+    return {
+        kinds[policy]: NegativesAbout(
+            count=of.number,
+            queries=len(of.gaps),
+            sources=dict(of.sources),
+            rank_histogram=of.ranks,
+            mean_similarity_gap=of.gap,
+            gap_interval=of.interval,
+            above_positive=of.above_positive,
+            pool=len(bench.own.train_documents),
+            reading=None if policy == Uniform() else str(harder(of, uniform, (kinds[policy], "uniform"))),
+        )
+        for policy, of in hard.items()
+    }
 
 
 def _geometry(bench: Workbench, done: Done) -> Geometry | None:
@@ -113,9 +112,9 @@ def _geometry(bench: Workbench, done: Done) -> Geometry | None:
         return None
     base = bench.base
     models = {
-        f"{cell.preset.system(cell.system).label}, {cell.preset.name.replace('_', ' ')}": tuned_model(trained)
-        for cell, trained in done.trained.items()
-        if cell.seed == bench.scale.seeds[0] and not cell.preset.system(cell.system).way.needs_candidates
+        f"{trial.preset.system(trial.system).label}, {trial.preset.name.replace('_', ' ')}": tuned_model(trained)
+        for trial, trained in done.trained.items()
+        if trial.seed == bench.scale.seeds[0] and not trial.preset.system(trial.system).way.needs_candidates
     }
     samples = {base.name: bench.sample(base)}
     by_model = {}
@@ -127,8 +126,8 @@ def _geometry(bench: Workbench, done: Done) -> Geometry | None:
             write_json(to_plain(own), folder / "readings.json")
 
         inputs = {"model": model.identity, "base": base.identity, "probe": content_key(probe)}
-        kept = bench.store.build(GEOMETRY, _HALVES, inputs, make)
-        by_model[name] = read_json(Readings, kept.path / "readings.json")
+        folder = bench.store.build(GEOMETRY, _HALVES, inputs, make).path
+        by_model[name] = read_json(Readings, folder / "readings.json")
     return exhibit(samples, base.name, by_model)
 
 
@@ -138,13 +137,12 @@ def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:
     queries = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_queries, "query"))
     documents = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_documents, "document"))
     rows = [i for i, doc_id in enumerate(documents.ids) if doc_id in doc_ids]
-    return Embedded.of(
-        queries.ids, np.asarray(queries.matrix), [documents.ids[i] for i in rows], documents.matrix[np.array(rows)]
-    )
+    ids = [documents.ids[i] for i in rows]
+    return Embedded.of(queries.ids, np.asarray(queries.matrix), ids, documents.matrix[np.array(rows)])
 
 
 def _answer(point: OpenQuestion, bench: Workbench, done: Done) -> tuple[Question, Evidence | None]:
-    """A point as the page shows it, and its evidence: None where it needs systems or time that were not given."""
+    """A question as the page shows it, and its evidence: None where it needs what was not run."""
     question = Question(point.id, point.kind, point.question, point.test, verdict="not run", sentence="", tables=())
     if point.demonstrate is None:
         return replace(question, verdict=BY_TEST), None
@@ -156,7 +154,7 @@ def _answer(point: OpenQuestion, bench: Workbench, done: Done) -> tuple[Question
 
 
 def _kept(point: OpenQuestion, bench: Workbench, done: Done) -> Evidence:
-    """The evidence of a slow point, kept as an artifact beside what it was gained from."""
+    """The evidence of a slow question, as an artifact."""
 
     def make(folder: Path) -> None:
         assert point.demonstrate
@@ -164,43 +162,30 @@ def _kept(point: OpenQuestion, bench: Workbench, done: Done) -> Evidence:
 
     needed = {str(c): a.key for c, a in done.runs.items() if (c.preset.name, c.system) in point.needs}
     inputs = {"test": bench.own.test.fingerprint, "base": bench.base.identity, **needed}
-    kept = bench.store.build(EVIDENCE, point.id, inputs, make)
-    return read_json(Evidence, kept.path / "evidence.json")
+    return read_json(Evidence, bench.store.build(EVIDENCE, point.id, inputs, make).path / "evidence.json")
 
 
-def first_relevant_ranks(collection: Collection, runs: Mapping[str, Run]) -> dict[str, QueryRanks]:
+def _first_relevant_ranks(collection: Collection, runs: Mapping[str, Run]) -> dict[str, QueryRanks]:
     """Per query its text, and per system the rank of its first relevant document (None: not retrieved)."""
     ranks = {}
     for query_id, query in collection.queries.items():
         relevant = {d for d, grade in collection.qrels[query_id].items() if grade > 0}
-        of_query = {system: run[query_id].doc_ids if query_id in run else () for system, run in runs.items()}
-        ranks[query_id] = QueryRanks(
-            query.text,
-            {
-                system: next((rank for rank, d in enumerate(doc_ids, 1) if d in relevant), None)
-                for system, doc_ids in of_query.items()
-            },
-        )
+        ranked = {system: run[query_id].doc_ids if query_id in run else () for system, run in runs.items()}
+        first = {s: next((rank for rank, d in enumerate(ids, 1) if d in relevant), None) for s, ids in ranked.items()}
+        ranks[query_id] = QueryRanks(query.text, first)
     return ranks
 
 
 def _parameters(study: Study, done: Done) -> tuple[Ledger, ...]:
     """Of each tuned system, beside what its paper printed for it."""
     printed = {c.system: int(c.published) for c in study.claims if c.kind == "arithmetic" and c.published}
-    by_system = {
-        trial.system: Ledger(
-            system=trial.system,
-            total=ledger["total"],
-            trainable=ledger["trainable"],
-            by_part=ledger["by_part"],
-            share=ledger["trainable"] / ledger["total"],
-            published=printed.get(trial.system),
-            note=study.parameter_notes.get(trial.system, "") or _unused(trial, ledger["by_part"]),
-        )
-        for trial, artifact in done.trained.items()
-        for ledger in (artifact.record["ledger"],)
-    }
-    return tuple(by_system.values())
+    ledgers = {}
+    for trial, artifact in done.trained.items():
+        total, trainable, by_part = (artifact.record["ledger"][key] for key in ("total", "trainable", "by_part"))
+        note = study.parameter_notes.get(trial.system, "") or _unused(trial, by_part)
+        published = printed.get(trial.system)
+        ledgers[trial.system] = Ledger(trial.system, total, trainable, by_part, trainable / total, published, note)
+    return tuple(ledgers.values())
 
 
 def _unused(trial: Trial, by_part: Mapping[str, int]) -> str:

@@ -21,7 +21,7 @@ MEASURE, DEPTH = "RR@10", 10
 
 def held_out_values(trainings: Trainings, preset: Preset, rates: Rates, sources: Sources) -> Mapping[Optimizer, float]:
     """RR@10 over held-out queries and training documents of the system the rates are chosen on, at each setting."""
-    how, seed = preset.tuned(rates.on), trainings.scale.seeds[0]
+    how, seed = preset.tuned(rates.on), trainings.data.seed
     return {
         setting: _value(trainings, preset, trainings.training(preset, with_optimizer(how, setting), seed, sources))
         for setting in rates.settings(how.recipe.optimizer)
@@ -33,11 +33,12 @@ def with_optimizer(how: Tuned, optimizer: Optimizer) -> Tuned:
 
 
 def _value(trainings: Trainings, preset: Preset, training: Training) -> float:
-    store, progress, depth = trainings.store, trainings.progress, trainings.scale.rerank_depth
+    store, progress, scale = trainings.data.store, trainings.data.progress, trainings.data.scale
     held_out, retriever = trainings.data.held_out(preset), retriever_of(tuned_model(training(store, progress)))
     if training.recipe.reads_pairs:
-        first = rankings.searched(store, retriever_of(BM25()), held_out, trainings.scale.depth, progress)
-        ranking = rankings.reordered(store, retriever, first, held_out, depth, training.recipe.precision, progress)
+        precision = training.recipe.precision
+        first = rankings.searched(store, retriever_of(BM25()), held_out, scale.depth, progress)
+        ranking = rankings.reordered(store, retriever, first, held_out, scale.rerank_depth, precision, progress)
     else:
         ranking = rankings.searched(store, retriever, held_out, DEPTH, progress)
     return mean(evaluate(stages.run_of(ranking), held_out.qrels, (MEASURE,))[MEASURE])

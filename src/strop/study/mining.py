@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from strop.models.pretrained import Pretrained
 from strop.negatives import filters, union
@@ -26,29 +25,19 @@ from strop.training.mining import Miner
 from strop.training.stage import Training, tuned_model
 
 
-class Sources(Protocol):
-    """The systems of a preset that mine or teach, by name."""
+class Sources:
+    """The systems of a preset that mine or teach, by name; here, for policies that name none, there are none."""
 
     def miner(self, name: str) -> Pretrained:
         """The finished model."""
-        ...
-
-    def teacher(self, name: str, candidates: Run) -> Run:
-        """A reranker's scores of training queries' candidates, by models that were not trained on these queries."""
-        ...
-
-
-class NoSources:
-    """For policies that name no system."""
-
-    def miner(self, name: str) -> Pretrained:
         raise ValueError(f"negatives mined by {name!r} belong to a preset's system")
 
     def teacher(self, name: str, candidates: Run) -> Run:
+        """A reranker's scores of training queries' candidates, by models that were not trained on these queries."""
         raise ValueError(f"the teacher {name!r} belongs to a preset's system")
 
 
-NO_SOURCES = NoSources()
+NO_SOURCES = Sources()
 
 #: As deep as an estimator looks for the positive whose score it compares with.
 _JUDGED_DEPTH = 1000
@@ -66,8 +55,7 @@ class Mining:
     def rows(self, policy: Negatives, sources: Sources = NO_SOURCES) -> list[Group]:
         """Groups with negatives, in the order of the judgments; a union's sources one after the other.
 
-        Queries without enough candidates are left out. Self-mined negatives are the base's here: replace `base` by the
-        initial model.
+        Queries without enough candidates are left out. Self-mined negatives are those of `base`.
         """
         groups = positive_groups(self.train, first_only=True)
         match policy:
