@@ -173,10 +173,9 @@ def test_a_rule_is_scored_beside_the_oracle_and_the_last_checkpoint() -> None:
     assert rule_table(few, rules)[1].verdict == "not resolved (2 runs, 120 queries)"  # two runs never are
 
 
-def test_the_oracle_may_keep_the_base_only_when_told() -> None:
+def test_the_oracle_never_keeps_the_base() -> None:
     rows = table(4, lambda *_: ({}, -0.2), collections=1)
     assert rule_table(rows, {"last": chosen(rows, 50)})[-1].gain.mean < -0.15
-    assert rule_table(rows, {"last": chosen(rows, 50)}, base=True)[-1].gain.mean == 0.0
 
 
 def test_the_hierarchical_interval_is_significance_s_where_there_is_one_collection() -> None:

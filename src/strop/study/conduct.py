@@ -120,7 +120,7 @@ def _verdicts(bench: Workbench, measured: Sequence[Row], done: Done) -> list[dic
             if claim.kind == "arithmetic":
                 if claim.system in ledgers:
                     verdict = judge_figure(claim, ledgers[claim.system]["trainable"])
-            elif not study.random_weights:
+            else:
                 both = [(s, claim.measure, claim.collection == OUT_OF_DOMAIN) for s in (claim.system, claim.against)]
                 if values.keys() >= {*both}:
                     ours, theirs = (weighted({n: list(of.values()) for n, of in values[key].items()}) for key in both)

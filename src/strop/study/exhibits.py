@@ -40,7 +40,7 @@ from strop.training.stage import tuned_model
 
 EVIDENCE = Stage("evidence", 1)
 GEOMETRY = Stage("geometry", 1)
-#: The verdict on a point that nothing but a test shows: no run of the study could decide it otherwise.
+#: The verdict on a question that a test answers, and no run of the study.
 BY_TEST = "shown by a test"
 #: Random halves of the texts behind an interval: enough for an SD to within a sixth.
 _HALVES = 20
@@ -52,7 +52,7 @@ def exhibits(bench: Workbench, done: Done) -> tuple[Exhibits, tuple[Row, ...]]:
     leading = done.presets[0]  # the page's query by query part is about the first preset
     first = {c.system: stages.run_of(a) for c, a in done.runs.items() if c.seed == seed and c.preset == leading}
     encoder = load(bench.base.path)
-    answers = [_answer(point, bench, done) for point in study.questions]
+    answers = [_answer(question, bench, done) for question in study.questions]
     own = Exhibits(
         published_loss={k: v for k, v in study.published_loss.items() if k in {c.system for c in done.trained}},
         queries=_first_relevant_ranks(panel, first),
@@ -62,7 +62,7 @@ def exhibits(bench: Workbench, done: Done) -> tuple[Exhibits, tuple[Row, ...]]:
         geometry=_geometry(bench, done),
         transfer=out_of_domain.exhibit(bench, done),
         reranking=reranking.exhibit(bench, done),
-        points=tuple(question for question, _ in answers),
+        points=tuple(about for about, _ in answers),
     )
     more = {name: exhibit for _, evidence in answers if evidence for name, exhibit in evidence.exhibits.items()}
     return replace(own, **_read(more)), tuple(row for _, evidence in answers if evidence for row in evidence.rows)
@@ -107,8 +107,8 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, NegativesAbout]:
 
 def _geometry(bench: Workbench, done: Done) -> Geometry | None:
     """What every model of the first seed shows on a probe of the test panel, beside the base."""
-    study, probe = bench.study, bench.probe
-    if study.random_weights or len(probe.queries) < LEAST_QUERIES or len(probe.documents) < LEAST_DOCUMENTS:
+    probe = bench.probe
+    if len(probe.queries) < LEAST_QUERIES or len(probe.documents) < LEAST_DOCUMENTS:
         return None
     base = bench.base
     models = {
@@ -141,28 +141,27 @@ def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:
     return Embedded.of(queries.ids, np.asarray(queries.matrix), ids, documents.matrix[np.array(rows)])
 
 
-def _answer(point: OpenQuestion, bench: Workbench, done: Done) -> tuple[Question, Evidence | None]:
+def _answer(question: OpenQuestion, bench: Workbench, done: Done) -> tuple[Question, Evidence | None]:
     """A question as the page shows it, and its evidence: None where it needs what was not run."""
-    question = Question(point.id, point.kind, point.question, point.test, verdict="not run", sentence="", tables=())
-    if point.demonstrate is None:
-        return replace(question, verdict=BY_TEST), None
-    if not done.whole.issuperset(point.needs) or (point.slow and not bench.scale.thorough):
-        return question, None
-    evidence = _kept(point, bench, done) if point.slow else point.demonstrate(bench)
-    answered = replace(question, verdict=evidence.verdict, sentence=evidence.sentence, tables=evidence.tables)
-    return answered, evidence
+    about = Question(question.id, question.kind, question.question, question.test, "not run", sentence="", tables=())
+    if question.demonstrate is None:
+        return replace(about, verdict=BY_TEST), None
+    if not done.whole.issuperset(question.needs) or (question.slow and not bench.scale.thorough):
+        return about, None
+    evidence = _kept(question, bench, done) if question.slow else question.demonstrate(bench)
+    return replace(about, verdict=evidence.verdict, sentence=evidence.sentence, tables=evidence.tables), evidence
 
 
-def _kept(point: OpenQuestion, bench: Workbench, done: Done) -> Evidence:
+def _kept(question: OpenQuestion, bench: Workbench, done: Done) -> Evidence:
     """The evidence of a slow question, as an artifact."""
 
     def make(folder: Path) -> None:
-        assert point.demonstrate
-        write_json(to_plain(point.demonstrate(bench)), folder / "evidence.json")
+        assert question.demonstrate
+        write_json(to_plain(question.demonstrate(bench)), folder / "evidence.json")
 
-    needed = {str(c): a.key for c, a in done.runs.items() if (c.preset.name, c.system) in point.needs}
+    needed = {str(c): a.key for c, a in done.runs.items() if (c.preset.name, c.system) in question.needs}
     inputs = {"test": bench.own.test.fingerprint, "base": bench.base.identity, **needed}
-    return read_json(Evidence, bench.store.build(EVIDENCE, point.id, inputs, make).path / "evidence.json")
+    return read_json(Evidence, bench.store.build(EVIDENCE, question.id, inputs, make).path / "evidence.json")
 
 
 def _first_relevant_ranks(collection: Collection, runs: Mapping[str, Run]) -> dict[str, QueryRanks]:

@@ -99,22 +99,20 @@ class Mining:
 
 
 def refreshed(whole: Training, policy: Negatives | None, mining: Mining) -> Training:
-    """A self-mined training in parts, each on negatives from the ranking of the model that the part starts with; trains
-    all but the last. Any other training is one part."""
+    """A self-mined training in parts, each on negatives that its first model mines; trains all but the last. Any other
+    training is one part."""
     if not isinstance(policy, SelfMined):
         return whole
     count = policy.refreshes + 1
     if whole.recipe.updates < count:
-        raise InputError(
-            f"{whole.recipe.updates} updates cannot be cut in {count} parts to mine anew between",
-            remedy="Train longer, or refresh less often",
-        )
+        problem = f"{whole.recipe.updates} updates cannot be cut in {count} parts to mine anew between"
+        raise InputError(problem, remedy="Train longer, or refresh less often")
     part = replace(whole, until=round(whole.recipe.updates / count))
     for i in range(2, count + 1):
         model = tuned_model(part(mining.miner.store, mining.miner.progress))
-        rows = mining.mined(policy.window, model, whole.examples.groups)
+        examples = Examples.of(mining.mined(policy.window, model, whole.examples.groups), mining.train)
         until = round(whole.recipe.updates * i / count) if i < count else None
-        part = replace(whole, examples=Examples.of(rows, mining.train), until=until, earlier=part)
+        part = replace(whole, examples=examples, until=until, earlier=part)
     return part
 
 

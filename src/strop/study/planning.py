@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -55,8 +55,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Costs:
-    """The base, a sample of documents, the mean tokens of a query and of a document, and the base's rates in tokens per
-    second; of training by whether it is LoRA's."""
+    """The base, a sample of documents, the mean tokens of a query and of a document, and rates in tokens per second: of
+    encoding, and of training by whether it is LoRA's."""
 
     encoder: Dense
     sample: list[str]
@@ -148,44 +148,42 @@ def _is_random(bench: Workbench, trial: Trial) -> bool:
     return trial.preset.is_random(trial.system, bench.scale)
 
 
+def _seconds(work: Callable[[], object]) -> float:
+    """What a call takes after a warm-up."""
+    work()
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
 def _encoding_rate(encoder: Dense, texts: list[str], bfloat16: bool = False) -> float:
-    """Tokens tokenized and encoded per second, after a warm-up."""
+    """Tokens tokenized and encoded per second."""
     out = np.empty((len(texts), encoder.dimension), dtype=np.float32)
     with torch.autocast(encoder.device.type, torch.bfloat16, enabled=bfloat16):
-        encode.encode(encoder, encoder.tokenize(texts, "document"), "document", out)
-        started = time.perf_counter()
-        tokens = encoder.tokenize(texts, "document")
-        encode.encode(encoder, tokens, "document", out)
-    return int(tokens.offsets[-1]) / (time.perf_counter() - started)
+        seconds = _seconds(lambda: encode.encode(encoder, encoder.tokenize(texts, "document"), "document", out))
+    return int(encoder.tokenize(texts, "document").offsets[-1]) / seconds
 
 
 def _product_rate(dimension: int) -> float:
-    """Floating-point operations per second of search's matrix product, best rows kept, after a warm-up."""
+    """Floating-point operations per second of search's matrix product, best rows kept."""
     queries, documents = torch.randn(256, dimension), torch.randn(65536, dimension)
-    (queries @ documents.T).topk(100)
-    started = time.perf_counter()
-    (queries @ documents.T).topk(100)
-    return 2.0 * dimension * len(queries) * len(documents) / (time.perf_counter() - started)
+    return 2.0 * dimension * len(queries) * len(documents) / _seconds(lambda: (queries @ documents.T).topk(100))
 
 
 def _training_rate(base: Pretrained, texts: list[str], length: int, lora: bool) -> float:
-    """Tokens per second through a training step in bfloat16, forward and backward, after a warm-up."""
+    """Tokens per second through a training step in bfloat16, forward and backward."""
     encoder = Dense.load(base.path, length)
     if lora:
         LoRA().prepare(encoder, 0)
     encoder.module.train()
     tokens = encoder.tokenize(texts[:96], "document")
-    rows = [tokens.row(i) for i in range(len(tokens))]
+    rows, pieces = [tokens.row(i) for i in range(len(tokens))], cut(tokens.lengths, 4096)
 
-    def step() -> float:
-        started = time.perf_counter()
+    def step() -> None:
         with torch.autocast(encoder.model.device.type, torch.bfloat16):
-            pieces = cut(tokens.lengths, 4096)
             chunks.gradient(lambda positions: represent_rows(encoder, rows, positions, "document"), pieces, _norm)
-        return time.perf_counter() - started
 
-    step()
-    return int(tokens.offsets[-1]) / step()
+    return int(tokens.offsets[-1]) / _seconds(step)
 
 
 def _norm(texts: Representation) -> torch.Tensor:

@@ -27,7 +27,7 @@ class Trial:
 
     @property
     def trained(self) -> bool:
-        """Whether a training ends with it; one that is taken after an earlier epoch is shown with the last."""
+        """Whether a training ends with it, rather than at a later epoch."""
         return self.tuned is not None and self.tuned.after in (None, self.tuned.epochs)
 
     def __str__(self) -> str:
@@ -86,8 +86,8 @@ class Done:
 def run_trials(bench: Workbench, trials: Sequence[Trial], budget: float | None = None) -> Done:
     """Every trial that is not there yet, in order, until the next would pass `budget` seconds.
 
-    What needs a training is expected to take as long as the longest so far; all else always runs. So a budget of 0
-    only collects what is there. A preset without a finished training has no runs: its untuned systems show nothing.
+    What needs a training is expected to take as long as the longest so far; all else always runs. A preset without a
+    finished training has no runs: its untuned systems show nothing.
     """
     runs: dict[Trial, Artifact] = {}
     trained: dict[Trial, Artifact] = {}
@@ -96,17 +96,17 @@ def run_trials(bench: Workbench, trials: Sequence[Trial], budget: float | None =
     unfinished = []
     started, longest = time.perf_counter(), 0.0
     for trial in trials:
-        preset, system, seed = trial.preset, trial.system, trial.seed
+        key = (trial.preset, trial.system, trial.seed)
         begun = time.perf_counter()
         late = budget is not None and begun - started + longest > budget
-        needs_training = preset.trained(system)
-        if late and needs_training and not bench.is_ready(preset, system, seed):
+        needs_training = trial.preset.trained(trial.system)
+        if late and needs_training and not bench.is_ready(*key):
             unfinished.append(trial)
             continue
         if trial.trained:
-            trained[trial] = bench.training(preset, system, seed)
-        runs[trial] = bench.ranking(preset, system, seed)
-        out_of_domain[trial] = {c.name: bench.ranking(preset, system, seed, c) for c in others}
+            trained[trial] = bench.training(*key)
+        runs[trial] = bench.ranking(*key)
+        out_of_domain[trial] = {c.name: bench.ranking(*key, c) for c in others}
         if needs_training:
             longest = max(longest, time.perf_counter() - begun)
     complete = {t.preset for t in trained} | ({t.preset for t in trials} - {t.preset for t in unfinished})

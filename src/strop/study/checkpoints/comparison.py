@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from strop.artifacts.store import Store, content_key, package_sha256
 from strop.evaluation.judged_runs import rows
 from strop.geometry.catalogue import ABSOLUTE, RELATIVE, diagnose
 from strop.monitoring.diagnose import sample_of, weight_distances
-from strop.monitoring.logbook import Series, namespaced
+from strop.monitoring.logbook import namespaced
 from strop.monitoring.monitor import reciprocal_rank
 from strop.monitoring.probe import Probe
 from strop.monitoring.selection import BestDev, Both, ByGeometry, Choice, Last, LowestLoss, WithinDrift
@@ -102,54 +102,55 @@ def folders(store: Store) -> list[Path]:
 
 def compare(measured: Sequence[Path]) -> Checkpoints:
     """Rules and predictors over the runs of several folders that `measure` wrote; the newest of equal runs counts."""
-    courses: dict[str, dict[str, dict[int, float]]] = {}
-    tested: dict[str, dict[int, dict[str, float]]] = {}
-    about: dict[str, tuple[str, str]] = {}
+    runs: dict[str, _Run] = {}
     for folder in measured:
         results = read_results(folder, CheckpointsRecord)
-        fresh = {_run(row) for row in results.rows}
-        courses, tested = ({r: v for r, v in of.items() if r not in fresh} for of in (courses, tested))  # type: ignore[assignment]
+        newer: dict[str, _Run] = {}
         for row in results.rows:
-            run = _run(row)
-            about[run] = (results.record.families[f"{row.preset}/{row.system}"], row.collection)
+            name = f"{row.preset}/{row.system}, seed {row.seed}, {row.collection}"
+            family = results.record.families[f"{row.preset}/{row.system}"]
+            run = newer.setdefault(name, _Run(family, row.collection))
             if row.item:
-                tested.setdefault(run, {}).setdefault(row.step, {})[row.item] = row.value
+                run.tested.setdefault(row.step, {})[row.item] = row.value
             else:
-                courses.setdefault(run, {}).setdefault(row.measure, {})[row.step] = row.value
+                run.course.setdefault(row.measure, {})[row.step] = row.value
+        runs = {name: run for name, run in runs.items() if name not in newer} | newer
     points = [
-        Checkpoint(run, *about[run], step, _diagnostics(courses[run], step), _differences(of_step, step))
-        for run, of_step in tested.items()
-        for step in sorted(of_step)
-        if step > 0
+        Checkpoint(name, run.family, run.collection, step, run.diagnostics(step), run.differences(step))
+        for name, run in runs.items()
+        for step in run.steps
     ]
     chosen = {
-        rule: {run: _chosen(choice, courses[run], tested[run]) for run in tested} for rule, choice in RULES.items()
+        rule: {
+            name: choice({m: sorted(of.items()) for m, of in run.course.items()}, run.steps)
+            for name, run in runs.items()
+        }
+        for rule, choice in RULES.items()
     }
-    return Checkpoints(
-        rule_table(points, chosen),
-        predictors(points, TRIVIAL),
-        len(tested),
-        tuple(sorted({collection for _, collection in about.values()})),
-    )
+    collections = {run.collection for run in runs.values()}
+    return Checkpoints(rule_table(points, chosen), predictors(points, TRIVIAL), len(runs), tuple(sorted(collections)))
 
 
-def _run(row: Row) -> str:
-    return f"{row.preset}/{row.system}, seed {row.seed}, {row.collection}"
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """`course`: measure -> update -> value, as while training. `tested`: update -> query id -> value."""
 
+    family: str
+    collection: str
+    course: dict[str, dict[int, float]] = field(default_factory=dict)
+    tested: dict[int, dict[str, float]] = field(default_factory=dict)
 
-def _diagnostics(course: Mapping[str, Mapping[int, float]], step: int) -> dict[str, float]:
-    """Geometry and dev less the base's, trivial ones as they are, by their plain names."""
-    return {
-        name.split("/", 1)[1] if name.startswith("known/") else name: of[step] - of[0]
-        for name, of in course.items()
-        if step in of and 0 in of and not name.startswith("train/")
-    }
+    @property
+    def steps(self) -> list[int]:
+        return [step for step in sorted(self.tested) if step > 0]
 
+    def diagnostics(self, step: int) -> dict[str, float]:
+        """Geometry and dev less the base's, trivial ones as they are, by their plain names."""
+        return {
+            name.removeprefix("known/"): of[step] - of[0]
+            for name, of in self.course.items()
+            if step in of and 0 in of and not name.startswith("train/")
+        }
 
-def _differences(of_step: Mapping[int, Mapping[str, float]], step: int) -> dict[str, float]:
-    return {query: value - of_step[0][query] for query, value in of_step[step].items()}
-
-
-def _chosen(rule: Choice, course: Mapping[str, Mapping[int, float]], of_step: Mapping[int, object]) -> int:
-    series: Series = {name: sorted(of.items()) for name, of in course.items()}
-    return rule(series, [step for step in sorted(of_step) if step > 0])
+    def differences(self, step: int) -> dict[str, float]:
+        return {query: value - self.tested[0][query] for query, value in self.tested[step].items()}

@@ -19,24 +19,24 @@ Floats = npt.NDArray[np.float64]
 PerQuery = Mapping[tuple[str, str], Floats]
 
 SPLITS, RESAMPLES = 20, 2_000
+#: The rule that the others are compared with.
+BASELINE = "last"
 
 
 def rule_table(
     checkpoints: Sequence[Checkpoint],
     chosen: Mapping[str, Mapping[str, int]],
-    baseline: str = "last",
-    base: bool = False,
 ) -> tuple[RuleAbout, ...]:
     """Every rule's score in the order given, then the oracle's. `chosen`: rule -> run -> update; 0 is the base.
 
-    The oracle picks each run's best checkpoint (the base among them with `base`) on one random half of the queries and
-    counts on the other, either way round, over 20 fixed splits; so does everything it is compared with. Raises
-    InputError where a rule chose no checkpoint or an unknown one, or the baseline is no rule.
+    The oracle picks each run's best checkpoint on one random half of the queries and counts on the other, either way
+    round, over 20 fixed splits. Raises InputError where a rule chose no checkpoint or an unknown one, or BASELINE is no
+    rule.
     """
     courses = _courses(checkpoints)
-    if baseline not in chosen:
-        raise InputError(f"{baseline!r} is none of the rules {sorted(chosen)}", remedy="Name the rule to compare with")
-    oracle = {course: _halved_oracle(of_step, base) for course, of_step in courses.items()}
+    if BASELINE not in chosen:
+        raise InputError(f"{BASELINE!r} is none of the rules {sorted(chosen)}", remedy="Name the rule to compare with")
+    oracle = {course: _halved_oracle(of_step) for course, of_step in courses.items()}
     gains: dict[str, PerQuery] = {}
     for rule, steps in chosen.items():
         for run, collection in courses:
@@ -47,8 +47,8 @@ def rule_table(
                 )
         gains[rule] = {(run, name): of_step[steps[run]] for (run, name), of_step in courses.items()}
     gains["oracle"] = oracle
-    contrasts = {rule: _minus(gain, gains[baseline]) for rule, gain in gains.items()}
-    tested = [rule for rule in chosen if rule != baseline]
+    contrasts = {rule: _minus(gain, gains[BASELINE]) for rule, gain in gains.items()}
+    tested = [rule for rule in chosen if rule != BASELINE]
     corrected = dict(zip(tested, holm([_over_runs(contrasts[rule]) for rule in tested]), strict=True))
     runs = len({run for run, _ in courses})
     queries = sum({collection: len(values) for (_, collection), values in oracle.items()}.values())
@@ -105,14 +105,14 @@ def _courses(checkpoints: Sequence[Checkpoint]) -> dict[tuple[str, str], dict[in
     return courses
 
 
-def _halved_oracle(of_step: Mapping[int, Floats], base: bool) -> Floats:
+def _halved_oracle(of_step: Mapping[int, Floats]) -> Floats:
     """Each query's difference at the update that was best on the half without it, averaged over splits."""
     n = len(of_step[0])
     differences = np.zeros(n)
     for seed in range(SPLITS):
         half = np.random.default_rng(seed).permutation(n) < n // 2
         for known in (half, ~half):
-            step = Oracle(base)({step: float(v[known].mean()) for step, v in of_step.items()})
+            step = Oracle()({step: float(v[known].mean()) for step, v in of_step.items()})
             differences[~known] += of_step[step][~known] / SPLITS
     return differences
 
