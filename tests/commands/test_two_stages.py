@@ -67,7 +67,7 @@ def test_what_cannot_be_done_is_said_before_the_collection_is_read(
     def never(*args: object) -> None:
         raise AssertionError("read")
 
-    monkeypatch.setattr("strop.commands.inputs.load", never)
+    monkeypatch.setattr("strop.commands.search.load", never)
     dense, late = str(folder / "model"), str(folder / "late")
     with pytest.raises(InputError, match="needs no second stage"):
         strop.search_two_stages("c", tmp_path / "out", dense, "bm25")

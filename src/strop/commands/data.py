@@ -15,7 +15,6 @@ data = typer.Typer(no_args_is_help=True, help="Audit a collection, or write it a
 
 def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
     """The audit of every split of a collection, with text lengths in tokens of `model`."""
-
     from strop.collection import door
     from strop.collection.audit import audit
     from strop.collection.docstrings import misses
@@ -32,7 +31,6 @@ def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
 
 def data_export(collection: str, out: str | Path) -> Path:
     """Write every split of a collection as a BEIR folder; `out` must be empty or absent."""
-
     from strop.collection import beir_export, door
 
     beir_export.write_beir([door.load(collection, split, store().docstrings) for split in door.splits(collection)], out)
@@ -41,7 +39,6 @@ def data_export(collection: str, out: str | Path) -> Path:
 
 def _exposure(model: str) -> str:
     """What the base was trained on, by its model card; "not known" for any other model."""
-
     from strop.models.pretrained import BASE
 
     if model.split("@")[0].removeprefix("sentence-transformers/") == BASE.removeprefix("sentence-transformers/"):

@@ -29,7 +29,6 @@ def explain(
     Returns a Results folder that also holds `report.html`. Models are sentence-transformers folders or hub ids, trained
     by any tool. Raises InputError for a sample larger than the collection.
     """
-
     from strop.artifacts.store import content_key, package_sha256
     from strop.commands.inputs import load
     from strop.models.pretrained import resolve
@@ -78,7 +77,6 @@ def explain(
 
 def geometry_table(folder: Path) -> None:
     """Print the Results folder of `strop explain` as one table."""
-
     from strop.commands.terminal import console, say, table
     from strop.records.results import read_results
     from strop.report.geometry import detailed_rows

@@ -20,7 +20,6 @@ def export(source: str, out: str | Path) -> Path:
     `source` is a training artifact: its key, the beginning of the key, or its folder. A LoRA model is merged, with its
     adapter in `adapter/`. Raises InputError when `source` names no training, or several.
     """
-
     from strop.monitoring.logbook import TRAIN
 
     folder, trained = Path(source), store().root / TRAIN.name

@@ -10,6 +10,8 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
+from strop.commands import terminal
+from strop.commands.inputs import free, load
 from strop.commands.options import BASE, Collection, Seed, Split
 from strop.records.errors import InputError, InputWarning
 
@@ -34,7 +36,6 @@ def mine(
     with too few candidates, and of negatives left out because they copy the positive.
     """
     from strop.collection.lazy_documents import Contents
-    from strop.commands.inputs import free, load
     from strop.negatives.examples import Examples, write_examples
     from strop.negatives.from_run import RankWindow
     from strop.negatives.positives import positive_groups, without_copies
@@ -88,11 +89,10 @@ def mine_command(
     Writes JSON lines of query, positive and negatives, for strop or any other trainer. Documents that are relevant
     only in other splits are left out.
     """
-    from strop.commands.terminal import progress
     from strop.negatives.from_run import RankWindow
 
     low, _, high = window.partition("-")
     if not (low.isdigit() and high.isdigit() and 1 <= int(low) <= int(high)):
         raise InputError(f"window {window!r} is no range of ranks", remedy="Write it as LOW-HIGH, like 51-200")
-    number = mine(collection, out, source, RankWindow(int(low), int(high), count), split, seed, progress)
+    number = mine(collection, out, source, RankWindow(int(low), int(high), count), split, seed, terminal.progress)
     typer.echo(f"{number:,} examples in {out}")

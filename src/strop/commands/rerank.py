@@ -11,8 +11,9 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
-from strop.commands.inputs import free
-from strop.commands.options import DOCSTRINGS
+from strop.commands import terminal
+from strop.commands.inputs import free, load
+from strop.commands.options import DOCSTRINGS, RunOut
 from strop.records.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ def rerank(
     collection lacks, for `windows` with a model that is no cross-encoder, and for a head that strop initialised and
     nobody trained (an untrained head from elsewhere cannot be recognised).
     """
-
-    from strop.commands.inputs import load
     from strop.records.runs import read_run
     from strop.retrieval.rerank import Cost
     from strop.retrieval.retriever import retriever
@@ -67,7 +66,7 @@ def rerank(
 
 def rerank_command(
     run: Annotated[Path, typer.Argument(help="A TREC run.")],
-    out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
+    out: RunOut,
     model: Annotated[str, typer.Option(help="A model folder or a hub id.")],
     on: Annotated[str, typer.Option(help="The collection that was searched.")] = DOCSTRINGS,
     split: Annotated[str, typer.Option(help="The split with the run's queries: qrels/SPLIT.tsv.")] = "test",
@@ -83,7 +82,6 @@ def rerank_command(
     A cross-encoder scores each query with each document; any other model uses its own similarity. Documents below
     --depth keep their order. If the command is killed, the same command continues.
     """
-    from strop.commands.terminal import progress
     from strop.retrieval.windows import Windows
 
     if max_length is not None and windows is None:
@@ -91,5 +89,5 @@ def rerank_command(
             "--max-length needs --windows", remedy="Add --windows max, mean or first (first is plain truncation)"
         )
     cut = Windows(cast(Any, windows), max_length=max_length) if windows else None
-    cost = rerank(run, out, model, on, split, depth, progress, cut)
+    cost = rerank(run, out, model, on, split, depth, terminal.progress, cut)
     typer.echo(f"{out}: {cost.pairs:,} pairs of {cost.tokens:,} tokens, scored in {cost.seconds:,.1f} s")

@@ -76,7 +76,6 @@ def study_plan(
     candidates: Sequence[str] = (),
 ) -> Plan:
     """What the study would cost on this machine from scratch, and its minimum detectable difference."""
-
     from strop.study import planning
 
     bench = _workbench(name, scale, collection, others=others, candidates=candidates)
@@ -106,7 +105,6 @@ def study_checkpoints(name: str, scale: str, collection: str | None = None, prog
 
     The comparison includes all runs measured in this way before, of other collections and studies too.
     """
-
     from strop.study.checkpoints import comparison
 
     bench = _workbench(name, scale, collection, progress)
@@ -117,7 +115,6 @@ def study_checkpoints(name: str, scale: str, collection: str | None = None, prog
 
 def study_report(results: str | Path, out: str | Path) -> Path:
     """Render a Results folder, or a training, as one HTML file."""
-
     from strop.monitoring.logbook import ABOUT
 
     free(out)
@@ -134,7 +131,6 @@ def study_report(results: str | Path, out: str | Path) -> Path:
 
 def study_live(run: str, say: Callable[[str], None]) -> None:
     """Serve the page of a training until Ctrl-C: its folder, the start of its key, or `latest`."""
-
     from strop.report.live_server import watch
 
     watch(training_folder(run), _raised, say=say)
@@ -149,7 +145,6 @@ def _workbench(
     candidates: Sequence[str] = (),
 ) -> Workbench:
     """The study's artifacts at a scale, trained on its own collection or another and tested on `others` too."""
-
     from strop.study.definition import find
     from strop.study.workbench import Workbench
 
@@ -160,7 +155,6 @@ def _workbench(
 
 def _raised(course: Course) -> list[tuple[int, str, str]]:
     """The alarms of a training so far."""
-
     from strop.monitoring.alarms import alarms
 
     return [(alarm.step, alarm.name, alarm.sentence) for alarm in alarms(course.series, course.about)]
@@ -168,7 +162,6 @@ def _raised(course: Course) -> list[tuple[int, str, str]]:
 
 def training_folder(run: str) -> Path:
     """The folder of a training. Raises InputError when `run` matches none, or several."""
-
     from strop.monitoring.logbook import TRAIN
 
     if Path(run).is_dir():
@@ -272,7 +265,6 @@ def study_report_command(
     ] = False,
 ) -> None:
     """Write results or a training as one HTML file, or watch a training live."""
-
     if live:
         study_live(results, typer.echo)
     elif out is None:

@@ -13,8 +13,9 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
+from strop.commands import terminal
 from strop.commands.inputs import free
-from strop.commands.options import BASE, Seed, Settings
+from strop.commands.options import BASE, ExamplesFile, Seed, Settings
 from strop.records.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ def teach(
     Raises InputError before any training, except where `drop_above` leaves no negative. Warns of a teacher that may be
     no better than chance: what it drops, it drops at random.
     """
-
     from strop.models.cross_encoder import untrained_in
     from strop.models.loading import is_trained_reranker
     from strop.models.pretrained import resolve
@@ -144,7 +144,6 @@ def _reranker(name: str, settings: Mapping[str, str] | None, bound: TeacherBound
 
 def _right(groups: Sequence[Group]) -> float:
     """The mean share of a query's negatives that its positives score above; warns where it may be chance."""
-
     import numpy as np
 
     by_query: dict[str, list[float]] = {}
@@ -160,7 +159,7 @@ def _right(groups: Sequence[Group]) -> float:
 
 
 def teach_command(
-    examples: Annotated[Path, typer.Argument(help="Training examples, as 'strop mine' writes them.")],
+    examples: ExamplesFile,
     out: Annotated[Path, typer.Argument(help="The JSON-lines file to write, with scores.")],
     model: Annotated[
         str, typer.Option(help="A trained cross-encoder to use as it is, or a model to train as a reranker.")
@@ -183,12 +182,10 @@ def teach_command(
     trained on: queries are split into folds, and those that share a relevant document stay together. If the command is
     killed, the same command continues.
     """
-
-    from strop.commands.terminal import progress
     from strop.training.recipes import parsed
 
     changes = parsed(settings or [])
-    counts = teach(examples, out, model, recipe, changes, epochs, folds, seed, drop_above, progress)
+    counts = teach(examples, out, model, recipe, changes, epochs, folds, seed, drop_above, terminal.progress)
     typer.echo(f"{counts.examples:,} examples in {out}")
     if counts.folds:
         sizes = " and ".join(f"{size:,}" for size in counts.folds)

@@ -11,8 +11,10 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, store
+from strop.commands import terminal
+from strop.commands.export import write_model
 from strop.commands.inputs import free
-from strop.commands.options import BASE, Model, Seed, Settings
+from strop.commands.options import BASE, ExamplesFile, Model, Seed, Settings
 from strop.records.errors import InputError
 
 
@@ -37,8 +39,6 @@ def train(
     `architecture` (of `ARCHITECTURES`) is what the model is converted to first. Raises InputError and
     NonFiniteLossError.
     """
-
-    from strop.commands.export import write_model
     from strop.models.pretrained import resolve
     from strop.monitoring.monitor import affordable
     from strop.monitoring.probe import of_examples
@@ -101,7 +101,6 @@ def train(
 
 def training_end(trained: Artifact, base: str) -> None:
     """Print how a training was monitored, whether it was stopped, and which alarms it raised."""
-
     from rich.markup import escape
 
     from strop.commands.terminal import console, say
@@ -125,7 +124,7 @@ def training_end(trained: Artifact, base: str) -> None:
 
 
 def train_command(
-    examples: Annotated[Path, typer.Argument(help="Training examples, as 'strop mine' writes them.")],
+    examples: ExamplesFile,
     out: Annotated[Path, typer.Argument(help="The model folder to write.")],
     recipe: Annotated[
         str,
@@ -152,10 +151,9 @@ def train_command(
     If the run is killed, the same command continues it. Watch it from another terminal with
     `strop study report --live latest`.
     """
-    from strop.commands.terminal import progress
     from strop.training.recipes import parsed
 
     changes = parsed(settings or [])
-    trained = train(examples, out, recipe, changes, model, epochs, seed, stop, track, progress, architecture)
+    trained = train(examples, out, recipe, changes, model, epochs, seed, stop, track, terminal.progress, architecture)
     typer.echo(f"{out} (artifact {trained.key}, {trained.record['ledger']['trainable']:,} parameters trained)")
     training_end(trained, model)

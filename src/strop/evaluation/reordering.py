@@ -18,10 +18,8 @@ JUDGED = "Judged@10"
 @dataclass(frozen=True, slots=True)
 class Reordered:
     """A reordered run under one measure, query by query: its `values`, those of the `first` run whose documents it
-    reorders, and the `ceiling`, the most that any order of these documents reaches.
-
-    `detectable` is the minimum detectable difference of the two runs (power 0.8); None where nothing differs, for one
-    query, and for a measure without values of a query.
+    reorders, and the `ceiling` of these. `detectable` is the minimum detectable difference of the two runs (power 0.8);
+    None where nothing differs, for one query, and for a measure without values of a query.
     """
 
     measure: str
@@ -45,8 +43,8 @@ def reordering(
 ) -> Reordering:
     """`run`, which puts the first `depth` documents of `first` in another order, beside what any order could reach.
 
-    Raises InputError when `first` lacks a judged query of the run, or the run is no reordering: then the ceiling would
-    be none. And as `measures.measure` and `ideal_order` do.
+    Raises InputError when `first` lacks a judged query of the run or the run is no reordering, and as
+    `measures.measure` and `ideal_order` do.
     """
     run, first = (Run({q: each[q] for q in qrels if q in each}) for each in (run, first))
     for query_id, ranking in run.items():
