@@ -12,6 +12,7 @@ from strop.evaluation.comparison import UNRESOLVED, verdict
 from strop.evaluation.significance import holm, percentile_interval, randomisation_p
 from strop.monitoring.selection import Oracle
 from strop.records.errors import InputError
+from strop.records.exhibits.checkpoints import Estimate
 from strop.study.checkpoints.predictors import Checkpoint
 
 Floats = npt.NDArray[np.float64]
@@ -19,15 +20,6 @@ Floats = npt.NDArray[np.float64]
 PerQuery = Mapping[tuple[str, str], Floats]
 
 SPLITS, RESAMPLES = 20, 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over runs and queries with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
