@@ -169,7 +169,7 @@ def test_a_key_that_two_models_share_is_refused(tuned: Artifact) -> None:
     twin = tuned.path.with_name(f"{tuned.key[:4]}z")
     twin.mkdir()
     (twin / "record.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(InputError, match=f"2 trained models have a key that starts with '{tuned.key[:4]}'"):
+    with pytest.raises(InputError, match=f"2 trainings have a key that starts with '{tuned.key[:4]}'"):
         strop.export(tuned.key[:4], "unclear")
 
 

@@ -111,7 +111,7 @@ def test_the_commands_and_their_options_are_these() -> None:
 def test_the_help_lists_the_commands_in_the_order_of_the_work(strop: Strop) -> None:
     assert strop("--help") == 0
     rows = [line.strip("│ ").split(" ")[0] for line in strop.out.splitlines() if line.startswith("│ ")]
-    assert [word for word in rows if word in app.ORDER] == list(app.ORDER)
+    assert [word for word in rows if word in app.COMMANDS] == list(app.COMMANDS)
 
 
 def test_the_recipes_that_the_help_names_are_those_there_are(strop: Strop) -> None:
@@ -246,7 +246,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("study run --budget -1", "Invalid value for '--budget'"),
         ("study report small out.html", "error: small: no finished results (record.json is missing)"),
         ("study report small pairs.jsonl", "error: pairs.jsonl: this exists already"),
-        ("export zzz out", "error: 0 trained models have a key that starts with 'zzz'"),
+        ("export zzz out", "error: 0 trainings have a key that starts with 'zzz'"),
         ("export small out", "error: small: no training artifact"),
         ("bench best", "error: there is no benchmark 'best'"),
         ("bench latency --recipe in-batch-full", "error: --recipe and --set belong to bench train"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -24,7 +25,7 @@ from strop.commands.study import study
 from strop.commands.teach import teach_command
 from strop.commands.train import train_command
 
-COMMANDS = {
+COMMANDS: dict[str, typer.Typer | Callable[..., None]] = {
     "data": data,
     "mine": mine_command,
     "train": train_command,

@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from strop.artifacts.progress import Progress, silent
-from strop.artifacts.store import store
+from strop.artifacts.store import content_key, package_sha256, store
+from strop.commands import terminal
+from strop.commands.inputs import load
 from strop.commands.options import DOCSTRINGS, Split
 from strop.records.errors import InputWarning
 
@@ -30,8 +32,6 @@ def explain(
     Returns a Results folder that also holds `report.html`. Models are sentence-transformers folders or hub ids, trained
     by any tool. Raises InputError for a sample larger than the collection.
     """
-    from strop.artifacts.store import content_key, package_sha256
-    from strop.commands.inputs import load
     from strop.models.pretrained import resolve
     from strop.monitoring.diagnose import exhibit, pictures, readings, sample_of, weight_distances
     from strop.monitoring.probe import of_collection
@@ -82,7 +82,6 @@ def explain(
 
 def geometry_table(folder: Path) -> None:
     """Print the Results folder of `strop explain` as one table."""
-    from strop.commands.terminal import console, say, table
     from strop.records.record import ExplainRecord
     from strop.records.results import read_results
     from strop.report.geometry import detailed_rows
@@ -90,9 +89,9 @@ def geometry_table(folder: Path) -> None:
     results = read_results(folder, ExplainRecord)
     assert results.exhibits.geometry
     rows = detailed_rows(results.exhibits.geometry)
-    table([("diagnostic", "base", "model", "change or value [95 %]"), *rows], results.record.title)
-    say("▲ better, ▼ worse, ■ changed: the interval excludes zero")
-    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
+    terminal.table([("diagnostic", "base", "model", "change or value [95 %]"), *rows], results.record.title)
+    terminal.say("▲ better, ▼ worse, ■ changed: the interval excludes zero")
+    terminal.report(folder / "report.html")
 
 
 def explain_command(
@@ -108,6 +107,4 @@ def explain_command(
     Prints every diagnostic (collapse, hubs, drift, …) with its interval and writes a page with pictures. Without a
     base, one model is described alone.
     """
-    from strop.commands.terminal import progress
-
-    geometry_table(explain(model, base, on, split, queries, documents, progress))
+    geometry_table(explain(model, base, on, split, queries, documents, terminal.progress))

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from strop.artifacts.store import store
 from strop.commands.options import DOCSTRINGS
+from strop.monitoring.logbook import ROWS, TRAIN
+from strop.records.documents import Collection, Qrels
 from strop.records.errors import InputError, InputWarning
-
-if TYPE_CHECKING:
-    from strop.records.documents import Collection, Qrels
 
 
 def free(out: str | Path) -> None:
@@ -57,15 +55,12 @@ def judgments(qrels: str, split: str) -> Qrels:
     return load(qrels, split).qrels
 
 
-def training_folder(run: str) -> Path:
-    """The folder of a training. Raises InputError when `run` matches none, or several."""
-
-    from strop.monitoring.logbook import TRAIN
-
+def training_folder(run: str, holding: str = ROWS) -> Path:
+    """The folder of a training that holds a file. Raises InputError when `run` matches none, or several."""
     if Path(run).is_dir():
         return Path(run)
     root = store().root / TRAIN.name
-    folders = sorted((path.parent for path in root.glob("*/rows.csv")), key=lambda folder: folder.stat().st_mtime)
+    folders = sorted((path.parent for path in root.glob(f"*/{holding}")), key=lambda folder: folder.stat().st_mtime)
     if run == "latest" and folders:
         return folders[-1]
     matching = [folder for folder in folders if folder.name.startswith(run)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, store
@@ -15,6 +16,7 @@ from strop.commands import terminal
 from strop.commands.export import write_model
 from strop.commands.inputs import free
 from strop.commands.options import BASE, ExamplesFile, Model, Seed, Settings
+from strop.monitoring.logbook import ROWS, read_logbook
 from strop.records.errors import InputError
 
 
@@ -85,14 +87,13 @@ def train(
             where=str(examples),
             remedy="Give more examples (at least 4 and 50), or leave --stop out",
         )
-    start = resolve(model)
-    if architecture is not None:
-        if architecture not in ARCHITECTURES:
-            raise InputError(
-                f"there is no architecture {architecture!r}", remedy=f"Choose one of {', '.join(ARCHITECTURES)}"
-            )
-        start = converted(store(), start, ARCHITECTURES[architecture])
-    job = Training(start, chosen, replace(data, groups=tuple(training)), watched, seed, probe)
+    initial = resolve(model)
+    if architecture and architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise InputError(f"there is no architecture {architecture!r}", remedy=f"Choose one of {known}")
+    if architecture:
+        initial = converted(store(), initial, ARCHITECTURES[architecture])
+    job = Training(initial, chosen, replace(data, groups=tuple(training)), watched, seed, probe)
     with opened(track, Path(out).name, store().root / "trackers") as tracker:
         tuned = job(store(), progress, tracker)
     write_model(tuned, Path(out))
@@ -101,26 +102,23 @@ def train(
 
 def training_end(trained: Artifact, base: str) -> None:
     """Print how a training was monitored, whether it was stopped, and which alarms it raised."""
-    from rich.markup import escape
-
-    from strop.commands.terminal import console, say
     from strop.monitoring.alarms import alarms
-    from strop.monitoring.logbook import ROWS, read_logbook
     from strop.retrieval.retriever import retriever
 
     record = trained.record
     if "monitor_share" in record:
         took = f"{record['monitor_seconds']:.1f} s, {100 * record['monitor_share']:.1f} % of the run"
-        say(f"geometry: measured {record['monitor_looks']} times in {took}")
+        terminal.say(f"geometry: measured {record['monitor_looks']} times in {took}")
     elif retriever(str(trained.path / "model")).has_geometry:
-        say(f"geometry: the run was too short to be monitored; 'strop explain MODEL {base}' shows the result")
+        terminal.say(f"geometry: the run was too short to be monitored; 'strop explain MODEL {base}' shows the result")
     if record.get("stopped"):
-        say(f"stopped early: {record['stopped']}")
+        terminal.say(f"stopped early: {record['stopped']}")
     if not (trained.path / ROWS).is_file():
         return  # made before there were logbooks
     course = read_logbook(trained.path)
     for alarm in alarms(course.series, course.about):
-        console.print(f"[yellow]alarm[/] at update {alarm.step}, {escape(alarm.name)}: {escape(alarm.sentence)}")
+        sentence = f"at update {alarm.step}, {escape(alarm.name)}: {escape(alarm.sentence)}"
+        terminal.console.print(f"[yellow]alarm[/] {sentence}")
 
 
 def train_command(
