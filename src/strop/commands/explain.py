@@ -54,12 +54,12 @@ def explain(
             values[name] = readings(sample, samples[base] if base and base != name else None)
             advance(1)
     with progress("draw", 1) as advance:
-        drawn = pictures(samples, base or model)
+        projections = pictures(samples, base or model)
         advance(1)
     comparable = len(samples) > 1 and len(set(widths.values())) == 1
     geometry = replace(
         exhibit(samples, base, values),
-        pictures=drawn,
+        pictures=projections,
         layers={model: weight_distances(chosen[model], chosen[base])} if base and comparable else None,
     )
     facts: dict[str, str | int] = {"Collection": f"{collection}, {split}", "Queries": queries, "Documents": documents}
