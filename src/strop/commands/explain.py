@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +12,8 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import content_key, package_sha256, store
 from strop.commands import terminal
-from strop.commands.inputs import load
+from strop.commands.inputs import load, warn
 from strop.commands.options import DOCSTRINGS, Split
-from strop.records.errors import InputWarning
 
 
 def explain(
@@ -47,7 +45,7 @@ def explain(
     if len(set(widths.values())) > 1:
         dimensions = " and ".join(f"{name} has {width}" for name, width in widths.items())
         left_out = "comparisons within one space (shift, pictures, weights) are left out"
-        warnings.warn(f"{dimensions} dimensions: {left_out}", InputWarning, stacklevel=2)
+        warn(f"{dimensions} dimensions: {left_out}")
     with progress("measure the geometry", len(samples)) as advance:
         values = {}
         for name, sample in samples.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from strop.commands.inputs import free, judgments
+from strop.commands.inputs import free, judgments, warn
 from strop.commands.options import RunOut
-from strop.records.errors import InputError, InputWarning
+from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from strop.retrieval.fusion_weights import Tuned
@@ -72,7 +71,7 @@ def fuse(
     for path, run in zip(runs, read, strict=True):
         if len(run) < len(fused):
             lacking = f"{len(fused) - len(run):,} of {len(fused):,} queries are not in it"
-            warnings.warn(f"{path}: {lacking}; the other runs alone rank those", InputWarning, stacklevel=2)
+            warn(f"{path}: {lacking}; the other runs alone rank those")
     write_run(fused, out, method)
     return choice
 

@@ -33,8 +33,13 @@ def load(collection: str, split: str) -> Collection:
 
     data = door.load(collection, split, store().docstrings)
     for oddity in data.warnings:
-        warnings.warn(f"{data.name}: {oddity}", InputWarning, stacklevel=3)
+        warn(f"{data.name}: {oddity}", stacklevel=4)
     return data
+
+
+def warn(problem: str, stacklevel: int = 3) -> None:
+    """Warn, by default, whoever called the call."""
+    warnings.warn(problem, InputWarning, stacklevel)
 
 
 def judgments(qrels: str, split: str) -> Qrels:
@@ -43,11 +48,8 @@ def judgments(qrels: str, split: str) -> Qrels:
 
     path = Path(qrels)
     if path.suffix == ".tsv":
-        raise InputError(
-            "a BEIR qrels file belongs to its collection",
-            where=qrels,
-            remedy="Give the collection's folder, and --split",
-        )
+        problem = "a BEIR qrels file belongs to its collection"
+        raise InputError(problem, where=qrels, remedy="Give the collection's folder, and --split")
     if path.is_file():
         return read_qrels(path)
     if not path.is_dir() and qrels != DOCSTRINGS:

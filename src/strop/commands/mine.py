@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +10,9 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import free, load
+from strop.commands.inputs import free, load, warn
 from strop.commands.options import BASE, Collection, Seed, Split
-from strop.records.errors import InputError, InputWarning
+from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from strop.negatives.from_run import RankWindow
@@ -59,12 +58,11 @@ def mine(
         groups = miner(read_run(source) if Path(source).is_file() else retriever(source), window, groups, seed)
         if len(groups) < positives:
             short = f"{positives - len(groups):,} of {positives:,} positives are left out: too few candidates"
-            warnings.warn(f"{short} at ranks {window.low} to {window.high}", InputWarning, stacklevel=2)
+            warn(f"{short} at ranks {window.low} to {window.high}")
     mined = sum(len(g.negatives) for g in groups)
     groups = without_copies(groups, data)
     if copies := mined - sum(len(g.negatives) for g in groups):
-        problem = f"{copies:,} of {mined:,} negatives are left out: they have the text of their positive"
-        warnings.warn(problem, InputWarning, stacklevel=2)
+        warn(f"{copies:,} of {mined:,} negatives are left out: they have the text of their positive")
     write_examples(Examples.of(groups, data), out)
     return len(groups)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -12,9 +11,9 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import free, load
+from strop.commands.inputs import free, load, warn
 from strop.commands.options import DOCSTRINGS, RunOut
-from strop.records.errors import InputError, InputWarning
+from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from strop.retrieval.rerank import Cost
@@ -34,10 +33,9 @@ def rerank(
     """Write the TREC run `run` with the first `depth` documents per query in a model's order; return the cost of it
     (on a later call: the cost when it was first computed).
 
-    A cross-encoder scores pairs; any other model uses its own similarity. `windows` says how a cross-encoder reads
-    documents that are too long; without it they are cut, with a warning. Raises InputError for an id that the
-    collection lacks, for `windows` with a model that is no cross-encoder, and for a head that strop initialised and
-    nobody trained (an untrained head from elsewhere cannot be recognised).
+    `windows` says how a cross-encoder reads documents that are too long; without it they are cut, with a warning.
+    Raises InputError for an id that the collection lacks, for `windows` with a model that is no cross-encoder, and for
+    a head that strop initialised and nobody trained (an untrained head from elsewhere cannot be recognised).
     """
     from strop.records.runs import read_run
     from strop.retrieval.rerank import Cost
@@ -58,8 +56,7 @@ def rerank(
     cost = Cost(**reranked.record["cost"])
     if cost.cut:
         limit = reranked.record["max_length"]
-        problem = f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut"
-        warnings.warn(problem, InputWarning, stacklevel=2)
+        warn(f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut")
     shutil.copyfile(reranked.path / "run.trec", out)
     return cost
 

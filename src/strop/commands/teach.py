@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +13,9 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import free
+from strop.commands.inputs import free, warn
 from strop.commands.options import BASE, ExamplesFile, Seed, Settings
-from strop.records.errors import InputError, InputWarning
+from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from strop.models.pretrained import Pretrained
@@ -119,10 +118,8 @@ def _as_it_is(model: Pretrained, data: Examples, settings: Mapping[str, str] | N
             f"{model.title} is a trained cross-encoder and is not trained again: settings have no effect",
             remedy="Leave them out, or give a model to train",
         )
-    problem = (
-        f"if {model.title} was trained on these queries, its scores only repeat their labels; strop cannot check that"
-    )
-    warnings.warn(problem, InputWarning, stacklevel=3)
+    problem = f"if {model.title} was trained on these queries, its scores only repeat their labels"
+    warn(f"{problem}; strop cannot check that", stacklevel=4)
     own = cross_fitting.own_candidates(data.groups)
     return cross_fitting.scores(store(), model, own, data.queries, data.documents, progress)
 
@@ -154,7 +151,7 @@ def _right(groups: Sequence[Group]) -> float:
     right, low = float(shares.mean()), float(shares.mean() - 1.645 * shares.std() / np.sqrt(len(shares)))
     if low <= 0.5:
         problem = f"the teacher ranks the positive above {right:.1%} of its negatives, which may be chance"
-        warnings.warn(f"{problem}: train it for more epochs, or on more examples", InputWarning, stacklevel=3)
+        warn(f"{problem}: train it for more epochs, or on more examples", stacklevel=4)
     return right
 
 

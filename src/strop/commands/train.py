@@ -88,10 +88,10 @@ def train(
             remedy="Give more examples (at least 4 and 50), or leave --stop out",
         )
     initial = resolve(model)
-    if architecture and architecture not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise InputError(f"there is no architecture {architecture!r}", remedy=f"Choose one of {known}")
-    if architecture:
+    if architecture is not None:
+        if architecture not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise InputError(f"there is no architecture {architecture!r}", remedy=f"Choose one of {known}")
         initial = converted(store(), initial, ARCHITECTURES[architecture])
     job = Training(initial, chosen, replace(data, groups=tuple(training)), watched, seed, probe)
     with opened(track, Path(out).name, store().root / "trackers") as tracker:
