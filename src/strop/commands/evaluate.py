@@ -12,6 +12,7 @@ from strop.commands.inputs import judgments
 from strop.commands.options import DOCSTRINGS
 from strop.commands.terminal import say, table
 from strop.records.errors import InputError
+from strop.records.formats import fixed
 
 if TYPE_CHECKING:
     from strop.evaluation.judged_runs import MeasureComparison
@@ -80,8 +81,7 @@ def reordering_table(reordered: Reordering, runs: str) -> None:
     rows = [["measure", "mean", "candidates", "ceiling", "detectable"]]
     for each in reordered.measures:
         means = (averaged(each.measure, values) for values in (each.values, each.first, each.ceiling))
-        detectable = "–" if each.detectable is None else f"{each.detectable:.4f}"
-        rows.append([each.measure, *(f"{value:.4f}" for value in means), detectable])
+        rows.append([each.measure, *(fixed(value, 4) for value in (*means, each.detectable))])
     table(rows, f"{runs}, {len(reordered.judged)} judged queries, {reordered.depth}")
     say(f"{JUDGED} is {mean(reordered.judged):.4f}: documents without a judgment count as not relevant.")
     say("Ceiling: the best order of the candidates. Detectable: minimum detectable difference from them (power 0.8).")

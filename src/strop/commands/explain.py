@@ -14,6 +14,10 @@ from strop.artifacts.store import content_key, package_sha256, store
 from strop.commands import terminal
 from strop.commands.inputs import load, warn
 from strop.commands.options import DOCSTRINGS, Split
+from strop.models.pretrained import resolve
+from strop.records.plain import to_plain
+from strop.records.record import ExplainRecord
+from strop.records.results import Exhibits, Results, Row, read_results, write_results
 
 
 def explain(
@@ -30,12 +34,8 @@ def explain(
     Returns a Results folder that also holds `report.html`. Models are sentence-transformers folders or hub ids, trained
     by any tool. Raises InputError for a sample larger than the collection.
     """
-    from strop.models.pretrained import resolve
     from strop.monitoring.diagnose import exhibit, pictures, readings, sample_of, weight_distances
     from strop.monitoring.probe import of_collection
-    from strop.records.plain import to_plain
-    from strop.records.record import ExplainRecord
-    from strop.records.results import Exhibits, Results, Row, write_results
     from strop.report.page import render
 
     probe = of_collection(load(collection, split), queries, documents)
@@ -80,8 +80,6 @@ def explain(
 
 def geometry_table(folder: Path) -> None:
     """Print the Results folder of `strop explain` as one table."""
-    from strop.records.record import ExplainRecord
-    from strop.records.results import read_results
     from strop.report.geometry import detailed_rows
 
     results = read_results(folder, ExplainRecord)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 from strop.artifacts.store import store
@@ -18,12 +19,9 @@ def free(out: str | Path) -> None:
     out = Path(out)
     if out.exists():
         raise InputError("this exists already", where=str(out), remedy="Choose another name or remove it")
-    try:
+    with suppress(OSError):
         out.parent.mkdir(parents=True, exist_ok=True)
-        writable = os.access(out.parent, os.W_OK)
-    except OSError:
-        writable = False
-    if not writable:
+    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
         raise InputError("this cannot be written", where=str(out), remedy="Choose a folder that you may write to")
 
 

@@ -9,10 +9,14 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
+from strop.collection.lazy_documents import Contents
 from strop.commands import terminal
 from strop.commands.inputs import free, load, warn
 from strop.commands.options import BASE, Collection, Seed, Split
+from strop.negatives.examples import Examples, write_examples
+from strop.negatives.positives import positive_groups, without_copies
 from strop.records.errors import InputError
+from strop.retrieval.texts import texts
 
 if TYPE_CHECKING:
     from strop.negatives.from_run import RankWindow
@@ -34,13 +38,9 @@ def mine(
     writes pairs without negatives. Only documents open to training are used. Raises InputError; warns of positives
     with too few candidates, and of negatives left out because they copy the positive.
     """
-    from strop.collection.lazy_documents import Contents
-    from strop.negatives.examples import Examples, write_examples
     from strop.negatives.from_run import RankWindow
-    from strop.negatives.positives import positive_groups, without_copies
     from strop.negatives.sampled import Uniform
     from strop.records.runs import read_run
-    from strop.retrieval.texts import texts
 
     free(out)
     window = window or RankWindow(low=51, high=200)

@@ -14,6 +14,7 @@ from strop.commands import terminal
 from strop.commands.inputs import free, load, warn
 from strop.commands.options import DOCSTRINGS, RunOut
 from strop.records.errors import InputError
+from strop.retrieval.texts import texts
 
 if TYPE_CHECKING:
     from strop.retrieval.rerank import Cost
@@ -40,7 +41,6 @@ def rerank(
     from strop.records.runs import read_run
     from strop.retrieval.rerank import Cost
     from strop.retrieval.retriever import retriever
-    from strop.retrieval.texts import texts
 
     free(out)
     first = read_run(run)

@@ -16,6 +16,7 @@ from strop.commands import terminal
 from strop.commands.export import write_model
 from strop.commands.inputs import free
 from strop.commands.options import BASE, ExamplesFile, Model, Seed, Settings
+from strop.models.pretrained import resolve
 from strop.monitoring.logbook import ROWS, read_logbook
 from strop.records.errors import InputError
 
@@ -41,20 +42,16 @@ def train(
     `architecture` (of `ARCHITECTURES`) is what the model is converted to first. Raises InputError and
     NonFiniteLossError.
     """
-    from strop.models.pretrained import resolve
-    from strop.monitoring.monitor import affordable
-    from strop.monitoring.probe import of_examples
+    from strop.monitoring import monitor, probe, trackers
     from strop.monitoring.selection import STOPS
-    from strop.monitoring.trackers import opened
     from strop.negatives.examples import read_examples
+    from strop.training import recipes, stage
     from strop.training.held_out import HeldOut
     from strop.training.initial_models import ARCHITECTURES, converted
-    from strop.training.recipes import recipe as named_recipe
-    from strop.training.stage import Training
 
     free(out)
     data = read_examples(examples)
-    chosen = named_recipe(recipe, settings)
+    chosen = recipes.recipe(recipe, settings)
     has_negatives = all(g.negatives for g in data.groups)
     if not has_negatives and not chosen.batching.in_batch:
         raise InputError(
@@ -79,9 +76,9 @@ def train(
     if stop:
         chosen = replace(chosen, selection=STOPS[stop])
     watched = {"negatives": replace(data, groups=tuple(held_out))} if held_out and has_negatives else {}
-    share = 1.0 if stop else affordable(chosen.updates, chosen.batching.size, training)
-    probe = of_examples(data, held_out or training, share)
-    if stop and probe is None:
+    share = 1.0 if stop else monitor.affordable(chosen.updates, chosen.batching.size, training)
+    probed = probe.of_examples(data, held_out or training, share)
+    if stop and probed is None:
         raise InputError(
             f"{len(held_out)} held-out queries and {len(data.documents)} documents are too few for a stopping rule",
             where=str(examples),
@@ -93,8 +90,8 @@ def train(
             known = ", ".join(ARCHITECTURES)
             raise InputError(f"there is no architecture {architecture!r}", remedy=f"Choose one of {known}")
         initial = converted(store(), initial, ARCHITECTURES[architecture])
-    job = Training(initial, chosen, replace(data, groups=tuple(training)), watched, seed, probe)
-    with opened(track, Path(out).name, store().root / "trackers") as tracker:
+    job = stage.Training(initial, chosen, replace(data, groups=tuple(training)), watched, seed, probed)
+    with trackers.opened(track, Path(out).name, store().root / "trackers") as tracker:
         tuned = job(store(), progress, tracker)
     write_model(tuned, Path(out))
     return tuned

@@ -151,9 +151,8 @@ def resampled(pairs: Sequence[tuple[Floats, Floats]], general: bool, resamples: 
 
     Drawn with replacement: seeds of each system (once for all collections, widened as `significance` does), queries of
     each collection (one draw serves both systems), and, where the claim is about collections in `general`, collections;
-    one that is drawn twice draws its queries twice. Collections' differences are first moved about their mean so that
-    what is drawn has the variance of collections alone (that of their observed differences less that of queries, which
-    are drawn anyway) and t's quantiles for so few of them.
+    one that is drawn twice draws its queries twice. Collections' differences are first moved about their mean to have
+    the variance of collections alone (without that of queries, which are drawn anyway) and t's quantiles for so few.
     Sources: Davison and Hinkley 1997, section 3.8, for why nested draws count the inner level twice; Hesterberg 2015
     (The American Statistician 69:4) for intervals widened to t's.
     """

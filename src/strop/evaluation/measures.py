@@ -69,11 +69,10 @@ def evaluate(
 ) -> dict[str, dict[str, float]]:
     """Measure name -> query id -> value in [0, 1], for every judged query in the order of `qrels`.
 
-    As trec_eval -c: a judged query that the run lacks scores 0, and so does one without a relevant document; a
-    query nobody judged is ignored. Judged@k is the share of the first k, or of all where there are fewer, with a
-    judgment. GMAP's values are those of AP, at least 0.00001: `averaged` knows its mean. IPrec takes a share of the
-    relevant documents to the nearest whole number as trec_eval 10 does; versions up to 9, and ir_measures, round up.
-    Raises InputError as `measure` does.
+    As trec_eval -c: a judged query that the run lacks scores 0, and so does one without a relevant document; others are
+    ignored. Judged@k is the share of the first k documents (of all where there are fewer) with a judgment. GMAP's
+    values are those of AP, at least 0.00001: `averaged` knows its mean. IPrec rounds a share of the relevant documents
+    as trec_eval 10 does; up to 9, and in ir_measures, it is rounded up. Raises InputError as `measure` does.
     """
     names = tuple(dict.fromkeys(measures))
     named: dict[Measure, list[str]] = {}

@@ -86,8 +86,7 @@ def _detectable(ours: Mapping[str, float], theirs: Mapping[str, float]) -> float
 def ideal_order(run: Run, qrels: Qrels, depth: int) -> Run:
     """The first `depth` documents of every query, the highest judged relevance first, unjudged ones last.
 
-    Documents below `depth` stay below, in the order they had, as a reranker leaves them; so do equal ones among
-    themselves. Raises InputError when `depth` is below 1.
+    Documents of equal relevance and those below `depth` keep their order. Raises InputError when `depth` is below 1.
     """
     if depth < 1:
         raise InputError(f"depth {depth} is below 1", remedy="Give 1 or more")
@@ -101,11 +100,11 @@ def ideal_order(run: Run, qrels: Qrels, depth: int) -> Run:
 
 
 def ceiling(run: Run, qrels: Qrels, measure: str, depth: int, relevance_level: int = 1) -> dict[str, float]:
-    """Query id -> the highest value under `measure` that any order of the run's first `depth` documents has.
+    """Judged query -> the highest value under `measure` that any order of the run's first `depth` documents has.
 
-    For every judged query, as `measures.evaluate` does; it holds for each measure known there, as none of them falls
-    when a document of higher relevance changes places with one of lower relevance below it. Unjudged documents count
-    as not relevant. Raises InputError as `ideal_order` and `measures.measure` do.
+    True of every measure in use: none falls when a document of higher relevance changes places with one of lower
+    relevance above it. Unjudged documents count as not relevant. Raises InputError as `ideal_order` and
+    `measures.measure` do.
     """
     return evaluate(ideal_order(run, qrels, depth), qrels, (measure,), relevance_level)[measure]
 
