@@ -34,11 +34,9 @@ def read_beir(folder: str | Path, split: str) -> Collection:
     check_split(split, names, str(folder))
     documents, warnings = _documents(folder / "corpus.jsonl")
     queries = _queries(folder / "queries.jsonl")
-    paths = {name: folder / "qrels" / f"{name}.tsv" for name in names}
-    source = Source(str(paths[split]), "corpus.jsonl", "queries.jsonl")
-    others = (beir_judgments(path) for name, path in paths.items() if name != split)
-    own = beir_judgments(paths[split])
-    return assemble(folder.resolve().name, split, documents, queries, own, others, source, warnings)
+    source = Source(str(folder / "qrels" / f"{split}.tsv"), "corpus.jsonl", "queries.jsonl")
+    judgments = {name: beir_judgments(folder / "qrels" / f"{name}.tsv") for name in names}
+    return assemble(folder.resolve().name, split, documents, queries, judgments, source, warnings)
 
 
 def _documents(path: Path) -> tuple[dict[str, Document], tuple[str, ...]]:
@@ -57,8 +55,7 @@ def _documents(path: Path) -> tuple[dict[str, Document], tuple[str, ...]]:
         documents[doc_id] = Document(doc_id, text, title, domain if isinstance(domain, str) else "")
         if not documents[doc_id].contents:
             empty.append((int(where.rpartition(":")[2]), doc_id))
-    number, doc_id = empty[0] if empty else (1, "")
-    return documents, empty_documents(len(empty), len(documents), doc_id, path, number)
+    return documents, empty_documents(empty, len(documents), path)
 
 
 def _queries(path: Path) -> dict[str, Query]:

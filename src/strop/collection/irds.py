@@ -84,10 +84,11 @@ def read_irds(dataset: str, split: str) -> Collection:
         queries = {q.query_id: Query(q.query_id, _query_text(q)) for q in _dataset(own).queries_iter()}
         judgments = list(_judgments(own))
         lost = [j for j in judgments if j.query_id not in queries]
-        known = (j for j in judgments if j.query_id in queries)
+        known = {split: [j for j in judgments if j.query_id in queries]}
         source = Source(f"{PREFIX}{own} qrels", "the corpus", "the queries")
         name = dataset if own != dataset else _docs_parent(own)
-        data = assemble(name, split, documents, queries, known, map(_judgments, beside), source)
+        others = {other: _judgments(other) for other in beside}
+        data = assemble(name, split, documents, queries, {**others, **known}, source)
     if lost:
         left_out = f"{len(lost)} judgments of queries that are not there are left out (first: {lost[0].query_id!r})"
         return replace(data, warnings=(*data.warnings, left_out))
