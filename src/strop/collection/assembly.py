@@ -91,18 +91,15 @@ def _checked_qrels(
     for judgment in judgments:
         line, query_id, doc_id, relevance = judgment
         if query_id not in query_ids:
-            raise InputError(
-                f"query {query_id!r} is judged but not in {source.queries}",
-                where=f"{source.qrels}:{line}",
-                remedy="Add the query or drop the line",
-            )
+            problem = f"query {query_id!r} is judged but not in {source.queries}"
+            raise InputError(problem, where=f"{source.qrels}:{line}", remedy="Add the query or drop the line")
         judged = qrels.setdefault(query_id, {})
         if doc_id in judged:
             repeated.append(judgment)
             if judged[doc_id] != relevance:
+                grades = f"relevance {relevance}, and {judged[doc_id]} above"
                 raise InputError(
-                    f"document {doc_id!r} has relevance {relevance}, and {judged[doc_id]} above, "
-                    f"for query {query_id!r}",
+                    f"document {doc_id!r} has {grades}, for query {query_id!r}",
                     where=f"{source.qrels}:{line}",
                     remedy="Keep one judgment for each query and document",
                 )
@@ -117,10 +114,9 @@ def _checked_qrels(
         first = absent[0]
         problem = f"{len(absent)} of {total} judgments name a document that is not in {source.documents}"
         if len(absent) >= TOLERATED_SHARE * total:
+            where = f"{source.qrels}:{first.line}"
             raise InputError(
-                f"{problem} (first: {first.doc_id!r})",
-                where=f"{source.qrels}:{first.line}",
-                remedy="Add the documents or drop the lines",
+                f"{problem} (first: {first.doc_id!r})", where=where, remedy="Add the documents or drop the lines"
             )
         warnings.append(f"{problem} ({_first(first, source)}); they are never retrieved")
     if repeated:
