@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from strop.collection.fingerprint import fingerprint
+from strop.collection.fingerprint import with_fingerprint
 from strop.collection.judgments import Judgment
 from strop.records.documents import Collection, Document, Query
 from strop.records.errors import InputError
@@ -47,15 +47,8 @@ def assemble(
     relevant = {j.doc_id for j in others if j.relevance > 0 and j.doc_id in documents}
     reserved = frozenset(relevant.difference(*qrels.values()))
     judged = {query_id: queries[query_id] for query_id in qrels}
-    return Collection(
-        name=name,
-        split=split,
-        documents=documents,
-        queries=judged,
-        qrels=qrels,
-        fingerprint=fingerprint(documents, judged, qrels, reserved),
-        reserved=reserved,
-        warnings=warnings + oddities,
+    return with_fingerprint(
+        Collection(name, split, documents, judged, qrels, "", reserved=reserved, warnings=warnings + oddities)
     )
 
 
