@@ -17,7 +17,7 @@ from strop.models.loading import load
 from strop.models.pretrained import Pretrained
 from strop.monitoring.diagnose import Readings, exhibit, readings
 from strop.monitoring.probe import LEAST_DOCUMENTS, LEAST_QUERIES
-from strop.negatives.audit.hardness import Embedded, harder, hardness
+from strop.negatives.audit.hardness import Similarity, cosines, harder, hardness
 from strop.negatives.sampled import Uniform
 from strop.records.documents import Collection
 from strop.records.results import Row, write_json
@@ -67,12 +67,14 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, Any]:
         for policy in (Uniform(), *reversed(kinds))
         if not bench.data.provided(policy)
     }
-    embedded = _embedded(bench, {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)})
-    uniform = hardness(mined[Uniform()], embedded.cosine)
+    similarity = _similarity(
+        bench, {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)}
+    )
+    uniform = hardness(mined[Uniform()], similarity)
     shown: dict[str, Any] = {}
     for policy, groups in mined.items():
         if policy in kinds:
-            seen = hardness(groups, embedded.cosine)
+            seen = hardness(groups, similarity)
             judged = {} if policy == Uniform() else {"reading": str(harder(seen, uniform, (kinds[policy], "uniform")))}
             shown[kinds[policy]] = {**seen.plain(), "pool": len(bench.own.train_documents), **judged}
     return shown
@@ -104,13 +106,13 @@ def _geometry(bench: Workbench, done: Done) -> dict[str, Any]:
     return exhibit(samples, base.name, seen)
 
 
-def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:
-    """The base's vectors of all training queries and of these documents."""
+def _similarity(bench: Workbench, doc_ids: Set[str]) -> Similarity:
+    """The base's cosines of training queries and these documents."""
     own = bench.own
     asked = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_queries, "query"))
     found = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_documents, "document"))
     rows = [i for i, doc_id in enumerate(found.ids) if doc_id in doc_ids]
-    return Embedded.of(asked.ids, np.asarray(asked.matrix), [found.ids[i] for i in rows], found.matrix[np.array(rows)])
+    return cosines(asked.ids, np.asarray(asked.matrix), [found.ids[i] for i in rows], found.matrix[np.array(rows)])
 
 
 def _shown(point: OpenQuestion, bench: Workbench, done: Done) -> tuple[dict[str, Any], dict[str, Any] | None]:
