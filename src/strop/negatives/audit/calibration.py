@@ -7,7 +7,7 @@ count as wrongly flagged, so the share of flagged ones that are hidden positives
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,6 @@ from strop.negatives.from_run import drawn
 from strop.records.documents import Group, Qrels
 from strop.records.errors import InputError
 from strop.records.runs import Run
-
-#: Groups without negatives, a Run and a seed -> groups with negatives, such as RankWindow.
-Miner = Callable[[Sequence[Group], Run, int], list[Group]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +66,8 @@ class EveryRank:
     low: int
     high: int
 
-    def __call__(self, groups: Sequence[Group], run: Run, seed: int = 0) -> list[Group]:
-        """Groups without a candidate are left out; `seed` is not used. Raises InputError when no group remains."""
+    def __call__(self, groups: Sequence[Group], run: Run) -> list[Group]:
+        """Groups without a candidate are left out. Raises InputError when no group remains."""
         return drawn(groups, run, self.low, self.high, 1, range)
 
 
@@ -105,16 +102,16 @@ def calibrate(
     judged: PartlyHidden,
     run: Run,
     mined_by: str,
-    miner: Miner,
+    ranks: EveryRank,
     scores: Mapping[str, Scores],
     estimators: Sequence[PositiveRelative],
 ) -> list[Calibration]:
     """One calibration for each estimator, on the same mined negatives.
 
-    `collection` and `mined_by` name the data and the system behind `judged` and `run`. `miner` mines `run` for the kept
-    positives, without excluding the hidden ones; queries with many positives weigh more, as in training on all of them.
-    Raises InputError as the miner and the estimators do.
+    `collection` and `mined_by` name the data and the system behind `judged` and `run`, whose `ranks` are mined for the
+    kept positives, without excluding the hidden ones; queries with many positives weigh more, as in training on all of
+    them. Raises InputError as `ranks` and the estimators do.
     """
-    groups = miner(judged.groups(), run, 0)
+    groups = ranks(judged.groups(), run)
     tallies = [Tally.of(groups, estimator(groups, scores), judged.hidden) for estimator in estimators]
-    return [Calibration(collection, mined_by, str(miner), *pair) for pair in zip(estimators, tallies, strict=True)]
+    return [Calibration(collection, mined_by, str(ranks), *pair) for pair in zip(estimators, tallies, strict=True)]
