@@ -72,15 +72,16 @@ def test_the_distance_of_equal_collections_is_zero_on_average_whatever_the_sampl
 
 
 def test_planted_domains_are_grouped_and_ordered_by_distance() -> None:
-    plain = similarity(CLOUDS, "train", seed=1).plain()
-    rows = {row["name"]: row for row in plain["collections"]}
-    groups = {name: (row["group"], row["together"]) for name, row in rows.items()}
+    exhibit = similarity(CLOUDS, "train", seed=1).exhibit()
+    assert exhibit.collections
+    rows = {row.name: row for row in exhibit.collections}
+    groups = {name: (row.group, row.together) for name, row in rows.items()}
     similar, different = ("similar", 5), ("different", 0)
     assert groups == {"near": similar, "beside": similar, "far": different, "farther": different}
-    assert 0 < rows["near"]["distance"] < rows["beside"]["distance"] < rows["farther"]["distance"]
-    assert all(row["sd"] > 0 for row in rows.values())
+    assert 0 < rows["near"].distance < rows["beside"].distance < rows["farther"].distance
+    assert all(row.sd > 0 for row in rows.values())
     assert list(rows)[:2] == ["near", "beside"]
-    assert (plain["training"], plain["draws"]) == ("train", 5)
+    assert (exhibit.training, exhibit.draws) == ("train", 5)
 
 
 def test_every_draw_votes_with_as_many_documents_of_each_and_none_for_itself() -> None:
@@ -104,8 +105,8 @@ def test_three_of_five_draws_are_not_more_than_three() -> None:
     without = replace(apart, groups=alone)
     for count, group in ((3, "different"), (4, "similar")):
         repeats = (together,) * count + (without,) * (5 - count)
-        rows = replace(found, repeats=repeats).plain()["collections"]
-        assert {row["name"]: row["group"] for row in rows}["near"] == group
+        rows = replace(found, repeats=repeats).exhibit().collections or ()
+        assert {row.name: row.group for row in rows}["near"] == group
 
 
 def test_the_published_grouping_names_five_collections() -> None:

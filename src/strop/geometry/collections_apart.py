@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Floats, Vectors, unit
 from strop.records.errors import InputError
+from strop.records.exhibits import transfer
 
 #: Lee et al. (arXiv 2311.09765), appendix B: grouped with MS MARCO, and so "similar" in its table 4.
 PUBLISHED_SIMILAR = frozenset({"TR", "NF", "SD", "SF", "AR"})
@@ -41,30 +41,21 @@ class Similarity:
     collections: tuple[str, ...]
     repeats: tuple[Repeat, ...]
 
-    def plain(self) -> dict[str, Any]:
-        """Plain values by name, nearest collection first: what an exhibit holds.
-
-        `together` counts the draws in which a collection was grouped with the training collection; `group` is Lee et
-        al.'s, similar in more than MORE_THAN of them. `distance` and `sd` are the squared MMD from the training
-        collection over the draws: about 0 for equal ones, at most 2.
-        """
+    def exhibit(self) -> transfer.Similarity:
+        """What a page shows, nearest collection first; `group` is Lee et al.'s, by more than MORE_THAN of the draws."""
         row = self.collections.index(self.training)
         distances = np.array([repeat.distances[row] for repeat in self.repeats])
-        mean, sd = distances.mean(axis=0), distances.std(axis=0, ddof=1)
-        beside = Counter(n for r in self.repeats for group in r.groups if self.training in group for n in group)
-        rows = [
-            {
-                "name": name,
-                "distance": float(mean[i]),
-                "sd": float(sd[i]),
-                "together": beside[name],
-                "group": "similar" if beside[name] > MORE_THAN else "different",
-            }
+        mean, sd = distances.mean(axis=0).tolist(), distances.std(axis=0, ddof=1).tolist()
+        together = Counter(n for r in self.repeats for group in r.groups if self.training in group for n in group)
+        likenesses = [
+            transfer.Likeness(
+                name, mean[i], sd[i], together[name], "similar" if together[name] > MORE_THAN else "different"
+            )
             for i, name in enumerate(self.collections)
             if name != self.training
         ]
-        rows.sort(key=itemgetter("distance"))
-        return {"training": self.training, "draws": len(self.repeats), "collections": rows}
+        nearest_first = tuple(sorted(likenesses, key=attrgetter("distance")))
+        return transfer.Similarity(self.training, len(self.repeats), nearest_first)
 
 
 def similarity(vectors: Mapping[str, Vectors], training: str, seed: int) -> Similarity:
@@ -104,7 +95,7 @@ def nearest_votes(samples: Sequence[Vectors]) -> tuple[tuple[int, ...], ...]:
 def connected(names: Sequence[str], nearest: Sequence[str]) -> tuple[frozenset[str], ...]:
     """Groups of names that each one's `nearest` joins, directly or by others; in the names' order."""
     graph = np.array([[name == other for name in names] for other in nearest])
-    _, components = connected_components(graph, directed=False)
+    _, components = scipy.sparse.csgraph.connected_components(graph, directed=False)
     groups = (frozenset(n for n, c in zip(names, components, strict=True) if c == own) for own in components)
     return tuple(dict.fromkeys(groups))
 

@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from importlib.resources import files
 
-from scipy.stats import binomtest  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 #: all-MiniLM-L6-v2 on the test split, whole pool, pinned versions: queries, and those with an answer in the top 10.
 QUERIES, FOUND = 953, 655
@@ -39,7 +39,7 @@ def misses() -> list[dict[str, str]]:
 def ceiling() -> Ceiling:
     """What the reading implies for Success@10 on the test split."""
     labels = [miss["label"] for miss in misses()]
-    told = binomtest(labels.count("identifiable"), len(labels))
+    told = scipy.stats.binomtest(labels.count("identifiable"), len(labels))
     low, high = map(float, told.proportion_ci(method="wilson"))
     of_all, of_low, of_high = ((FOUND + (QUERIES - FOUND) * share) / QUERIES for share in (told.statistic, low, high))
     return Ceiling(len(labels), told.statistic, (low, high), of_all, (of_low, of_high))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -63,18 +63,6 @@ class Hardness:
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of `gap`, queries resampled."""
         return bootstrap_interval(list(self.gaps.values()))
-
-    def plain(self) -> dict[str, Any]:
-        """All figures as values ready for JSON."""
-        return {
-            "count": self.number,
-            "queries": len(self.gaps),
-            "sources": dict(self.sources),
-            "rank_histogram": [list(row) for row in self.ranks],
-            "mean_similarity_gap": self.gap,
-            "gap_interval": list(self.interval),
-            "above_positive": self.above_positive,
-        }
 
 
 def hardness(groups: Sequence[Group], similarity: Similarity) -> Hardness:
