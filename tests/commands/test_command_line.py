@@ -141,7 +141,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("mine small out --window 9", "error: window '9' is no range of ranks. Write it as LOW-HIGH, like 51-200"),
         ("mine small out --window 9-2", "error: window '9-2' is no range of ranks"),
         ("mine small out --window 100-200 --model-free", "No such option: --model-free"),
-        ("mine small out --window 100-200 --from bm25", "error: no query has 1 candidates at ranks 100 to 200"),
+        ("mine small out --window 100-200 --from bm25", "error: no query has a candidate at ranks 100 to 200"),
         ("mine small out --count 0", "Invalid value for '--count'"),
         ("train nowhere.jsonl out", "error: nowhere.jsonl: cannot be read (No such file or directory)"),
         ("train pairs.jsonl out --recipe best", "error: there is no recipe 'best'. Choose one of"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from strop.negatives.audit.calibration import EveryRank
-from strop.negatives.audit.sources import Source, source_report, table
+from strop.negatives.audit.sources import Source, table
 from strop.negatives.filters import Scores, run_scores
 from strop.negatives.from_run import RankWindow
 from strop.negatives.union import named
@@ -36,6 +36,6 @@ def negatives(bench: Workbench) -> Evidence:
         )
         for name, miner in MINERS.items()
     ]
-    grid = Grid("Negatives of ranks 1 to 100, one per query", *table(source_report(sources, scores)))
+    grid = Grid("Negatives of ranks 1 to 100, one per query", *table(sources, scores))
     evidence = hidden_negatives(bench)
     return replace(evidence, tables=(*evidence.tables, grid))
