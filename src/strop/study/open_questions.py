@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
+from strop.records import formats
 from strop.records.results import Row
 
 Kind = Literal["arithmetic", "mechanism", "effect", "defect"]
@@ -24,6 +25,19 @@ class Grid:
         if any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError(f"table {self.title!r}: a row has not {len(self.columns)} columns")
 
+    @classmethod
+    def of(
+        cls, title: str, columns: Iterable[str], rows: Iterable[Iterable[str | float | None]], decimals: int = 3
+    ) -> Self:
+        """Whole numbers with thousands separators, others with so many decimals, a dash for None, texts as they are."""
+
+        def text(value: str | float | None) -> str:
+            if isinstance(value, str):
+                return value
+            return formats.fixed(value, 0 if isinstance(value, int) else decimals)
+
+        return cls(title, tuple(columns), tuple(tuple(map(text, row)) for row in rows))
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -39,6 +53,14 @@ class Evidence:
     tables: tuple[Grid, ...] = ()
     exhibits: Mapping[str, Any] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
+
+    @classmethod
+    def shown_if(cls, confirmed: bool, sentence: str, *tables: Grid) -> Self:
+        return cls("shown" if confirmed else "not shown", sentence, tables)
+
+    def also(self, sentence: str, *tables: Grid) -> Self:
+        """With a further sentence and further tables."""
+        return replace(self, sentence=f"{self.sentence} {sentence}", tables=(*self.tables, *tables))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +84,9 @@ class OpenQuestion:
     def __post_init__(self) -> None:
         if self.demonstrate is None and not self.test:
             raise ValueError(f"open question {self.id} has neither a demonstration nor a test")
+
+    @classmethod
+    def of(cls, id: str, kind: Kind, demonstrate: Callable[[Any], Evidence], **more: Any) -> Self:
+        """The question that the first paragraph of a demonstration's docstring states."""
+        stated = (demonstrate.__doc__ or "").split("\n\n")[0]
+        return cls(id, kind, " ".join(stated.split()), demonstrate, **more)
