@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def candidate_sets(bench: Workbench | None) -> Evidence:
     evidence = own_passages()
     if bench is None or not _ready(bench, PIPELINE, SETS):
         return evidence
-    cells, remarks = [], []
+    remarks, cells = [], list[tuple[str | float, ...]]()
     for name, collection in bench.panels.items():
         values = {system: _means(bench, PIPELINE, system, name, ("RR@10", "nDCG@10")) for system in SETS}
         cells += [(name, label, *values[system]) for system, label in SETS.items()]
@@ -67,7 +68,7 @@ def own_rates(bench: Workbench | None) -> Evidence:
     grids = {label: RATES["minilm", name] for name, label in OPTIMIZERS.items()}
     if bench is None or not _ready(bench, CORRECTED, [rates.on for rates in grids.values()]):
         return evidence
-    cells, chosen = [], []
+    chosen, cells = [], list[tuple[str | float, ...]]()
     for label, rates in grids.items():
         best = bench.setting(CORRECTED, rates)
         chosen.append(f"{best.learning_rate:g} with decay {best.weight_decay:g} for {label}")
@@ -93,13 +94,17 @@ def lengths(bench: Workbench | None) -> Evidence:
     given = [name for name, panel in bench.panels.items() if bench.is_given(panel)]  # others' documents are cut
     if not given:
         return evidence
-    cells = [
-        (name, system.label, *_means(bench, LONG_INPUTS, system.name, name, ("nDCG@10",)))
-        for name in given
-        for system in windows
-    ]
-    grid = Grid.of("One model, more and less of each document", ("collection", "read", "nDCG@10"), cells)
-    return evidence.also("Here one model was run at several lengths.", grid)
+    return evidence.also(
+        "Here one model was run at several lengths.",
+        Grid.of(
+            "One model, more and less of each document",
+            ("collection", "read", "nDCG@10"),
+            (
+                (name, system.label, *_means(bench, LONG_INPUTS, system.name, name, ("nDCG@10",)))
+                for name, system in product(given, windows)
+            ),
+        ),
+    )
 
 
 def _ready(bench: Workbench, preset: Preset, systems: Iterable[str]) -> bool:

@@ -126,7 +126,10 @@ def batches(bench: object) -> Evidence:
         Grid.of(
             "Batches implied",
             ("training", "updates an epoch", "pairs a batch", "last batch"),
-            ((name, first[name], _joined(b for b, _ in of), _joined(kept for _, kept in of)) for name, of in fits.items()),
+            (
+                (name, first[name], _joined(b for b, _ in of), _joined(kept for _, kept in of))
+                for name, of in fits.items()
+            ),
         ),
         Grid.of(
             "Rate of 300 updates, share of the peak",

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from strop.models.random_weights import RandomWeights
 from strop.studies import scales
-from strop.studies.choices import choices
+from strop.studies.figures import texts
 from strop.studies.lion_vs_adamw.presets import (
     AS_CODED,
     AS_WRITTEN,
@@ -143,7 +143,7 @@ STUDY = Study(
     published={},
     published_loss={},
     questions=QUESTIONS,
-    choices=choices(Path(__file__).parent),
+    choices=texts(Path(__file__).parent / "published" / "choices.csv"),
     tables={"main": _table()},
     own_documents=8_841_823,
     exposure={

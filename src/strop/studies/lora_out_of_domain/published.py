@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
+from operator import itemgetter
 from pathlib import Path
 
-from strop.studies.figures import is_rounded, lines
+from strop.studies.figures import figures, is_rounded, lines
 
 _FOLDER = Path(__file__).parent / "published"
 #: The twelve collections that are out of domain whichever of MS MARCO and NQ was trained on; the other is the 13th.
@@ -63,7 +64,16 @@ class Suspect:
 @cache
 def rows() -> tuple[Row, ...]:
     """The 51 printed rows, each system once, with one exception: BERT-large FT, printed with two in-domain figures."""
-    return tuple(_row(line) for line in lines(_FOLDER / "lee_ndcg10.csv"))
+    return tuple(
+        Row(
+            tables=tuple(map(int, line["table"].split(";"))),
+            cells={name: float(line[name]) for name in COLLECTIONS} | {OTHER[line["train"]]: float(line["X13"])},
+            average=float(line[AVERAGE]),
+            in_domain=float(line[IN_DOMAIN]),
+            **{name: line[name] for name in ("train", "arch", "base", "neg", "batch", "tuning")},
+        )
+        for line in lines(_FOLDER / "lee_ndcg10.csv")
+    )
 
 
 def find(table: int, tuning: str, **fields: str) -> Row:
@@ -83,9 +93,7 @@ def tuning_pairs() -> tuple[tuple[Row, Row], ...]:
 
 def printed(name: str) -> dict[str, dict[str, float]]:
     """Another printed table, `lee_NAME.csv`: first column -> column -> figure, in percent."""
-    table = lines(_FOLDER / f"lee_{name}.csv")
-    key = next(iter(table[0]))
-    return {line[key]: {column: float(v) for column, v in line.items() if column != key} for line in table}
+    return figures(_FOLDER / f"lee_{name}.csv")
 
 
 @cache
@@ -138,36 +146,13 @@ def _whole_numbers_apart() -> Iterator[Suspect]:
             )
 
 
-def _row(line: Mapping[str, str]) -> Row:
-    cells = {name: float(line[name]) for name in COLLECTIONS} | {OTHER[line["train"]]: float(line["X13"])}
-    return Row(
-        tables=tuple(int(number) for number in line["table"].split(";")),
-        train=line["train"],
-        arch=line["arch"],
-        base=line["base"],
-        neg=line["neg"],
-        batch=line["batch"],
-        tuning=line["tuning"],
-        cells=cells,
-        average=float(line["ood_avg"]),
-        in_domain=float(line["in_domain"]),
-    )
-
-
 def tables() -> dict[str, dict[str, dict[str, float]]]:
     """The tables of nDCG@10 as printed, in [0, 1]: number -> system -> column -> figure; a row of which a figure is
     suspect is marked so."""
     suspects = {suspect.row for suspect in check_on_load()}
-
-    def figures(row: Row) -> dict[str, float]:
-        named = {**row.cells, "average": row.average, row.train: row.in_domain}
-        return {name: round(value / 100, 4) for name, value in named.items()}
-
-    return {
-        str(number): {
-            f"{row.label}{' (suspect)' if row in suspects else ''}": figures(row)
-            for row in rows()
-            if number in row.tables
-        }
-        for number in sorted({number for row in rows() for number in row.tables})
-    }
+    printed: dict[str, dict[str, dict[str, float]]] = {}
+    for number, row in sorted(((n, r) for r in rows() for n in r.tables), key=itemgetter(0)):
+        figures = {**row.cells, "average": row.average, row.train: row.in_domain}
+        label = f"{row.label}{' (suspect)' if row in suspects else ''}"
+        printed.setdefault(str(number), {})[label] = {name: round(value / 100, 4) for name, value in figures.items()}
+    return printed

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from strop.studies import scales
-from strop.studies.choices import choices
+from strop.studies.figures import texts
 from strop.studies.lora_out_of_domain.presets import ARCHITECTURES, AS_CODED, AS_WRITTEN, BASES, CORRECTED, ONE_KNOB
 from strop.studies.lora_out_of_domain.published import rows, tables
 from strop.studies.lora_out_of_domain.questions import QUESTIONS
@@ -158,7 +158,7 @@ STUDY = Study(
     published={},
     published_loss={},
     questions=QUESTIONS,
-    choices=choices(Path(__file__).parent),
+    choices=texts(Path(__file__).parent / "published" / "choices.csv"),
     tables=tables(),
     own_documents=8_841_823,
     exposure={

@@ -14,7 +14,7 @@ from strop.bench.latency import DEPTH, STAGES, Chunked, Condition, Exact, Stage,
 from strop.models.adapters import MERGE_TOLERANCE, LoRA
 from strop.models.dense import Dense
 from strop.retrieval.encode import Vectors, encode
-from strop.studies.figures import lines
+from strop.studies.figures import figures
 from strop.study.open_questions import Evidence, Grid, Verdict
 
 #: Chunks of the paper's 8,841,823 passages: 200,000 each for full models, 100,000 for LoRA.
@@ -88,7 +88,7 @@ def merging_gap(base: str | Path, texts: list[str]) -> float:
 
 def published_runs() -> dict[str, tuple[float, ...]]:
     """The paper's three runs of each model, in seconds. Source: arXiv 2506.18535, the runs behind table 5.2."""
-    return {row["model"]: tuple(float(row[f"run{i}_s"]) for i in (1, 2, 3)) for row in lines(_PUBLISHED)}
+    return {model: (row["run1_s"], row["run2_s"], row["run3_s"]) for model, row in figures(_PUBLISHED).items()}
 
 
 def chunks_not_adapter(timings: Sequence[Timing]) -> Evidence:

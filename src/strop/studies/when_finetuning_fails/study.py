@@ -16,8 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from strop.studies import scales
-from strop.studies.choices import choices
-from strop.studies.figures import lines
+from strop.studies.figures import figures, texts
 from strop.studies.when_finetuning_fails.presets import AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
 from strop.studies.when_finetuning_fails.questions import QUESTIONS
 from strop.study.claims import Claim
@@ -75,9 +74,11 @@ def _loss_curves() -> dict[str, tuple[tuple[int, float], ...]]:
 
 
 def _printed(table: str, columns: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """{system: {our name of a column: figure}} of a printed table; empty cells are left out."""
-    rows = lines(_PUBLISHED / f"thesis_{table}.csv")
-    return {r["model"]: {ours: float(r[theirs]) for ours, theirs in columns.items() if r[theirs]} for r in rows}
+    """{system: {our name of a column: figure}} of a printed table."""
+    rows = figures(_PUBLISHED / f"thesis_{table}.csv")
+    return {
+        name: {ours: row[theirs] for ours, theirs in columns.items() if theirs in row} for name, row in rows.items()
+    }
 
 
 _RANKING = _printed("mrr", {"RR@10": "mrr10", "RR@100": "mrr100"})
@@ -151,5 +152,5 @@ STUDY = Study(
         ("corrected", "lora_random"),
     ),
     questions=QUESTIONS,
-    choices=choices(Path(__file__).parent),
+    choices=texts(_PUBLISHED / "choices.csv"),
 )
