@@ -302,7 +302,7 @@ def test_a_study_file_runs_by_its_path_and_answers_at_once_the_second_time(
     short = replace(study, scales=(scale,), claims=())
     monkeypatch.setattr("strop.study.definition.find", lambda name: short)
     results = strop.study_run("mine.py", "tiny", ["all"])
-    assert read_results(results).record["command"] == "strop study run mine.py --scale tiny --preset all"
+    assert read_results(results).record.command == "strop study run mine.py --scale tiny --preset all"
     page = (results / "report.html").read_bytes()
     assert b"A small study" in page
     assert strop.study_run("mine.py", "tiny", ["all"]) == results

@@ -357,6 +357,7 @@ def test_evaluate_gives_the_values_of_every_query_as_json(strop: Strop) -> None:
     assert strop("evaluate", "json.trec", "json.trec", "--qrels", "small", "--measure", "RR@10", "--json") == 0
     compared = json.loads(strop.out)
     assert [(c["measure"], c["comparison"]["tied"]) for c in compared] == [("RR@10", TEST)]
+    assert compared[0]["holm_p"] == compared[0]["comparison"]["p_corrected"] == 1.0
 
 
 def test_evaluate_shows_what_any_order_of_the_candidates_reaches(strop: Strop, folder: Path) -> None:

@@ -55,3 +55,23 @@ def judgments(qrels: str, split: str) -> Qrels:
     if not path.is_dir() and qrels != DOCSTRINGS:
         raise InputError(f"there are no qrels {qrels!r}", remedy="Give a TREC qrels file or a collection's folder")
     return load(qrels, split).qrels
+
+
+def training_folder(run: str) -> Path:
+    """The folder of a training. Raises InputError when `run` matches none, or several."""
+
+    from strop.monitoring.logbook import TRAIN
+
+    if Path(run).is_dir():
+        return Path(run)
+    root = store().root / TRAIN.name
+    folders = sorted((path.parent for path in root.glob("*/rows.csv")), key=lambda folder: folder.stat().st_mtime)
+    if run == "latest" and folders:
+        return folders[-1]
+    matching = [folder for folder in folders if folder.name.startswith(run)]
+    if len(matching) != 1:
+        raise InputError(
+            f"{len(matching)} trainings have a key that starts with {run!r}",
+            remedy=f"Give a folder, the key of one in {root}, or 'latest'",
+        )
+    return matching[0]

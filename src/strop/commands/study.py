@@ -11,12 +11,12 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
-from strop.commands.inputs import free
+from strop.commands.inputs import free, training_folder
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from strop.monitoring.logbook import Course
-    from strop.study.checkpoints.comparison import Compared
+    from strop.records.exhibits.checkpoints import Checkpoints
     from strop.study.open_questions import Evidence, OpenQuestion
     from strop.study.planning import Plan
     from strop.study.workbench import Workbench
@@ -52,6 +52,25 @@ def study_run(
     (default: those of the scale); `candidates` are TREC runs over some of them, where only these documents are
     reranked. `budget` is in minutes: the run stops before the training that would exceed it; the same call continues.
     """
+    folder = _conducted(name, scale, presets, collection, budget, progress, others, candidates)
+    if not (folder / "report.html").is_file():
+        from strop.report.page import render
+
+        render(folder, folder / "report.html")
+    return folder
+
+
+def _conducted(
+    name: str,
+    scale: str,
+    presets: Sequence[str],
+    collection: str | None,
+    budget: float | None,
+    progress: Progress,
+    others: Sequence[str],
+    candidates: Sequence[str],
+) -> Path:
+    """The Results folder of `study_run`, without a page."""
     from strop.study.conduct import conduct
 
     bench = _workbench(name, scale, collection, progress, others, candidates)
@@ -59,12 +78,7 @@ def study_run(
     words += [word for other in others for word in ("--test", other)]
     words += [word for run in candidates for word in ("--candidates", run)]
     command = shlex.join(["strop", "study", "run", name, "--scale", scale, *words])
-    folder = conduct(bench, command, presets, None if budget is None else 60 * budget)
-    if not (folder / "report.html").is_file():
-        from strop.report.page import render
-
-        render(folder, folder / "report.html")
-    return folder
+    return conduct(bench, command, presets, None if budget is None else 60 * budget)
 
 
 def study_plan(
@@ -101,7 +115,7 @@ def study_show(
     return chosen, chosen.demonstrate(bench) if chosen.demonstrate else None
 
 
-def study_checkpoints(name: str, scale: str, collection: str | None = None, progress: Progress = silent) -> Compared:
+def study_checkpoints(name: str, scale: str, collection: str | None = None, progress: Progress = silent) -> Checkpoints:
     """Measure five checkpoints of each run that a study names, then compare the rules for choosing among them.
 
     The comparison includes all runs measured in this way before, of other collections and studies too.
@@ -166,26 +180,6 @@ def _raised(course: Course) -> list[tuple[int, str, str]]:
     return [(alarm.step, alarm.name, alarm.sentence) for alarm in alarms(course.series, course.about)]
 
 
-def training_folder(run: str) -> Path:
-    """The folder of a training. Raises InputError when `run` matches none, or several."""
-
-    from strop.monitoring.logbook import TRAIN
-
-    if Path(run).is_dir():
-        return Path(run)
-    root = store().root / TRAIN.name
-    folders = sorted((path.parent for path in root.glob("*/rows.csv")), key=lambda folder: folder.stat().st_mtime)
-    if run == "latest" and folders:
-        return folders[-1]
-    matching = [folder for folder in folders if folder.name.startswith(run)]
-    if len(matching) != 1:
-        raise InputError(
-            f"{len(matching)} trainings have a key that starts with {run!r}",
-            remedy=f"Give a folder, the key of one in {root}, or 'latest'",
-        )
-    return matching[0]
-
-
 @study.command("run")
 def study_run_command(
     name: Study = NAME,
@@ -204,10 +198,19 @@ def study_run_command(
     """
     from strop.commands.study_tables import study_table
     from strop.commands.terminal import console, progress
+    from strop.records.results import read_results
+    from strop.report.summary import summarise
 
-    folder = study_run(name, scale, preset or (), on, budget, progress, test or (), candidates or ())
-    study_table(folder)
-    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
+    folder = _conducted(name, scale, preset or (), on, budget, progress, test or (), candidates or ())
+    report, results = folder / "report.html", read_results(folder)
+    summary = summarise(results, readings_only=report.is_file())  # of the page and of the terminal
+    if not report.is_file():
+        from strop.report.document import write
+        from strop.report.page import page
+
+        write(page(results, summary), report)
+    study_table(results, summary)
+    console.print(f"Report: {report.resolve()}", soft_wrap=True, markup=False)
 
 
 @study.command("plan")

@@ -75,9 +75,9 @@ def read_judged_run(path: str | Path, judged: Qrels) -> Run:
     run = read_run(path)
     common = [query_id for query_id in judged if query_id in run]
     if not common:
-        asked = f"none of its {len(run):,} queries (first: {next(iter(run))!r})"
         raise InputError(
-            f"{asked} is among the {len(judged):,} judged (first: {next(iter(judged))!r})",
+            f"none of its {len(run):,} queries (first: {next(iter(run))!r}) is among the {len(judged):,} judged "
+            f"(first: {next(iter(judged))!r})",
             where=str(path),
             remedy="Give the qrels that belong to the run",
         )

@@ -14,7 +14,7 @@ from strop.evaluation.comparison import Comparison
 from strop.evaluation.significance import ALPHA, RESAMPLES, Floats, Values
 from strop.records.errors import InputError
 
-#: With fewer, the signed-rank test is not asked: with five it cannot pass 0.05 whatever was seen.
+#: With fewer, there is no signed-rank test: with five it cannot pass 0.05 whatever the differences.
 LEAST_FOR_WILCOXON = 9
 _TIE = 1e-9  # differences of printed decimals that are equal but for rounding
 
@@ -88,10 +88,10 @@ class Transfer:
 
 
 def compare(a: Mapping[str, Values], b: Mapping[str, Values], resamples: int = RESAMPLES) -> Transfer:
-    """Two systems by collection, each with one mapping query -> value, or one a seed.
+    """Two systems by collection, each with one mapping query -> value, or one per seed.
 
     Place i of every collection is the same training i: seeds are drawn once for all collections, because what a seed
-    does to a model it does everywhere. The same input gives the same output. Raises InputError unless both systems
+    does to a model it does on all of them. The same input gives the same output. Raises InputError unless both systems
     have the same collections, the same queries in each, and as many seeds in one as in the others.
     """
     if not a or set(a) != set(b):
@@ -169,14 +169,14 @@ def resampled(pairs: Sequence[tuple[Floats, Floats]], general: bool, resamples: 
     rng = np.random.default_rng(0)
     count = len(pairs)
     order = np.arange(count)
-    drawn = rng.integers(0, count, (resamples, count)) if general else np.tile(order, (resamples, 1))
+    collections = rng.integers(0, count, (resamples, count)) if general else np.tile(order, (resamples, 1))
     shares = [_seed_shares(len(values), resamples, rng) for values in pairs[0]]
     moved = _collections_apart(pairs) if general else [0.0] * count
     total = np.zeros(resamples)
     for c, pair in enumerate(pairs):
         sides = [significance.widened(values) for values in pair]
         n = pair[0].shape[1]
-        of = np.nonzero(drawn == c)[0]  # the resample of each draw of this collection
+        of = np.nonzero(collections == c)[0]  # the resample of each draw of this collection
         start = 0
         for size in significance.blocks(len(of), n * max(map(len, sides))):
             rows = of[start : start + size]
@@ -229,8 +229,8 @@ def _mean_ratio(differences: Floats, by: Floats) -> float | None:
 def _paired_t(differences: Floats) -> tuple[float | None, float | None]:
     if differences.size < 2 or differences.std(ddof=1) < _TIE:
         return None, None
-    found = scipy.stats.ttest_1samp(differences, 0.0)
-    return float(found.statistic), float(found.pvalue)
+    test = scipy.stats.ttest_1samp(differences, 0.0)
+    return float(test.statistic), float(test.pvalue)
 
 
 def _wilcoxon(differences: Floats) -> tuple[float | None, str]:
@@ -239,7 +239,7 @@ def _wilcoxon(differences: Floats) -> tuple[float | None, str]:
     Counted rank by rank, because scipy enumerates the 2^n assignments where there are ties. Source: Wilcoxon 1945.
     """
     if differences.size < LEAST_FOR_WILCOXON:
-        return None, f"{differences.size} collections, and the test is asked of {LEAST_FOR_WILCOXON} or more"
+        return None, f"{differences.size} collections, and the test needs {LEAST_FOR_WILCOXON}"
     signed = differences[np.abs(differences) > _TIE]
     if not signed.size:
         return None, "no collection differs"
@@ -247,12 +247,12 @@ def _wilcoxon(differences: Floats) -> tuple[float | None, str]:
     shares = np.ones(1)  # of all assignments, by twice the sum of the positive ranks
     for rank in doubled:
         shares = (np.pad(shares, (0, rank)) + np.pad(shares, (rank, 0))) / 2
-    seen = int(doubled[signed > 0].sum())
-    return min(1.0, 2 * float(min(shares[: seen + 1].sum(), shares[seen:].sum()))), ""
+    positive = int(doubled[signed > 0].sum())
+    return min(1.0, 2 * float(min(shares[: positive + 1].sum(), shares[positive:].sum()))), ""
 
 
 def weighted(values: Mapping[str, list[dict[str, float]]]) -> list[dict[str, float]]:
-    """Every collection's queries together, a mapping a seed, weighted so that their mean is the macro average."""
+    """Every collection's queries together, one mapping per seed, weighted so that their mean is the macro average."""
     queries = sum(len(of[0]) for of in values.values())
     return [
         {

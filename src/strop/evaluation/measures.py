@@ -76,20 +76,20 @@ def evaluate(
     Raises InputError as `measure` does.
     """
     names = tuple(dict.fromkeys(measures))
-    asked: dict[Measure, list[str]] = {}
+    named: dict[Measure, list[str]] = {}
     for name in names:
         value = measure(name, relevance_level)
         if value.NAME != IPrec.NAME:
-            asked.setdefault(value, []).append(name)
+            named.setdefault(value, []).append(name)
     values = {name: {query_id: 0.0 for query_id, judged in qrels.items() if judged} for name in names}
     # A negative relevance (trec_eval: pooled but not judged) upsets the provider. Relevance 0 matters to Bpref.
     judged = {q: {d: int(r) for d, r in of_query.items() if r >= 0} for q, of_query in qrels.items()}
     judged = {q: of_query for q, of_query in judged.items() if of_query}
     # Ranks instead of scores: the order is decided, and no provider gets to break a tie its own way.
     ranked = {q: {d: -float(i) for i, d in enumerate(run[q].doc_ids)} for q in judged if q in run and run[q].doc_ids}
-    if asked and ranked:
-        for metric in ir_measures.iter_calc(list(asked), judged, ranked):
-            for name in asked[metric.measure]:
+    if named and ranked:
+        for metric in ir_measures.iter_calc(list(named), judged, ranked):
+            for name in named[metric.measure]:
                 values[name][metric.query_id] = float(metric.value)
     for name in (name for name in names if name.startswith(IPrec.NAME)):
         for q in ranked:
@@ -103,11 +103,11 @@ def evaluate(
 def _interpolated(doc_ids: Sequence[str], relevant: Set[str], recall: float) -> float:
     """The highest precision from the rank on at which this share of the relevant documents is found, else 0."""
     needed = math.floor(recall * len(relevant) + 0.5)
-    found, highest = 0, 0.0
+    retrieved, highest = 0, 0.0
     for rank, doc_id in enumerate(doc_ids, start=1):
-        found += doc_id in relevant
-        if found >= needed:
-            highest = max(highest, found / rank)
+        retrieved += doc_id in relevant
+        if retrieved >= needed:
+            highest = max(highest, retrieved / rank)
     return highest
 
 

@@ -53,15 +53,15 @@ def reordering(
         _check_reordered(query_id, ranking, first, depth)
     names = tuple(dict.fromkeys(measures))
     ours, theirs = (evaluate(each, qrels, names, relevance_level) for each in (run, first))
-    shown = [
+    measured = tuple(
         Reordered(
             name, ours[name], theirs[name],
             ceiling(first, qrels, name, depth, relevance_level),
             None if name == GEOMETRIC else _detectable(ours[name], theirs[name]),
         )
         for name in names
-    ]  # fmt: skip
-    return Reordering(depth_note(first, depth), evaluate(run, qrels, [JUDGED])[JUDGED], tuple(shown))
+    )  # fmt: skip
+    return Reordering(depth_note(first, depth), evaluate(run, qrels, [JUDGED])[JUDGED], measured)
 
 
 def _check_reordered(query_id: str, ranking: Ranking, first: Run, depth: int) -> None:

@@ -156,8 +156,8 @@ def _resampled(values: Floats, queries: npt.NDArray[np.int64], rng: np.random.Ge
         return only
     seeds = rng.integers(0, len(values), (len(queries), len(values)))
     shares = np.eye(len(values))[seeds].mean(axis=1)  # (resamples, seeds): how often each seed was drawn
-    drawn: Floats = np.take_along_axis(shares @ values, queries, axis=1)
-    return drawn
+    resampled: Floats = np.take_along_axis(shares @ values, queries, axis=1)
+    return resampled
 
 
 def blocks(resamples: int, n: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from strop.evaluation.judged_runs import rows
 from strop.evaluation.macro import weighted
 from strop.monitoring.logbook import namespaced
 from strop.records.errors import InputError
+from strop.records.plain import to_plain
 from strop.records.results import Results, Row, write_results
 from strop.retrieval import stages
 from strop.study.checkpoints import comparison
@@ -39,15 +40,15 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
     if not done.runs:
         raise InputError("nothing is trained yet, and the budget is spent", remedy="Give more minutes, or no budget")
     kept = comparison.folders(store)
-    about = record(bench, done, command) | {"checkpoints": [folder.name for folder in kept]}
-    key = content_key(study.claims, about, package_sha256())[:8]
+    about = record(bench, done, command, tuple(folder.name for folder in kept))
+    key = content_key(study.claims, to_plain(about), package_sha256())[:8]
     folder = store.root / "results" / f"{study.name}-{scale.name}-{Path(bench.source).name}-{key}"
     if (folder / "record.json").is_file():  # written last
         return folder
     measured = _measured(bench, done)
     shown, clock = exhibits(bench, done)
     if kept:
-        shown["checkpoints"] = asdict(comparison.compare(kept))
+        shown = replace(shown, checkpoints=comparison.compare(kept))
     results = Results(
         rows=(*measured, *_whole(bench, done), *_training_rows(bench, done), *clock),
         claims=tuple(_verdicts(bench, measured, done)),

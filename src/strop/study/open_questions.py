@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
-from strop.records import formats
+from strop.records.exhibits.questions import Grid as Grid  # what evidence is made of
 from strop.records.results import Row
 
 Kind = Literal["arithmetic", "mechanism", "effect", "defect"]
 Verdict = Literal["shown", "not shown", "not resolved"]
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table of text under headed columns."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __post_init__(self) -> None:
-        if any(len(row) != len(self.columns) for row in self.rows):
-            raise ValueError(f"table {self.title!r}: a row has not {len(self.columns)} columns")
-
-    @classmethod
-    def of(
-        cls, title: str, columns: Iterable[str], rows: Iterable[Iterable[str | float | None]], decimals: int = 3
-    ) -> Self:
-        """Whole numbers with thousands separators, others with so many decimals, a dash for None, texts as they are."""
-
-        def text(value: str | float | None) -> str:
-            if isinstance(value, str):
-                return value
-            return formats.fixed(value, 0 if isinstance(value, int) else decimals)
-
-        return cls(title, tuple(columns), tuple(tuple(map(text, row)) for row in rows))
 
 
 @dataclass(frozen=True, slots=True)
