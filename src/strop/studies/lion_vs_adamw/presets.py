@@ -62,6 +62,10 @@ _RECIPE = Recipe(
 )
 
 
+#: Rerankers of BM25's first, watched on its negatives.
+_preset = partial(Preset, watched=(("BM25", THREE),), candidates="bm25")
+
+
 def _start(model: str) -> Start:
     return Start(FreshHead(), base=MODELS[model][1])
 
@@ -85,7 +89,7 @@ def _tuned(model: str, optimizer: AdamW | Lion, schedule: Schedule, pairs: int, 
 
 
 #: The text: 64 pairs, one learning rate for both, but ModernBERT's Lion a tenth; a cosine for ModernBERT alone.
-AS_WRITTEN = Preset(
+AS_WRITTEN = _preset(
     "as_written",
     _grid(
         {
@@ -97,8 +101,7 @@ AS_WRITTEN = Preset(
             )
         }
     ),
-    (("BM25", ONE),),
-    candidates="bm25",
+    watched=(("BM25", ONE),),
 )
 
 #: The code: batches as the checkpoints' steps imply them; MiniLM's and GTE's Lion three trainings of an epoch in a
@@ -111,11 +114,10 @@ _CODED: dict[tuple[str, str], tuple[AdamW | Lion, Schedule, int]] = {
     ("modernbert", "adamw"): (AdamW(2e-5), Constant(), 96),
     ("modernbert", "lion"): (Lion(2e-6), Cosine(stretch=93_750 / 31_092), 96),
 }
-AS_CODED = Preset(
+AS_CODED = _preset(
     "as_coded",
     _grid({key: _tuned(key[0], *values, TRIPLETS) for key, values in _CODED.items()}),
-    (("BM25", ONE),),
-    candidates="bm25",
+    watched=(("BM25", ONE),),
 )
 
 #: Ours: one batch, one schedule that ends at zero, and for each optimiser its own best of one grid on held-out queries.
@@ -129,11 +131,9 @@ def _corrected(model: str, optimizer: str) -> Tuned:
     return replace(how, rates=RATES[model, optimizer])
 
 
-CORRECTED = Preset(
+CORRECTED = _preset(
     "corrected",
     _grid({(model, optimizer): _corrected(model, optimizer) for model in MODELS for optimizer in OPTIMIZERS}),
-    (("BM25", THREE),),
-    candidates="bm25",
 )
 
 #: The tuned reranker that everything below is about, and the bi-encoder tuned on the same queries.
@@ -157,7 +157,7 @@ def _then(first: str, by: str, label: str, depth: int = _DEEP, **more: Any) -> S
 
 
 #: First stages x rerankers, base and tuned; a middle stage; and one model over three sets of candidates (O2).
-PIPELINE = Preset(
+PIPELINE = _preset(
     "pipeline",
     (
         _BM25,
@@ -176,8 +176,6 @@ PIPELINE = Preset(
         System("own", "one positive and nine of BM25", WithPositive("bm25"), note="candidates that hold the answer"),
         _then("own", RERANKER, "one positive and nine of BM25, then reranker", 10, point="O2"),
     ),
-    (("BM25", THREE),),
-    candidates="bm25",
 )
 
 
@@ -190,7 +188,7 @@ _APART = Batching(PAIRS)
 
 
 #: What a reranker that never scores a query it was trained on adds to a bi-encoder.
-TEACHER = Preset(
+TEACHER = _preset(
     "teacher",
     (
         _BM25,
@@ -210,13 +208,11 @@ TEACHER = Preset(
         _student("dense_margin", "dense, taught its margins (MSE)", Taught(THREE, RERANKER), "dense_apart",
                  loss=MarginMSE(temperature=0.05), batching=_APART),
     ),
-    (("BM25", THREE),),
-    candidates="bm25",
 )  # fmt: skip
 
 _knob, _lion_knob = partial(knob, _RERANKER), partial(knob, _LION)
 
-ONE_KNOB = Preset(
+ONE_KNOB = _preset(
     "one_knob",
     (
         _BM25,
@@ -232,8 +228,6 @@ ONE_KNOB = Preset(
         _knob("softmax", "softmax over the candidates", "loss", loss=InfoNCE(1.0)),
         _knob("ranknet", "RankNet", "loss", loss=RankNet()),
     ),
-    (("BM25", THREE),),
-    candidates="bm25",
 )
 
 
@@ -242,7 +236,7 @@ def _read(name: str, label: str, windows: Windows) -> System:
 
 
 #: How much of a document is read, and how: from 64 tokens a pair to 512, and windows of 128 in place of a cut.
-LONG_INPUTS = Preset(
+LONG_INPUTS = _preset(
     "long_inputs",
     (
         _BM25,
@@ -252,6 +246,6 @@ LONG_INPUTS = Preset(
         _read("windows_max", "best of windows of 128", Windows("max", 1.0, 128)),
         _read("windows_mean", "mean of windows of 128", Windows("mean", 1.0, 128)),
     ),
-    (("BM25", THREE),),
-    candidates="bm25",
 )
+
+PRESETS = (CORRECTED, PIPELINE, TEACHER, ONE_KNOB, AS_CODED, AS_WRITTEN, LONG_INPUTS)

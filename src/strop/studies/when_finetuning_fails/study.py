@@ -115,14 +115,14 @@ CLAIMS = (
     _below("lora_hard", "full_hard", "LoRA below full, hard", "5.1", "LoRA does worse than full, hard"),
     _below("in_batch", "base", "T16", "6.1.1", "No fine-tuning improves on the base (its own loss aside: the control)"),
     Claim(
-        id="T1",
-        paper=PAPER,
-        table="eq. 4.5",
-        kind="arithmetic",
-        statement="LoRA with r = 16 on query and value trains 884,736 parameters",
-        rule="value",
-        published=884_736,
+        "T1",
+        PAPER,
+        "eq. 4.5",
+        "arithmetic",
+        "LoRA with r = 16 on query and value trains 884,736 parameters",
+        "value",
         system="lora_hard",
+        published=884_736,
     ),
 )
 
