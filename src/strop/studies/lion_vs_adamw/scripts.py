@@ -7,7 +7,6 @@ the printed tables.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from itertools import product
 
 import numpy as np
@@ -127,7 +126,7 @@ def batches(bench: object) -> Evidence:
             "Batches implied",
             ("training", "updates an epoch", "pairs a batch", "last batch"),
             (
-                (name, first[name], _joined(b for b, _ in of), _joined(kept for _, kept in of))
+                (name, first[name], formats.plain([b for b, _ in of]), formats.plain([kept for _, kept in of]))
                 for name, of in fits.items()
             ),
         ),
@@ -189,7 +188,3 @@ def split_by_rows(bench: object) -> Evidence:
 def left_out_together(rows_of_query: int, pairs: int, held_out: int) -> float:
     """The chance that a held-out row's query has all its other rows held out too."""
     return math.prod((held_out - i) / (pairs - i) for i in range(1, rows_of_query))
-
-
-def _joined(values: Iterable[object]) -> str:
-    return ", ".join(map(str, values)) or formats.DASH

@@ -9,7 +9,7 @@ from strop.evaluation.macro import Macro, Relative, over_collections, relative
 from strop.evaluation.significance import ALPHA, significant
 from strop.geometry.collections_apart import PUBLISHED_SIMILAR
 from strop.records import formats
-from strop.records.formats import signed_percent
+from strop.records.formats import plain, signed_percent
 from strop.studies.figures import is_rounded
 from strop.studies.lora_out_of_domain.published import (
     AVERAGE,
@@ -127,13 +127,13 @@ def averages(bench: object) -> Evidence:
     return Evidence.shown_if(
         bool(wrong),
         f"{len(rows()) - len(wrong)} of {len(rows())} printed averages are their cells' to one decimal; "
-        + "; ".join(f"{s.row.label} (table {_listed(s.row.tables)}): {s.why}" for s in wrong)
+        + "; ".join(f"{s.row.label} (table {plain(s.row.tables)}): {s.why}" for s in wrong)
         + f". {len({s.row.label for s in flagged})} systems have a suspect figure and are marked so. Table 15 "
         f"leaves one in-domain cell blank that tables 12 to 14 print as {blank.in_domain}.",
         Grid.of(
             "Suspect figures",
             ("row", "tables", "cells", "why"),
-            ((s.row.label, _listed(s.row.tables), _listed(names.get(c, c) for c in s.cells), s.why) for s in flagged),
+            ((s.row.label, plain(s.row.tables), plain([names.get(c, c) for c in s.cells]), s.why) for s in flagged),
         ),
     )
 
@@ -263,7 +263,3 @@ def _resolved(macro: Macro) -> bool:
 def _and(words: Iterable[str]) -> str:
     *first, last = words
     return f"{', '.join(first)} and {last}"
-
-
-def _listed(values: Iterable[object]) -> str:
-    return ", ".join(map(str, values))

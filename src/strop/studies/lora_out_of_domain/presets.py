@@ -20,7 +20,7 @@ from strop.negatives.from_run import RankWindow
 from strop.retrieval.lexical import BM25
 from strop.studies.knobs import knob
 from strop.study.definition import Preset
-from strop.study.negative_policies import Cleaned, Mined, Negatives, Provided, SelfMined, Union
+from strop.study.negative_policies import Cleaned, Mined, Provided, SelfMined, Union
 from strop.study.systems import Rates, Start, System, Tuned
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, WarmupLinear
@@ -50,13 +50,13 @@ _STARTS = (
 )
 
 
-def _core(recipes: dict[str, dict[str, Tuned]], hard: dict[str, Negatives]) -> tuple[System, ...]:
+def _core(recipes: dict[str, dict[str, Tuned]]) -> tuple[System, ...]:
     """Three architectures x full and LoRA, with the batch's negatives only, then with one mined a query."""
     return tuple(
         System(
             f"{architecture}_{tuning}_{kind}",
             f"{TUNINGS[tuning]}, {label}, {'in-batch only' if kind == 'none' else 'hard'}",
-            how if kind == "none" else replace(how, negatives=hard[architecture]),
+            how if kind == "none" else replace(how, negatives=HARD),
         )
         for kind in ("none", "hard")
         for architecture, label in ARCHITECTURES.items()
@@ -96,10 +96,7 @@ CORRECTED = Preset(
     "corrected",
     (
         *_STARTS,
-        *_core(
-            {"tied": _corrected(None), "untied": _corrected(_UNTIED), "late": _corrected(_LATE, **_TOKENS)},
-            dict.fromkeys(ARCHITECTURES, HARD),
-        ),
+        *_core({"tied": _corrected(None), "untied": _corrected(_UNTIED), "late": _corrected(_LATE, **_TOKENS)}),
     ),
     (("hard", HARD),),
 )
@@ -127,7 +124,7 @@ def _published(r: int, warmup: dict[str, float], clip: dict[str, float], decay: 
         for tuning, method, rate in (("full", Full(), 2e-5), ("lora", replace(_ADAPTER, r=r), 2e-4)):
             recipe = replace(shared, tuning=method, optimizer=AdamW(rate, weight_decay=decay[name]))
             recipes.setdefault(name, {})[tuning] = Tuned(recipe, EPOCHS, negatives, start=begins[name])
-    systems = _core(recipes, dict.fromkeys(ARCHITECTURES, HARD))
+    systems = _core(recipes)
     return Preset("", (*_STARTS, *(s for s in systems if not s.name.startswith("late") or s.name.endswith("hard"))))
 
 
@@ -204,8 +201,7 @@ SIZES = {
 
 
 def _from(architecture: str, tuning: str, base: str) -> Tuned:
-    how = AS_WRITTEN.system(f"{architecture}_{tuning}_none").how
-    assert isinstance(how, Tuned)
+    how = AS_WRITTEN.tuned(f"{architecture}_{tuning}_none")
     assert how.start is not None
     return replace(how, start=replace(how.start, base=base))
 

@@ -99,8 +99,7 @@ def printed(name: str) -> dict[str, dict[str, float]]:
 @cache
 def check_on_load() -> tuple[Suspect, ...]:
     """Every row whose figures do not fit each other or another row's, in the order of rows."""
-    suspects = [*_averages(), *_printed_twice(), *_whole_numbers_apart()]
-    return tuple(sorted(suspects, key=lambda s: rows().index(s.row)))
+    return tuple(sorted([*_averages(), *_beside_others()], key=lambda suspect: rows().index(suspect.row)))
 
 
 def whole_differences(a: Row, b: Row) -> int:
@@ -122,28 +121,17 @@ def _averages() -> Iterator[Suspect]:
             )
 
 
-def _printed_twice() -> Iterator[Suspect]:
+def _beside_others() -> Iterator[Suspect]:
+    """One system with two figures in domain; of two that differ by whole numbers everywhere, that with negatives."""
     for a, b in combinations(rows(), 2):
         if (a.setting, a.tuning, a.cells) == (b.setting, b.tuning, b.cells) and a.in_domain != b.in_domain:
             for row, other in ((a, b), (b, a)):
-                yield Suspect(
-                    row,
-                    (IN_DOMAIN,),
-                    f"table {row.tables[0]} prints {row.in_domain} in domain and table {other.tables[0]} "
-                    f"{other.in_domain} for one system",
-                )
-
-
-def _whole_numbers_apart() -> Iterator[Suspect]:
-    """Of two different systems that differ by whole numbers everywhere, the one with negatives is the suspect."""
-    for a, b in combinations(rows(), 2):
-        if a.cells != b.cells and set(a.cells) == set(b.cells) and whole_differences(a, b) == len(a.cells):
+                figures = f"{row.in_domain} in domain and table {other.tables[0]} {other.in_domain}"
+                yield Suspect(row, (IN_DOMAIN,), f"table {row.tables[0]} prints {figures} for one system")
+        elif a.cells != b.cells and set(a.cells) == set(b.cells) and whole_differences(a, b) == len(a.cells):
             row, other = (a, b) if b.neg == "none" else (b, a)
-            yield Suspect(
-                row,
-                (*row.cells, AVERAGE),
-                f"all {len(row.cells)} cells differ by whole numbers from those of {other.label}",
-            )
+            why = f"all {len(row.cells)} cells differ by whole numbers from those of {other.label}"
+            yield Suspect(row, (*row.cells, AVERAGE), why)
 
 
 def tables() -> dict[str, dict[str, dict[str, float]]]:
