@@ -33,10 +33,7 @@ SETS = {
     f"hybrid_then_base_then_{RERANKER}": "BM25 and base fused, then base, then 20",
 }
 #: Recorded learning rates: ModernBERT's from its plot, the others' printed.
-RECORDED = {
-    ("MiniLM", "AdamW"): 2e-5, ("MiniLM", "Lion"): 2e-5, ("GTE", "AdamW"): 2e-5, ("GTE", "Lion"): 2e-5,
-    ("ModernBERT", "AdamW"): 2e-5, ("ModernBERT", "Lion"): 2e-6,
-}  # fmt: skip
+RECORDED = dict.fromkeys(product(MODELS, ("AdamW", "Lion")), 2e-5) | {("ModernBERT", "Lion"): 2e-6}
 #: Passages that MS MARCO v1.1 gives a query at most, and those a first stage gives.
 OWN, FIRST_STAGE = 10, 1_000
 #: Decays as both optimisers were given them.

@@ -66,10 +66,6 @@ _RECIPE = Recipe(
 _preset = partial(Preset, watched=(("BM25", THREE),), candidates="bm25")
 
 
-def _start(model: str) -> Start:
-    return Start(FreshHead(), base=MODELS[model][1])
-
-
 def _epochs(model: str, optimizer: str, how: Tuned) -> tuple[System, ...]:
     """One training, its weights taken after each epoch."""
     label = f"{MODELS[model][0]}, {OPTIMIZERS[optimizer]}"
@@ -85,55 +81,54 @@ def _grid(recipes: dict[tuple[str, str], Tuned]) -> tuple[System, ...]:
 
 def _tuned(model: str, optimizer: AdamW | Lion, schedule: Schedule, pairs: int, negatives: Negatives) -> Tuned:
     recipe = replace(_RECIPE, optimizer=optimizer, schedule=schedule, batching=Batching(pairs))
-    return Tuned(recipe, EPOCHS, negatives, start=_start(model))
+    return Tuned(recipe, EPOCHS, negatives, start=Start(FreshHead(), base=MODELS[model][1]))
+
+
+def _theirs(name: str, settings: dict[tuple[str, str], tuple[AdamW | Lion, Schedule, int]]) -> Preset:
+    """(model, optimiser) -> optimiser, schedule and pairs of a batch; the paper's negatives."""
+    systems = _grid({key: _tuned(key[0], *setting, TRIPLETS) for key, setting in settings.items()})
+    return _preset(name, systems, watched=(("BM25", ONE),))
 
 
 #: The text: 64 pairs, one learning rate for both, but ModernBERT's Lion a tenth; a cosine for ModernBERT alone.
-AS_WRITTEN = _preset(
+AS_WRITTEN = _theirs(
     "as_written",
-    _grid(
-        {
-            (model, name): _tuned(model, optimizer, Cosine() if model == "modernbert" else Constant(), PAIRS, TRIPLETS)
-            for model in MODELS
-            for name, optimizer in (
-                ("adamw", AdamW(2e-5)),
-                ("lion", Lion(2e-6 if model == "modernbert" else 2e-5)),
-            )
-        }
-    ),
-    watched=(("BM25", ONE),),
+    {
+        ("minilm", "adamw"): (AdamW(2e-5), Constant(), PAIRS),
+        ("minilm", "lion"): (Lion(2e-5), Constant(), PAIRS),
+        ("gte", "adamw"): (AdamW(2e-5), Constant(), PAIRS),
+        ("gte", "lion"): (Lion(2e-5), Constant(), PAIRS),
+        ("modernbert", "adamw"): (AdamW(2e-5), Cosine(), PAIRS),
+        ("modernbert", "lion"): (Lion(2e-6), Cosine(), PAIRS),
+    },
 )
 
 #: The code: batches as the checkpoints' steps imply them; MiniLM's and GTE's Lion three trainings of an epoch in a
 #: chain; ModernBERT's AdamW with a schedule that was bound to the other optimiser, and Lion's cosine cut at a third.
-_CODED: dict[tuple[str, str], tuple[AdamW | Lion, Schedule, int]] = {
-    ("minilm", "adamw"): (AdamW(2e-5), WarmupLinear(0.1), 256),
-    ("minilm", "lion"): (Lion(2e-5), Chained(WarmupLinear(0.1), EPOCHS), 128),
-    ("gte", "adamw"): (AdamW(2e-5), WarmupLinear(0.1), 64),
-    ("gte", "lion"): (Lion(2e-5), Chained(WarmupLinear(0.1), EPOCHS), 96),
-    ("modernbert", "adamw"): (AdamW(2e-5), Constant(), 96),
-    ("modernbert", "lion"): (Lion(2e-6), Cosine(stretch=93_750 / 31_092), 96),
-}
-AS_CODED = _preset(
+AS_CODED = _theirs(
     "as_coded",
-    _grid({key: _tuned(key[0], *values, TRIPLETS) for key, values in _CODED.items()}),
-    watched=(("BM25", ONE),),
+    {
+        ("minilm", "adamw"): (AdamW(2e-5), WarmupLinear(0.1), 256),
+        ("minilm", "lion"): (Lion(2e-5), Chained(WarmupLinear(0.1), EPOCHS), 128),
+        ("gte", "adamw"): (AdamW(2e-5), WarmupLinear(0.1), 64),
+        ("gte", "lion"): (Lion(2e-5), Chained(WarmupLinear(0.1), EPOCHS), 96),
+        ("modernbert", "adamw"): (AdamW(2e-5), Constant(), 96),
+        ("modernbert", "lion"): (Lion(2e-6), Cosine(stretch=93_750 / 31_092), 96),
+    },
 )
 
 #: Ours: one batch, one schedule that ends at zero, and for each optimiser its own best of one grid on held-out queries.
 _RATES, _DECAYS = (6e-6, 2e-5, 6e-5, 2e-4), (0.01, 1.0)
 RATES = {(m, o): Rates(_RATES, on=f"{m}_{o}_{EPOCHS}", decays=_DECAYS) for m in MODELS for o in OPTIMIZERS}
-_START: dict[str, AdamW | Lion] = {"adamw": AdamW(6e-5), "lion": Lion(2e-5)}
-
-
-def _corrected(model: str, optimizer: str) -> Tuned:
-    how = _tuned(model, _START[optimizer], WarmupLinear(0.1), PAIRS, THREE)
-    return replace(how, rates=RATES[model, optimizer])
-
-
+_CENTRES: dict[str, AdamW | Lion] = {"adamw": AdamW(6e-5), "lion": Lion(2e-5)}
 CORRECTED = _preset(
     "corrected",
-    _grid({(model, optimizer): _corrected(model, optimizer) for model in MODELS for optimizer in OPTIMIZERS}),
+    _grid(
+        {
+            (model, name): replace(_tuned(model, _CENTRES[name], WarmupLinear(0.1), PAIRS, THREE), rates=rates)
+            for (model, name), rates in RATES.items()
+        }
+    ),
 )
 
 #: The tuned reranker that everything below is about, and the bi-encoder tuned on the same queries.
@@ -185,6 +180,7 @@ def _student(name: str, label: str, negatives: Negatives, centre: str = "", **ch
 
 
 _APART = Batching(PAIRS)
+_DENOISED = Cleaned(EIGHT, TeacherBound.of_probability(0.1), keep=3, teacher=RERANKER)
 
 
 #: What a reranker that never scores a query it was trained on adds to a bi-encoder.
@@ -196,12 +192,7 @@ TEACHER = _preset(
         _RERANKER,
         _DENSE,
         _student("dense_hard", "dense, BM25's negatives", THREE),
-        _student(
-            "dense_denoised",
-            "dense, BM25's negatives that the teacher rejects",
-            Cleaned(EIGHT, TeacherBound.of_probability(0.1), keep=3, teacher=RERANKER),
-            "dense_hard",
-        ),
+        _student("dense_denoised", "dense, BM25's negatives that the teacher rejects", _DENOISED, "dense_hard"),
         _student("dense_apart", "dense, BM25's negatives alone", THREE, batching=_APART),
         _student("dense_kl", "dense, taught its order (KL)", Taught(THREE, RERANKER), "dense_apart",
                  loss=KLDivergence(temperature=0.05), batching=_APART),

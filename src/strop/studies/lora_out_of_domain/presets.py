@@ -151,7 +151,8 @@ AS_CODED = replace(
 
 _DENSE_WINDOW = RankWindow(1, 100)
 _BM25_MINED, _DENSE_MINED = Mined(_DENSE_WINDOW, BM25()), Mined(_DENSE_WINDOW, "untied_full_none")
-_BOTH_MINED = Union((_BM25_MINED, _DENSE_MINED))
+_BOTH_MINED, _ONE_OF_EACH = (Union((_BM25_MINED, _DENSE_MINED), counts) for counts in ((), (1, 1)))
+_CLEANED = Cleaned(Mined(replace(_DENSE_WINDOW, count=8), BM25()), PositiveRelative(0.95, ("dense", "bm25")))
 _knob = partial(knob, CORRECTED.system("tied_lora_none"))
 
 #: Around LoRA on the tied encoder with in-batch negatives.
@@ -167,18 +168,9 @@ ONE_KNOB = Preset(
         _knob("bm25_mined", "BM25 negatives", "L6", negatives=_BM25_MINED),
         _knob("dense_mined", "negatives of a frozen dense miner", "L6", negatives=_DENSE_MINED),
         _knob("both_mined", "BM25's and the miner's, twice the rows", "L6", negatives=_BOTH_MINED),
-        _knob(
-            "one_of_each", "one of BM25's and one of the miner's", "L6", negatives=replace(_BOTH_MINED, counts=(1, 1))
-        ),
+        _knob("one_of_each", "one of BM25's and one of the miner's", "L6", negatives=_ONE_OF_EACH),
         _knob("self_mined", "negatives from itself, mined anew half-way", "L6", negatives=SelfMined(_DENSE_WINDOW)),
-        _knob(
-            "cleaned",
-            "BM25 negatives without likely false ones",
-            "L6",
-            negatives=Cleaned(
-                Mined(replace(_DENSE_WINDOW, count=8), BM25()), PositiveRelative(0.95, ("dense", "bm25"))
-            ),
-        ),
+        _knob("cleaned", "BM25 negatives without likely false ones", "L6", negatives=_CLEANED),
         _knob("rank_7", "rank 7", "L1", tuning=replace(_ADAPTER, r=7)),
         _knob("warmup_fixed", "warm-up of 0.8 %", "L2", schedule=WarmupLinear(1237 / 157200)),
         _knob("no_decay", "no weight decay", "L4", optimizer=AdamW(2e-4, weight_decay=0.0)),
