@@ -22,7 +22,6 @@ ABSTRACT = (2.67, 10.33)
 SIZES = {"MiniLM": 33e6, "GTE": 305e6, "ModernBERT": 149e6}
 #: Memory of an L40S, the published launcher's card, as torch reports it, in GiB.
 CARD = 44.4
-_GIB = 2**30
 #: What their evaluation counted as relevant; the judgments of TREC DL 2019's passage task at grades 1 and 2 or more.
 COUNTED = 4_102
 JUDGED = {1: 4_102, 2: 2_501}
@@ -36,7 +35,7 @@ def memory_not_use(bench: object) -> Evidence:
     """The printed GPU utilisation is the share of memory that was allocated, and most of the difference is not the
     optimiser's state."""
     allocated = memory()
-    moment = {name: _moment(size) / _GIB for name, size in SIZES.items()}
+    moment = {name: _moment(size) for name, size in SIZES.items()}
     points = {name: 100 * gib / CARD for name, gib in moment.items()}
     saved = {name: m.adamw - m.lion for name, m in allocated.items()}
     reductions = [m.reduction for m in allocated.values()]
@@ -182,10 +181,10 @@ def missing_references(bench: object) -> Evidence:
 
 
 def _moment(parameters: float) -> float:
-    """Bytes by which AdamW's state is larger than Lion's for one float32 tensor of so many numbers, its count aside."""
+    """GiB by which AdamW's state is larger than Lion's for one float32 tensor of so many numbers, its count aside."""
     with torch.device("meta"):
         weight = nn.Parameter(torch.empty(int(parameters)))
-    return AdamW().state_bytes([weight]) - 4 - Lion().state_bytes([weight])
+    return (AdamW().state_bytes([weight]) - 4 - Lion().state_bytes([weight])) / 2**30
 
 
 def _counted(bench: Any) -> dict[str, dict[int, int]]:

@@ -102,47 +102,42 @@ CORRECTED = Preset(
 )
 
 
-def _published(r: int, warmup: dict[str, float], clip: dict[str, float], decay: dict[str, float]) -> Preset:
+def _published(name: str, r: int, settings: dict[str, tuple[float, float, float]]) -> Preset:
     """The paper's three forks: dot products without a temperature, with one, and ColBERT's triples.
 
-    Learning rates are those it prints, 2e-5 for full tuning and 2e-4 for LoRA, everywhere.
+    `settings`: warm-up, clipping and weight decay by architecture. Learning rates are those it prints, 2e-5 for full
+    tuning and 2e-4 for LoRA, everywhere.
     """
-    shapes: dict[str, dict[str, Any]] = {
-        "tied": {"scoring": Dot(), "loss": InfoNCE(0.05)},
-        "untied": {"scoring": Dot(), "loss": InfoNCE(1.0)},
-        "late": {"scoring": MaxSim("l2"), "loss": PairwiseSoftmax(), "batching": Batching(BATCH, in_batch=False)},
-    }
-    begins = {
-        "tied": Start(Tied(similarity="dot")),
-        "untied": Start(Untied(similarity="dot")),
-        "late": Start(Late()),
+    triples = Batching(BATCH, in_batch=False)
+    forks: dict[str, tuple[Start, dict[str, Any]]] = {
+        "tied": (Start(Tied(similarity="dot")), {"scoring": Dot(), "loss": InfoNCE(0.05)}),
+        "untied": (Start(Untied(similarity="dot")), {"scoring": Dot(), "loss": InfoNCE(1.0)}),
+        "late": (Start(Late()), {"scoring": MaxSim("l2"), "loss": PairwiseSoftmax(), "batching": triples}),
     }
     recipes: dict[str, dict[str, Tuned]] = {}
-    for name, changes in shapes.items():
-        shared = replace(_CENTRE, schedule=WarmupLinear(warmup[name]), clip=clip[name], **changes)
-        negatives = HARD if name == "late" else None  # its loss knows triples only
+    for architecture, (start, changes) in forks.items():
+        warmup, clip, decay = settings[architecture]
+        shared = replace(_CENTRE, schedule=WarmupLinear(warmup), clip=clip, **changes)
+        negatives = HARD if architecture == "late" else None  # its loss knows triples only
         for tuning, method, rate in (("full", Full(), 2e-5), ("lora", replace(_ADAPTER, r=r), 2e-4)):
-            recipe = replace(shared, tuning=method, optimizer=AdamW(rate, weight_decay=decay[name]))
-            recipes.setdefault(name, {})[tuning] = Tuned(recipe, EPOCHS, negatives, start=begins[name])
+            recipe = replace(shared, tuning=method, optimizer=AdamW(rate, weight_decay=decay))
+            recipes.setdefault(architecture, {})[tuning] = Tuned(recipe, EPOCHS, negatives, start=start)
     systems = _core(recipes)
-    return Preset("", (*_STARTS, *(s for s in systems if not s.name.startswith("late") or s.name.endswith("hard"))))
+    return Preset(name, (*_STARTS, *(s for s in systems if not s.name.startswith("late") or s.name.endswith("hard"))))
 
 
 #: Ten per cent of warm-up, rank 7; weight decay, clipping and temperature are not in the text: those of the code.
-_ALIKE = [dict.fromkeys(ARCHITECTURES, value) for value in (0.1, 1.0, 0.01)]
-AS_WRITTEN = replace(_published(7, *_ALIKE), name="as_written")
+AS_WRITTEN = _published("as_written", 7, dict.fromkeys(ARCHITECTURES, (0.1, 1.0, 0.01)))
 
 #: Rank 8; 1,237 warm-up steps of 157,200 in the asymmetric fork; no clipping in the symmetric one, whose weight decay
 #: is the optimiser's default because the groups without one never reach it; a hundred epochs for one system (L3).
 _CODED = _published(
+    "as_coded",
     8,
-    {"tied": 0.1, "untied": 1237 / 157200, "late": 0.1},
-    {"tied": float("inf"), "untied": 2.0, "late": 1.0},
-    {"tied": 0.01, "untied": 0.0, "late": 0.01},
+    {"tied": (0.1, float("inf"), 0.01), "untied": (1237 / 157200, 2.0, 0.0), "late": (0.1, 1.0, 0.01)},
 )
 AS_CODED = replace(
     _CODED,
-    name="as_coded",
     systems=tuple(
         replace(s, how=replace(s.how, epochs=100)) if s.name == "tied_full_none" and isinstance(s.how, Tuned) else s
         for s in _CODED.systems

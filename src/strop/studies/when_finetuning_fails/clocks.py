@@ -57,14 +57,14 @@ def clocks(
         return measure(conditions, queries, enough, repeats, progress=advance)
 
 
-def adapted(base: str | Path, seed: int = 0) -> Dense:
+def adapted(base: str | Path) -> Dense:
     """The base with the paper's adapter, unmerged: rank 16 on query and value, small random weights in place of zeros.
 
     A fresh adapter adds exactly nothing (its second factor is zero), and merging nothing would prove nothing.
     """
     encoder = Dense.load(base)
-    LoRA().prepare(encoder, seed)
-    generator = torch.Generator().manual_seed(seed)
+    LoRA().prepare(encoder, seed=0)
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, weights in encoder.module.named_parameters():
             if "lora_B" in name:

@@ -16,7 +16,7 @@ from strop.records import formats
 from strop.records.documents import Collection
 from strop.retrieval.stages import ENCODE
 from strop.studies.updates import updates
-from strop.studies.when_finetuning_fails.quoting import QuotedRows, quoted_rows
+from strop.studies.when_finetuning_fails.quoting import quoted_rows
 from strop.study.open_questions import Evidence, Grid, Verdict
 from strop.study.systems import Tuned
 from strop.study.workbench import Workbench
@@ -165,8 +165,8 @@ def merged_rows(bench: Workbench) -> Evidence:
     official = Path(bench.source) / "collection.tsv"
     verdict: Verdict = "not resolved"
     if official.is_file():
-        counts["collection.tsv"] = quoted_rows(official, columns=2)
-        verdict = "shown" if _lost(counts["collection.tsv"]) else "not shown"
+        whole = counts["collection.tsv"] = quoted_rows(official, columns=2)
+        verdict = "shown" if whole.kept < whole.raw else "not shown"
     table = Grid.of(
         "Rows of tab-separated files under default quoting",
         ("file", "lines", "rows kept", "merged into another", "dropped"),
@@ -175,7 +175,7 @@ def merged_rows(bench: Workbench) -> Evidence:
     return Evidence(
         verdict,
         "Default quoting loses "
-        + " and ".join(f"{_lost(c):,} of {c.raw:,} rows of {name}" for name, c in counts.items())
+        + " and ".join(f"{c.raw - c.kept:,} of {c.raw:,} rows of {name}" for name, c in counts.items())
         + "; lines read raw are all kept."
         + ("" if official.is_file() else " What it loses of MS MARCO only --on a folder with its files would show."),
         (table,),
@@ -211,10 +211,6 @@ def cache_names(bench: Workbench) -> Evidence:
 
 def _and(splits: list[str]) -> str:
     return " and ".join(splits) or "no split"
-
-
-def _lost(counted: QuotedRows) -> int:
-    return counted.merged + counted.lost
 
 
 def _normal(text: str) -> str:

@@ -17,7 +17,6 @@ from strop.records import formats
 from strop.records.documents import Group
 from strop.records.runs import Ranking, Run
 from strop.retrieval import stages
-from strop.retrieval.texts import ById
 from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK, ONE_KNOB, TRIPLES
 from strop.study.contrasts import Contrast, Direction, Pair
@@ -183,8 +182,8 @@ def numbers(bench: Workbench) -> Evidence:
     512."""
     seed, own = bench.scale.seeds[0], bench.own
     run = stages.run_of(bench.ranking(bench.study.preset(KNOB), bench.study.baseline, seed)).top(_CANDIDATES)
-    queries = {q.id: q.text for q in own.test.queries.values()}
-    halved = half_precision(run, *base_vectors(bench, queries, Contents(own.test.documents)))
+    queries = bench.base_vectors({q.id: q.text for q in own.test.queries.values()}, "query")
+    halved = half_precision(run, queries, bench.base_vectors(Contents(own.test.documents), "document"))
     tied = sum(len(set(r.scores[:10].tolist())) < min(10, len(r.scores)) for r in halved.values())
     before, after = (evaluate(r, own.test.qrels, ("RR@10",))["RR@10"] for r in (run, halved))
     changed = sum(before[q] != after[q] for q in before)
@@ -229,16 +228,10 @@ def _accuracy(bench: Workbench, system: str, first: bool = False) -> tuple[float
 
 def base_similarity(bench: Workbench) -> Similarity:
     """The base's own similarity between training queries and training documents."""
-    queries, documents = base_vectors(bench, bench.own.train_queries, bench.own.train_documents)
+    queries = bench.base_vectors(bench.own.train_queries, "query")
+    documents = bench.base_vectors(bench.own.train_documents, "document")
     rows, columns = ({text_id: i for i, text_id in enumerate(v.ids)} for v in (queries, documents))
     return lambda q, d: float(np.asarray(queries.matrix[rows[q]]) @ np.asarray(documents.matrix[columns[d]]))
-
-
-def base_vectors(bench: Workbench, queries: ById, documents: ById) -> tuple[stages.Vectors, ...]:
-    store, base = bench.store, bench.base
-    query_vectors = stages.encode_texts(store, base, queries, "query", bench.progress)
-    document_vectors = stages.encode_texts(store, base, documents, "document", bench.progress)
-    return stages.Vectors.load(query_vectors), stages.Vectors.load(document_vectors)
 
 
 def _commonest(groups: Mapping[str, Group], most: int = 3) -> str:

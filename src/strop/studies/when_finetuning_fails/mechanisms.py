@@ -23,7 +23,6 @@ from strop.negatives.audit.tally import FLAGGED, MINED, Tally, rank_of
 from strop.negatives.filters import Scores, run_scores
 from strop.negatives.from_run import RankWindow
 from strop.records import formats
-from strop.retrieval import stages
 from strop.retrieval.lexical import BM25
 from strop.studies.when_finetuning_fails import clocks, umap
 from strop.studies.when_finetuning_fails.effects import OWN_RANK, TUNED, base_similarity
@@ -197,10 +196,9 @@ def pictures(bench: Workbench) -> Evidence:
 @lru_cache(maxsize=1)
 def _timings(bench: Workbench) -> list[latency.Timing]:
     """Timed once for T2, T3 and T4."""
-    base, documents = bench.base, Contents(bench.own.test.documents)
-    vectors = stages.Vectors.load(stages.encode_texts(bench.store, base, documents, "document", bench.progress))
-    enough = vectors.matrix[: clocks.LORA_CHUNKS * latency.DEPTH]
-    return clocks.clocks(base.path, _queries(bench), enough, REPEATS, bench.progress)
+    vectors = bench.base_vectors(Contents(bench.own.test.documents), "document").matrix
+    enough = vectors[: clocks.LORA_CHUNKS * latency.DEPTH]
+    return clocks.clocks(bench.base.path, _queries(bench), enough, REPEATS, bench.progress)
 
 
 def _queries(bench: Workbench) -> list[str]:
