@@ -90,10 +90,7 @@ def _run_rows(bench: Workbench, job: Training, probe: Probe, place: Row) -> list
         seen["known/update"] = step
         made += [replace(place, step=step, measure=name, value=value) for name, value in seen.items()]
         run = stages.run_of(bench.retrieve(retriever_of(model), bench.own.test))
-        made += rows(
-            run, bench.own.test.qrels, study=place.study, preset=place.preset, system=place.system,
-            seed=place.seed, collection=place.collection, split=place.split, step=step, measures=(MEASURE,),
-        )  # fmt: skip
+        made += rows(run, bench.own.test.qrels, replace(place, step=step), (MEASURE,))
     return made
 
 
