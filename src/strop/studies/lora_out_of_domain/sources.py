@@ -21,12 +21,14 @@ MINERS = {"BM25": BM25(), "the base": None}
 
 
 def negatives(bench: Workbench) -> Evidence:
-    """L6. What "w/o Neg" trains on by the loader's fallback; and every mined source here, with its false negatives."""
+    """ "Without negatives" may still mean one negative: where there is no hard one, the loader falls back to others.
+
+    Beside it every mined source here, with its false negatives.
+    """
     deep = RankWindow(1, 1000)
-    scores: dict[str, Scores] = {
-        "dense": run_scores(bench.data.mining.run(Mined(deep))),
-        "BM25": run_scores(bench.data.mining.run(Mined(deep, BM25()))),
-    }
+    mining = bench.data.mining
+    miners = {"dense": None, "BM25": BM25()}
+    scores: dict[str, Scores] = {name: run_scores(mining.run(Mined(deep, miner))) for name, miner in miners.items()}
     every = EveryRank(WINDOW.low, WINDOW.high)
     sources = [
         Source(
