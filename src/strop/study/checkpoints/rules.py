@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from strop.evaluation.comparison import UNRESOLVED, verdict
 from strop.evaluation.significance import holm, percentile_interval, randomisation_p
-from strop.monitoring.selection import Oracle
+from strop.monitoring.selection import oracle
 from strop.records.errors import InputError
 from strop.study.checkpoints.predictors import Checkpoint
 
@@ -144,7 +144,7 @@ def _halved_oracle(of_step: Mapping[int, Floats], base: bool) -> Floats:
     for seed in range(SPLITS):
         half = np.random.default_rng(seed).permutation(n) < n // 2
         for seen in (half, ~half):
-            step = Oracle(base)({step: float(v[seen].mean()) for step, v in of_step.items()})
+            step = oracle({step: float(v[seen].mean()) for step, v in of_step.items()}, base)
             found[~seen] += of_step[step][~seen] / SPLITS
     return found
 
