@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -19,7 +19,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from strop.artifacts.progress import Progress
 from strop.bench import process_memory
 from strop.bench.examples import examples_of
-from strop.bench.fresh_processes import fresh_processes
+from strop.bench.fresh_processes import in_fresh_processes
 from strop.bench.process_memory import reuse_freed
 from strop.models.loading import load_any, with_head
 from strop.models.pretrained import resolve
@@ -29,7 +29,7 @@ from strop.records import formats
 from strop.records.errors import InputError
 from strop.training import loop
 from strop.training.loop import Logged
-from strop.training.optimizers import AdamW, Lion, Optimizer, held_bytes
+from strop.training.optimizers import Optimizer, held_bytes
 from strop.training.recipes import Recipe
 from strop.training.stage import texts_of
 
@@ -127,10 +127,7 @@ def busy(shares: Sequence[float]) -> Busy | None:
 def with_each_optimizer(recipe: Recipe) -> dict[str, Recipe]:
     """The recipe with AdamW and with Lion: its own as it is, the other at the same learning rate and weight decay."""
     own = recipe.optimizer
-    others: tuple[Optimizer, ...] = (
-        AdamW(own.learning_rate, weight_decay=own.weight_decay),
-        Lion(own.learning_rate, weight_decay=own.weight_decay),
-    )
+    others = [kind(own.learning_rate, weight_decay=own.weight_decay) for kind in get_args(Optimizer)]
     return {
         type(other).__name__: recipe if isinstance(own, type(other)) else replace(recipe, optimizer=other)
         for other in others
@@ -223,34 +220,23 @@ def efficiencies(
         raise InputError("the recipe learns from a teacher's scores", remedy="Measure one that does not")
     if weights is not None and not recipe.reads_pairs:
         raise InputError("random weights are of cross-encoders", remedy="Take a rerank-… recipe, or leave --as out")
-    source = resolve(model).path
+    source = folder = resolve(model).path
     with tempfile.TemporaryDirectory() as place:
-        folder = source
         if weights is not None:
             folder = Path(place) / "model"
             weights.convert(source, folder)
         elif recipe.reads_pairs:
             folder = with_head(source, Path(place) / "model")
-        return _in_turns(recipe, model, folder, on, repeats, progress)
-
-
-def _in_turns(recipe: Recipe, model: str, folder: Path, on: str, repeats: int, progress: Progress) -> list[list[str]]:
-    load_any(folder).check(recipe.scoring, recipe.batching.in_batch)
-    updates = WARM + TIMED
-    examples = examples_of(recipe.batching.size * updates, on)
-    if len(examples.groups) < recipe.batching.size:
-        raise InputError(f"{on} has {len(examples.groups)} training queries", remedy="Set a smaller batching.size")
-    recipes = with_each_optimizer(replace(recipe, updates=updates, selection=None))
-    costs: dict[str, list[Cost]] = {name: [] for name in recipes}
-    with (
-        progress(f"{updates} updates with each optimiser", repeats * len(recipes)) as advance,
-        fresh_processes(__name__) as pool,
-    ):
-        for _ in range(repeats):
-            for name, each in recipes.items():
-                costs[name].append(pool.submit(_cost, folder, each, examples).result())
-                advance(1)
-    return cost_table(costs)
+        load_any(folder).check(recipe.scoring, recipe.batching.in_batch)
+        updates = WARM + TIMED
+        examples = examples_of(recipe.batching.size * updates, on)
+        if len(examples.groups) < recipe.batching.size:
+            raise InputError(f"{on} has {len(examples.groups)} training queries", remedy="Set a smaller batching.size")
+        recipes = with_each_optimizer(replace(recipe, updates=updates, selection=None))
+        calls = [(folder, each, examples) for _ in range(repeats) for each in recipes.values()]
+        with progress(f"{updates} updates with each optimiser", len(calls)) as advance:
+            costs = in_fresh_processes(_cost, calls, advance)
+    return cost_table({name: costs[i :: len(recipes)] for i, name in enumerate(recipes)})
 
 
 def _cost(folder: Path, recipe: Recipe, examples: Examples) -> Cost:

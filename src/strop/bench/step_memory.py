@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from strop.artifacts.progress import Progress, silent
-from strop.bench.fresh_processes import fresh_processes
+from strop.bench.fresh_processes import in_fresh_processes
 from strop.bench.process_memory import resident, reuse_freed
 from strop.losses.contrastive import InfoNCE
 from strop.models.adapters import Full, LoRA, Tuning
@@ -72,17 +73,10 @@ def memory_points(
     longest = Dense.load(folder).max_length
     if length > longest:
         raise InputError(f"texts of {length} tokens are longer than the model's {longest}", remedy="Measure shorter")
-    steps = [(mode, batch) for mode in MODES for batch in (*batches, *([large] if mode == "recomputed" else []))]
-    points = []
-    with (
-        progress("measure peak memory", len(TUNINGS) * len(steps)) as advance,
-        fresh_processes(__name__) as pool,
-    ):
-        for tuning in TUNINGS:
-            for mode, batch in steps:
-                points.append(pool.submit(_measure, folder, tuning, mode, batch, length).result())
-                advance(1)
-    return points
+    steps = [*product(MODES, batches), *((mode, large) for mode in MODES if mode == "recomputed")]
+    calls = [(folder, tuning, mode, batch, length) for tuning in TUNINGS for mode, batch in steps]
+    with progress("measure peak memory", len(calls)) as advance:
+        return in_fresh_processes(_measure, calls, advance)
 
 
 def memory_table(points: Sequence[Memory]) -> list[list[str]]:

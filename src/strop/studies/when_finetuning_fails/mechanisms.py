@@ -182,7 +182,7 @@ def pictures(bench: Workbench) -> Evidence:
 
 
 @lru_cache(maxsize=1)
-def _timings(bench: Workbench) -> list[latency.Timing]:
+def _timings(bench: Workbench) -> latency.Timings:
     """Timed once for T2, T3 and T4."""
     base, documents = bench.base, Contents(bench.own.test.documents)
     vectors = stages.Vectors.load(stages.encode_texts(bench.store, base, documents, "document", bench.progress))
