@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def of_training(folder: Path, recipe: Recipe) -> tuple[Cost, nn.Module]:
     encoder = dense()
     queries, documents = toy_texts(encoder)
 
-    def work(progress: optimizer_cost.Progress) -> list[Logged]:
+    def work(progress: Callable[[int], None]) -> list[Logged]:
         return train(encoder, recipe, toy_groups(), queries, documents, 1, folder, progress=progress)
 
     return cost(work, recipe.optimizer), encoder.module
@@ -59,7 +59,7 @@ def test_every_update_but_the_first_is_timed_by_itself() -> None:
     weight = nn.Parameter(torch.ones(2))
     optimizer = Lion().build([("w", weight)])
 
-    def work(progress: optimizer_cost.Progress) -> Sequence[Logged]:
+    def work(progress: Callable[[int], None]) -> Sequence[Logged]:
         progress(0)
         log = []
         for step, seconds in enumerate((0.2, 0.02, 0.06, 0.02)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import threading
 import time
@@ -11,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from statistics import fmean, median
+from typing import get_args
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -37,9 +37,6 @@ from strop.training.stage import texts_of
 WARM = 1
 #: Seconds between two readings of the GPU; its driver averages over a sixth of a second to one.
 EVERY = 0.05
-
-#: Called by `loop.train`: with 0 when it starts, then with 1 after each update.
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +71,24 @@ class Cost:
     tokens: float
 
 
-def cost(work: Callable[[Advance], Sequence[Logged]], optimizer: Optimizer) -> Cost:
-    """What `work` costs: it trains with `optimizer`, reports its progress, and returns the log of `loop.train`.
+def cost(work: Callable[[Callable[[int], None]], Sequence[Logged]], optimizer: Optimizer) -> Cost:
+    """What `work` costs: it trains with `optimizer` by `loop.train`, passes on its `progress`, and returns its log.
 
     Anything large that the process did before counts in the peaks. Raises ValueError when there are no updates but the
     first `WARM`.
     """
-    built: list[torch.optim.Optimizer] = []
+    stepped: list[torch.optim.Optimizer] = []
     ticks: list[float] = []
+    on_gpu = torch.cuda.is_available()
 
     def progress(done: int) -> None:
-        if torch.cuda.is_available():
+        if on_gpu:
             torch.cuda.synchronize()
         ticks.append(time.perf_counter())
 
-    def note(stepped: torch.optim.Optimizer, *_: Any) -> None:
-        built[:] = [stepped]
-
-    on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-    hook = register_optimizer_step_post_hook(note)
+    hook = register_optimizer_step_post_hook(lambda optimizer, *_: stepped.append(optimizer))
     try:
         with _sampled(_utilisation()) as samples:
             log = work(progress)
@@ -104,24 +98,22 @@ def cost(work: Callable[[Advance], Sequence[Logged]], optimizer: Optimizer) -> C
     if not updates:
         raise ValueError(f"of {len(ticks) - 1} updates the first {WARM} is not timed")
     rates = [entry.value for entry in log if entry.measure == "tokens_per_second"]
-    weights = [p for group in built[0].param_groups for p in group["params"] if p.grad is not None]
+    weights = [p for group in stepped[-1].param_groups for p in group["params"] if p.grad is not None]
     return Cost(
         counted=optimizer.state_bytes(weights),
-        held=held_bytes(built[0]),
+        held=held_bytes(stepped[-1]),
         allocated=torch.cuda.max_memory_allocated() if on_gpu else None,
         reserved=torch.cuda.max_memory_reserved() if on_gpu else None,
         resident=process_memory.resident("VmHWM") if process_memory.STATUS.exists() else None,
         busy=busy([share for moment, share in samples if moment >= ticks[WARM]]),
         updates=updates,
-        tokens=statistics.median(rates[WARM:]),
+        tokens=median(rates[WARM:]),
     )
 
 
 def busy(shares: Sequence[float]) -> Busy | None:
     """Of samples from 0 to 1; None of none."""
-    if not shares:
-        return None
-    return Busy(statistics.mean(shares), statistics.median(shares), sum(s == 0 for s in shares) / len(shares))
+    return Busy(fmean(shares), median(shares), sum(s == 0 for s in shares) / len(shares)) if shares else None
 
 
 def with_each_optimizer(recipe: Recipe) -> dict[str, Recipe]:
@@ -139,20 +131,17 @@ def cost_table(costs: Mapping[str, Sequence[Cost]]) -> list[list[str]]:
 
     With two, a last column shows what share of the first one's figure the second saves.
     """
-    rows = [["", *costs]]
+    rows = [["", *costs, *(["saved"] if len(costs) == 2 else [])]]
     for label, of, scale, decimals in _FIGURES:
-        values = [[value for c in repeats if (value := of(c)) is not None] for repeats in costs.values()]
-        medians = [statistics.median(column) / scale if column else None for column in values]
-        cells = [formats.fixed(value, decimals) for value in medians]
+        columns = [[value / scale for c in repeats if (value := of(c)) is not None] for repeats in costs.values()]
+        medians = [median(column) if column else None for column in columns]
+        rows.append([label, *(formats.fixed(value, decimals) for value in medians)])
         if label == "update, ms":
-            ends = [[formats.fixed(end(column) / scale, decimals) for end in (min, max)] for column in values]
-            cells = [f"{cell} [{', '.join(pair)}]" for cell, pair in zip(cells, ends, strict=True)]
-        rows.append([label, *cells])
+            for i, column in enumerate(columns, start=1):
+                rows[-1][i] += f" [{formats.fixed(min(column), decimals)}, {formats.fixed(max(column), decimals)}]"
         if len(costs) == 2:
             a, b = medians
             rows[-1].append(formats.signed_percent((a - b) / a) if a and b is not None else formats.DASH)
-    if len(costs) == 2:
-        rows[0].append("saved")
     return rows
 
 
@@ -167,7 +156,7 @@ _FIGURES: tuple[tuple[str, Callable[[Cost], float | None], float, int], ...] = (
     ("GPU busy, mean %", lambda c: c.busy.mean if c.busy else None, 0.01, 1),
     ("GPU busy, median %", lambda c: c.busy.median if c.busy else None, 0.01, 1),
     ("GPU idle, % of looks", lambda c: c.busy.idle if c.busy else None, 0.01, 1),
-    ("update, ms", lambda c: statistics.median(c.updates), 0.001, 0),
+    ("update, ms", lambda c: median(c.updates), 0.001, 0),
     ("tokens/s", lambda c: c.tokens, 1, 0),
 )
 
@@ -244,7 +233,7 @@ def _cost(folder: Path, recipe: Recipe, examples: Examples) -> Cost:
     encoder = load_any(folder, recipe.max_length)
     queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
 
-    def work(progress: Advance) -> list[loop.Logged]:
+    def work(progress: Callable[[int], None]) -> list[Logged]:
         with tempfile.TemporaryDirectory() as place:
             return loop.train(
                 encoder, recipe, examples.groups, queries, documents, 0, Path(place), progress=progress,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -53,17 +53,15 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
         )
     examples_of(1)  # the embedded collection is extracted once, not by each worker
     rows = [["benchmark", "strop", "peer", "ratio [min, max]"]]
-    for label in known if name == "all" else [name]:
-        what, build, build_peer = known[label]
+    for what, build, build_peer in known.values() if name == "all" else [known[name]]:
         with _worker(build) as ours, _worker(build_peer) as theirs, progress(what, repeats) as advance:
             pairs = []
             for _ in range(repeats):
                 pairs.append((ours(), theirs()))
                 advance(1)
         ratios = [b / a for a, b in pairs]
-        mine, peers = (statistics.median(column) for column in zip(*pairs, strict=True))
-        spread = f"{statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"
-        rows.append([what, f"{mine:.2f} s", f"{peers:.2f} s", spread])
+        mine, peers = (f"{median(column):.2f} s" for column in zip(*pairs, strict=True))
+        rows.append([what, mine, peers, f"{median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"])
     return rows
 
 
