@@ -231,7 +231,7 @@ def efficiencies(
 def _cost(folder: Path, recipe: Recipe, examples: Examples) -> Cost:
     reuse_freed()  # as every training does
     encoder = load_any(folder, recipe.max_length)
-    queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+    queries, documents = texts_of(encoder, examples)
 
     def work(progress: Callable[[int], None]) -> list[Logged]:
         with tempfile.TemporaryDirectory() as place:

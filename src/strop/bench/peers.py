@@ -124,7 +124,7 @@ def _train() -> Timed:
         encoder = Dense.load(resolve(BASE).path)
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
-            queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+            queries, documents = texts_of(encoder, examples)
             recipe = replace(TRIPLET_FULL, updates=UPDATES)
             loop.train(encoder, recipe, examples.groups, queries, documents, 0, Path(folder))
             return time.perf_counter() - started

@@ -24,6 +24,7 @@ from strop.training import checkpoint
 from strop.training import step as chunks
 from strop.training.batches import Batch
 from strop.training.forwards import Texts, forward_of
+from strop.training.optimizers import restarts
 from strop.training.recipes import Recipe
 
 
@@ -53,7 +54,7 @@ def train(
     seed: int,
     folder: Path,
     observers: Sequence[Observer] = (),
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] = lambda updates: None,
     checkpoint_seconds: float = 60.0,
     logbook: Logbook | None = None,
     snapshots: Collection[int] = (),
@@ -77,8 +78,7 @@ def train(
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = recipe.optimizer.build(module.named_parameters())
     state = checkpoint.restore(folder, module, optimizer) or {"step": 0, "log": []}
-    if progress:
-        progress(state["step"])
+    progress(state["step"])
     log = [Logged(*entry) for entry in state["log"]]
     if logbook:
         logbook.start(log)
@@ -88,7 +88,7 @@ def train(
         if step > 0 and _selected(recipe.selection, values, module, folder, log):
             break
         started = time.perf_counter()
-        torch.manual_seed(_step_seed(seed, step))
+        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
         module.train()
         batch = recipe.batching.batch(groups, seed, step)
         forward = forward_of(encoder, batch, queries, documents, recipe.scoring)
@@ -107,7 +107,7 @@ def train(
         rate = recipe.optimizer.learning_rate * recipe.schedule.factor(step, recipe.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        if recipe.schedule.restarts(step, recipe.updates):
+        if restarts(recipe.schedule, step, recipe.updates):
             optimizer.state.clear()
         optimizer.step()
         if step + 1 in snapshots:
@@ -125,8 +125,7 @@ def train(
         if step + 1 == until or time.perf_counter() - saved_at >= checkpoint_seconds:
             checkpoint.save(folder, step + 1, module, optimizer, {"log": log})
             saved_at = time.perf_counter()
-        if progress:
-            progress(1)
+        progress(1)
     else:
         if until and until < recipe.updates:
             return log
@@ -159,7 +158,7 @@ def _selected(
 def _loss_of(
     recipe: Recipe, batch: Batch, forward: Forward, device: torch.device, diagnostics: dict[str, float]
 ) -> Callable[[Representation], Tensor]:
-    """What a batch's rows came to -> loss; notes the loss' own in `diagnostics`."""
+    """The loss of a batch's representations; the loss' own measures go to `diagnostics`."""
 
     def loss_of(rows: Representation) -> Tensor:
         scores = forward.scores(rows)
@@ -184,7 +183,3 @@ def _observe(
                 values.update(observer(step, encoder))
     log += [Logged(step, name, value) for name, value in values.items()]
     return values
-
-
-def _step_seed(seed: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
