@@ -166,8 +166,7 @@ def _parts(query_ids: Sequence[str], groups: Sequence[Group], queries: ById, doc
 def _without(training: Training, fold: Fold) -> Training:
     groups = training.examples.groups
     theirs = frozenset[str]().union(*(_relevant(g) for g in groups if g.query_id in fold))
-    kept = [g for g in groups if g.query_id not in fold]
-    if not kept:
+    if not (kept := [g for g in groups if g.query_id not in fold]):
         raise InputError("a fold holds every query: nothing is left to train on", remedy="Make 2 or more folds")
     for group in kept:
         if shared := _relevant(group) & theirs:
@@ -175,18 +174,14 @@ def _without(training: Training, fold: Fold) -> Training:
                 f"query {group.query_id!r} shares the relevant document {min(shared)!r} with a query of another fold",
                 remedy="Make the folds of these groups, with cross_fitting.folds",
             )
-    watched = {
-        name: held.only([g for g in held.groups if g.query_id not in fold and not _relevant(g) & theirs])
+    held_out = {
+        name: held.only(apart)
         for name, held in training.held_out.items()
+        if (apart := [g for g in held.groups if g.query_id not in fold and not _relevant(g) & theirs])
     }
     updates = max(1, round(training.recipe.updates * len(kept) / len(groups)))
-    return replace(
-        training,
-        recipe=replace(training.recipe, updates=updates),
-        examples=training.examples.only(kept),
-        held_out={name: held for name, held in watched.items() if held.groups},
-        snapshots=0,
-    )
+    recipe, examples = replace(training.recipe, updates=updates), training.examples.only(kept)
+    return replace(training, recipe=recipe, examples=examples, held_out=held_out, snapshots=0)
 
 
 def _relevant(group: Group) -> frozenset[str]:

@@ -62,8 +62,6 @@ def train(
 ) -> list[Logged]:
     """Tune `encoder` in place and return what was logged, which `logbook` gets as it comes.
 
-    One that reads pairs scores each query with its group's own candidates, and takes a recipe that scores by `Joint`.
-
     After each number of updates in `snapshots` the trainable weights are left at `snapshot(folder, number)`. `until`
     ends the call after so many updates of the whole schedule, with a checkpoint from which another goes on.
 
@@ -100,9 +98,10 @@ def train(
             loss = chunks.gradient(forward.represent, pieces, loss_of, recompute=recipe.recompute)
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
         if not (np.isfinite(loss) and np.isfinite(norm)):
+            some = ", ".join([*batch.query_ids[:8], *(["…"] if len(batch.query_ids) > 8 else [])])
             raise NonFiniteLossError(
-                f"update {step}: loss {loss}, gradient norm {norm}; queries {', '.join(batch.query_ids[:8])}"
-                f"{', …' if len(batch.query_ids) > 8 else ''}. Lower the learning rate, or look at these texts"
+                f"update {step}: loss {loss}, gradient norm {norm}; queries {some}. Lower the learning rate, or look at"
+                " these texts"
             )
         rate = recipe.optimizer.learning_rate * recipe.schedule.factor(step, recipe.updates)
         for group in optimizer.param_groups:
