@@ -40,25 +40,14 @@ EVERY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
-    """Share of time in which any kernel ran on the GPU, sampled: mean, median, and the share of samples at zero.
-
-    The driver's "utilisation": it says nothing of memory, or of how much of the GPU a kernel filled.
-    """
-
-    mean: float
-    median: float
-    idle: float
-
-
-@dataclass(frozen=True, slots=True)
 class Cost:
     """The bytes and seconds of one training. The peaks cover all of it, the rest leaves out the first `WARM` updates.
 
     `counted` is the optimiser's state as computed from the parameters with a gradient, `held` as measured. `allocated`
     and `reserved` are torch's peaks on the GPU (None without one), `resident` the process's peak in main memory,
-    libraries included (None outside Linux). `busy` is None without a GPU, the package nvidia-ml-py, or a driver that
-    reports it. `updates` has the seconds of each; `tokens` is the median of tokens per second.
+    libraries included (None outside Linux). `busy` samples the share of time in which any kernel ran on the GPU,
+    however much of it that filled: none without a GPU, the package nvidia-ml-py, or a driver that reports it. `updates`
+    has the seconds of each; `tokens` is the median of tokens per second.
     """
 
     counted: int
@@ -66,7 +55,7 @@ class Cost:
     allocated: int | None
     reserved: int | None
     resident: int | None
-    busy: Busy | None
+    busy: tuple[float, ...]
     updates: tuple[float, ...]
     tokens: float
 
@@ -105,15 +94,10 @@ def cost(work: Callable[[Callable[[int], None]], Sequence[Logged]], optimizer: O
         allocated=torch.cuda.max_memory_allocated() if on_gpu else None,
         reserved=torch.cuda.max_memory_reserved() if on_gpu else None,
         resident=process_memory.resident("VmHWM") if process_memory.STATUS.exists() else None,
-        busy=busy([share for moment, share in samples if moment >= ticks[WARM]]),
+        busy=tuple(share for moment, share in samples if moment >= ticks[WARM]),
         updates=updates,
         tokens=median(rates[WARM:]),
     )
-
-
-def busy(shares: Sequence[float]) -> Busy | None:
-    """Of samples from 0 to 1; None of none."""
-    return Busy(fmean(shares), median(shares), sum(s == 0 for s in shares) / len(shares)) if shares else None
 
 
 def with_each_optimizer(recipe: Recipe) -> dict[str, Recipe]:
@@ -153,9 +137,9 @@ _FIGURES: tuple[tuple[str, Callable[[Cost], float | None], float, int], ...] = (
     ("peak allocated, MiB", lambda c: c.allocated, _MIB, 0),
     ("peak reserved, MiB", lambda c: c.reserved, _MIB, 0),
     ("peak resident, MiB", lambda c: c.resident, _MIB, 0),
-    ("GPU busy, mean %", lambda c: c.busy.mean if c.busy else None, 0.01, 1),
-    ("GPU busy, median %", lambda c: c.busy.median if c.busy else None, 0.01, 1),
-    ("GPU idle, % of looks", lambda c: c.busy.idle if c.busy else None, 0.01, 1),
+    ("GPU busy, mean %", lambda c: fmean(c.busy) if c.busy else None, 0.01, 1),
+    ("GPU busy, median %", lambda c: median(c.busy) if c.busy else None, 0.01, 1),
+    ("GPU idle, % of looks", lambda c: c.busy.count(0) / len(c.busy) if c.busy else None, 0.01, 1),
     ("update, ms", lambda c: median(c.updates), 0.001, 0),
     ("tokens/s", lambda c: c.tokens, 1, 0),
 )

@@ -27,7 +27,7 @@ from strop.records.documents import Group
 from strop.records.errors import InputError
 from strop.training import step
 from strop.training.batches import assemble
-from strop.training.optimizers import AdamW
+from strop.training.optimizers import AdamW, held_bytes
 
 TUNINGS: dict[str, Tuning] = {"full": Full(), "LoRA": LoRA()}
 #: One undivided batch; chunks whose graphs are kept; chunks that are encoded twice.
@@ -110,8 +110,7 @@ def _measure(folder: Path, tuning: str, mode: str, batch: int, length: int) -> M
         torch.cuda.reset_peak_memory_stats()
         update(batch)
         return Memory(tuning, mode, batch, torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved())
-    held = sum(_bytes(p) for p in encoder.module.parameters())
-    held += sum(_bytes(value) for state in optimizer.state.values() for value in state.values())
+    held = held_bytes(optimizer) + sum(p.nbytes for p in encoder.module.parameters())
     return Memory(tuning, mode, batch, held + _resident_increase(partial(update, batch)), None)
 
 
@@ -141,7 +140,3 @@ def _resident_increase(work: Callable[[], None]) -> int:
     _RESET.write_text("5")  # the peak starts anew: proc(5)
     work()
     return resident("VmHWM") - before
-
-
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()

@@ -32,7 +32,7 @@ ROWS, ABOUT, PROJECTION = "rows.csv", "run.json", "projection.json"
 class Course:
     """What a logbook holds so far. `about` is `run.json`: title, updates planned, and plain values of the run.
 
-    `projection` is {step, explained, points: [[x, y], ...], queries: how many of the points come first}, or None.
+    `projection` is {step, explained, points: [[x, y], ...], queries: how many of the points come first}.
     """
 
     series: Series

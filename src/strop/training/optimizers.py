@@ -40,7 +40,7 @@ class AdamW:
 
     def state_bytes(self, parameters: Iterable[nn.Parameter]) -> int:
         """What it keeps of these once each has had a gradient: two moments per weight, and four bytes per tensor."""
-        return sum(2 * p.numel() * p.element_size() + 4 for p in parameters)
+        return sum(2 * p.nbytes + 4 for p in parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Lion:
 
     def state_bytes(self, parameters: Iterable[nn.Parameter]) -> int:
         """What it keeps of these once each has had a gradient: one moment per weight."""
-        return sum(p.numel() * p.element_size() for p in parameters)
+        return sum(p.nbytes for p in parameters)
 
 
 Optimizer = AdamW | Lion
@@ -75,8 +75,7 @@ Optimizer = AdamW | Lion
 
 def held_bytes(optimizer: torch.optim.Optimizer) -> int:
     """Bytes of every tensor of an optimiser's state as it is, wherever it lies."""
-    tensors = [value for kept in optimizer.state.values() for value in kept.values() if torch.is_tensor(value)]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    return sum(value.nbytes for kept in optimizer.state.values() for value in kept.values() if torch.is_tensor(value))
 
 
 @dataclass(frozen=True, slots=True)
