@@ -62,7 +62,7 @@ def test_every_update_but_the_first_is_timed_by_itself() -> None:
     def work(progress: Callable[[int], None]) -> Sequence[Logged]:
         progress(0)
         log = []
-        for step, seconds in enumerate((0.2, 0.02, 0.06, 0.02)):
+        for step, seconds in enumerate((0.8, 0.05, 0.3, 0.05)):
             time.sleep(seconds)
             weight.grad = torch.ones(2)
             optimizer.step()
@@ -71,7 +71,7 @@ def test_every_update_but_the_first_is_timed_by_itself() -> None:
         return log
 
     found = cost(work, Lion())
-    assert [round(seconds, 2) for seconds in found.updates] == [0.02, 0.06, 0.02]
+    assert found.updates == pytest.approx((0.05, 0.3, 0.05), abs=0.1)
     assert found.tokens == 300
     assert (found.held, found.counted) == (8, 8)
     if process_memory.STATUS.exists():

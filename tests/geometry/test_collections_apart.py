@@ -76,9 +76,10 @@ def test_planted_domains_are_grouped_and_ordered_by_distance() -> None:
     distance = {name: d.mean for name, d in found.distance.items()}
     assert 0 < distance["near"] < distance["beside"] < distance["farther"]
     assert all(d.sd > 0 for d in found.distance.values())
-    plain = found.plain()
-    assert [c["name"] for c in plain["collections"]][:2] == ["near", "beside"]
-    assert (plain["training"], plain["draws"], plain["collections"][0]["group"]) == ("train", 5, "similar")
+    exhibit = found.exhibit()
+    assert exhibit.collections
+    assert [c.name for c in exhibit.collections][:2] == ["near", "beside"]
+    assert (exhibit.training, exhibit.draws, exhibit.collections[0].group) == ("train", 5, "similar")
 
 
 def test_every_draw_votes_with_as_many_documents_of_each_and_none_for_itself() -> None:

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from strop.monitoring.selection import BestDev, Both, Choice, WithinDrift, last, lowest_loss, oracle
+from strop.monitoring.selection import BestDev, Both, Choice, WithinDrift, last, lowest_loss, oracle_step
 from strop.records.errors import InputError
 
 STEPS = (0, 10, 20, 30, 40)
@@ -71,5 +71,5 @@ def test_the_base_alone_is_no_checkpoint_unless_the_rule_says_so() -> None:
 
 def test_the_oracle_sees_test_values_and_takes_the_first_of_equals() -> None:
     values = {0: 0.5, 10: 0.1, 20: 0.3, 30: 0.3}
-    assert oracle(values) == 20
-    assert oracle(values, base=True) == 0
+    assert oracle_step(values) == 20
+    assert oracle_step(values, base=True) == 0

@@ -22,7 +22,7 @@ from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
 from strop.models.pretrained import BASE, resolve
 from strop.models.scoring import Cosine, Representation
-from strop.models.tokens import Ints
+from strop.models.tokens import cut
 from strop.records.documents import Group
 from strop.records.errors import InputError
 from strop.training import step
@@ -120,8 +120,7 @@ def _update(encoder: Dense, optimizer: torch.optim.Optimizer, mode: str, length:
     rows = list(rng.integers(1, vocabulary, (2 * batch, length), dtype=np.int32))
     labels = assemble([Group(f"q{i}", (f"d{i}",)) for i in range(batch)], in_batch=True)
     every = np.arange(2 * batch)
-    most = len(every) if mode == "plain" else max(1, BUDGET // length)
-    pieces: list[Ints] = [every[i : i + most] for i in range(0, len(every), most)]
+    pieces = [every] if mode == "plain" else cut(np.full(len(every), length), BUDGET)
 
     def loss_of(texts: Representation) -> Tensor:
         scores = Cosine()(texts[:batch], texts[batch:])

@@ -10,8 +10,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array  # type: ignore[import-untyped]
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 Shingles = npt.NDArray[np.uint64]
 
@@ -75,8 +74,8 @@ def similar(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, i
 def components(count: int, links: Iterable[tuple[int, int]]) -> list[int]:
     """For each of `count` items, the smallest item it is connected with."""
     first, second = np.array(list(links), dtype=np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
+    graph = scipy.sparse.coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
+    _, labels = scipy.sparse.csgraph.connected_components(graph, directed=False)
     _, smallest = np.unique(labels, return_index=True)
     return [int(smallest[label]) for label in labels]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Floats, Vectors, unit
 from strop.records.errors import InputError
+from strop.records.exhibits import transfer
 
 Group = Literal["similar", "different"]
 
@@ -79,23 +80,17 @@ class Similarity:
         columns = zip(self.collections, drawn.mean(axis=0), sd, strict=True)
         return {name: Distance(float(m), float(s)) for name, m, s in columns if name != self.training}
 
-    def plain(self) -> dict[str, Any]:
-        """Plain values by name, nearest collection first: what an exhibit holds."""
+    def exhibit(self) -> transfer.Similarity:
+        """What a page shows, nearest collection first."""
         distance, together, grouping = self.distance, self.together, self.grouping
-        return {
-            "training": self.training,
-            "draws": len(self.repeats),
-            "collections": [
-                {
-                    "name": name,
-                    "distance": distance[name].mean,
-                    "sd": distance[name].sd,
-                    "together": together[name],
-                    "group": grouping[name],
-                }
+        return transfer.Similarity(
+            self.training,
+            len(self.repeats),
+            tuple(
+                transfer.Likeness(name, distance[name].mean, distance[name].sd, together[name], grouping[name])
                 for name in sorted(self.others, key=lambda other: distance[other].mean)
-            ],
-        }
+            ),
+        )
 
 
 def similarity(
@@ -135,7 +130,7 @@ def nearest_votes(samples: Sequence[Vectors]) -> tuple[tuple[int, ...], ...]:
 def connected(names: Sequence[str], nearest: Sequence[str]) -> tuple[frozenset[str], ...]:
     """Groups of names that are joined, directly or by others, by each one's `nearest`; in the names' order."""
     graph = np.array([[name == other for name in names] for other in nearest])
-    _, components = connected_components(graph, directed=False)
+    _, components = scipy.sparse.csgraph.connected_components(graph, directed=False)
     groups = (frozenset(n for n, c in zip(names, components, strict=True) if c == own) for own in components)
     return tuple(dict.fromkeys(groups))
 

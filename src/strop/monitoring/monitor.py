@@ -128,7 +128,7 @@ class Monitor:
         return {"explained": round(self._plane.explained, 4), "points": points, "queries": len(queries)}
 
 
-def reciprocal_rank(sample: Sample, cutoff: int = 10) -> float:
+def reciprocal_rank(sample: Sample) -> float:
     """RR@10 of each query's one positive among the sample's documents, in [0, 1]."""
     ranks = positive_ranks(sample)
-    return float(np.where(ranks <= cutoff, 1.0 / ranks, 0.0).mean())
+    return float(np.where(ranks <= 10, 1.0 / ranks, 0.0).mean())

@@ -36,7 +36,7 @@ def lowest_loss(series: Series, steps: Sequence[int], updates: int = 20) -> int:
     return min(means, key=means.__getitem__)
 
 
-def oracle(values: Mapping[int, float], base: bool = False) -> int:
+def oracle_step(values: Mapping[int, float], base: bool = False) -> int:
     """The checkpoint with the highest mean test value, by update: no rule, but what rules are measured against.
 
     Chosen and scored on the same queries it is too good by chance: `rule_scores.rule_table` halves them.

@@ -176,6 +176,8 @@ class Study:
     checkpointed: tuple[tuple[str, str], ...] = ()
     #: By collection, what the base's own training saw of it.
     exposure: Mapping[str, str] = field(default_factory=dict)
+    #: By system, what to know about the count of parameters that the paper prints for it.
+    parameter_notes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for preset in self.presets:

@@ -6,23 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from strop.records.exhibits.questions import Grid as Grid  # what evidence is made of
 from strop.records.results import Row
 
 Kind = Literal["arithmetic", "mechanism", "effect", "defect"]
 Verdict = Literal["shown", "not shown", "not resolved"]
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table of text under headed columns."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __post_init__(self) -> None:
-        if any(len(row) != len(self.columns) for row in self.rows):
-            raise ValueError(f"table {self.title!r}: a row has not {len(self.columns)} columns")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from importlib.resources import files
 
-from scipy.stats import binomtest  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 #: all-MiniLM-L6-v2 on the test split, whole pool, pinned versions: queries, and those with an answer in the top 10.
 QUERIES, FOUND = 953, 655
@@ -40,7 +40,7 @@ def ceiling() -> Ceiling:
     """What the reading implies for Success@10 on the test split."""
     read = misses()
     identifiable = sum(miss["label"] == "identifiable" for miss in read)
-    interval = binomtest(identifiable, len(read)).proportion_ci(method="wilson")
+    interval = scipy.stats.binomtest(identifiable, len(read)).proportion_ci(method="wilson")
     found = FOUND / QUERIES
     return Ceiling(
         misses_read=len(read),

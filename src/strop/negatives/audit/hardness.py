@@ -80,18 +80,6 @@ class Hardness:
         """The 95 % interval of `gap`, queries resampled."""
         return bootstrap_interval(list(self.gaps.values()))
 
-    def plain(self) -> dict[str, Any]:
-        """All figures as values ready for JSON."""
-        return {
-            "count": self.number,
-            "queries": len(self.gaps),
-            "sources": dict(self.sources),
-            "rank_histogram": [list(row) for row in self.ranks],
-            "mean_similarity_gap": self.gap,
-            "gap_interval": list(self.interval),
-            "above_positive": self.above_positive,
-        }
-
 
 def hardness(groups: Sequence[Group], similarity: Similarity) -> Hardness:
     """The hardness of the negatives of all groups. Raises InputError when no group has any."""

@@ -152,4 +152,8 @@ STUDY = Study(
     ),
     questions=QUESTIONS,
     choices=choices(Path(__file__).parent),
+    parameter_notes={
+        "lora_hard": "r × (in + out) per matrix: 16 × (384 + 384) = 12,288, in 2 matrices of 6 layers. The paper "
+        "multiplies 12,288 by 12 heads and 6 layers, but a projection is one matrix for all heads: 6 times too many."
+    },
 )
