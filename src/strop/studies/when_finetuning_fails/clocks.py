@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 
 from strop.artifacts.progress import Progress, silent
-from strop.bench.latency import DEPTH, STAGES, Chunked, Condition, Exact, Stage, Timing, measure, ratio, repeat_ratios
+from strop.bench.latency import DEPTH, STAGES, Chunked, Condition, Exact, Stage, Timings, measure, ratio, repeat_ratios
 from strop.models.adapters import MERGE_TOLERANCE, LoRA
 from strop.models.dense import Dense
 from strop.retrieval.encode import Vectors, encode
@@ -34,7 +33,7 @@ _PUBLISHED = Path(__file__).parent / "published" / "thesis_inference_time.csv"
 
 def clocks(
     base: str | Path, queries: list[str], vectors: Vectors, repeats: int, progress: Progress = silent
-) -> list[Timing]:
+) -> Timings:
     """The base and the base with an adapter, each by 45 and by 89 chunks; the adapter merged; the base once more.
 
     `base` is the encoder's folder, `vectors` `(N, D)` are passages it has encoded. They are repeated until each of
@@ -43,15 +42,15 @@ def clocks(
     """
     plain, unmerged, merged = Dense.load(base), adapted(base), adapted(base)
     merge(merged)
-    conditions = (
-        Condition(BASE, plain, Chunked(FULL_CHUNKS)),
-        Condition(UNMERGED, unmerged, Chunked(FULL_CHUNKS)),
-        Condition(BASE_MORE, plain, Chunked(LORA_CHUNKS)),
-        Condition(MERGED, merged, Chunked(FULL_CHUNKS)),
-        Condition(AGAIN, plain, Chunked(FULL_CHUNKS)),
-        Condition(UNMERGED_MORE, unmerged, Chunked(LORA_CHUNKS)),
-        Condition(EXACT, plain, Exact()),
-    )
+    conditions = {
+        BASE: Condition(plain, Chunked(FULL_CHUNKS)),
+        UNMERGED: Condition(unmerged, Chunked(FULL_CHUNKS)),
+        BASE_MORE: Condition(plain, Chunked(LORA_CHUNKS)),
+        MERGED: Condition(merged, Chunked(FULL_CHUNKS)),
+        AGAIN: Condition(plain, Chunked(FULL_CHUNKS)),
+        UNMERGED_MORE: Condition(unmerged, Chunked(LORA_CHUNKS)),
+        EXACT: Condition(plain, Exact()),
+    }
     enough = np.resize(vectors, (max(len(vectors), LORA_CHUNKS * DEPTH), vectors.shape[1]))
     with progress(f"time {len(conditions)} conditions in turns", len(queries) * len(conditions) * repeats) as advance:
         return measure(conditions, queries, enough, repeats, progress=advance)
@@ -91,7 +90,7 @@ def published_runs() -> dict[str, tuple[float, ...]]:
     return {model: (row["run1_s"], row["run2_s"], row["run3_s"]) for model, row in figures(_PUBLISHED).items()}
 
 
-def chunks_not_adapter(timings: Sequence[Timing]) -> Evidence:
+def chunks_not_adapter(timings: Timings) -> Evidence:
     """T2. Shown where more chunks alone cost more than an unmerged adapter alone, and than noise, intervals apart."""
     chunks, adapter, both = (ratio(timings, c, BASE) for c in (BASE_MORE, UNMERGED, UNMERGED_MORE))
     random, hard = (f"{_published_ratios()[model]:.2f}" for model in ("lora_random", "lora_hard"))
@@ -115,7 +114,7 @@ def chunks_not_adapter(timings: Sequence[Timing]) -> Evidence:
     )
 
 
-def merging_is_free(timings: Sequence[Timing], gap: float) -> Evidence:
+def merging_is_free(timings: Timings, gap: float) -> Evidence:
     """T3. Shown where merging leaves the outputs within 1e-5 and saves encoding time beyond noise."""
     unmerged, merged, saved = (
         ratio(timings, a, b, "encode") for a, b in ((UNMERGED, BASE), (MERGED, BASE), (UNMERGED, MERGED))
@@ -136,7 +135,7 @@ def merging_is_free(timings: Sequence[Timing], gap: float) -> Evidence:
     )
 
 
-def noise_exceeds_effects(timings: Sequence[Timing]) -> Evidence:
+def noise_exceeds_effects(timings: Timings) -> Evidence:
     """T4. Shown where the paper's own runs of one model lie further apart than the means of models of one architecture.
 
     Our control, one condition timed twice in turns, stands beside it: what remains of noise when it is kept down.
@@ -165,7 +164,7 @@ def noise_exceeds_effects(timings: Sequence[Timing]) -> Evidence:
     )
 
 
-def _noise(timings: Sequence[Timing], stage: Stage = "total") -> float:
+def _noise(timings: Timings, stage: Stage = "total") -> float:
     """The farthest from 1 that the interval of one condition against itself reaches, as a ratio of 1 or more."""
     control = ratio(timings, AGAIN, BASE, stage)
     return max(control.high, 1 / control.low)
@@ -176,7 +175,7 @@ def _published_ratios() -> dict[str, float]:
     return {model: mean / means["base"] for model, mean in means.items()}
 
 
-def _ratios(timings: Sequence[Timing], *compared: tuple[str, str, str]) -> Grid:
+def _ratios(timings: Timings, *compared: tuple[str, str, str]) -> Grid:
     """(label, condition, the one it is compared with) each."""
     rows = ((label, *(str(ratio(timings, a, b, stage)) for stage in STAGES)) for label, a, b in compared)
     return Grid.of("How many times the seconds", ("comparison", *STAGES), rows)

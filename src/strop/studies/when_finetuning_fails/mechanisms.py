@@ -194,7 +194,7 @@ def pictures(bench: Workbench) -> Evidence:
 
 
 @lru_cache(maxsize=1)
-def _timings(bench: Workbench) -> list[latency.Timing]:
+def _timings(bench: Workbench) -> latency.Timings:
     """Timed once for T2, T3 and T4."""
     vectors = bench.base_vectors(Contents(bench.own.test.documents), "document").matrix
     enough = vectors[: clocks.LORA_CHUNKS * latency.DEPTH]
