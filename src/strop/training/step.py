@@ -10,6 +10,7 @@ from torch import Tensor
 from strop.models.chunks import Represent, in_order
 from strop.models.scoring import Representation
 from strop.models.tokens import Ints
+from strop.training.ranks import Ranks
 
 
 def gradient(
@@ -17,6 +18,7 @@ def gradient(
     chunks: Sequence[Ints],
     loss_of: Callable[[Representation], Tensor],
     recompute: bool = False,
+    ranks: Ranks | None = None,
 ) -> float:
     """Add the gradient of `loss_of(all texts)` to the parameters behind `represent`, and return the loss.
 
@@ -26,7 +28,35 @@ def gradient(
 
     With `recompute` no graph is kept: each chunk is represented a second time, under the random state of the first, so
     that memory is one chunk's whatever the batch, with the same outcome (GradCache, Gao et al. 2021, arXiv 2101.06983).
+
+    With `ranks` every process calls with the same chunks and random state, represents its share, and ends with the
+    gradient and the loss of the whole batch. What dropout draws then depends on the chunk, and not on how many share.
     """
+    if ranks is None:
+        return _gradient(represent, chunks, lambda own: loss_of(in_order(own, chunks)), recompute)
+    start = int(torch.randint(2**62, ()))
+
+    def seeded(positions: Ints) -> Representation:
+        torch.manual_seed(start + int(positions[0]))
+        return represent(positions)
+
+    shares, after = ranks.shares(chunks), _random_state()
+    everyone = [positions for share in shares for positions in share]
+    with ranks.summing():
+        loss = _gradient(
+            seeded, shares[ranks.rank], lambda own: loss_of(in_order(ranks.gathered(own), everyone)), recompute
+        )
+    _restore(after)
+    return loss
+
+
+def _gradient(
+    represent: Represent,
+    chunks: Sequence[Ints],
+    loss_of: Callable[[Sequence[Representation]], Tensor],
+    recompute: bool,
+) -> float:
+    """`gradient`, through these chunks alone; `loss_of` gets what each of them came to, as leaves."""
     states, parts = [], []
     with torch.set_grad_enabled(not recompute):
         for positions in chunks:
@@ -35,9 +65,9 @@ def gradient(
     if recompute:
         torch.clear_autocast_cache()  # weights that were cast without a graph would be taken for the second pass
     leaves = [part.vectors.detach().requires_grad_() for part in parts]
-    representations = [Representation(leaf, part.mask) for leaf, part in zip(leaves, parts, strict=True)]
-    loss = loss_of(in_order(representations, chunks))
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss = loss_of([Representation(leaf, part.mask) for leaf, part in zip(leaves, parts, strict=True)])
+    if leaves:
+        loss.backward()  # type: ignore[no-untyped-call]
     after = _random_state() if recompute else []
     for positions, state, part, leaf in zip(chunks, states, parts, leaves, strict=True):
         if recompute:
