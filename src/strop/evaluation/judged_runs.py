@@ -27,13 +27,13 @@ class MeasureComparison:
         return self.comparison.p_corrected
 
 
-def rows(run: Run, qrels: Qrels, place: Row, measures: Iterable[str] = MEASURES) -> list[Row]:
-    """One row for each measure and judged query, like `place` but for `item`, the query id, `measure` and `value`.
+def rows(run: Run, qrels: Qrels, of: Row, measures: Iterable[str] = MEASURES) -> list[Row]:
+    """The row `of` a run for each measure and judged query: `item` is the query id.
 
     Raises InputError as `measures.measure` does, and for GMAP, which is no mean of rows.
     """
     return [
-        replace(place, item=query_id, measure=name, value=value)
+        replace(of, item=query_id, measure=name, value=value)
         for name, values in evaluate(run, qrels, per_query(measures)).items()
         for query_id, value in values.items()
     ]

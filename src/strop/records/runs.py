@@ -74,8 +74,10 @@ def read_run(path: str | Path) -> Run:
     As in trec_eval, the rank column, whatever follows the tag, and lines that begin with # are ignored. Raises
     InputError, with file and line, on anything else that is malformed.
     """
+    path = Path(path)
     scores: dict[str, dict[str, float]] = {}
-    for where, (query_id, _, doc_id, _, score, *_) in _lines(path, "query Q0 doc rank score tag", more=True):
+    for number, (query_id, _, doc_id, _, score, *_) in trec_rows(path, "query Q0 doc rank score tag", more=True):
+        where = f"{path}:{number}"
         try:
             value = float(score)
         except ValueError:
@@ -105,8 +107,10 @@ def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
 
     Raises InputError, with file and line, on anything else that is malformed.
     """
+    path = Path(path)
     qrels: dict[str, dict[str, int]] = {}
-    for where, (query_id, _, doc_id, relevance) in _lines(path, "query 0 doc relevance"):
+    for number, (query_id, _, doc_id, relevance) in trec_rows(path, "query 0 doc relevance"):
+        where = f"{path}:{number}"
         try:
             value = int(relevance)
         except ValueError:
@@ -127,17 +131,17 @@ def _check_columns(query_ids: Mapping[str, object], others: Iterable[str]) -> No
             raise InputError(f"query {query_id!r} would read as a comment", remedy="Rename it without # in front")
 
 
-def _lines(path: str | Path, layout: str, more: bool = False) -> Iterator[tuple[str, list[str]]]:
-    """("file:line", columns) of a TREC file without its comments: those of `layout`, or `more` where allowed."""
+def trec_rows(path: Path, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """(line number, columns) of a TREC file without its comments; `more` columns than `layout` only where allowed."""
     width = len(layout.split())
-    for number, line in text_lines(Path(path)):
+    for number, line in text_lines(path):
         columns = line.split()
         if columns[0].startswith("#"):
             continue
         if len(columns) < width or (len(columns) > width and not more):
             problem = f"{len(columns)} columns instead of {width}"
             raise InputError(problem, where=f"{path}:{number}", remedy=f"A line reads: {layout}")
-        yield f"{path}:{number}", columns
+        yield number, columns
 
 
 def _add(table: dict[str, dict[str, T]], query_id: str, doc_id: str, value: T, verb: str, where: str) -> None:

@@ -93,6 +93,11 @@ def _whole(bench: Workbench, done: Done) -> list[Row]:
     return measured
 
 
+def _row(bench: Workbench, trial: Trial, collection: str, split: str) -> Row:
+    """What all rows of one trial on a collection share."""
+    return Row(bench.study.name, trial.preset.name, trial.system, trial.seed, collection, split, -1, "", "", 0.0)
+
+
 def _training_rows(bench: Workbench, done: Done) -> list[Row]:
     return [
         replace(_place(bench, trial, bench.own.test), step=int(step), measure=namespaced(measure), value=value)

@@ -16,7 +16,7 @@ from strop.models.loading import load
 from strop.models.pretrained import Pretrained
 from strop.monitoring.diagnose import exhibit, readings
 from strop.monitoring.probe import LEAST_DOCUMENTS, LEAST_QUERIES
-from strop.negatives.audit.hardness import Embedded, harder, hardness
+from strop.negatives.audit.hardness import Similarity, cosines, harder, hardness
 from strop.negatives.sampled import Uniform
 from strop.records.documents import Collection
 from strop.records.errors import InputError
@@ -30,7 +30,6 @@ from strop.records.plain import from_plain, to_plain
 from strop.records.results import Exhibits, Row, read_json, write_json
 from strop.records.runs import Run
 from strop.retrieval import stages
-from strop.retrieval.stages import Vectors
 from strop.study import out_of_domain, reranking
 from strop.study.definition import Study
 from strop.study.open_questions import Evidence, OpenQuestion
@@ -86,9 +85,8 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, NegativesAbout]:
         if not bench.data.provided(policy)
     }
     documents = {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)}
-    embedded = _embedded(bench, documents)
-    uniform = hardness(mined[Uniform()], embedded.cosine)
-    hard = {policy: hardness(groups, embedded.cosine) for policy, groups in mined.items() if policy in kinds}
+    similarity = _similarity(bench, documents)
+    hard = {policy: hardness(groups, similarity) for policy, groups in mined.items()}
     return {
         kinds[policy]: NegativesAbout(
             count=of.number,
@@ -99,9 +97,10 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, NegativesAbout]:
             gap_interval=of.interval,
             above_positive=of.above_positive,
             pool=len(bench.own.train_documents),
-            reading=None if policy == Uniform() else str(harder(of, uniform, (kinds[policy], "uniform"))),
+            reading=None if policy == Uniform() else str(harder(of, hard[Uniform()], (kinds[policy], "uniform"))),
         )
         for policy, of in hard.items()
+        if policy in kinds
     }
 
 
@@ -131,14 +130,13 @@ def _geometry(bench: Workbench, done: Done) -> Geometry | None:
     return exhibit(samples, base.name, by_model)
 
 
-def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:
-    """The base's vectors of all training queries and of these documents."""
-    own = bench.own
-    queries = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_queries, "query"))
-    documents = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_documents, "document"))
+def _similarity(bench: Workbench, doc_ids: Set[str]) -> Similarity:
+    """The base's cosines of training queries and these documents."""
+    queries = bench.base_vectors(bench.own.train_queries, "query")
+    documents = bench.base_vectors(bench.own.train_documents, "document")
     rows = [i for i, doc_id in enumerate(documents.ids) if doc_id in doc_ids]
     ids = [documents.ids[i] for i in rows]
-    return Embedded.of(queries.ids, np.asarray(queries.matrix), ids, documents.matrix[np.array(rows)])
+    return cosines(queries.ids, np.asarray(queries.matrix), ids, documents.matrix[np.array(rows)])
 
 
 def _answer(question: OpenQuestion, bench: Workbench, done: Done) -> tuple[Question, Evidence | None]:

@@ -24,8 +24,6 @@ from strop.records.exhibits.transfer import (
     Transfer,
     TransferComparison,
 )
-from strop.retrieval import stages
-from strop.retrieval.stages import Vectors
 from strop.study.definition import OUT_OF_DOMAIN, Preset
 from strop.study.schedule import Done
 from strop.study.systems import Start, System
@@ -58,12 +56,11 @@ def exhibit(bench: Workbench, done: Done) -> Transfer | None:
 def _similarity(bench: Workbench) -> Similarity:
     """How alike the collections' documents are to the base. Small panels are left out, and so are candidates that were
     given: they are no sample of their collection."""
-    base, vectors = bench.base, {}
-    for name, collection in bench.panels.items():
-        if bench.is_given(collection):
-            continue
-        encoded = Vectors.load(stages.encode_texts(bench.store, base, Contents(collection.documents), "document"))
-        vectors[name] = np.asarray(encoded.matrix[:])
+    vectors = {
+        name: np.asarray(bench.base_vectors(Contents(collection.documents), "document").matrix[:])
+        for name, collection in bench.panels.items()
+        if not bench.is_given(collection)
+    }
     if len(vectors) == 1 or min(map(len, vectors.values())) < DOCUMENTS:
         return Similarity()
     return similarity(vectors, bench.own.test.name, bench.scale.seeds[0]).exhibit()

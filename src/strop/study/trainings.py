@@ -39,7 +39,7 @@ class Trainings:
         """The training that distils the base into its own first layers."""
         data = self.data
         size = data.scale.largest_batch or DISTILLATION_BATCH
-        return initial_models.teaching(data.store, data.base, layers, data.distillation(), size, data.seed)
+        return initial_models.distillation(data.store, data.base, layers, data.distillation(), size, data.seed)
 
     def training(self, preset: Preset, how: Tuned, seed: int, sources: Sources) -> Training:
         """The whole training of a tuned system, by its recipe's own learning rate.

@@ -14,7 +14,7 @@ from strop.monitoring.diagnose import sample_of, weight_distances
 from strop.monitoring.logbook import namespaced
 from strop.monitoring.monitor import reciprocal_rank
 from strop.monitoring.probe import Probe
-from strop.monitoring.selection import BestDev, Both, ByGeometry, Choice, Last, LowestLoss, WithinDrift
+from strop.monitoring.selection import BestDev, Both, Choice, WithinDrift, last, lowest_loss
 from strop.records.errors import InputError
 from strop.records.exhibits.checkpoints import Checkpoints
 from strop.records.plain import to_plain
@@ -37,10 +37,10 @@ TRIVIAL = ("sum of learning rates", "weight distance", "update")
 NAME = "checkpoints"
 
 RULES: Mapping[str, Choice] = {
-    "last": Last(),
-    "lowest loss": LowestLoss(),
+    "last": last,
+    "lowest loss": lowest_loss,
     "best dev": BestDev(),
-    "closest to the base": ByGeometry("geometry/overlap@10/document", "higher"),
+    "closest to the base": BestDev("geometry/overlap@10/document"),
     "within drift": WithinDrift(),
     "best dev within drift": Both(BestDev(), WithinDrift()),
 }
