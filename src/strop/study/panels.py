@@ -80,9 +80,8 @@ def tested(
         if reranked := rankings.of_collection(candidates, whole, scale.rerank_depth):
             collections[whole.name] = Tested(*reranked)
         else:
-            short = _cut(whole, scale)
-            drawn = _panel(short, scale.other_queries, scale.other_documents, scale.seeds[0])
-            collections[whole.name] = Tested(drawn)
+            sample = _panel(_cut(whole, scale), scale.other_queries, scale.other_documents, scale.seeds[0])
+            collections[whole.name] = Tested(sample)
     tested_on = {query_id for each in collections.values() for query_id in each.candidates or ()}
     if unknown := [query_id for query_id in candidates if query_id not in tested_on]:
         queries = f"{len(unknown):,} queries with candidates (first: {unknown[0]!r})"
