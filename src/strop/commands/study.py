@@ -203,7 +203,7 @@ def study_run_command(
 
     folder = _conducted(name, scale, preset or (), on, budget, progress, test or (), candidates or ())
     report, results = folder / "report.html", read_results(folder)
-    summary = summarise(results, readings_only=report.is_file())  # of the page and of the terminal
+    summary = summarise(results, matrix_only=report.is_file())  # of the page and of the terminal
     if not report.is_file():
         from strop.report.document import write
         from strop.report.page import page

@@ -12,8 +12,8 @@ from strop.geometry.catalogue import ABSOLUTE, RELATIVE
 from strop.monitoring.logbook import Course
 from strop.records import formats
 from strop.report import live_charts
+from strop.report.charts import Figure
 from strop.report.document import document
-from strop.report.gallery import Figure
 from strop.report.tables import title
 from strop.report.training import ACCURACY, CURVES, Points
 
@@ -37,10 +37,10 @@ def live_page(course: Course, alarms: Sequence[Alarm], polls: bool) -> str:
     """
     now = state(course, alarms)
     groups = [
-        (id, name, [Figure(c["name"], c["title"], "", c["text"]) for c in now["charts"] if c["group"] == id])
+        (id, name, [Figure(c["name"], c["title"], {}, "", c["text"]) for c in now["charts"] if c["group"] == id])
         for id, name in GROUPS.items()
     ]
-    context = {"state": now, "groups": groups, "polls": polls, "blank": Figure("", "", "")}
+    context = {"state": now, "groups": groups, "polls": polls, "blank": Figure("", "", {}, "")}
     return document("live.html", "live.js", context, connects=polls)
 
 

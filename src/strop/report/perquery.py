@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """All changes of one system on the primary measure of the first reading, and the ten largest each way."""
+    """All changes of one system on the primary measure of the matrix's first panel, and the ten largest each way."""
 
     system: str
     label: str
@@ -50,16 +50,12 @@ class Changes:
         won = [c for c in self.values if c.difference > 0]
         return tuple(sorted(won, key=lambda c: (-c.difference, c.query))[:LISTED])
 
-    @property
-    def tied(self) -> int:
-        return sum(c.difference == 0 for c in self.values)
-
 
 def changes(results: Results[Record], summary: Summary) -> tuple[Changes, ...]:
     """One `Changes` for each trained system, in the order of the summary."""
-    if not summary.readings:
+    if not summary.matrix:
         return ()
-    panel, measure, values = summary.readings[0], summary.primary_measure, summary.values
+    panel, measure, values = summary.matrix[0], summary.primary_measure, summary.values
     base = averaged(values[panel, measure, summary.baseline])
     out = []
     for cell in summary.headline():

@@ -1,4 +1,4 @@
-"""The paper's printed tables beside ours, reading by reading; and the clocks, by condition."""
+"""The paper's printed tables beside ours, preset by preset; and the clocks, by condition."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _beside(
 ) -> Table:
     theirs = list(dict.fromkeys(column for row in rows.values() for column in row))
     groups, columns, ours = [("", 1), ("The paper", len(theirs))], [_NAMES.get(c, c) for c in theirs], []
-    for panel in summary.readings:
+    for panel in summary.matrix:
         ended = {e.system: e for e in endings(logs.get(panel.preset, {}))}
         figures: Ours = {}
         for system in summary.systems:
@@ -63,8 +63,7 @@ def _beside(
         for system in (*rows, *others)
     )
     caption = f"Table {number}" + (" beside ours" if ours else ", as printed")
-    return Table(caption, ("System", *columns), body, (False, *(True for _ in columns)), (*rows, *others),
-                 tuple(groups))  # fmt: skip
+    return Table(caption, ("System", *columns), body, systems=(*rows, *others), groups=tuple(groups))
 
 
 def _figures(column: str, mean: float | None, ended: Ending | None) -> dict[str, float | None]:
@@ -101,20 +100,15 @@ def clocks_table(results: Results[Record]) -> Table | None:
         if total is not first and ratios:
             span = f"{formats.signed_percent(min(ratios), 0)} to {formats.signed_percent(max(ratios), 0)}"
             change = f"{formats.signed_percent(fmean(ratios))}\n{span}"
-        rows.append(
-            (
-                results.record.label(system),
-                *(_seconds(by_stage.get(stage, {})) for stage in stages),
-                f"{_seconds(total)}\n{formats.fixed(min(total.values()), 2)} to {formats.fixed(max(total.values()), 2)}"
-                if total
-                else formats.DASH,
-                change,
-            )
-        )
+        whole = _seconds(total)
+        if total:
+            whole += f"\n{formats.fixed(min(total.values()), 2)} to {formats.fixed(max(total.values()), 2)}"
+        parts = (_seconds(by_stage.get(stage, {})) for stage in stages)
+        rows.append((results.record.label(system), *parts, whole, change))
     repeats = max(len(v) for by_stage in seconds.values() for v in by_stage.values())
     columns = ("Condition", *(f"{title(s)}, s" for s in stages), "Total, s", "Change")
     caption = f"Our clocks, {repeats} repeats in turns; change against {results.record.label(next(iter(seconds)))}"
-    return Table(caption, columns, tuple(rows), (False, *(True for _ in columns[1:])))
+    return Table(caption, columns, tuple(rows))
 
 
 def _seconds(by_repeat: Mapping[str, float]) -> str:
