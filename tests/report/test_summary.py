@@ -152,8 +152,8 @@ def test_per_query_changes_average_seeds_and_list_the_largest_ten_each_way() -> 
         assert cell.difference is not None
         assert fmean(c.difference for c in found.values) == pytest.approx(cell.difference.difference)
         assert sum(c.difference == 0 for c in found.values) == cell.difference.tied
-        assert found.losses[0].difference == min(c.difference for c in found.values)
-        assert found.wins[0].difference == max(c.difference for c in found.values)
+        assert found.largest(-1)[0].difference == min(c.difference for c in found.values)
+        assert found.largest(1)[0].difference == max(c.difference for c in found.values)
     assert [found.system for found in changes(results, summary)] == ["full_random", "lora_hard", "in_batch"]
 
 

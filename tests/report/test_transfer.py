@@ -113,16 +113,17 @@ def test_the_grid_has_its_own_collection_first_and_the_mean_of_the_others_next(m
     grid = made.grid
     assert grid.names == (drawn.OWN, *drawn.OTHERS)
     assert [name for name, _ in grid.groups] == ["corrected", "as coded"]
-    line = next(line for line in grid.groups[0][1] if line.system == "base, symmetric")
+    rows = {label: scores for label, _, scores in grid.groups[0][1]}
+    untouched = rows["base, symmetric"]
     others = [drawn.COLLECTIONS[n][-1] for n in drawn.OTHERS]
-    assert [s.value for s in line.scores] == [
+    assert [s.value for s in untouched] == [
         "0.710",
         f"{sum(others) / len(others):.3f}",
         *(f"{v:.3f}" for v in others),
     ]
-    assert {s.change for s in line.scores} == {""}
-    tuned = next(line for line in grid.groups[0][1] if line.system == "full, symmetric, hard")
-    assert all(re.fullmatch(r"([▲▼] )?[+−]0\.\d{3}", s.change) for s in tuned.scores)
+    assert {s.change for s in untouched} == {""}
+    tuned = rows["full, symmetric, hard"]
+    assert all(re.fullmatch(r"([▲▼] )?[+−]0\.\d{3}", s.change) for s in tuned)
     about = dict(grid.about)
     assert about["Queries"] == ("150", "–", "150", "150", "50", "150", "150")
     assert about["Seen by the base"][-1] == "duplicate questions"
@@ -133,7 +134,7 @@ def test_equally_good_systems_are_all_the_best_of_their_column() -> None:
     added = {drawn.OWN: 0.1, "scifact": 0.05, "fiqa": 0.07}
     exhibit = of(("tuned", "x", "base", 0.5, added), ("tuned", "y", "base", 0.5, {**added, "fiqa": 0.0702}))
     found = section(exhibit, PLAIN)
-    best = {line.system: [s.best for s in line.scores] for line in found.grid.groups[0][1]}
+    best = {label: [s.best for s in scores] for label, _, scores in found.grid.groups[0][1]}
     assert best == {"x": [True] * 4, "y": [True] * 4, "base": [False] * 4}
 
 

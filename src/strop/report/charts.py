@@ -13,7 +13,7 @@ from typing import Any
 
 import altair as alt
 
-from strop.report.perquery import Change
+from strop.report.perquery import QueryChange
 from strop.report.training import Series
 
 Spec = dict[str, Any]
@@ -157,7 +157,7 @@ def curves(
     return finish(alt.layer(*layers), 150)
 
 
-def changes(values: Sequence[Change], measure: str, baseline: str, label: str, colour: str) -> Spec:
+def changes(values: Sequence[QueryChange], measure: str, baseline: str, label: str, colour: str) -> Spec:
     """Per-query differences, sorted: what was lost hangs left, what was won stands right, ties are the gap."""
     bars = [
         {

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from strop.evaluation.comparison import BETTER, UNRESOLVED, WORSE
+from strop.evaluation.comparison import BETTER, UNRESOLVED, WORSE, Comparison
 from strop.records import formats
 from strop.report.charts import GREY, INK, PALETTE, Spec, bare_zero, chart, finish, keyed, tip, zero
 from strop.report.differences import Difference
@@ -18,21 +18,20 @@ from strop.report.summary import Cell
 TONES: Mapping[str, str] = {BETTER: PALETTE[2], WORSE: PALETTE[1], UNRESOLVED: GREY}
 
 
-def forest(cells: Sequence[Cell], palette: Mapping[str, str]) -> Spec:
+def forest(rivals: Sequence[tuple[Cell, Comparison]], measure: str, palette: Mapping[str, str]) -> Spec:
     """Relative change of each system against the baseline: ours with its interval, the paper's as a diamond."""
-    ours: list[dict[str, Any]] = []
-    for c in cells:
-        if c.difference is not None and c.difference.relative is not None:
-            low, high = c.difference.relative_interval or (None, None)
-            row = {"system": c.label, "change": c.difference.relative, "low": low, "high": high}
-            ours.append(row | {"verdict": c.difference.verdict})
-    theirs = [{"system": c.label, "change": c.published_relative} for c in cells if c.published_relative is not None]
-    used = {c.label: palette[c.system] for c in cells}
-    order = [row["system"] for row in ours]
-    colour = keyed(alt.Color, "system", {label: used[label] for label in order})
-    y = alt.Y("system:N", sort=order, title=None, axis=alt.Axis(labelLimit=240, grid=True))
+    ours = []
+    for cell, d in rivals:
+        low, high = d.relative_interval or (None, None)
+        ours.append({"system": cell.label, "change": d.relative, "low": low, "high": high, "verdict": d.verdict})
+    theirs = [
+        {"system": c.label, "change": c.published_relative} for c, _ in rivals if c.published_relative is not None
+    ]
+    colours = {cell.label: palette[cell.system] for cell, _ in rivals}
+    colour = keyed(alt.Color, "system", colours)
+    y = alt.Y("system:N", sort=list(colours), title=None, axis=alt.Axis(labelLimit=240, grid=True))
     x_axis = alt.Axis(labelExpr=bare_zero("+.0%"), tickCount=5, labelOverlap=True)
-    x = alt.X("low:Q", title=f"change in {cells[0].measure if cells else ''}", axis=x_axis)
+    x = alt.X("low:Q", title=f"change in {measure}", axis=x_axis)
     tooltip = [
         tip("system"), tip("change", "ours", "+.1%"), tip("low", "from", "+.1%"), tip("high", "to", "+.1%"),
         tip("verdict"),
@@ -46,7 +45,7 @@ def forest(cells: Sequence[Cell], palette: Mapping[str, str]) -> Spec:
     if theirs:
         diamonds = chart(theirs).mark_point(shape="diamond", size=90, strokeWidth=1.6, color=INK, opacity=0.9)
         layers.append(diamonds.encode(x="change:Q", y=y, tooltip=[tip("system"), tip("change", "the paper", "+.1%")]))
-    return finish(alt.layer(*layers), 44 * max(1, len(ours)) + 10)
+    return finish(alt.layer(*layers), 44 * len(ours) + 10)
 
 
 def rounded(of: Difference) -> dict[str, Any]:

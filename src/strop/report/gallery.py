@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from strop.records import formats
@@ -34,21 +34,19 @@ class Gallery:
 
     def forest(self) -> Figure | None:
         """All rivals on the headline measure, the paper's changes beside ours."""
-        cells = [c for c in self.summary.headline() if c.difference is None or c.difference.relative is not None]
-        rivals = [c for c in cells if c.difference is not None]
+        rivals = [(c, d) for c in self.summary.headline() if (d := c.difference) and d.relative is not None]
         if not rivals:
             return None
         texts = []
-        for cell in rivals:
-            assert cell.difference is not None
-            low, high = map(formats.signed_percent, cell.difference.relative_interval or (None, None))
+        for cell, d in rivals:
+            low, high = map(formats.signed_percent, d.relative_interval or (None, None))
             theirs = f", the paper {formats.signed_percent(cell.published_relative)}" if cell.published_relative else ""
-            ours = formats.signed_percent(cell.difference.relative)
-            texts.append(f"{cell.label} {ours} ({low} to {high}){theirs}")
+            texts.append(f"{cell.label} {formats.signed_percent(d.relative)} ({low} to {high}){theirs}")
         caption = "Dots are ours with their 95 % intervals"
-        caption += ", diamonds the changes the paper prints." if any(c.published_relative for c in rivals) else "."
+        caption += ", diamonds the changes the paper prints." if any(c.published_relative for c, _ in rivals) else "."
         name = f"Against {self.results.record.label(self.summary.baseline)}"
-        return Figure("forest", name, forests.forest(cells, self.palette), f"{'; '.join(texts)}.", caption)
+        spec = forests.forest(rivals, self.summary.primary_measure, self.palette)
+        return Figure("forest", name, spec, f"{'; '.join(texts)}.", caption)
 
     def knobs(self, centre: knobs.Centre) -> Figure:
         """Every knob around one centre, the largest difference first."""
@@ -64,40 +62,31 @@ class Gallery:
             "Dots are differences to the centre with 95 % intervals, drawn in colour where they are resolved.",
         )
 
-    def losses(self, logs: Logs) -> tuple[Figure, ...]:
+    def losses(self, logs: Logs) -> list[Figure]:
         """The loss in each preset, and the paper's own."""
-        figures = [
-            self._curves(f"loss-{preset}", f"loss, {spaced(preset)}", series(logged), "train/loss")
-            for preset in self._presets()
-            if (logged := logs.get(preset, {}).get("train/loss"))
-        ]
+        figures = self._logged(logs, {"train/loss": "loss"})
         if figures and (theirs := published_loss(self.results)):
             title = "loss in the paper, read off its figure"
             figures.append(self._curves("published-loss", title, theirs, "train/loss", dashed=True))
-        return tuple(figures)
+        return figures
 
-    def accuracies(self, logs: Logs) -> tuple[Figure, ...]:
-        """Accuracy on held-out queries, preset by preset, one chart per kind of negatives."""
-        return tuple(
-            self._curves(
-                f"accuracy-{kind}-{preset}", f"accuracy, held-out {kind} negatives, {spaced(preset)}", lines, ACCURACY
-            )
-            for preset in self._presets()
-            for kind in accuracy_kinds(logs.get(preset, {}))
-            if (lines := series(logs[preset][f"{ACCURACY}/{kind}"]))
-        )
+    def accuracies(self, logs: Logs) -> list[Figure]:
+        """Accuracy on held-out queries, by kind of negatives."""
+        kinds = dict.fromkeys(kind for of_preset in logs.values() for kind in accuracy_kinds(of_preset))
+        return self._logged(logs, {f"{ACCURACY}/{kind}": f"accuracy, held-out {kind} negatives" for kind in kinds})
 
-    def courses(self, logs: Logs) -> tuple[Figure, ...]:
+    def courses(self, logs: Logs) -> list[Figure]:
         """Everything else that was logged."""
-        return tuple(
-            self._curves(f"{measure.replace('/', '-')}-{preset}", f"{name}, {spaced(preset)}", series(logged), measure)
-            for preset in self._presets()
-            for measure, name in {**CURVES, **MONITORED}.items()
-            if measure != "train/loss" and (logged := logs.get(preset, {}).get(measure))
-        )
+        return self._logged(logs, {m: name for m, name in {**CURVES, **MONITORED}.items() if m != "train/loss"})
 
-    def _presets(self) -> list[str]:
-        return [panel.preset for panel in self.summary.matrix]
+    def _logged(self, logs: Logs, names: Mapping[str, str]) -> list[Figure]:
+        """One chart per preset and measure; `names` are the measures' own."""
+        return [
+            self._curves(f"{measure.replace('/', '-')}-{preset}", f"{name}, {spaced(preset)}", series(logged), measure)
+            for preset in (panel.preset for panel in self.summary.matrix)
+            for measure, name in names.items()
+            if (logged := logs.get(preset, {}).get(measure))
+        ]
 
     def _curves(self, name: str, heading: str, lines: Sequence[Series], measure: str, dashed: bool = False) -> Figure:
         labels = {s.system: self.results.record.label(s.system) for s in lines}
@@ -110,7 +99,7 @@ class Gallery:
         spec = charts.curves(
             [replace(s, system=labels[s.system]) for s in lines],
             {label: self.palette.get(s, charts.GREY) for s, label in labels.items()},
-            measure.removeprefix("train/").replace("_", " "),
+            "cosine accuracy" if measure.startswith(ACCURACY) else measure.removeprefix("train/").replace("_", " "),
             dashed=dashed,
             domain=(0.0, 1.0) if measure == "train/active_share" else None,
             value_format="~e" if measure == "train/learning_rate" else "",
@@ -138,7 +127,7 @@ class Gallery:
         return tuple(
             histogram(f"negatives-{policy}", Histogram(policy, bins), "rank of the negative", "negatives")
             for policy, about in self.results.exhibits.negatives.items()
-            if (bins := tuple((float(a), float(b), float(n)) for a, b, n in about.rank_histogram))
+            if (bins := about.rank_histogram)
         )
 
     def audit(self) -> tuple[Table | Figure, ...]:

@@ -10,36 +10,32 @@ from strop.report.tables import Table, title
 
 def matrix_table(summary: Summary) -> Table | None:
     """Difference, relative change and interval in each cell; the paper's relative change in the last column."""
-    panels, by_system = summary.matrix, _by_system(summary)
-    if not by_system:
+    rows = _rows(summary)
+    if not rows:
         return None
-    theirs = {s: next((c.published_relative for c in row.values() if c.published_relative), None)
-              for s, row in by_system.items()}  # fmt: skip
-    printed = any(theirs.values())
-    rows = []
-    for system, row in by_system.items():
-        cells = [_text(row[panel.preset]) if panel.preset in row else formats.DASH for panel in panels]
-        if printed:
-            cells.append(formats.signed_percent(theirs[system]))
-        rows.append((next(iter(row.values())).label, *cells))
-    columns = ("System", *(title(p.preset) for p in panels), *(("The paper",) if printed else ()))
-    base = next(iter(by_system.get(summary.baseline, {}).values()), None)
-    caption = f"{summary.primary_measure}: difference to {base.label if base else summary.baseline}, by preset"
-    return Table(caption, columns, tuple(rows), systems=tuple(by_system))
+    printed = any(first.published_relative for first, _ in rows)
+    body = tuple(
+        (first.label, *map(_text, cells), *((formats.signed_percent(first.published_relative),) if printed else ()))
+        for first, cells in rows
+    )
+    columns = ("System", *(title(p.preset) for p in summary.matrix), *(("The paper",) if printed else ()))
+    base = next((first.label for first, _ in rows if first.system == summary.baseline), summary.baseline)
+    caption = f"{summary.primary_measure}: difference to {base}, by preset"
+    return Table(caption, columns, body, systems=tuple(first.system for first, _ in rows))
 
 
-def _text(cell: Cell) -> str:
+def _rows(summary: Summary) -> list[tuple[Cell, list[Cell | None]]]:
+    """By system: its first cell, and those of all presets, None where it was not run."""
+    by_system = ([summary.cells.get((panel, system)) for panel in summary.matrix] for system in summary.systems)
+    return [(first, cells) for cells in by_system if (first := next(filter(None, cells), None))]
+
+
+def _text(cell: Cell | None) -> str:
+    if cell is None:
+        return formats.DASH
     if (d := cell.difference) is None:
         return f"{formats.fixed(cell.mean)}\n{formats.interval(cell.low, cell.high)}"
     return f"{marked(d)}\n{formats.signed_percent(d.relative)}\n{span(d)}"
-
-
-def _by_system(summary: Summary) -> dict[str, dict[str, Cell]]:
-    by_system: dict[str, dict[str, Cell]] = {}
-    for panel in summary.matrix:
-        for cell in summary.column(panel):
-            by_system.setdefault(cell.system, {})[panel.preset] = cell
-    return {s: by_system[s] for s in summary.systems if s in by_system}
 
 
 def terminal_table(summary: Summary) -> tuple[tuple[str, ...], ...]:
@@ -50,20 +46,20 @@ def terminal_table(summary: Summary) -> tuple[tuple[str, ...], ...]:
     if len(summary.matrix) == 1:
         return _one(summary)
     out: list[tuple[str, ...]] = [("", *(p.preset for p in summary.matrix), "paper")]
-    for row in _by_system(summary).values():
-        cells = [_short(row[p.preset]) if p.preset in row else formats.DASH for p in summary.matrix]
-        cell = next(iter(row.values()))
-        out.append((cell.label, *cells, formats.signed_percent(cell.published_relative)))
+    for first, cells in _rows(summary):
+        out.append((first.label, *map(_short, cells), formats.signed_percent(first.published_relative)))
     return tuple(out)
 
 
-def _short(cell: Cell) -> str:
+def _short(cell: Cell | None) -> str:
+    if cell is None:
+        return formats.DASH
     return marked(cell.difference) if cell.difference else formats.fixed(cell.mean)
 
 
 def _one(summary: Summary) -> tuple[tuple[str, ...], ...]:
     cells = summary.headline()
-    header = ("system", cells[0].measure if cells else "", "against the baseline", "p", "W/T/L", "paper")
+    header = ("system", summary.primary_measure if cells else "", "against the baseline", "p", "W/T/L", "paper")
     out: list[tuple[str, ...]] = [header]
     for cell in cells:
         against = [formats.DASH] * 3

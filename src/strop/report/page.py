@@ -76,7 +76,6 @@ def page(results: Results[Record], summary: Summary | None = None) -> str:
         "verdict": verdict,
         "forest": gallery.forest(),
         "matrix": matrix_table(summary),
-        "trained": record.trained,
         "printed": printed_tables(results, summary, logged),
         "clocks": clocks_table(results),
         "knobs": [

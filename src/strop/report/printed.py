@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from strop.records import formats
 from strop.records.record import Record
 from strop.records.results import Results
-from strop.report.summary import Summary
+from strop.report.summary import Panel, Summary
 from strop.report.tables import Table, title
 from strop.report.training import Ending, Logs, endings
 
@@ -21,9 +21,6 @@ _NAMES = {
     "qps": "Queries/s",
 }
 _DECIMALS = {"change_pct": 1, "qps": 1, LOSS: 2, ACCURACY: 2, "mean_s": 2}
-
-#: system -> heading -> our figure.
-Ours = dict[str, dict[str, float | None]]
 
 
 def printed_tables(results: Results[Record], summary: Summary, logs: Logs) -> tuple[Table, ...]:
@@ -42,12 +39,7 @@ def _beside(
     groups, columns, ours = [("", 1), ("The paper", len(theirs))], [_NAMES.get(c, c) for c in theirs], []
     for panel in summary.matrix:
         ended = {e.system: e for e in endings(logs.get(panel.preset, {}))}
-        figures: Ours = {}
-        for system in summary.systems:
-            row: dict[str, float | None] = {}
-            for column in theirs:
-                row |= _figures(column, summary.mean(panel, column, system), ended.get(system))
-            figures[system] = {k: v for k, v in row.items() if v is not None}
+        figures = {s: _ours(theirs, s, panel, summary, ended.get(s)) for s in summary.systems}
         headings = list(dict.fromkeys(h for row in figures.values() for h in row))
         if headings:
             groups.append((title(panel.preset), len(headings)))
@@ -66,12 +58,19 @@ def _beside(
     return Table(caption, ("System", *columns), body, systems=(*rows, *others), groups=tuple(groups))
 
 
-def _figures(column: str, mean: float | None, ended: Ending | None) -> dict[str, float | None]:
-    if column == LOSS:
-        return {_NAMES[LOSS]: ended.loss if ended else None}
-    if column == ACCURACY:
-        return {f"Accuracy, {kind}": value for kind, value in (ended.accuracies if ended else {}).items()}
-    return {column: mean}
+def _ours(
+    columns: Sequence[str], system: str, panel: Panel, summary: Summary, ended: Ending | None
+) -> dict[str, float]:
+    """heading -> our figure, of those that we have."""
+    figures: dict[str, float | None] = {}
+    for column in columns:
+        if column == LOSS:
+            figures[_NAMES[LOSS]] = ended.loss if ended else None
+        elif column == ACCURACY:
+            figures |= {f"Accuracy, {kind}": value for kind, value in (ended.accuracies if ended else {}).items()}
+        else:
+            figures[column] = summary.mean(panel, column, system)
+    return {heading: value for heading, value in figures.items() if value is not None}
 
 
 def _number(column: str, value: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 from strop.evaluation.comparison import UNRESOLVED
 from strop.records import formats
@@ -21,7 +21,6 @@ from strop.report.differences import Change, marked_and_span
 from strop.report.tables import Columns, Table, table
 from strop.report.transfer_pairs import pair_name
 
-OfPanel = TypeVar("OfPanel", RerankedSystem, RerankingComparison, CandidateSet, RankingCost)
 #: What a terminal has room for.
 _NARROW = ("nDCG@10", "RR@10", "AP", "P@10", "R@10", "Judged@10")
 _STAGES = {"rerank": "reranks", "search": "searches", "lexical": "searches"}
@@ -143,20 +142,12 @@ class Panel:
 
 
 def panels(exhibit: Reranking) -> tuple[Panel, ...]:
-    def on(place: Candidates, rows: tuple[OfPanel, ...]) -> tuple[OfPanel, ...]:
+    def on(place: Candidates, name: str) -> Any:
+        rows = getattr(exhibit, name)
         return tuple(row for row in rows if (row.preset, row.collection) == (place.preset, place.collection))
 
-    return tuple(
-        Panel(
-            exhibit.measure,
-            place,
-            on(place, exhibit.rows),
-            on(place, exhibit.comparisons),
-            on(place, exhibit.candidates),
-            on(place, exhibit.stages),
-        )
-        for place in exhibit.panels
-    )
+    parts = ("rows", "comparisons", "candidates", "stages")
+    return tuple(Panel(exhibit.measure, place, *(on(place, name) for name in parts)) for place in exhibit.panels)
 
 
 def seeds(row: RerankingComparison) -> str:

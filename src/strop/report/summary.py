@@ -16,6 +16,7 @@ from strop.evaluation.significance import bootstrap_interval
 from strop.records.errors import InputError
 from strop.records.record import Record
 from strop.records.results import Results
+from strop.report.training import ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,6 @@ class Cell:
     `difference` is None for the baseline itself; `published_relative` is the paper's change against its own base.
     """
 
-    panel: Panel
-    measure: str
     system: str
     label: str
     queries: int
@@ -121,13 +120,12 @@ def summarise(results: Results[Record], matrix_only: bool = False) -> Summary:
     `matrix_only` draws no intervals but for the matrix, for a terminal that shows no more.
     """
     record = results.record
-    baseline, described = record.baseline, record.systems
-    withheld = tuple(s for s, about in described.items() if about.random_weights)
+    baseline = record.baseline
+    withheld = tuple(s for s, about in record.systems.items() if about.random_weights)
     values = {key: v for key, v in per_query(results).items() if key[2] not in withheld}
     panels = tuple(dict.fromkeys(panel for panel, _, _ in values))
     measures = tuple(dict.fromkeys(measure for _, measure, _ in values))
-    present = dict.fromkeys(system for _, _, system in values)
-    systems = tuple(s for s in described if s in present) + tuple(s for s in present if s not in described)
+    systems = ordered((system for _, _, system in values), record)
     primary = record.primary_measure if record.primary_measure in measures or not measures else measures[0]
     centres = {(c.preset, c.centre) for c in record.contrasts}
     knobs = frozenset((c.preset, c.system) for c in record.contrasts) - centres
@@ -144,7 +142,7 @@ def summarise(results: Results[Record], matrix_only: bool = False) -> Summary:
             )
         rivals = [s for s in of if s != baseline]
         differences = dict(zip(rivals, compare_together([(of[s], of[baseline]) for s in rivals]), strict=True))
-        cells |= {(panel, s): _cell(panel, primary, s, seeds, differences.get(s), record) for s, seeds in of.items()}
+        cells |= {(panel, s): _cell(s, primary, seeds, differences.get(s), record) for s, seeds in of.items()}
     trained_once = {s for of in record.trained.values() for s in of}
     rivals_of_all = tuple(s for s in systems if s != baseline)
     return Summary(
@@ -176,15 +174,11 @@ def _matrix(panels: Sequence[Panel], record: Record) -> tuple[Panel, ...]:
     return tuple(more or first.values())
 
 
-def _cell(
-    panel: Panel, measure: str, system: str, values: Seeds, difference: Comparison | None, record: Record
-) -> Cell:
+def _cell(system: str, measure: str, values: Seeds, difference: Comparison | None, record: Record) -> Cell:
     by_seed = [[seed[q] for q in values[0]] for seed in values]
     low, high = bootstrap_interval(by_seed)
     theirs, their_base = (record.published.get(s, {}).get(measure) for s in (system, record.baseline))
     return Cell(
-        panel=panel,
-        measure=measure,
         system=system,
         label=record.label(system),
         queries=len(values[0]),

@@ -99,9 +99,9 @@ def blocks(values: Mapping[str, Any], caption: str, inside: bool = False) -> tup
     def below(key: str) -> str:
         return f"{caption}: {spaced(key)}" if inside else title(key)
 
-    if _alike(inner):
-        grid, *histograms = _grid(caption, inner)
-        if len(facts) == 1 and isinstance(grid, Table):  # one figure alone needs no table of its own
+    if len(inner) > 1 and len({tuple(v) for v in inner.values()}) == 1:  # the columns of one grid
+        grid, histograms = _grid(caption, inner)
+        if len(facts) == 1:  # one figure alone needs no table of its own
             grid, out = replace(grid, caption=f"{caption} ({facts[0][0].lower()} {facts[0][1]})"), []
         out += [grid, *histograms]
         inner = {}
@@ -138,13 +138,7 @@ def _nested(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(isinstance(v, (Mapping, list, tuple)) for v in value)
 
 
-def _alike(inner: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether there are several mappings with the same keys: the columns of one grid."""
-    keys = [list(v) for v in inner.values()]
-    return len(keys) > 1 and all(k == keys[0] for k in keys)
-
-
-def _grid(caption: str, inner: Mapping[str, Mapping[str, Any]]) -> list[Block]:
+def _grid(caption: str, inner: Mapping[str, Mapping[str, Any]]) -> tuple[Table, list[Histogram]]:
     """Fields down, entries across; a small mapping shares a cell, and histograms follow the table."""
     fields = list(next(iter(inner.values())))
     counted = {(f, name): b for f in fields for name, v in inner.items() if (b := bins(v[f])) is not None}
@@ -154,7 +148,7 @@ def _grid(caption: str, inner: Mapping[str, Mapping[str, Any]]) -> list[Block]:
         if not any((f, name) in counted for name in inner)
     )
     grid = Table(caption, ("", *map(spaced, inner)), rows)
-    return [grid, *(Histogram(f"{caption}: {name}", b) for (_, name), b in counted.items())]
+    return grid, [Histogram(f"{caption}: {name}", b) for (_, name), b in counted.items()]
 
 
 def _short(text: str) -> str:

@@ -52,15 +52,15 @@ def logs(results: Results[Record]) -> Logs:
             of_measure = read.setdefault(row.preset, {}).setdefault(row.measure, {})
             of_measure.setdefault(row.system, {}).setdefault(row.seed, {})[row.step] = row.value
     return {
-        preset: {m: {s: of[s] for s in _ordered(of, results)} for m, of in measures.items()}
+        preset: {m: {s: of[s] for s in ordered(of, results.record)} for m, of in measures.items()}
         for preset, measures in read.items()
     }
 
 
-def _ordered(present: Iterable[str], results: Results[Record]) -> list[str]:
-    present = dict.fromkeys(present)
-    described = [s for s in results.record.systems if s in present]
-    return described + [s for s in present if s not in described]
+def ordered(systems: Iterable[str], record: Record) -> tuple[str, ...]:
+    """Each once, as recorded; those that the record does not know come last."""
+    systems = dict.fromkeys(systems)
+    return tuple(s for s in dict.fromkeys((*record.systems, *systems)) if s in systems)
 
 
 def accuracy_kinds(measures: Iterable[str]) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> Points
 def published_loss(results: Results[Record]) -> tuple[Series, ...]:
     """As read off the paper's figure."""
     losses = results.exhibits.published_loss
-    return tuple(Series(system, "mean", losses[system]) for system in _ordered(losses, results))
+    return tuple(Series(system, "mean", losses[system]) for system in ordered(losses, results.record))
 
 
 @dataclass(frozen=True, slots=True)

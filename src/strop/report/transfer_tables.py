@@ -25,23 +25,16 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    system: str
-    seeds: int
-    scores: tuple[Score, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Grid:
     """Systems down by preset; across the training collection, the mean of the others, then each of them.
 
-    `about` are rows on the collections: what it says, and its cells.
+    `about` are rows on the collections, a heading and its cells; the rows of `groups` are (label, seeds, scores).
     """
 
     measure: str
     names: tuple[str, ...]
     about: tuple[tuple[str, tuple[str, ...]], ...]
-    groups: tuple[tuple[str, tuple[Line, ...]], ...]
+    groups: tuple[tuple[str, list[tuple[str, int, tuple[Score, ...]]]], ...]
 
 
 def grid(exhibit: Transfer, record: Record, pairs: Sequence[Pair]) -> Grid:
@@ -51,10 +44,8 @@ def grid(exhibit: Transfer, record: Record, pairs: Sequence[Pair]) -> Grid:
     for preset in dict.fromkeys(row.preset for row in exhibit.systems):
         rows = [row for row in exhibit.systems if row.preset == preset]
         best = [max(round(v, 3) for v in column) for column in zip(*(_values(row, names) for row in rows), strict=True)]
-        lines = tuple(
-            Line(record.label(row.system), row.seeds, _scores(row, names, tuned.get((preset, row.system)), best))
-            for row in rows
-        )
+        scores = (_scores(row, names, tuned.get((preset, row.system)), best) for row in rows)
+        lines = [(record.label(row.system), row.seeds, of) for row, of in zip(rows, scores, strict=True)]
         groups.append((spaced(preset), lines))
     return Grid(exhibit.measure, names, tuple(_about(exhibit, names)), tuple(groups))
 

@@ -41,11 +41,14 @@ def lead(summary: Summary) -> str:
     verbs = {WORSE: "ended below", BETTER: "ended above", UNRESOLVED: "cannot be told from"}
     parts = [f"{_word(tally[v])} {verb} it" for v, verb in verbs.items() if tally[v]]
     many = "tuned system" if len(cells) == 1 else "tuned systems"
-    where = f"on {cells[0].panel.collection}, {formats.count(cells[0].queries)} queries"
+    panel = summary.matrix[0]
+    where = f"on {panel.collection}, {formats.count(cells[0].queries)} queries"
     if len(summary.matrix) > 1:
-        where = f"with preset {spaced(cells[0].panel.preset)}, {where}"
-    opening = f"{where[0].upper()}{where[1:]}, {base.label} reaches"
-    whole = f"{opening} {formats.fixed(base.mean)} in {base.measure}. Of {_word(len(cells))} {many}, {listed(parts)}."
+        where = f"with preset {spaced(panel.preset)}, {where}"
+    whole = (
+        f"{where[0].upper()}{where[1:]}, {base.label} reaches {formats.fixed(base.mean)} in {summary.primary_measure}. "
+        f"Of {_word(len(cells))} {many}, {listed(parts)}."
+    )
     if least := [each for d in differences if (each := d.minimum_detectable_difference)]:
         low, high = formats.fixed(min(least)), formats.fixed(max(least))
         whole += f" The minimum detectable difference is {low if low == high else f'{low} to {high}'}."
