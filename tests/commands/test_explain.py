@@ -45,13 +45,13 @@ def geometry_of(folder: Path) -> Geometry:
 def test_two_models_are_read_side_by_side(folder: Path) -> None:
     out = strop.explain("other/model", "model", "small", queries=8, documents=50)
     results = read_results(out, ExplainRecord)
-    shown = results.exhibits.geometry
-    assert shown
-    assert set(shown.models) == {"model", "other/model"}
-    assert set(shown.models["other/model"].moved) == {one.name for one in RELATIVE}
-    assert set(shown.models["model"].own) == {one.name for one in ABSOLUTE}
-    assert (shown.layers or {})["other/model"]["layer 0"] > 0.1
-    assert {picture.fit for picture in shown.pictures or ()} == {"PCA", "UMAP"}
+    geometry = results.exhibits.geometry
+    assert geometry
+    assert set(geometry.models) == {"model", "other/model"}
+    assert set(geometry.models["other/model"].moved) == {one.name for one in RELATIVE}
+    assert set(geometry.models["model"].own) == {one.name for one in ABSOLUTE}
+    assert (geometry.layers or {})["other/model"]["layer 0"] > 0.1
+    assert {picture.fit for picture in geometry.pictures or ()} == {"PCA", "UMAP"}
     assert {row.measure for row in results.rows if row.system == "model"} == {
         f"geometry/{one.name}" for one in ABSOLUTE
     }
@@ -63,11 +63,11 @@ def test_two_models_are_read_side_by_side(folder: Path) -> None:
 
 def test_a_model_beside_itself_has_not_moved() -> None:
     shutil.copytree("model", "twin", dirs_exist_ok=True)
-    shown = geometry_of(strop.explain("twin", "model", "small", queries=8, documents=50))
-    twin = shown.models["twin"]
+    geometry = geometry_of(strop.explain("twin", "model", "small", queries=8, documents=50))
+    twin = geometry.models["twin"]
     assert all(reading[0] == 0 for reading in twin.change.values())
     assert twin.moved["overlap@10/document"][0] == 1
-    assert set((shown.layers or {})["twin"].values()) == {0.0}
+    assert set((geometry.layers or {})["twin"].values()) == {0.0}
 
 
 def test_a_probe_larger_than_the_collection_says_what_fits() -> None:
@@ -94,13 +94,13 @@ def test_a_model_with_a_vector_a_token_is_read_over_its_tokens(folder: Path) -> 
         inner = Transformer(str(tiny_models.plain(folder / f"{name}-plain", seed=seed)), max_seq_length=24)
         late = MultiVectorEncoder(modules=[inner, MultiVectorMask(), Normalize("token_embeddings")], device="cpu")
         late.save_pretrained(name, create_model_card=False)
-    shown = geometry_of(strop.explain("later", "late", "small", queries=8, documents=50))
-    own = shown.models["later"].own
+    geometry = geometry_of(strop.explain("later", "late", "small", queries=8, documents=50))
+    own = geometry.models["later"].own
     assert "alignment" not in own  # a query has several vectors, and no one positive of each
     assert 1 < own["effective_rank/document"][0] <= 32
     assert 0 <= own["auc"][0] <= 1
-    assert set(shown.models["later"].moved) >= {"cka/document", "rank_displacement"}
-    assert (shown.layers or {})["later"]["layer 1"] > 0.1
+    assert set(geometry.models["later"].moved) >= {"cka/document", "rank_displacement"}
+    assert (geometry.layers or {})["later"]["layer 1"] > 0.1
 
 
 def test_a_watched_training_has_a_page_and_stops_by_its_rule(folder: Path) -> None:
@@ -112,12 +112,12 @@ def test_a_watched_training_has_a_page_and_stops_by_its_rule(folder: Path) -> No
         lines.append({"query": f"{text} x", "positive": text, "negatives": [extra[(i + 7) % 60]]})
     examples.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     settings = {"updates": "20", "batching.size": "8", "max_length": "24"}
-    made = strop.train(examples, "stopped", settings=settings, model="model", stop="both", track="tensorboard")
-    record = made.record
+    trained = strop.train(examples, "stopped", settings=settings, model="model", stop="both", track="tensorboard")
+    record = trained.record
     assert record["monitor_looks"] >= 3
     assert 0 < record["monitor_share"] < 1
     assert list((folder / "home" / "trackers").rglob("events.out.tfevents.*"))
-    page = strop.study_report(made.path, "live.html").read_text(encoding="utf-8")
+    page = strop.study_report(trained.path, "live.html").read_text(encoding="utf-8")
     assert "geometry/effective_rank/document" in page or "Effective rank" in page
     with pytest.raises(InputError, match="there is no stopping rule"):
         strop.train(examples, "never", model="model", stop="luck")

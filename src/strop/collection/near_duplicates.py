@@ -6,6 +6,7 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -28,13 +29,7 @@ def shingles(texts: Iterable[str], width: int) -> list[Shingles]:
 
     A text of fewer words has one run, of all its words. The hash is the same on every machine.
     """
-    numbers: dict[str, int] = {}
-
-    def number(word: str) -> int:
-        if word not in numbers:
-            numbers[word] = zlib.crc32(word.encode()) + 1
-        return numbers[word]
-
+    number = cache(lambda word: zlib.crc32(word.encode()) + 1)
     sets = []
     for text in texts:
         words = np.array([number(w) for w in _WORD.findall(text.casefold())], dtype=np.uint64)

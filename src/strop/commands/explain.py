@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +10,14 @@ from typing import Annotated
 import typer
 
 from strop.artifacts.progress import Progress, silent
-from strop.artifacts.store import store
+from strop.artifacts.store import content_key, package_sha256, store
+from strop.commands import terminal
+from strop.commands.inputs import load, warn
 from strop.commands.options import DOCSTRINGS, Split
-from strop.records.errors import InputWarning
+from strop.models.pretrained import resolve
+from strop.records.plain import to_plain
+from strop.records.record import ExplainRecord
+from strop.records.results import Exhibits, Results, Row, read_results, write_results
 
 
 def explain(
@@ -30,15 +34,8 @@ def explain(
     Returns a Results folder that also holds `report.html`. Models are sentence-transformers folders or hub ids, trained
     by any tool. Raises InputError for a sample larger than the collection.
     """
-
-    from strop.artifacts.store import content_key, package_sha256
-    from strop.commands.inputs import load
-    from strop.models.pretrained import resolve
     from strop.monitoring.diagnose import exhibit, pictures, readings, sample_of, weight_distances
     from strop.monitoring.probe import of_collection
-    from strop.records.plain import to_plain
-    from strop.records.record import ExplainRecord
-    from strop.records.results import Exhibits, Results, Row, write_results
     from strop.report.page import render
 
     probe = of_collection(load(collection, split), queries, documents)
@@ -48,19 +45,19 @@ def explain(
     if len(set(widths.values())) > 1:
         dimensions = " and ".join(f"{name} has {width}" for name, width in widths.items())
         left_out = "comparisons within one space (shift, pictures, weights) are left out"
-        warnings.warn(f"{dimensions} dimensions: {left_out}", InputWarning, stacklevel=2)
+        warn(f"{dimensions} dimensions: {left_out}")
     with progress("measure the geometry", len(samples)) as advance:
         values = {}
         for name, sample in samples.items():
             values[name] = readings(sample, samples[base] if base and base != name else None)
             advance(1)
     with progress("draw", 1) as advance:
-        drawn = pictures(samples, base or model)
+        projections = pictures(samples, base or model)
         advance(1)
     comparable = len(samples) > 1 and len(set(widths.values())) == 1
     geometry = replace(
         exhibit(samples, base, values),
-        pictures=drawn,
+        pictures=projections,
         layers={model: weight_distances(chosen[model], chosen[base])} if base and comparable else None,
     )
     facts: dict[str, str | int] = {"Collection": f"{collection}, {split}", "Queries": queries, "Documents": documents}
@@ -83,18 +80,14 @@ def explain(
 
 def geometry_table(folder: Path) -> None:
     """Print the Results folder of `strop explain` as one table."""
-
-    from strop.commands.terminal import console, say, table
-    from strop.records.record import ExplainRecord
-    from strop.records.results import read_results
     from strop.report.geometry import detailed_rows
 
     results = read_results(folder, ExplainRecord)
     assert results.exhibits.geometry
     rows = detailed_rows(results.exhibits.geometry)
-    table([("diagnostic", "base", "model", "change or value [95 %]"), *rows], results.record.title)
-    say("▲ better, ▼ worse, ■ changed: the interval excludes zero")
-    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
+    terminal.table([("diagnostic", "base", "model", "change or value [95 %]"), *rows], results.record.title)
+    terminal.say("▲ better, ▼ worse, ■ changed: the interval excludes zero")
+    terminal.report(folder / "report.html")
 
 
 def explain_command(
@@ -110,6 +103,4 @@ def explain_command(
     Prints every diagnostic (collapse, hubs, drift, …) with its interval and writes a page with pictures. Without a
     base, one model is described alone.
     """
-    from strop.commands.terminal import progress
-
-    geometry_table(explain(model, base, on, split, queries, documents, progress))
+    geometry_table(explain(model, base, on, split, queries, documents, terminal.progress))

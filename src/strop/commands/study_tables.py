@@ -53,8 +53,8 @@ def study_table(results: Results[Record], summary: Summary) -> None:
     several = len(summary.matrix) > 1
     about = f"{record.title}, {record.scale}"
     if summary.matrix:
-        read = f"{summary.primary_measure} against the baseline, by preset" if several else summary.matrix[0].preset
-        table(terminal_table(summary), f"{about}\n{read}")
+        what = f"{summary.primary_measure} against the baseline, by preset" if several else summary.matrix[0].preset
+        table(terminal_table(summary), f"{about}\n{what}")
     else:
         say(f"{about}: built on random weights, so costs only, no quality figures")
     if results.exhibits.reranking:
@@ -97,38 +97,39 @@ def realised(trained: Sequence[TrainingAbout]) -> str:
 
 def _words(rulings: Sequence[Ruling]) -> str:
     """`fails (corrected); analogue: opposite (as_coded, as_written)`."""
-    said: dict[str, list[str]] = {}
+    presets: dict[str, list[str]] = {}
     for ruling in rulings:
-        said.setdefault(ruling.word, []).extend(ruling.presets)
-    return "; ".join(f"{word} ({', '.join(readings)})" if readings else word for word, readings in said.items())
+        presets.setdefault(ruling.word, []).extend(ruling.presets)
+    return "; ".join(f"{word} ({', '.join(names)})" if names else word for word, names in presets.items())
 
 
 def plan_table(plan: Plan) -> None:
     rows = [["work", "texts", "tokens", "about"]]
     rows += [[w.what, f"{w.texts:,}", f"{w.tokens:,}", f"{w.seconds / 60:.1f} min"] for w in plan.work]
-    table(
-        rows,
-        f"about {plan.seconds / 60:,.0f} min from scratch, encoding {plan.encoded_per_second:,.0f} tokens/s and "
-        f"training {plan.trained_per_second:,.0f}",
-    )
+    speeds = f"encoding {plan.encoded_per_second:,.0f} tokens/s and training {plan.trained_per_second:,.0f}"
+    table(rows, f"about {plan.seconds / 60:,.0f} min from scratch, {speeds}")
     console.print(
         f"Minimum detectable difference with {plan.queries} test queries: {plan.detectable:.3f} (power 0.8), "
         "if per-query differences spread as usual (SD 0.12)."
     )
 
 
-def points_table(points: Sequence[OpenQuestion]) -> None:
-    for point in points:
-        shown = f"strop study show {point.id}" if point.demonstrate else point.test
-        console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.question)}\n    {escape(shown)}")
+def _question(question: OpenQuestion) -> str:
+    return f"[bold]{question.id}[/] ({question.kind}) {escape(question.question)}"
 
 
-def evidence(point: OpenQuestion, seen: Evidence | None) -> None:
+def questions_table(questions: Sequence[OpenQuestion]) -> None:
+    for question in questions:
+        demonstration = f"strop study show {question.id}" if question.demonstrate else question.test
+        console.print(f"{_question(question)}\n    {escape(demonstration)}")
+
+
+def evidence(question: OpenQuestion, demonstrated: Evidence | None) -> None:
     """Print an open question, then the evidence of its demonstration."""
-    console.print(f"[bold]{point.id}[/] ({point.kind}) {escape(point.question)}")
-    if seen is None:
-        console.print(f"shown by a test: {escape(point.test)}")
+    console.print(_question(question))
+    if demonstrated is None:
+        console.print(f"shown by a test: {escape(question.test)}")
         return
-    for grid in seen.tables:
+    for grid in demonstrated.tables:
         table([grid.columns, *grid.rows], grid.title)
-    console.print(f"[bold]{seen.verdict}[/]: {escape(seen.sentence)}")
+    console.print(f"[bold]{demonstrated.verdict}[/]: {escape(demonstrated.sentence)}")

@@ -86,9 +86,9 @@ def compare(a: Values, b: Values) -> Comparison:
     of_a, of_b = significance.paired(a, b)
     differences = of_a.mean(axis=0) - of_b.mean(axis=0)
     n = differences.size
-    difference, mean_a, mean_b = float(differences.mean()), _mean(of_a), _mean(of_b)
+    difference, mean_b = float(differences.mean()), _mean(of_b)
     sd = float(differences.std(ddof=1)) if n > 1 else None
-    spread = sd if sd is not None and sd > _NO_SPREAD else None
+    spread = sd if sd and sd > _NO_SPREAD else None
     low, high = significance.interval(of_a, of_b)
     p = significance.randomisation_p(differences)
     won, lost = int((differences > _NO_SPREAD).sum()), int((differences < -_NO_SPREAD).sum())
@@ -96,7 +96,7 @@ def compare(a: Values, b: Values) -> Comparison:
         n=n,
         seeds_a=len(of_a),
         seeds_b=len(of_b),
-        mean_a=mean_a,
+        mean_a=_mean(of_a),
         mean_b=mean_b,
         difference=difference,
         relative=difference / mean_b if mean_b else None,

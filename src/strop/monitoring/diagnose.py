@@ -16,7 +16,7 @@ from strop.artifacts.store import Store
 from strop.geometry.catalogue import ABSOLUTE, RELATIVE
 from strop.geometry.drift import layer_distances
 from strop.geometry.intervals import interval
-from strop.geometry.projection import Plane, fit_pca, trustworthiness, umap_on
+from strop.geometry.projection import fit_pca, trustworthiness, umap_on
 from strop.geometry.sample import Diagnostic, Sample
 from strop.models.loading import load
 from strop.models.pretrained import Pretrained
@@ -92,7 +92,7 @@ def pictures(samples: Mapping[str, Sample], base: str) -> tuple[Picture, ...]:
     }
     queries, count = len(samples[base].queries), len(stacked[base])
     rows_drawn = np.concatenate([_spread(0, queries, _DRAWN_QUERIES), _spread(queries, count, _DRAWN_DOCUMENTS)])
-    plane: Plane = fit_pca(stacked[base])
+    plane = fit_pca(stacked[base])
     laid = {
         "PCA": {name: plane.points(rows) for name, rows in stacked.items()},
         "UMAP": umap_on(stacked[base], stacked, seed=0),

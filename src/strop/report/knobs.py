@@ -49,11 +49,9 @@ def centres(results: Results[Record], summary: Summary) -> tuple[Centre, ...]:
     for (preset, system), contrasts in grouped.items():
         panel = next((p for p in summary.panels if p.preset == preset), None)
         cell = summary.cells.get((panel, system)) if panel else None
-        if panel is None or cell is None:
-            continue
         measure = summary.primary_measure
-        run = [c for c in contrasts if (panel, measure, c.system) in summary.values]
-        if run:
+        run = [c for c in contrasts if panel and (panel, measure, c.system) in summary.values]
+        if panel and cell and run:
             of_centre = summary.values[panel, measure, system]
             differences = compare_together([(summary.values[panel, measure, c.system], of_centre) for c in run])
             knobs = [

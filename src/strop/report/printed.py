@@ -13,14 +13,14 @@ from strop.report.tables import Table, title
 from strop.report.training import Ending, Logs, endings
 
 LOSS, ACCURACY = "final_train_loss", "eval_cosine_accuracy"
-_NAMES = {
-    LOSS: "Final loss",
-    ACCURACY: "Accuracy",
-    "mean_s": "Mean, s",
-    "change_pct": "Change, %",
-    "qps": "Queries/s",
+#: column of a printed table -> (its heading, decimals).
+_COLUMNS = {
+    LOSS: ("Final loss", 2),
+    ACCURACY: ("Accuracy", 2),
+    "mean_s": ("Mean, s", 2),
+    "change_pct": ("Change, %", 1),
+    "qps": ("Queries/s", 1),
 }
-_DECIMALS = {"change_pct": 1, "qps": 1, LOSS: 2, ACCURACY: 2, "mean_s": 2}
 
 
 def printed_tables(results: Results[Record], summary: Summary, logs: Logs) -> tuple[Table, ...]:
@@ -36,7 +36,7 @@ def _beside(
     number: str, rows: Mapping[str, Mapping[str, float]], results: Results[Record], summary: Summary, logs: Logs
 ) -> Table:
     theirs = list(dict.fromkeys(column for row in rows.values() for column in row))
-    groups, columns, ours = [("", 1), ("The paper", len(theirs))], [_NAMES.get(c, c) for c in theirs], []
+    groups, columns, ours = [("", 1), ("The paper", len(theirs))], [_COLUMNS.get(c, (c, 4))[0] for c in theirs], []
     for panel in summary.matrix:
         ended = {e.system: e for e in endings(logs.get(panel.preset, {}))}
         figures = {s: _ours(theirs, s, panel, summary, ended.get(s)) for s in summary.systems}
@@ -65,7 +65,7 @@ def _ours(
     figures: dict[str, float | None] = {}
     for column in columns:
         if column == LOSS:
-            figures[_NAMES[LOSS]] = ended.loss if ended else None
+            figures[_COLUMNS[LOSS][0]] = ended.loss if ended else None
         elif column == ACCURACY:
             figures |= {f"Accuracy, {kind}": value for kind, value in (ended.accuracies if ended else {}).items()}
         else:
@@ -74,7 +74,8 @@ def _ours(
 
 
 def _number(column: str, value: float | None) -> str:
-    return formats.signed(value, 1) if column == "change_pct" else formats.fixed(value, _DECIMALS.get(column, 4))
+    write = formats.signed if column == "change_pct" else formats.fixed
+    return write(value, _COLUMNS.get(column, (column, 4))[1])
 
 
 def clocks_table(results: Results[Record]) -> Table | None:

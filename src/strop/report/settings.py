@@ -108,10 +108,11 @@ def presets_table(record: Record) -> Table | None:
     """The presets of the paper side by side."""
     if not record.presets:
         return None
-    rows = tuple(
-        (title(field), *(_choice(of.get(preset)) for preset in PRESETS)) for field, of in record.presets.items()
-    )
-    return Table("Presets of the paper", ("Field", *map(title, PRESETS)), rows, (False,) * 4)
+    rows = []
+    for field, choices in record.presets.items():
+        of_presets = (choices.get(preset) for preset in PRESETS)
+        rows.append((title(field), *("not stated" if c is None else formats.plain(c) for c in of_presets)))
+    return Table("Presets of the paper", ("Field", *map(title, PRESETS)), tuple(rows), (False,) * 4)
 
 
 def facts(record: Record) -> tuple[Table, ...]:
@@ -134,7 +135,3 @@ def ledger(results: Results[Record]) -> tuple[Ledger, ...]:
         return centre is not None and (centre.trainable, centre.total) == (p.trainable, p.total)
 
     return tuple(p for p in counted.values() if not same(p))
-
-
-def _choice(value: object) -> str:
-    return "not stated" if value is None else formats.plain(value)

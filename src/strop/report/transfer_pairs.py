@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from strop.evaluation.significance import holm
 from strop.records import formats
-from strop.records.exhibits.transfer import Transfer, TransferComparison
+from strop.records.exhibits.transfer import OverCollections, Transfer, TransferComparison
 from strop.records.record import Record
 from strop.report.differences import Change
 
@@ -37,9 +37,13 @@ class Pair:
     each: Mapping[str, Change]
 
     @property
+    def macro(self) -> OverCollections:
+        return self.row.elsewhere
+
+    @property
     def general(self) -> tuple[float, float] | None:
         """The interval for collections in general; None where there is one other only."""
-        general = self.row.elsewhere.general
+        general = self.macro.general
         return (general.low, general.high) if general else None
 
     @property

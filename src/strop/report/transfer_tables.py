@@ -89,15 +89,15 @@ def comparisons(pairs: Sequence[Pair], measure: str) -> Table:
     names: Columns[Pair] = dict(zip(first, (lambda p: p.numbered, lambda p: p.against), strict=False))
     columns: Columns[Pair] = {
         **names,
-        a: lambda p: formats.fixed(p.row.elsewhere.mean_a),
-        b: lambda p: formats.fixed(p.row.elsewhere.mean_b),
+        a: lambda p: formats.fixed(p.macro.mean_a),
+        b: lambda p: formats.fixed(p.macro.mean_b),
         "Difference, these collections": lambda p: marked_and_span(p.out_of_domain),
         "Interval in general": lambda p: p.general_span,
         "p (Holm)": lambda p: formats.p_value(p.out_of_domain.p),
-        "Won / tied / lost": lambda p: f"{p.row.elsewhere.won} / {p.row.elsewhere.tied} / {p.row.elsewhere.lost}",
-        "Ratio of means": lambda p: relative(p.row.elsewhere.ratio_of_means),
-        "Mean of ratios": lambda p: relative(p.row.elsewhere.mean_of_ratios),
-        "Minimum detectable difference": lambda p: formats.fixed(p.row.elsewhere.fixed.detectable),
+        "Won / tied / lost": lambda p: f"{p.macro.won} / {p.macro.tied} / {p.macro.lost}",
+        "Ratio of means": lambda p: relative(p.macro.ratio_of_means),
+        "Mean of ratios": lambda p: relative(p.macro.mean_of_ratios),
+        "Minimum detectable difference": lambda p: formats.fixed(p.macro.fixed.detectable),
         "Difference": lambda p: marked_and_span(p.in_domain),
     }
     groups = (("", len(first)), (f"{measure}, mean of the others", 6), ("Relative", 2), ("", 1), ("In domain", 1))

@@ -16,7 +16,7 @@ from strop.models.loading import load
 from strop.models.pretrained import Pretrained
 from strop.monitoring.diagnose import exhibit, readings
 from strop.monitoring.probe import LEAST_DOCUMENTS, LEAST_QUERIES
-from strop.negatives.audit.hardness import Embedded, harder, hardness
+from strop.negatives.audit.hardness import Similarity, cosines, harder, hardness
 from strop.negatives.sampled import Uniform
 from strop.records.documents import Collection
 from strop.records.errors import InputError
@@ -86,12 +86,14 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, NegativesAbout]:
         for policy in (Uniform(), *reversed(kinds))
         if not bench.data.provided(policy)
     }
-    embedded = _embedded(bench, {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)})
-    uniform = hardness(mined[Uniform()], embedded.cosine)
+    similarity = _similarity(
+        bench, {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)}
+    )
+    uniform = hardness(mined[Uniform()], similarity)
     by_kind = {}
     for policy, groups in mined.items():
         if policy in kinds:
-            of = hardness(groups, embedded.cosine)
+            of = hardness(groups, similarity)
             by_kind[kinds[policy]] = NegativesAbout(
                 count=of.number,
                 queries=len(of.gaps),
@@ -132,13 +134,13 @@ def _geometry(bench: Workbench, done: Done) -> Geometry | None:
     return exhibit(samples, base.name, by_model)
 
 
-def _embedded(bench: Workbench, doc_ids: Set[str]) -> Embedded:
-    """The base's vectors of all training queries and of these documents."""
+def _similarity(bench: Workbench, doc_ids: Set[str]) -> Similarity:
+    """The base's cosines of training queries and these documents."""
     own = bench.own
     queries = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_queries, "query"))
     documents = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_documents, "document"))
     rows = [i for i, doc_id in enumerate(documents.ids) if doc_id in doc_ids]
-    return Embedded.of(
+    return cosines(
         queries.ids, np.asarray(queries.matrix), [documents.ids[i] for i in rows], documents.matrix[np.array(rows)]
     )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 from strop.records.exhibits.questions import Grid as Grid  # what evidence is made of
 from strop.records.results import Row
@@ -28,6 +28,14 @@ class Evidence:
     exhibits: Mapping[str, Any] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
 
+    @classmethod
+    def shown_if(cls, confirmed: bool, sentence: str, *tables: Grid) -> Self:
+        return cls("shown" if confirmed else "not shown", sentence, tables)
+
+    def also(self, sentence: str, *tables: Grid) -> Self:
+        """With a further sentence and further tables."""
+        return replace(self, sentence=f"{self.sentence} {sentence}", tables=(*self.tables, *tables))
+
 
 @dataclass(frozen=True, slots=True)
 class OpenQuestion:
@@ -50,3 +58,9 @@ class OpenQuestion:
     def __post_init__(self) -> None:
         if self.demonstrate is None and not self.test:
             raise ValueError(f"open question {self.id} has neither a demonstration nor a test")
+
+    @classmethod
+    def of(cls, id: str, kind: Kind, demonstrate: Callable[[Any], Evidence], **more: Any) -> Self:
+        """The question that the first paragraph of a demonstration's docstring states."""
+        stated = (demonstrate.__doc__ or "").split("\n\n")[0]
+        return cls(id, kind, " ".join(stated.split()), demonstrate, **more)

@@ -15,7 +15,7 @@ from strop.monitoring.diagnose import sample_of, weight_distances
 from strop.monitoring.logbook import Series, namespaced
 from strop.monitoring.monitor import reciprocal_rank
 from strop.monitoring.probe import Probe
-from strop.monitoring.selection import BestDev, Both, ByGeometry, Choice, Last, LowestLoss, WithinDrift
+from strop.monitoring.selection import BestDev, Both, Choice, WithinDrift, last, lowest_loss
 from strop.records.errors import InputError
 from strop.records.exhibits.checkpoints import Checkpoints, PredictorAbout, RuleAbout
 from strop.records.plain import to_plain
@@ -38,10 +38,10 @@ TRIVIAL = ("sum of learning rates", "weight distance", "update")
 NAME = "checkpoints"
 
 RULES: Mapping[str, Choice] = {
-    "last": Last(),
-    "lowest loss": LowestLoss(),
+    "last": last,
+    "lowest loss": lowest_loss,
     "best dev": BestDev(),
-    "closest to the base": ByGeometry("geometry/overlap@10/document", "higher"),
+    "closest to the base": BestDev("geometry/overlap@10/document"),
     "within drift": WithinDrift(),
     "best dev within drift": Both(BestDev(), WithinDrift()),
 }
@@ -90,10 +90,7 @@ def _run_rows(bench: Workbench, job: Training, probe: Probe, place: Row) -> list
         seen["known/update"] = step
         made += [replace(place, step=step, measure=name, value=value) for name, value in seen.items()]
         run = stages.run_of(bench.retrieve(retriever_of(model), bench.own.test))
-        made += rows(
-            run, bench.own.test.qrels, study=place.study, preset=place.preset, system=place.system,
-            seed=place.seed, collection=place.collection, split=place.split, step=step, measures=(MEASURE,),
-        )  # fmt: skip
+        made += rows(run, bench.own.test.qrels, replace(place, step=step), (MEASURE,))
     return made
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from strop.evaluation.comparison import UNRESOLVED, verdict
 from strop.evaluation.significance import holm, percentile_interval, randomisation_p
-from strop.monitoring.selection import Oracle
+from strop.monitoring.selection import oracle_step
 from strop.records.errors import InputError
 from strop.records.exhibits.checkpoints import Estimate
 from strop.study.checkpoints.predictors import Checkpoint
@@ -136,7 +136,7 @@ def _halved_oracle(of_step: Mapping[int, Floats], base: bool) -> Floats:
     for seed in range(SPLITS):
         half = np.random.default_rng(seed).permutation(n) < n // 2
         for known in (half, ~half):
-            step = Oracle(base)({step: float(v[known].mean()) for step, v in of_step.items()})
+            step = oracle_step({step: float(v[known].mean()) for step, v in of_step.items()}, base)
             differences[~known] += of_step[step][~known] / SPLITS
     return differences
 
