@@ -122,9 +122,9 @@ def encode(folder: Path, model: str, corpus: str | None) -> Measured:
         texts = list(islice(Passages(folder).texts(), ENCODED))
     tokens = encoder.tokenize(texts, "document")
     out = np.empty((len(tokens), encoder.dimension), dtype=np.float32)
-    encode_tokens(encoder, encoder.tokenize(texts[:200], "document"), out[:200])  # warm-up
+    encode_tokens(encoder, encoder.tokenize(texts[:200], "document"), "document", out[:200])  # warm-up
     started = time.perf_counter()
-    encode_tokens(encoder, tokens, out)
+    encode_tokens(encoder, tokens, "document", out)
     return {"passages": len(tokens), "tokens": len(tokens.ids), "seconds": time.perf_counter() - started}
 
 
