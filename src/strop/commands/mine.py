@@ -40,7 +40,6 @@ def mine(
     from strop.negatives.positives import positive_groups, without_copies
     from strop.negatives.sampled import Uniform
     from strop.records.runs import read_run
-    from strop.retrieval.texts import texts
 
     free(out)
     window = window or RankWindow(low=51, high=200)
@@ -54,7 +53,8 @@ def mine(
     if source == "uniform":
         groups = Uniform(window.count)(groups, list(allowed), seed)
     elif source != "none":
-        positives, miner = len(groups), Miner(texts(data)[0], allowed, store(), progress)
+        positives, queries = len(groups), {query.id: query.text for query in data.queries.values()}
+        miner = Miner(queries, allowed, store(), progress)
         groups = miner(read_run(source) if Path(source).is_file() else retriever(source), window, groups, seed)
         if len(groups) < positives:
             short = f"{positives - len(groups):,} of {positives:,} positives are left out: too few candidates"

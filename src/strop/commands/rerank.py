@@ -43,7 +43,7 @@ def rerank(
     from strop.records.runs import read_run
     from strop.retrieval.rerank import Cost
     from strop.retrieval.retriever import retriever
-    from strop.retrieval.texts import texts
+    from strop.retrieval.task import Task
 
     free(out)
     first = read_run(run)
@@ -54,8 +54,7 @@ def rerank(
             where=model,
             remedy="Train it: strop train EXAMPLES OUT --model MODEL --recipe rerank-bce",
         )
-    queries, documents = texts(load(collection, split))
-    reranked = scorer.rerank(store(), first, queries, documents, depth, progress, windows=windows)
+    reranked = scorer.rerank(Task.of(load(collection, split), store(), progress), first, depth, windows=windows)
     cost = Cost(**reranked.record["cost"])
     if cost.cut:
         limit = reranked.record["max_length"]

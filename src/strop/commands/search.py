@@ -30,7 +30,7 @@ def search(
     from strop.commands.inputs import load
     from strop.models.pretrained import resolve
     from strop.retrieval.lexical import BM25
-    from strop.retrieval.texts import own_documents, texts
+    from strop.retrieval.task import Task
 
     free(out)
     data = load(collection, split)
@@ -38,7 +38,7 @@ def search(
 
     from strop.retrieval.retriever import retriever_of  # with torch, which no wrong path waits for
 
-    artifact = retriever_of(source).search(store(), *texts(data), depth, own_documents(data), progress)
+    artifact = retriever_of(source).search(Task.of(data, store(), progress), depth)
     shutil.copyfile(artifact.path / "run.trec", out)
     return Path(out)
 
@@ -59,13 +59,12 @@ def search_two_stages(
 
     from strop.commands.inputs import load
     from strop.records.runs import write_run
-    from strop.retrieval.texts import own_documents, texts
+    from strop.retrieval.task import Task
     from strop.retrieval.two_stages import TwoStages
 
     free(out)
     stages = TwoStages.of(model, prefilter, candidates)
-    data = load(collection, split)
-    run, recall = stages.search(store(), *texts(data), depth, own_documents(data), progress)
+    run, recall = stages.search(Task.of(load(collection, split), store(), progress), depth)
     write_run(run, out, "late")
     return recall
 

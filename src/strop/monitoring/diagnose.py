@@ -23,7 +23,7 @@ from strop.models.pretrained import Pretrained
 from strop.monitoring.probe import Probe
 from strop.records.errors import InputError, InputWarning
 from strop.retrieval.retriever import retriever_of
-from strop.retrieval.texts import ById
+from strop.retrieval.task import ById, Task
 
 #: (value, low, high): a diagnostic and its 95 % interval.
 Reading = tuple[float, float, float]
@@ -73,9 +73,9 @@ def sample_of(
 ) -> Sample:
     """How a model sees the probe; by the vectors that `queries` and `documents`, which hold the probe's, are searched
     with, where these are given. Raises InputError for a model that reads pairs."""
-    by = retriever_of(model)
-    rows = by.represent(store, queries or probe.queries, list(probe.queries), "query", progress)
-    columns = by.represent(store, documents or probe.documents, list(probe.documents), "document", progress)
+    by, task = retriever_of(model), Task(store, queries or probe.queries, documents or probe.documents, {}, progress)
+    rows = by.represent(task, "query", list(probe.queries))
+    columns = by.represent(task, "document", list(probe.documents))
     return probe.sample(rows, columns, by.score)
 
 

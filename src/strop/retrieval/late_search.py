@@ -9,7 +9,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from strop.models.scoring import MaxSim, Scoring
 from strop.models.tokens import Ints, cut
 from strop.records.errors import InputError
 from strop.records.runs import Run
@@ -28,7 +27,6 @@ MARGIN = 64
 def search(
     queries: TokenVectors,
     documents: TokenVectors,
-    similarity: Scoring,
     depth: int,
     exclude: Mapping[str, str] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -38,10 +36,8 @@ def search(
     Products in float32 choose candidates; these are scored again in float64 and ordered by that, and so is the whole
     collection where the rounding bound reaches past the margin. The Run is therefore the same however the vectors are
     cut into blocks. `exclude` maps a query to the one document that must not be retrieved for it: itself. `progress`
-    is called with 1 after each query. Raises InputError for another scoring than MaxSim, ValueError on vectors not of
-    length 1.
+    is called with 1 after each query. Raises ValueError on vectors not of length 1.
     """
-    similarity = _maxsim(similarity)
     count = min(depth + 1, len(documents))
     scored: dict[str, tuple[list[str], list[float]]] = {}
     for start in range(0, len(queries), QUERY_BLOCK):
@@ -53,7 +49,7 @@ def search(
             if len(rows) < len(documents) and not least < np.partition(exact, -count)[-count] - bound:
                 rows = np.arange(len(documents))
                 exact = _exact(queries, i, documents, rows)
-            scored[queries.ids[i]] = _best(queries, i, documents, rows, exact, similarity, depth, exclude)
+            scored[queries.ids[i]] = _best(queries, i, documents, rows, exact, depth, exclude)
             if progress:
                 progress(1)
     return Run(scored).top(depth)
@@ -63,7 +59,6 @@ def rescore(
     candidates: Run,
     queries: TokenVectors,
     documents: TokenVectors,
-    similarity: Scoring,
     depth: int,
     exclude: Mapping[str, str] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -71,9 +66,8 @@ def rescore(
     """The `depth` documents of highest MaxSim among each query's candidates: a search's second stage.
 
     With every document a candidate it is `search`. Raises InputError on a query without a ranking among the
-    candidates or a candidate that is no document, and as `search` does.
+    candidates or a candidate that is no document, and ValueError as `search` does.
     """
-    similarity = _maxsim(similarity)
     row_of = {doc_id: row for row, doc_id in enumerate(documents.ids)}
     scored: dict[str, tuple[list[str], list[float]]] = {}
     for i, query_id in enumerate(queries.ids):
@@ -84,7 +78,7 @@ def rescore(
             raise InputError(f"candidate {unknown[0]!r} is no document", remedy="Give a run of the same collection")
         rows = np.array([row_of[doc_id] for doc_id in candidates[query_id].doc_ids], dtype=np.int64)
         exact = _exact(queries, i, documents, rows)
-        scored[query_id] = _best(queries, i, documents, rows, exact, similarity, depth, exclude)
+        scored[query_id] = _best(queries, i, documents, rows, exact, depth, exclude)
         if progress:
             progress(1)
     return Run(scored).top(depth)
@@ -101,12 +95,6 @@ def recall(candidates: Run, exact: Run, depth: int) -> dict[str, float]:
         for query_id, ranking in exact.top(depth).items()
         if ranking.doc_ids
     }
-
-
-def _maxsim(similarity: Scoring) -> MaxSim:
-    if not isinstance(similarity, MaxSim):
-        raise InputError(f"{similarity} is not a scoring of token vectors", remedy="Give MaxSim, or use search")
-    return similarity
 
 
 def _rounding(tokens: int, dimension: int) -> float:
@@ -165,13 +153,11 @@ def _best(
     documents: TokenVectors,
     rows: Ints,
     cosines: Floats,
-    similarity: MaxSim,
     depth: int,
     exclude: Mapping[str, str] | None,
 ) -> tuple[list[str], list[float]]:
-    """Of query i those that may be among the best `depth`, ties and all, by the model's own similarity."""
-    scores = cosines if similarity == MaxSim() else 2 * cosines - 2 * queries.lengths[i]
-    values = scores.astype(np.float32)
+    """Of query i those that may be among the best `depth`, ties and all."""
+    values = cosines.astype(np.float32)
     if len(values) > depth + 1:
         within = values >= np.partition(values, -depth - 1)[-depth - 1]
         rows, values = rows[within], values[within]

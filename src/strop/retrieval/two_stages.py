@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from strop.artifacts.progress import Progress, silent
-from strop.artifacts.store import Store
 from strop.evaluation.measures import mean
 from strop.records.errors import InputError
 from strop.records.runs import Run
@@ -13,7 +11,7 @@ from strop.retrieval import late_search
 from strop.retrieval.by_vectors import VectorPerToken
 from strop.retrieval.retriever import Retriever, retriever
 from strop.retrieval.stages import run_of
-from strop.retrieval.texts import ById
+from strop.retrieval.task import Task
 
 #: Of how many queries a two-stage search is measured against the exact one.
 CHECKED = 50
@@ -39,19 +37,11 @@ class TwoStages:
             )
         return cls(retriever(prefilter), second, candidates)
 
-    def search(
-        self,
-        store: Store,
-        queries: ById,
-        documents: ById,
-        depth: int,
-        exclude: ById | None = None,
-        progress: Progress = silent,
-    ) -> tuple[Run, float]:
+    def search(self, task: Task, depth: int) -> tuple[Run, float]:
         """The run; and its candidates' recall: the mean share of the exact search's ten best that are among them, over
         at most 50 queries."""
-        first = run_of(self.first.search(store, queries, documents, self.candidates, exclude, progress))
-        run = self.second.rescore(store, first, queries, documents, depth, exclude, progress)
-        checked = {q: queries[q] for q in sorted(queries)[:CHECKED]}
-        exact = run_of(self.second.search(store, checked, documents, 10, exclude, progress))
+        first = run_of(self.first.search(task, self.candidates))
+        run = self.second.rescore(task, first, depth)
+        checked = replace(task, queries={q: task.queries[q] for q in sorted(task.queries)[:CHECKED]})
+        exact = run_of(self.second.search(checked, 10))
         return run, mean(late_search.recall(first, exact, 10))

@@ -13,7 +13,7 @@ from strop.records.errors import InputError
 from strop.records.runs import Run
 from strop.retrieval.retriever import Retriever
 from strop.retrieval.stages import run_of
-from strop.retrieval.texts import ById
+from strop.retrieval.task import ById, Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Miner:
         """
         if isinstance(source, Run):
             return self._open(source)
-        return run_of(source.search(self.store, self.queries, self.documents, depth, progress=self.progress))
+        return run_of(source.search(Task(self.store, self.queries, self.documents, progress=self.progress), depth))
 
     def __call__(self, source: Retriever | Run, window: Window, groups: Sequence[Group], seed: int) -> list[Group]:
         """The groups with negatives from a window of ranks; those with too few candidates are left out."""

@@ -17,7 +17,7 @@ from strop.records import formats
 from strop.records.documents import Group
 from strop.records.runs import Ranking, Run
 from strop.retrieval import stages
-from strop.retrieval.texts import ById
+from strop.retrieval.task import ById
 from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.studies.when_finetuning_fails.presets import FIXED_RANK, ONE_KNOB, TRIPLES
 from strop.study.contrasts import Contrast, Direction, Pair
