@@ -21,7 +21,8 @@ from strop.bench import process_memory
 from strop.bench.examples import examples_of
 from strop.bench.fresh_processes import fresh_processes
 from strop.bench.process_memory import reuse_freed
-from strop.models.loading import load_any, with_head
+from strop.models.cross_encoder import FreshHead
+from strop.models.loading import is_cross_encoder, load_any
 from strop.models.pretrained import resolve
 from strop.models.random_weights import RandomWeights
 from strop.negatives.examples import Examples
@@ -226,11 +227,10 @@ def efficiencies(
     source = resolve(model).path
     with tempfile.TemporaryDirectory() as place:
         folder = source
-        if weights is not None:
+        fresh = FreshHead() if recipe.reads_pairs and not is_cross_encoder(source) else None
+        if architecture := weights or fresh:
             folder = Path(place) / "model"
-            weights.convert(source, folder)
-        elif recipe.reads_pairs:
-            folder = with_head(source, Path(place) / "model")
+            architecture.convert(source, folder)
         return _in_turns(recipe, model, folder, on, repeats, progress)
 
 

@@ -68,7 +68,7 @@ def teach(
     """
 
     from strop.models.cross_encoder import untrained_in
-    from strop.models.loading import is_trained_reranker
+    from strop.models.loading import is_cross_encoder
     from strop.models.pretrained import resolve
     from strop.negatives.examples import read_examples, write_examples
     from strop.negatives.filters import TeacherBound, denoise, run_scores
@@ -88,7 +88,7 @@ def teach(
     bound = None if drop_above is None else TeacherBound.of_probability(drop_above)
     start = resolve(model)
     parts: tuple[frozenset[str], ...] = ()
-    if is_trained_reranker(start.path):
+    if is_cross_encoder(start.path) and not untrained_in(start.path):
         run = _as_it_is(start, data, settings, progress)
     else:
         chosen = _reranker(recipe, settings, bound)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from strop.models.encoder import Role
 from strop.models.pair_scorer import Ids, Pair, PairScorer
-from strop.models.pair_template import PairTemplate, bare
+from strop.models.pair_template import PairTemplate
 from strop.models.tokens import Tokens
-from strop.models.transformer import checked_length, hide_progress_bars
+from strop.models.transformer import hide_progress_bars, set_length, token_ids
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,12 +47,8 @@ class Reranker(PairScorer):
             raise InputError(
                 f"the model gives {model.num_labels} scores a pair", remedy="Give a cross-encoder with one label"
             )
-        positions = checked_length(model[0], max_length)
-        # transformers 5 keeps the checkpoint's dtype, which may be half precision
-        self.model: CrossEncoder = model.float()
-        if max_length is not None:
-            model.max_seq_length = max_length
-        self.max_length: int = int(model.max_seq_length or positions or 512)
+        self.max_length = set_length(model, max_length)
+        self.model: CrossEncoder = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
         self._template = PairTemplate.of(model.tokenizer)
         if self.max_length < self._template.specials + 2:
             raise InputError(
@@ -113,16 +109,17 @@ class Reranker(PairScorer):
 
     @property
     def untrained(self) -> tuple[str, ...]:
-        return tuple(getattr(self.transformers[0].model.config, _UNTRAINED, ()))
+        return tuple(getattr(self.transformer.model.config, _UNTRAINED, ()))
 
     def mark_trained(self) -> None:
         if self.untrained:
-            delattr(self.transformers[0].model.config, _UNTRAINED)
+            delattr(self.transformer.model.config, _UNTRAINED)
 
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         # As the library does, whose prompt goes before the first text of a pair.
-        prompt = self.model.prompts.get(self.model.default_prompt_name or "") if role == "query" else None
-        return Tokens.made(texts, lambda block: bare(self.model.tokenizer, [(prompt or "") + text for text in block]))
+        prompt = self.model.prompts.get(self.model.default_prompt_name or "") or "" if role == "query" else ""
+        tokenizer = self.model.tokenizer
+        return Tokens.made(texts, lambda block: token_ids(tokenizer, [prompt + text for text in block], special=False))
 
     def pair(self, query: Ids, document: Ids) -> Pair:
         return self._template(query, document, self.max_length)

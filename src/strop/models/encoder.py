@@ -11,8 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from strop.models.chunks import vectors
-from strop.models.forward import Apart, Forward
+from strop.models.chunks import Forward, vectors
 from strop.models.scoring import Cosine, Joint, MaxSim, Representation, Scoring
 from strop.models.tokens import Ids, Ints, Tokens, pad
 from strop.models.tokens import Role as Role
@@ -46,6 +45,11 @@ class Model(Protocol):
         """The towers, each sentence-transformers' first module, which holds the transformer proper as `.model`: one
         where queries and documents share it."""
         return (self.model[0],)
+
+    @property
+    def transformer(self) -> Transformer:
+        """The only tower, or the queries'."""
+        return self.transformers[0]
 
     @property
     def device(self) -> torch.device:
@@ -93,7 +97,14 @@ class Model(Protocol):
 
 
 class Encoder(Model, Protocol):
-    """A model that makes vectors of texts, of each text by itself."""
+    """A model that makes vectors of texts, of each text by itself.
+
+    `by_role`: whether a text becomes something else as a query than as a document, so that no chunk may hold both.
+    `similarity` is the model's own score of searchable representations.
+    """
+
+    by_role: bool
+    similarity: Scoring
 
     @property
     def dimension(self) -> int:
@@ -101,14 +112,8 @@ class Encoder(Model, Protocol):
         return int(self.model.get_embedding_dimension() or 0)
 
     @property
-    def by_role(self) -> bool:
-        """Whether a text becomes something else as a query than as a document, so that no chunk may hold both."""
-        ...
-
-    @property
-    def similarity(self) -> Scoring:
-        """The model's own score of searchable representations."""
-        ...
+    def encoder(self) -> Encoder:
+        return self
 
     @property
     def tokenizer_key(self) -> str:
@@ -128,10 +133,6 @@ class Encoder(Model, Protocol):
         """The vectors an index holds: their inner product, or MaxSim, is the model's own similarity."""
         ...
 
-    @property
-    def encoder(self) -> Encoder:
-        return self
-
     def check(self, scoring: Scoring, in_batch: bool) -> None:
         """Raises InputError for the score of pairs, and for MaxSim where the model has none or another where it has."""
         if isinstance(scoring, Joint):
@@ -150,12 +151,15 @@ class Encoder(Model, Protocol):
 
     def forward(self, queries: Sequence[Ids], documents: Sequence[Ids], own: Tensor, scoring: Scoring) -> Forward:
         """Every text once, compared by `scoring`."""
-        rows = [*queries, *documents]
+        rows, n = [*queries, *documents], len(queries)
 
         def represent(positions: Ints) -> Representation:
-            return represent_rows(self, rows, positions, "query" if positions[0] < len(queries) else "document")
+            return represent_rows(self, rows, positions, "query" if positions[0] < n else "document")
 
-        return Apart(np.array([len(row) for row in rows]), represent, len(queries), self.by_role, scoring)
+        def scores(texts: Representation) -> Tensor:
+            return scoring(texts[:n], texts[n:])
+
+        return Forward(row_lengths(rows), represent, scores, n if self.by_role else 0)
 
     def pair_scores(
         self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
@@ -168,11 +172,14 @@ class Encoder(Model, Protocol):
         return np.asarray(scores[query, document])
 
     def _searchable(self, rows: Sequence[Ids], role: Role) -> Representation:
-        lengths = np.array([len(row) for row in rows])
-        return self.searchable(vectors(lambda at: represent_rows(self, rows, at, role), lengths, BUDGET))
+        return self.searchable(vectors(lambda at: represent_rows(self, rows, at, role), row_lengths(rows), BUDGET))
 
 
 def represent_rows(encoder: Encoder, rows: Sequence[Ids], positions: Ints, role: Role) -> Representation:
     """What the model makes of those rows of token ids, padded together."""
     ids, mask = pad([rows[i] for i in positions], encoder.pad_id)
     return encoder.represent(ids, mask, role)
+
+
+def row_lengths(rows: Sequence[Ids]) -> Ints:
+    return np.array([len(row) for row in rows], dtype=np.int64)

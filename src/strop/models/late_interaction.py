@@ -6,29 +6,28 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from strop.artifacts.store import content_key
 from strop.models.encoder import Encoder, Role
-from strop.models.scoring import MaxSim, Representation, Scoring
+from strop.models.scoring import MaxSim, Representation
 from strop.models.tokens import Tokens
 from strop.models.transformer import (
     checked_length,
     hide_progress_bars,
     load_sentence_transformer,
     prompt_of,
+    token_ids,
     tokenizer_rules,
     transformer_of,
-    whole_lengths,
 )
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
-    from sentence_transformers.base.modules import Transformer
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,9 @@ class LateInteraction(Encoder):
     similarity than MaxSim, for lengths beyond the model's positions, and where expansion could not be told from text.
     """
 
+    by_role = True
+    similarity = MaxSim()
+
     def __init__(self, model: MultiVectorEncoder, max_length: int | None = None) -> None:
         from sentence_transformers.base.modules import Dense as Projection
         from sentence_transformers.base.modules import Normalize, Transformer
@@ -107,8 +109,7 @@ class LateInteraction(Encoder):
             )
         if model.similarity_fn_name != "maxsim":
             raise InputError(f"the model's similarity is {model.similarity_fn_name}", remedy="Give one with maxsim")
-        # transformers 5 keeps the checkpoint's dtype, which may be half precision
-        self.model: MultiVectorEncoder = model.float()
+        self.model: MultiVectorEncoder = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
         if max_length is not None:
             self.transformer.document_length = max_length  # a model is used at the length it was trained at
         self.max_length = self._length("document")
@@ -130,34 +131,18 @@ class LateInteraction(Encoder):
         return cls(MultiVectorEncoder(str(folder), local_files_only=True), max_length)
 
     @property
-    def transformer(self) -> Transformer:
-        """sentence-transformers' first module, which holds the transformer proper as `.model`."""
-        return cast("Transformer", self.model[0])
-
-    @property
-    def by_role(self) -> bool:
-        return True
-
-    @property
-    def similarity(self) -> Scoring:
-        return MaxSim()
-
-    @property
     def tokenizer_key(self) -> str:
-        lengths, expansion = (self._length("query"), self._length("document")), self.transformer.query_expansion
-        return content_key(
-            tokenizer_rules(self.model.tokenizer), lengths, dict(self.model.prompts), dict(expansion or {})
-        )
+        rules, prompts = tokenizer_rules(self.model.tokenizer), dict(self.model.prompts)
+        lengths = self._length("query"), self._length("document")
+        return content_key(rules, lengths, prompts, dict(self.transformer.query_expansion or {}))
 
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         """With the role's marker, a query's expansion too; as the library's `preprocess`."""
         expansion = self.transformer.query_expansion if role == "query" else None
-        settings = {"truncation": True, "max_length": self._length(role), "padding": False}
-        prompt = prompt_of(self.model.prompts, role)
+        prompt, length = prompt_of(self.model.prompts, role), self._length(role)
 
-        def rows(block: Sequence[str]) -> Any:
-            marked = [prompt + text for text in block]
-            each = self.model.tokenizer(marked, **settings, return_attention_mask=False)["input_ids"]
+        def rows(block: Sequence[str]) -> list[list[int]]:
+            each = token_ids(self.model.tokenizer, [prompt + text for text in block], length)
             if expansion:
                 each = [row + [self._expansion_id] * (expansion["length"] - len(row)) for row in each]
             return each
@@ -166,7 +151,7 @@ class LateInteraction(Encoder):
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         prompt = prompt_of(self.model.prompts, "document")
-        return whole_lengths(self.model.tokenizer, [prompt + text for text in texts])
+        return list(map(len, token_ids(self.model.tokenizer, [prompt + text for text in texts])))
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
         """One vector per token, `(N, L, D)`, and which of them are scored; `mask` is what the padding left."""
@@ -195,12 +180,13 @@ class LateInteraction(Encoder):
     def _length(self, role: Role) -> int:
         """The most tokens of a text in that role, as the library cuts it."""
         transformer = self.transformer
-        own = transformer.query_length if role == "query" else transformer.document_length
-        expansion = transformer.query_expansion if role == "query" else None
-        if expansion and expansion["strategy"] == "fixed":
-            return int(expansion["length"])
-        longest = int(own or transformer.max_seq_length or 512)
-        return max(longest, int(expansion["length"])) if expansion else longest
+        if role == "document":
+            return int(transformer.document_length or transformer.max_seq_length or 512)
+        longest = int(transformer.query_length or transformer.max_seq_length or 512)
+        if not (expansion := transformer.query_expansion):
+            return longest
+        length = int(expansion["length"])
+        return length if expansion["strategy"] == "fixed" else max(longest, length)
 
     @property
     def _expansion_id(self) -> int:

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from strop.models.cross_encoder import FreshHead, Reranker, untrained_in
+from strop.models.cross_encoder import Reranker
 from strop.models.dense import Dense
 from strop.models.encoder import Encoder, Model
 from strop.models.late_interaction import LateInteraction
-from strop.models.pair_scorer import PairScorer
 from strop.models.two_towers import TwoTowers
 from strop.records.errors import InputError
 
@@ -37,14 +36,9 @@ def no_vectors(folder: Path) -> InputError:
     )
 
 
-def load_scorer(folder: str | Path, max_length: int | None = None) -> PairScorer:
-    """The cross-encoder in a folder. Raises InputError for a model without a classification head."""
-    return Reranker.load(folder, max_length)
-
-
 def load_any(folder: str | Path, max_length: int | None = None) -> Model:
     """What the folder says that it holds, vectors or pairs."""
-    return load_scorer(folder, max_length) if is_cross_encoder(Path(folder)) else load(folder, max_length)
+    return Reranker.load(folder, max_length) if is_cross_encoder(Path(folder)) else load(folder, max_length)
 
 
 def is_cross_encoder(folder: Path) -> bool:
@@ -67,19 +61,6 @@ def loaded_by(folder: Path) -> str:
     if is_cross_encoder(folder):
         return "CrossEncoder"
     return "MultiVectorEncoder" if is_multi_vector(folder) else "SentenceTransformer"
-
-
-def is_trained_reranker(folder: Path) -> bool:
-    """Whether it holds a cross-encoder whose scores carry an order: nothing in it is random."""
-    return is_cross_encoder(folder) and not untrained_in(folder)
-
-
-def with_head(folder: Path, place: Path) -> Path:
-    """A cross-encoder as it is; another model with a fresh head of one logit, written to `place`."""
-    if is_cross_encoder(folder):
-        return folder
-    FreshHead().convert(folder, place)
-    return place
 
 
 def _json(path: Path) -> Any:

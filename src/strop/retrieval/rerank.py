@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from strop.models.pair_scorer import Pair, PairScorer, score_pairs
+from strop.models.pair_scorer import Pair, PairScorer, score_pairs, specials
 from strop.models.scoring import Precision
 from strop.models.tokens import cut
 from strop.records.runs import Run
@@ -65,8 +65,7 @@ def rerank(
     before anything is scored, for windows that the model cannot read.
     """
     windows = windows or Windows("first")
-    nothing = np.empty(0, dtype=np.int32)
-    room = windows.room(scorer.max_length, len(scorer.pair(nothing, nothing).ids))
+    room = windows.room(scorer.max_length, specials(scorer))
     scorer.module.eval()
     scored: _Scores = {}
     cost = Cost()
