@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from strop.records.runs import Run
+from strop.records.runs import Ranking, Run
 from strop.retrieval.encode import Stack, Vectors
 
 Floats = npt.NDArray[np.float64]
@@ -45,14 +44,16 @@ def search(
     if not len(documents):
         return Run({query_id: ([], []) for query_id in query_ids})
     exclude = exclude or {}
-    scored: dict[str, tuple[list[str], Vectors]] = {}
+    scored: dict[str, Ranking] = {}
     for start in range(0, len(query_ids), query_block):
         block = np.array(queries[start : start + query_block])  # a copy: memory maps are read-only
         if not np.isfinite(block).all():
             raise ValueError(f"a vector of queries {start} to {start + len(block) - 1} is not finite")
         best = _best(block, documents, min(depth + 1, len(doc_ids)), doc_block)
         for query_id, (rows, exact) in zip(query_ids[start : start + query_block], best, strict=True):
-            scored[query_id] = _cut([doc_ids[j] for j in rows.tolist()], exact, depth, exclude.get(query_id))
+            scores = dict(zip((doc_ids[j] for j in rows.tolist()), exact.astype(np.float32).tolist(), strict=True))
+            scores.pop(exclude.get(query_id, ""), None)
+            scored |= Run({query_id: (scores, scores.values())}).top(depth)
         if progress:
             progress(len(block))
     return Run(scored)
@@ -120,9 +121,8 @@ class _Best:
     def _above(self, new: torch.Tensor) -> tuple[Ints, Ints, Ints]:
         """Query by query where `new` exceeds what is kept, at most `kept` places each, and how many these are."""
         higher = (new > self._least).numpy()
-        if (
-            np.count_nonzero(higher) <= higher.shape[0] * self._kept
-        ):  # else, as at the start, there are too many to list
+        # At the start there are too many to list.
+        if np.count_nonzero(higher) <= higher.shape[0] * self._kept:
             query, column = np.divmod(np.flatnonzero(higher), higher.shape[1])
             counts = np.bincount(query, minlength=len(higher))
             if counts.max() <= self._kept:
@@ -154,10 +154,3 @@ def _among_all(query: Vectors, documents: Vectors | Stack, count: int, doc_block
     scores = exact.astype(np.float32)
     rows = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
     return rows, exact[rows]
-
-
-def _cut(doc_ids: list[str], scores: Floats, depth: int, excluded: str | None) -> tuple[list[str], Vectors]:
-    """The best `depth` under the Run's own order: float32 scores, ties by id."""
-    best = heapq.nlargest(depth + 1, zip(scores.astype(np.float32).tolist(), doc_ids, strict=True))
-    best = [(score, doc_id) for score, doc_id in best if doc_id != excluded][:depth]
-    return [doc_id for _, doc_id in best], np.array([score for score, _ in best], dtype=np.float32)
