@@ -51,10 +51,8 @@ class Untied:
         from sentence_transformers.base.modules import Router
 
         model = load_sentence_transformer(source, "cpu")
-        query, document = (
-            _tower(transformer, self.pooling, self.similarity)
-            for transformer in (transformer_of(model), copy.deepcopy(transformer_of(model)))
-        )
+        transformers = transformer_of(model), copy.deepcopy(transformer_of(model))
+        query, document = (_tower(each, self.pooling, self.similarity) for each in transformers)
         _write([Router.for_query_document(query, document)], model, self.similarity, target)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from strop.models.encoder import Role
 from strop.models.pair_scorer import Ids, Pair, PairScorer
 from strop.models.pair_template import PairTemplate
 from strop.models.tokens import Tokens
-from strop.models.transformer import hide_progress_bars, set_length, token_ids
+from strop.models.transformer import hide_progress_bars, read_json, set_length, token_ids
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class Reranker(PairScorer):
         return cls(model, max_length)
 
     @classmethod
-    def from_base(cls, folder: str | Path, seed: int, max_length: int | None = None) -> Reranker:
+    def from_base(cls, folder: str | Path, seed: int) -> Reranker:
         """A dense or plain transformer with a fresh head of one logit, random from `seed`: its scores carry no order
         before it is trained, and `untrained` says so, also once it is saved.
 
@@ -105,7 +104,7 @@ class Reranker(PairScorer):
         if not fresh:
             raise InputError("the model has a head already", where=str(folder), remedy="Load it as it is")
         note_untrained(transformer.model.config, {name.rsplit(".", 1)[0] for name in fresh})
-        return cls(CrossEncoder(modules=[transformer]), max_length)
+        return cls(CrossEncoder(modules=[transformer]))
 
     @property
     def untrained(self) -> tuple[str, ...]:
@@ -187,8 +186,7 @@ def heads(model: Any) -> list[str]:
 
 def untrained_in(folder: Path) -> tuple[str, ...]:
     """`Reranker.untrained` of a saved model, without loading it."""
-    config = folder / "config.json"
-    return tuple(json.loads(config.read_text(encoding="utf-8")).get(_UNTRAINED, ())) if config.is_file() else ()
+    return tuple((read_json(folder / "config.json") or {}).get(_UNTRAINED, ()))
 
 
 def _names(folder: Path) -> set[str]:
@@ -203,7 +201,7 @@ def _names(folder: Path) -> set[str]:
 def _refuse_foreign_code(folder: Path) -> None:
     """GTE's own repositories carry a model type that only their own code knows; transformers has the same as `gte`."""
     config = folder / "config.json"
-    if config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "new":
+    if (read_json(config) or {}).get("model_type") == "new":
         raise InputError(
             "the model's type is 'new', which needs code from its hub, and none is run",
             where=str(config),

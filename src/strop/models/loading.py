@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from strop.models.cross_encoder import Reranker
 from strop.models.dense import Dense
 from strop.models.encoder import Encoder, Model
 from strop.models.late_interaction import LateInteraction
+from strop.models.transformer import read_json
 from strop.models.two_towers import TwoTowers
 from strop.records.errors import InputError
 
@@ -23,7 +22,7 @@ def load(folder: str | Path, max_length: int | None = None) -> Encoder:
         raise no_vectors(Path(folder))
     if is_multi_vector(Path(folder)):
         return LateInteraction.load(folder, max_length)
-    kinds = _json(Path(folder) / "modules.json")
+    kinds = read_json(Path(folder) / "modules.json")
     if kinds and kinds[0]["type"].endswith(".Router"):
         return TwoTowers.load(folder, max_length)
     return Dense.load(folder, max_length)
@@ -43,16 +42,16 @@ def load_any(folder: str | Path, max_length: int | None = None) -> Model:
 
 def is_cross_encoder(folder: Path) -> bool:
     """Whether a model folder says that it reads pairs; one in transformers' own layout, that it classifies."""
-    settings = _json(folder / "config_sentence_transformers.json")
+    settings = read_json(folder / "config_sentence_transformers.json")
     if settings and "model_type" in settings:
         return bool(settings["model_type"] == "CrossEncoder")
-    architectures = (_json(folder / "config.json") or {}).get("architectures") or [""]
+    architectures = (read_json(folder / "config.json") or {}).get("architectures") or [""]
     return not (folder / "modules.json").is_file() and str(architectures[0]).endswith("ForSequenceClassification")
 
 
 def is_multi_vector(folder: Path) -> bool:
     """Whether a model folder says that it has one vector per token."""
-    settings = _json(folder / "config_sentence_transformers.json")
+    settings = read_json(folder / "config_sentence_transformers.json")
     return bool(settings) and settings.get("model_type", "") == "MultiVectorEncoder"
 
 
@@ -61,7 +60,3 @@ def loaded_by(folder: Path) -> str:
     if is_cross_encoder(folder):
         return "CrossEncoder"
     return "MultiVectorEncoder" if is_multi_vector(folder) else "SentenceTransformer"
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -12,6 +12,8 @@ from torch.nn.functional import normalize, pad
 
 from strop.records.errors import InputError
 
+Precision = Literal["float32", "bfloat16"]
+
 #: Similarities of two tokens that MaxSim holds at once (64 MB in float32), unless one document alone has more.
 _HELD = 2**24
 
@@ -120,11 +122,6 @@ class Joint:
         raise InputError("the recipe is for models that read pairs", remedy="Give a cross-encoder, or other scoring")
 
 
-def scores_pairs(scoring: Scoring) -> bool:
-    """Whether the model itself scores a query and a document read together."""
-    return isinstance(scoring, Joint)
-
-
 def _unit(vectors: Tensor) -> Tensor:
     return normalize(vectors if vectors.dtype == torch.float64 else vectors.float(), dim=-1)
 
@@ -134,6 +131,3 @@ def _best(queries: Tensor, documents: Tensor, mask: Tensor) -> Tensor:
     inner = queries.flatten(0, 1) @ documents.flatten(0, 1).T
     inner = inner.view(*queries.shape[:2], *documents.shape[:2]).masked_fill(~mask, -torch.inf)
     return inner.max(dim=3).values.masked_fill(~mask.any(dim=1), -1)
-
-
-Precision = Literal["float32", "bfloat16"]

@@ -77,9 +77,9 @@ class Tokens:
 
 def pad(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows of ids as `input_ids` and `attention_mask`, both int64 `(len(rows), longest)`, padded on the right."""
-    ids = [torch.from_numpy(row.astype(np.int64)) for row in rows]
-    masks = [torch.ones(len(row), dtype=torch.int64) for row in rows]
-    return pad_sequence(ids, batch_first=True, padding_value=pad_id), pad_sequence(masks, batch_first=True)
+    tensors = [torch.from_numpy(row.astype(np.int64)) for row in rows]
+    ids = pad_sequence(tensors, batch_first=True, padding_value=pad_id)
+    return ids, (torch.arange(ids.shape[1]) < torch.tensor([[len(row)] for row in rows])).long()
 
 
 def cut(lengths: Ints, budget: int) -> list[Ints]:

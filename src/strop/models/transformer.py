@@ -27,6 +27,11 @@ def load_sentence_transformer(folder: str | Path, device: str | None = None) -> 
     return SentenceTransformer(str(folder), local_files_only=True, device=device)
 
 
+def read_json(path: Path) -> Any:
+    """A file of a model's folder; None where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
 def hide_progress_bars() -> None:
     """Those of loading a model's weights."""
     from transformers.utils import logging

@@ -43,20 +43,24 @@ def search(
     """
     if not len(documents):
         return Run({query_id: ([], []) for query_id in query_ids})
-    exclude = exclude or {}
-    scored: dict[str, Ranking] = {}
+    rankings: dict[str, Ranking] = {}
     for start in range(0, len(query_ids), query_block):
         block = np.array(queries[start : start + query_block])  # a copy: memory maps are read-only
         if not np.isfinite(block).all():
             raise ValueError(f"a vector of queries {start} to {start + len(block) - 1} is not finite")
         best = _best(block, documents, min(depth + 1, len(doc_ids)), doc_block)
         for query_id, (rows, exact) in zip(query_ids[start : start + query_block], best, strict=True):
-            scores = dict(zip((doc_ids[j] for j in rows.tolist()), exact.astype(np.float32).tolist(), strict=True))
-            scores.pop(exclude.get(query_id, ""), None)
-            scored |= Run({query_id: (scores, scores.values())}).top(depth)
+            rankings |= ranked(query_id, [doc_ids[j] for j in rows.tolist()], exact, depth, exclude)
         if progress:
             progress(len(block))
-    return Run(scored)
+    return Run(rankings)
+
+
+def ranked(query_id: str, doc_ids: Iterable[str], exact: Floats, depth: int, exclude: Mapping[str, str] | None) -> Run:
+    """The query's best `depth` by their scores in float32, without the document that it excludes."""
+    scores = dict(zip(doc_ids, exact.astype(np.float32).tolist(), strict=True))
+    scores.pop((exclude or {}).get(query_id, ""), None)
+    return Run({query_id: (scores, scores.values())}).top(depth)
 
 
 def _best(queries: Vectors, documents: Vectors | Stack, count: int, doc_block: int) -> Iterable[tuple[Ints, Floats]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -39,16 +40,9 @@ class Tuned:
 
 def weight_grid(runs: int, parts: int = 10) -> list[tuple[float, ...]]:
     """Every way to share a weight of 1 among `runs` runs in steps of 1 / `parts`: for two runs (0, 1), (0.1, 0.9), …"""
-
-    def shares(left: int, places: int) -> Iterator[tuple[int, ...]]:
-        if places == 1:
-            yield (left,)
-            return
-        for first in range(left + 1):
-            for rest in shares(left - first, places - 1):
-                yield (first, *rest)
-
-    return [tuple(share / parts for share in split) for split in shares(parts, runs)]
+    places = parts + runs - 1  # of the parts and of bars between the runs' shares
+    bars = ((-1, *between, places) for between in combinations(range(places), runs - 1))
+    return [tuple((right - left - 1) / parts for left, right in pairwise(edges)) for edges in bars]
 
 
 def tuned(
@@ -57,7 +51,6 @@ def tuned(
     qrels_dev: Qrels,
     measure: str,
     grid: Sequence[tuple[float, ...]],
-    relevance_level: int = 1,
     seed: int = 42,
 ) -> Tuned:
     """The weights of `grid` with the highest mean on the judged queries; of equals, those nearest to equal weights.
@@ -77,7 +70,7 @@ def tuned(
         raise InputError("no run has a judged query", remedy="Give runs over the queries of the qrels")
 
     def values(fusion: Fusion) -> list[float]:
-        by_query = evaluate(fusion(runs), judged, (measure,), relevance_level)[measure]
+        by_query = evaluate(fusion(runs), judged, (measure,))[measure]
         return [by_query[query_id] for query_id in sorted(judged)]
 
     candidates = sorted(grid, key=_unevenness)

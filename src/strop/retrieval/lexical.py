@@ -95,10 +95,8 @@ class BM25:
 
 def _candidates(scores: npt.NDArray[np.float32], depth: int) -> Sequence[int]:
     """Positions of every document that scores above 0 and no worse than the `depth`-th: all ties at the cut stay in."""
+    kept = scores > 0
     if depth < len(scores):
-        least = np.partition(scores, len(scores) - depth)[len(scores) - depth]
-        kept = np.flatnonzero((scores >= least) & (scores > 0))
-    else:
-        kept = np.flatnonzero(scores > 0)
-    positions: list[int] = kept.tolist()
+        kept &= scores >= np.partition(scores, -depth)[-depth]
+    positions: list[int] = np.flatnonzero(kept).tolist()
     return positions

@@ -180,9 +180,8 @@ class Routed:
         except (ValueError, RuntimeError) as error:
             raise _foreign(folder, str(error).strip().splitlines()[0]) from error
         # peft takes a part of the weights, or none, in silence: of a base with other layers, for one
-        if read.missing_keys or read.unexpected_keys:
-            first, *_ = (*read.missing_keys, *read.unexpected_keys)
-            raise _foreign(folder, f"its weights and the base's places for them differ in {first}")
+        if misplaced := read.missing_keys + read.unexpected_keys:
+            raise _foreign(folder, f"its weights and the base's places for them differ in {misplaced[0]}")
 
 
 def _foreign(folder: Path, reason: str) -> InputError:
