@@ -15,6 +15,7 @@ from strop.models.cross_encoder import heads
 from strop.models.encoder import Model, Role, represent_rows
 from strop.models.pair_scorer import PairScorer
 from strop.models.tokens import Ids, Tokens
+from strop.models.transformer import read_json
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,10 +43,8 @@ class Full:
 
 @dataclass(frozen=True, slots=True)
 class LoRA:
-    """Low-rank adapters: W + (alpha / r) B A on each target matrix, W frozen.
-
-    Parameters added: r * (in + out) per target and layer; for all-MiniLM-L6-v2 with r = 16 on query and value
-    16 * (384 + 384) * 2 * 6 = 147,456. Raises InputError when r is below 1 or dropout outside [0, 1).
+    """Low-rank adapters: W + (alpha / r) B A on each target matrix, W frozen: r * (in + out) parameters per target and
+    layer. Raises InputError when r is below 1 or dropout outside [0, 1).
     Source: Hu et al. 2022; values of arXiv 2506.18535 and its code.
     """
 
@@ -82,10 +81,9 @@ class LoRA:
                 for tower in encoder.transformers:
                     tower.model = get_peft_model(tower.model, config)  # type: ignore[assignment]
             except ValueError as error:
-                raise InputError(
-                    f"no module named {' or '.join(self.targets)} in the model ({error})",
-                    remedy="Set `tuning.targets` to the attention projections' names in this architecture",
-                ) from error
+                problem = f"no module named {' or '.join(self.targets)} in the model ({error})"
+                remedy = "Set `tuning.targets` to the attention projections' names in this architecture"
+                raise InputError(problem, remedy=remedy) from error
 
 
 def _begin(model: Model) -> set[str]:
@@ -124,8 +122,7 @@ def _save_adapter(model: PeftModel, folder: Path, base_source: str) -> None:
     # The vocabulary never changes here; "auto" would ask the hub about it when the base's folder is gone.
     model.save_pretrained(str(folder), save_embedding_layers=False)
     config_path = folder / "adapter_config.json"
-    config = json.loads(config_path.read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = base_source
+    config = read_json(config_path) | {"base_model_name_or_path": base_source}
     config_path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty card names a local path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,9 +43,8 @@ class Reranker(PairScorer):
                 remedy="Give a cross-encoder that ends in a classification head",
             )
         if model.num_labels != 1:
-            raise InputError(
-                f"the model gives {model.num_labels} scores a pair", remedy="Give a cross-encoder with one label"
-            )
+            problem = f"the model gives {model.num_labels} scores a pair"
+            raise InputError(problem, remedy="Give a cross-encoder with one label")
         self.max_length = set_length(model, max_length)
         self.model: CrossEncoder = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
         self._template = PairTemplate.of(model.tokenizer)
@@ -144,30 +143,23 @@ class Reranker(PairScorer):
             with torch.autocast(device, enabled=False):
                 return nn.functional.linear(inputs[0].float(), linear.weight, linear.bias)
 
-        hooks = [linear.register_forward_hook(again) for linear in self._last_linears()]
-        try:
+        # The layer that gives the logit; with adapters, its trained copy and the one that the copy was made of.
+        linears = ((name, m) for name, m in self.model.named_modules() if isinstance(m, nn.Linear))
+        last = [linear for name, linear in linears if linear.out_features == 1 and ".lora_" not in name]
+        with ExitStack() as hooks:
+            for linear in last:
+                hooks.callback(linear.register_forward_hook(again).remove)
             yield
-        finally:
-            for hook in hooks:
-                hook.remove()
-
-    def _last_linears(self) -> list[nn.Linear]:
-        """The layer that gives the logit; with adapters, its trained copy and the one that the copy was made of."""
-        return [
-            module
-            for name, module in self.model.named_modules()
-            if isinstance(module, nn.Linear) and module.out_features == 1 and ".lora_" not in name
-        ]
 
 
 @dataclass(frozen=True, slots=True)
 class FreshHead:
-    """The architecture of a cross-encoder on a dense model's transformer, its head random from `seed`."""
+    """The architecture of a cross-encoder on a dense model's transformer, its head random from `seed`: unlike other
+    architectures this one adds something random, and `Reranker.untrained` says what."""
 
     seed: int = 0
 
     def convert(self, source: Path, target: Path) -> None:
-        """Unlike other architectures this one adds something random: `Reranker.untrained` says what."""
         Reranker.from_base(source, self.seed).save(target)
 
 
@@ -194,7 +186,7 @@ def _names(folder: Path) -> set[str]:
     names: set[str] = set()
     for path in folder.rglob("*.safetensors"):
         with safe_open(path, framework="np") as file:
-            names |= set(file.keys())
+            names.update(file.keys())
     return names
 
 

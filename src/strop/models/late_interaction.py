@@ -36,11 +36,10 @@ class Late:
 
     Lengths in tokens, special ones and marker included. `expansion` fills every query with the mask token up to
     `query_length`, places that are scored but not attended to. `mask_punctuation` leaves a document's punctuation out
-    of the score. `markers` go before a query and a document as tokens of their own, the authors' [Q] and [D]: words
-    of the vocabulary, since a new one would have a random vector; None for none. Plain MaxSim is
-    `Late(mask_punctuation=False, expansion=False, markers=None)`.
-    Source: Khattab & Zaharia 2020, sections 3.2 and 3.3; fields and values as the authors' code has them.
-    Deviation: no linear layer to 128 dimensions.
+    of the score. `markers` go before a query and a document, the authors' [Q] and [D]: words of the vocabulary, since a
+    new one would have a random vector. Plain MaxSim is `Late(mask_punctuation=False, expansion=False, markers=None)`.
+    Source: Khattab & Zaharia 2020, sections 3.2 and 3.3, values as in the authors' code, but no linear layer to 128
+    dimensions.
     """
 
     query_length: int = 32
@@ -75,11 +74,8 @@ def _mark(tokenizer: Any, markers: tuple[str, str]) -> None:
     """Keep the tokenizer from cutting the markers, as it cuts all it does not know as special: [, unused, ##0, ]."""
     from transformers import AddedToken
 
-    missing = [word for word in markers if word not in tokenizer.get_vocab()]
-    if missing:
-        raise InputError(
-            f"the vocabulary lacks the marker {' and '.join(missing)}", remedy="Give words it has, or markers=None"
-        )
+    if missing := " and ".join(word for word in markers if word not in tokenizer.get_vocab()):
+        raise InputError(f"the vocabulary lacks the marker {missing}", remedy="Give words it has, or markers=None")
     tokens = [AddedToken(word, normalized=False, special=True) for word in markers]
     tokenizer.add_special_tokens({"additional_special_tokens": tokens}, replace_extra_special_tokens=False)
 
@@ -115,9 +111,8 @@ class LateInteraction(Encoder):
         self.max_length = self._length("document")
         checked_length(self.transformer, max(self.max_length, self._length("query")))
         if self.transformer.query_expansion and self.model.tokenizer("a")["input_ids"][-1] == self._expansion_id:
-            raise InputError(
-                "texts end with the token that expands them", remedy="Give an expansion token of its own, or none"
-            )
+            remedy = "Give an expansion token of its own, or none"
+            raise InputError("texts end with the token that expands them", remedy=remedy)
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> LateInteraction:
@@ -190,9 +185,7 @@ class LateInteraction(Encoder):
 
     @property
     def _expansion_id(self) -> int:
-        expansion, tokenizer = self.transformer.query_expansion, self.model.tokenizer
-        chosen = expansion.get("token") if expansion else None
-        if chosen is not None:
+        tokenizer = self.model.tokenizer
+        if (chosen := (self.transformer.query_expansion or {}).get("token")) is not None:
             return int(tokenizer.convert_tokens_to_ids(chosen))
-        mask_id = tokenizer.mask_token_id
-        return int(tokenizer.eos_token_id if mask_id is None else mask_id)
+        return int(tokenizer.eos_token_id if tokenizer.mask_token_id is None else tokenizer.mask_token_id)

@@ -48,7 +48,6 @@ class RandomWeights:
     seed: int = 0
 
     def convert(self, source: Path, target: Path) -> None:
-        """Of the model in `source` only the tokenizer is taken."""
         # Only BERT has token types. As an argument it is saved with the tokenizer; set later it would not be.
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -58,8 +57,7 @@ class RandomWeights:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             model: Any = AutoModelForSequenceClassification.from_config(self.config(tokenizer))  # type: ignore[no-untyped-call]
-        parts = [name for name, part in model.named_children() if any(True for _ in part.parameters())]
-        note_untrained(model.config, parts)
+        note_untrained(model.config, [name for name, part in model.named_children() if list(part.parameters())])
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             model.save_pretrained(folder)

@@ -90,20 +90,17 @@ class MaxSim:
     """Late interaction: for each query token the similarity of the document token most like it, summed.
 
     Over unit vectors, of tokens that count on both sides. `cosine` is in [-n, n] for a query of n tokens; `l2` takes
-    minus the squared distance instead, in [-4n, 0], which on unit vectors is 2 cosine - 2: the same order of a query's
-    documents, at twice the spread. A document without a token that counts gets the least score there is. In float32
-    whatever the autocast: a sum of 32 in bfloat16 would resolve 0.125. Deviation from the authors' code: there a
-    masked token is a zero vector, which still takes part in the maximum. Raises InputError for one vector per text.
-    Source: Khattab & Zaharia 2020, section 3.3 and equation 3.
+    minus the squared distance, 2 cosine - 2, in [-4n, 0]. A document without a token that counts gets the least score.
+    In float32 whatever the autocast. Raises InputError for one vector per text. Source: Khattab & Zaharia 2020, section
+    3.3 and equation 3; in the authors' code a masked token is a zero vector, which still takes part in the maximum.
     """
 
     similarity: Literal["cosine", "l2"] = "cosine"
 
     def __call__(self, queries: Representation, documents: Representation) -> Tensor:
         if queries.mask is None or documents.mask is None:
-            raise InputError(
-                "MaxSim needs one vector per token", remedy="Give a late-interaction model, or other scoring"
-            )
+            remedy = "Give a late-interaction model, or other scoring"
+            raise InputError("MaxSim needs one vector per token", remedy=remedy)
         with torch.autocast(queries.vectors.device.type, enabled=False):
             query_units, document_units = _unit(queries.vectors), _unit(documents.vectors)
             block = max(1, _HELD // max(1, query_units.shape[0] * query_units.shape[1] * document_units.shape[1]))

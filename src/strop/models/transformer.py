@@ -65,9 +65,8 @@ def checked_length(transformer: Transformer, length: int | None) -> int | None:
     """The positions that the transformer has, if it says so. Raises InputError for a length beyond them."""
     positions: int | None = getattr(transformer.model.config, "max_position_embeddings", None)
     if length is not None and positions is not None and length > positions:
-        raise InputError(
-            f"a length of {length} exceeds the model's {positions} positions", remedy=f"Choose at most {positions}"
-        )
+        problem = f"a length of {length} exceeds the model's {positions} positions"
+        raise InputError(problem, remedy=f"Choose at most {positions}")
     return positions
 
 

@@ -44,12 +44,8 @@ def check_known(run: Run, queries: Container[str], documents: Container[str]) ->
     """Raises InputError at the first query or document of a run that is not in its collection."""
     for query_id, ranking in run.items():
         if query_id not in queries:
-            raise InputError(
-                f"query {query_id!r} of the run is not there", remedy="Give the collection it was made over"
-            )
-        for doc_id in ranking.doc_ids:
-            if doc_id not in documents:
-                raise InputError(
-                    f"document {doc_id!r}, ranked for query {query_id!r}, is not there",
-                    remedy="Give the collection that the run was made over",
-                )
+            problem = f"query {query_id!r} of the run is not there"
+            raise InputError(problem, remedy="Give the collection it was made over")
+        if missing := [doc_id for doc_id in ranking.doc_ids if doc_id not in documents]:
+            problem = f"document {missing[0]!r}, ranked for query {query_id!r}, is not there"
+            raise InputError(problem, remedy="Give the collection that the run was made over")

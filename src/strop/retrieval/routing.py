@@ -46,9 +46,8 @@ class Centroids:
             raise InputError("there are no domains to route to", remedy="Give each domain's training queries")
         for name, vectors in queries.items():
             if len(vectors) < 2:
-                raise InputError(
-                    f"domain {name!r} has {len(vectors)} training queries", remedy="Give two or more, better hundreds"
-                )
+                problem = f"domain {name!r} has {len(vectors)} training queries"
+                raise InputError(problem, remedy="Give two or more, better hundreds")
         units = [_unit(vectors) for vectors in queries.values()]
         with_the_others = [(own * _unit(own.sum(axis=0) - own)).sum(axis=1) for own in units]
         bounds = [float(np.quantile(cosines, 1 - share)) for cosines in with_the_others]
@@ -81,14 +80,13 @@ def rank(
 ) -> RoutedRun:
     """Every query routed by its base vector and ranked by the model it was routed to, over all the documents.
 
-    Each adapter has its own vectors of the documents, which are encoded once for every route that a query takes;
-    scores of differently routed queries do not compare. `exclude` as in `search`. Leaves the base selected. Raises
-    InputError when a centroid's domain has no adapter.
+    The documents are encoded once for every route that a query takes; scores of differently routed queries do not
+    compare. `exclude` as in `search`. Leaves the base selected. Raises InputError when a centroid's domain has no
+    adapter.
     """
     if unknown := [name for name in centroids.names if name not in routed.names]:
-        raise InputError(
-            f"domain {unknown[0]!r} has centroids but no adapter", remedy=f"Adapters there: {', '.join(routed.names)}"
-        )
+        problem = f"domain {unknown[0]!r} has centroids but no adapter"
+        raise InputError(problem, remedy=f"Adapters there: {', '.join(routed.names)}")
     query_ids, doc_ids = list(queries), list(documents)
     plain = _vectors(routed.select(None), list(queries.values()), "query")
     routes = dict(zip(query_ids, centroids.route(plain), strict=True))
@@ -110,8 +108,7 @@ def _unit(vectors: npt.NDArray[np.floating]) -> Floats:
     """Rows of length 1 in float64; rows of length 0 stay."""
     double = np.asarray(vectors, dtype=np.float64)
     lengths = np.linalg.norm(double, axis=-1, keepdims=True)
-    unit: Floats = double / np.where(lengths == 0, 1, lengths)
-    return unit
+    return np.asarray(double / np.where(lengths == 0, 1, lengths))
 
 
 _WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
