@@ -59,12 +59,14 @@ def search_two_stages(
 
     from strop.commands.inputs import load
     from strop.records.runs import write_run
+    from strop.retrieval import two_stages
+    from strop.retrieval.retriever import retriever
     from strop.retrieval.task import Task
-    from strop.retrieval.two_stages import TwoStages
 
     free(out)
-    stages = TwoStages.of(model, prefilter, candidates)
-    run, recall = stages.search(Task.of(load(collection, split), store(), progress), depth)
+    second, first = two_stages.second_stage(model), retriever(prefilter)
+    task = Task.of(load(collection, split), store(), progress)
+    run, recall = two_stages.search(task, depth, first, second, candidates)
     write_run(run, out, "late")
     return recall
 

@@ -14,7 +14,6 @@ import torch
 from strop.models.cross_encoder import heads
 from strop.models.encoder import Model, Role, represent_rows
 from strop.models.pair_scorer import PairScorer
-from strop.models.tokens import Ids, Tokens
 from strop.models.transformer import read_json
 from strop.records.errors import InputError
 
@@ -130,7 +129,8 @@ def _save_adapter(model: PeftModel, folder: Path, base_source: str) -> None:
 def _outputs(model: Model, texts: list[str]) -> torch.Tensor:
     """Searchable vectors of the texts as queries and as documents, `(anything, D)`; or each one's score with itself."""
     model.module.eval()
-    queries, documents = (_rows(model.tokenize(texts, role)) for role in _ROLES)
+    sides = [model.tokenize(texts, role) for role in _ROLES]
+    queries, documents = ([tokens.row(i) for i in range(len(texts))] for tokens in sides)
     with torch.inference_mode():
         if (encoder := model.encoder) is None:
             return torch.from_numpy(model.pair_scores(queries, documents, [(i, i) for i in range(len(texts))]))
@@ -139,7 +139,3 @@ def _outputs(model: Model, texts: list[str]) -> torch.Tensor:
             read = encoder.searchable(represent_rows(encoder, rows, np.arange(len(rows)), role))
             outputs.append(read.vectors if read.mask is None else read.vectors[read.mask])
     return torch.cat(outputs)
-
-
-def _rows(tokens: Tokens) -> list[Ids]:
-    return [tokens.row(i) for i in range(len(tokens))]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from strop.models.chunks import Forward, vectors
 from strop.models.scoring import Cosine, Joint, MaxSim, Representation, Scoring
-from strop.models.tokens import Ids, Ints, Tokens, pad
+from strop.models.tokens import Floats, Ints, Rows, Tokens, pad
 from strop.models.tokens import Role as Role
 from strop.models.transformer import set_dropout
 from strop.records.errors import InputError
@@ -76,13 +76,11 @@ class Model(Protocol):
         """How many pairs of so many tokens each are too long, and will be cut."""
         ...
 
-    def forward(self, queries: Sequence[Ids], documents: Sequence[Ids], own: Tensor, scoring: Scoring) -> Forward:
+    def forward(self, queries: Rows, documents: Rows, own: Tensor, scoring: Scoring) -> Forward:
         """A batch to train on; `own`, bool `(Q, K)`, marks each query's own candidates among the documents."""
         ...
 
-    def pair_scores(
-        self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
-    ) -> npt.NDArray[np.float32]:
+    def pair_scores(self, queries: Rows, documents: Rows, pairs: Sequence[tuple[int, int]]) -> Floats:
         """How well each (query, document) goes together, by what the model is searched or reranked with."""
         ...
 
@@ -94,6 +92,16 @@ class Model(Protocol):
     def save(self, folder: str | Path) -> None:
         """In sentence-transformers' layout, safetensors only, for its own loading."""
         self.model.save_pretrained(str(folder), create_model_card=False)
+
+
+@contextmanager
+def observing(model: Model) -> Iterator[None]:
+    """Eval mode, no gradients, and a forked random state: whatever happens inside leaves a training as it was."""
+    was_training = model.module.training
+    model.module.eval()
+    with torch.random.fork_rng(), torch.inference_mode():
+        yield
+    model.module.train(was_training)
 
 
 class Encoder(Model, Protocol):
@@ -149,7 +157,7 @@ class Encoder(Model, Protocol):
     def cut_pairs(self, queries: Ints, documents: Ints) -> int:
         return 0  # each text was cut by itself, when it was tokenized
 
-    def forward(self, queries: Sequence[Ids], documents: Sequence[Ids], own: Tensor, scoring: Scoring) -> Forward:
+    def forward(self, queries: Rows, documents: Rows, own: Tensor, scoring: Scoring) -> Forward:
         """Every text once, compared by `scoring`."""
         rows, n = [*queries, *documents], len(queries)
 
@@ -161,9 +169,7 @@ class Encoder(Model, Protocol):
 
         return Forward(row_lengths(rows), represent, scores, n if self.by_role else 0)
 
-    def pair_scores(
-        self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
-    ) -> npt.NDArray[np.float32]:
+    def pair_scores(self, queries: Rows, documents: Rows, pairs: Sequence[tuple[int, int]]) -> Floats:
         """The cosine, or with one vector per token the model's own similarity."""
         query_vectors, document_vectors = self._searchable(queries, "query"), self._searchable(documents, "document")
         score = Cosine() if query_vectors.mask is None else self.similarity
@@ -171,15 +177,15 @@ class Encoder(Model, Protocol):
         query, document = np.array(pairs).T
         return np.asarray(scores[query, document])
 
-    def _searchable(self, rows: Sequence[Ids], role: Role) -> Representation:
+    def _searchable(self, rows: Rows, role: Role) -> Representation:
         return self.searchable(vectors(lambda at: represent_rows(self, rows, at, role), row_lengths(rows), BUDGET))
 
 
-def represent_rows(encoder: Encoder, rows: Sequence[Ids], positions: Ints, role: Role) -> Representation:
+def represent_rows(encoder: Encoder, rows: Rows, positions: Ints, role: Role) -> Representation:
     """What the model makes of those rows of token ids, padded together."""
     ids, mask = pad([rows[i] for i in positions], encoder.pad_id)
     return encoder.represent(ids, mask, role)
 
 
-def row_lengths(rows: Sequence[Ids]) -> Ints:
+def row_lengths(rows: Rows) -> Ints:
     return np.array([len(row) for row in rows], dtype=np.int64)

@@ -186,6 +186,7 @@ class LateInteraction(Encoder):
     @property
     def _expansion_id(self) -> int:
         tokenizer = self.model.tokenizer
-        if (chosen := (self.transformer.query_expansion or {}).get("token")) is not None:
+        expansion = self.transformer.query_expansion
+        if expansion and (chosen := expansion.get("token")) is not None:
             return int(tokenizer.convert_tokens_to_ids(chosen))
         return int(tokenizer.eos_token_id if tokenizer.mask_token_id is None else tokenizer.mask_token_id)

@@ -18,9 +18,10 @@ def load(folder: str | Path, max_length: int | None = None) -> Encoder:
 
     Raises InputError for a cross-encoder: without its head it would be another model.
     """
-    if is_cross_encoder(Path(folder)):
+    kind = loaded_by(Path(folder))
+    if kind == "CrossEncoder":
         raise no_vectors(Path(folder))
-    if is_multi_vector(Path(folder)):
+    if kind == "MultiVectorEncoder":
         return LateInteraction.load(folder, max_length)
     kinds = read_json(Path(folder) / "modules.json")
     if kinds and kinds[0]["type"].endswith(".Router"):
@@ -41,22 +42,16 @@ def load_any(folder: str | Path, max_length: int | None = None) -> Model:
 
 
 def is_cross_encoder(folder: Path) -> bool:
-    """Whether a model folder says that it reads pairs; one in transformers' own layout, that it classifies."""
-    settings = read_json(folder / "config_sentence_transformers.json")
-    if settings and "model_type" in settings:
-        return bool(settings["model_type"] == "CrossEncoder")
-    architectures = (read_json(folder / "config.json") or {}).get("architectures") or [""]
-    return not (folder / "modules.json").is_file() and str(architectures[0]).endswith("ForSequenceClassification")
-
-
-def is_multi_vector(folder: Path) -> bool:
-    """Whether a model folder says that it has one vector per token."""
-    settings = read_json(folder / "config_sentence_transformers.json")
-    return bool(settings) and settings.get("model_type", "") == "MultiVectorEncoder"
+    """Whether a model folder says that it reads pairs."""
+    return loaded_by(folder) == "CrossEncoder"
 
 
 def loaded_by(folder: Path) -> str:
-    """The class of sentence-transformers that loads the folder."""
-    if is_cross_encoder(folder):
-        return "CrossEncoder"
-    return "MultiVectorEncoder" if is_multi_vector(folder) else "SentenceTransformer"
+    """The class of sentence-transformers that loads the folder: by its settings or, in transformers' own layout, by
+    whether it classifies. `MultiVectorEncoder` has one vector per token."""
+    settings = read_json(folder / "config_sentence_transformers.json") or {}
+    if "model_type" in settings:
+        return str(settings["model_type"])
+    architectures = (read_json(folder / "config.json") or {}).get("architectures") or [""]
+    classifies = str(architectures[0]).endswith("ForSequenceClassification")
+    return "CrossEncoder" if classifies and not (folder / "modules.json").is_file() else "SentenceTransformer"

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from strop.models.chunks import Forward, vectors
 from strop.models.encoder import BUDGET, Model, row_lengths
 from strop.models.scoring import Joint, Representation, Scoring
+from strop.models.tokens import Floats, Ints, Rows, pad
 from strop.models.tokens import Ids as Ids
-from strop.models.tokens import Ints, pad
 from strop.records.errors import InputError
 
 _NOTHING: Ids = np.empty(0, dtype=np.int32)
@@ -68,7 +67,7 @@ class PairScorer(Model, Protocol):
     def cut_pairs(self, queries: Ints, documents: Ints) -> int:
         return int((queries + documents > self.max_length - specials(self)).sum())
 
-    def forward(self, queries: Sequence[Ids], documents: Sequence[Ids], own: Tensor, scoring: Scoring) -> Forward:
+    def forward(self, queries: Rows, documents: Rows, own: Tensor, scoring: Scoring) -> Forward:
         """Every query with its own candidates."""
         places = own.nonzero()
         rows = [self.pair(queries[q], documents[d]) for q, d in places.tolist()]
@@ -79,16 +78,14 @@ class PairScorer(Model, Protocol):
 
         return Forward(_lengths(rows), lambda at: _logits(self, rows, at), scores)
 
-    def pair_scores(
-        self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
-    ) -> npt.NDArray[np.float32]:
+    def pair_scores(self, queries: Rows, documents: Rows, pairs: Sequence[tuple[int, int]]) -> Floats:
         """The logit; of equal pairs read once."""
         keys = [(queries[q].tobytes(), documents[d].tobytes()) for q, d in pairs]
         sides = dict(zip(keys, pairs, strict=True))
         place = {key: i for i, key in enumerate(sides)}
         rows = [self.pair(queries[q], documents[d]) for q, d in sides.values()]
         logits = vectors(lambda at: _logits(self, rows, at), _lengths(rows), BUDGET).vectors[:, 0].float().cpu().numpy()
-        scores: npt.NDArray[np.float32] = logits[[place[key] for key in keys]]
+        scores: Floats = logits[[place[key] for key in keys]]
         return scores
 
 

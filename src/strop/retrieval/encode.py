@@ -22,10 +22,9 @@ BUDGET = {"cpu": 2048, "cuda": 65536, "mps": 16384}
 
 
 class Stack:
-    """Matrices `(N_i, D)`, memory maps for instance, read as one `(N, D)` without joining them in memory.
+    """Matrices `(N_i, D)`, memory maps for instance, read as one float32 `(N, D)` array would be.
 
-    Takes a row's number, a slice or an array of row numbers, and gives float32 as an array of numpy would. Raises
-    IndexError beyond the rows, and ValueError without a matrix or for unequal widths.
+    Raises IndexError beyond the rows, and ValueError without a matrix or for unequal widths.
     """
 
     def __init__(self, parts: Sequence[Vectors]) -> None:
@@ -80,8 +79,8 @@ def encode(
 ) -> Vectors:
     """Fill `out`, float32 `(len(tokens), D)` (a memory map if large), with a searchable vector of each text; return it.
 
-    Sorted by length and cut by token budget. A text's vector depends on its chunk only by float rounding, about
-    1e-7. `progress` is called with the number of texts done.
+    A text's vector depends on its chunk only by float rounding, about 1e-7. `progress` is called with the number of
+    texts done.
     """
     for chunk, vectors, _ in _searchable(encoder, tokens, role):
         out[chunk] = vectors.numpy()

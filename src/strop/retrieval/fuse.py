@@ -65,9 +65,9 @@ class ReciprocalRank(_WeightedSum):
 class MinMax(_WeightedSum):
     """The weighted sum of scores brought to [0, 1] for each query and run: (score - least) / (greatest - least).
 
-    A run that lacks a document gives it 0, as much as its last one. Where all scores are equal, or there is one
-    document, each is worth 1: to be found counts for more than to be missing. Unchanged by scale and shift of a run's
-    scores. Equal weights are CombSUM. Source: Fox and Shaw, TREC-2, 1994 (CombSUM); Lee, SIGIR 1997 (this scale).
+    A run that lacks a document gives it 0, as much as its last one. Where all scores are equal each is worth 1.
+    Unchanged by scale and shift of a run's scores. Equal weights are CombSUM. Source: Fox and Shaw, TREC-2, 1994
+    (CombSUM); Lee, SIGIR 1997 (this scale).
     """
 
     weights: tuple[float, ...] = ()
@@ -80,9 +80,9 @@ class MinMax(_WeightedSum):
 class ZScore(_WeightedSum):
     """The weighted sum of scores brought to mean 0 and variance 1 for each query and run (variance over n).
 
-    A run that lacks a document gives it what it gives its last one: at 0 a missing document would pass for an average
-    one. Where all scores are equal, or there is one document, the run does not count. Unchanged by scale and shift of a
-    run's scores. Source: Montague and Aslam, CIKM 2001 (zero mean, unit variance); the rule for missing ones is ours.
+    A run that lacks a document gives it what it gives its last one: at 0 it would pass for an average one. Where all
+    scores are equal the run does not count. Unchanged by scale and shift of a run's scores. Source: Montague and Aslam,
+    CIKM 2001 (zero mean, unit variance); the rule for missing ones is ours.
     """
 
     weights: tuple[float, ...] = ()

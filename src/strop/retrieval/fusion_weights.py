@@ -21,10 +21,9 @@ RESAMPLES = 1000
 class Tuned:
     """A method with the weights chosen on `queries` held-out queries, and how far that choice is to be trusted.
 
-    `value` is the mean there under `measure`, and flatters: the weights were chosen for it. `low` and `high` bound
-    each run's weight: 95 % of the choices that resampled queries make lie between. `gain` is the mean gain over equal
-    weights on the queries that a resample left out, with weights chosen on those it drew; 95 % of these lie between
-    `gain_low` and `gain_high`. A choice that says nothing beyond its queries has a gain about 0.
+    `value` is the mean there under `measure`, and flatters: the weights were chosen for it. 95 % of the weights that
+    resampled queries choose lie from `low` to `high`. `gain` is the mean gain over equal weights on the queries that a
+    resample left out, with weights chosen on those it drew; 95 % of these lie from `gain_low` to `gain_high`.
     """
 
     method: Weighted

@@ -34,10 +34,9 @@ def search(
 ) -> Run:
     """The `depth` documents of highest MaxSim for each query.
 
-    Products in float32 choose candidates; these are scored again in float64 and ordered by that, and so is the whole
-    collection where the rounding bound reaches past the margin. The Run is therefore the same however the vectors are
-    cut into blocks. `exclude` maps a query to the one document that must not be retrieved for it: itself. `progress`
-    is called with 1 after each query. Raises ValueError on vectors not of length 1.
+    As in `dense_search` products in float32 choose candidates, which are scored again in float64, and so is the whole
+    collection where rounding could decide. `progress` is called with 1 after each query. Raises ValueError on vectors
+    not of length 1.
     """
     count = min(depth + 1, len(documents))
     rankings: dict[str, Ranking] = {}
@@ -46,7 +45,9 @@ def search(
         approximate, candidates = _top(queries, block, documents, min(len(documents), count + MARGIN))
         for i, least, rows in zip(block, approximate.min(axis=1, initial=np.inf), candidates, strict=True):
             exact = _exact(queries, i, documents, rows)
-            bound = _rounding(int(queries.lengths[i]), documents.vectors.shape[1])
+            # Two scores of one pair differ by 2 D roundings per inner product and one per sum, each of at most 1.
+            tokens = int(queries.lengths[i])
+            bound = tokens * (2 * documents.vectors.shape[1] + tokens + 2) * 2.0**-24
             if len(rows) < len(documents) and not least < np.partition(exact, -count)[-count] - bound:
                 rows = np.arange(len(documents))
                 exact = _exact(queries, i, documents, rows)
@@ -93,12 +94,6 @@ def recall(candidates: Run, exact: Run, depth: int) -> dict[str, float]:
     best = {query_id: set(ranking.doc_ids) for query_id, ranking in exact.top(depth).items() if ranking.doc_ids}
     kept = {query_id: candidates[query_id].doc_ids for query_id in best if query_id in candidates}
     return {query_id: len(docs.intersection(kept.get(query_id, ()))) / len(docs) for query_id, docs in best.items()}
-
-
-def _rounding(tokens: int, dimension: int) -> float:
-    """How far two scores of one pair can lie apart: 2 D float32 roundings per inner product and one per
-    sum, each of at most 1."""
-    return tokens * (2 * dimension + tokens + 2) * 2.0**-24
 
 
 def _top(

@@ -56,13 +56,13 @@ def rerank(
     windows: Windows | None = None,
     block: int = BLOCK,
 ) -> tuple[Run, Cost]:
-    """The candidates by the scorer's logits, equal ones by the run's one rule; the run's other documents below them, in
-    the order they had. And what it took. `precision` is the forward pass's, by autocast; `windows` says how documents
-    that are too long are read: without it they are cut.
+    """The candidates by the scorer's logits, the run's other documents below them in the order they had; and what it
+    took. `precision` is the forward pass's, by autocast; `windows` says how documents that are too long are read:
+    without it they are cut.
 
-    Each block of queries is written to `folder` once it is scored, and one that is there already is read: a killed call
-    goes on. The folder is for these very inputs. `progress` is called with the number of pairs done. Raises InputError,
-    before anything is scored, for windows that the model cannot read.
+    Each block of queries is written to `folder`, which is for these very inputs, and one that is there already is read:
+    a killed call goes on. `progress` is called with the number of pairs done. Raises InputError, before anything is
+    scored, for windows that the model cannot read.
     """
     windows = windows or Windows("first")
     room = windows.room(scorer.max_length, specials(scorer))
@@ -169,8 +169,7 @@ def by_tokens(run: Run, depth: int, queries: TokenVectors, documents: TokenVecto
     scored = late_search.rescore(run.top(depth), queries, documents, depth)
 
     def score(query_id: str, ranked: Sequence[str]) -> Floats:
-        ranking = scored[query_id]
-        value = dict(zip(ranking.doc_ids, ranking.scores.tolist(), strict=True))
+        value = dict(zip(*scored[query_id], strict=True))
         return np.array([value[doc_id] for doc_id in ranked], dtype=np.float32)
 
     return reordered(run, depth, score)

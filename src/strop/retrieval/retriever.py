@@ -12,7 +12,7 @@ from torch import Tensor
 from strop.artifacts.store import Artifact
 from strop.models.cross_encoder import Reranker, untrained_in
 from strop.models.encoder import Role
-from strop.models.loading import is_cross_encoder, is_multi_vector, no_vectors
+from strop.models.loading import loaded_by, no_vectors
 from strop.models.pretrained import Pretrained, resolve
 from strop.models.scoring import Precision, Representation
 from strop.records.errors import InputError
@@ -40,10 +40,8 @@ class Retriever(Protocol):
         ...
 
     def search(self, task: Task, depth: int) -> Artifact:
-        """Artifact with `run.trec`: the `depth` best of all documents, exact; what is not encoded yet, is first.
-
-        Raises InputError where it has nothing to search with.
-        """
+        """Artifact with `run.trec`: the `depth` best of all documents, exact. Raises InputError where it has nothing to
+        search with."""
         ...
 
     def rerank(
@@ -51,9 +49,8 @@ class Retriever(Protocol):
     ) -> Artifact:
         """Artifact `rerank`: `run.trec`, each query's first `depth` candidates in its order, and `cost` in the record.
 
-        Of texts only those that the run names are encoded. A killed call goes on at the block, or the encoding, it was
-        in. Raises InputError for an id that is not there, and for a precision or windows of what reads no pairs.
-        """
+        Only texts of the run are encoded. A killed call goes on at the block, or the encoding, it was in. Raises
+        InputError for an id that is not there, and for a precision or windows of what reads no pairs."""
         ...
 
     def represent(self, task: Task, role: Role, ids: Sequence[str]) -> Representation:
@@ -137,6 +134,10 @@ def retriever_of(source: Pretrained | BM25) -> Retriever:
     """What the model's folder says that it holds."""
     if isinstance(source, BM25):
         return Lexical(source)
-    if is_cross_encoder(source.path):
-        return ReadsPairs(source)
-    return VectorPerToken(source) if is_multi_vector(source.path) else VectorPerText(source)
+    match loaded_by(source.path):
+        case "CrossEncoder":
+            return ReadsPairs(source)
+        case "MultiVectorEncoder":
+            return VectorPerToken(source)
+        case _:
+            return VectorPerText(source)

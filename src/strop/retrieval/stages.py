@@ -73,7 +73,9 @@ def encode_texts(
         per_token = isinstance(encoder.similarity, MaxSim)
         if len(texts) > SHARD and not per_token:
             return make_shards(folder)
-        tokens = Tokens.load(_tokenize(store, encoder, texts, key, role).path)
+        inputs = {"tokenizer": encoder.tokenizer_key, "texts": key}
+        tokenized = store.build(TOKENS, role, inputs, lambda at: encoder.tokenize(list(texts.values()), role).save(at))
+        tokens = Tokens.load(tokenized.path)
         with progress(what, len(tokens)) as advance:
             if per_token:
                 token_vectors.encode_tokens(encoder, tokens, list(texts), role, folder, advance)
@@ -114,11 +116,6 @@ def build_run(
 
 def run_of(artifact: Artifact) -> Run:
     return read_run(artifact.path / "run.trec")
-
-
-def _tokenize(store: Store, encoder: Encoder, texts: ById, key: str, role: Role) -> Artifact:
-    inputs = {"tokenizer": encoder.tokenizer_key, "texts": key}
-    return store.build(TOKENS, role, inputs, lambda folder: encoder.tokenize(list(texts.values()), role).save(folder))
 
 
 def _read(path: Path) -> list[str]:
