@@ -22,6 +22,7 @@ from strop.models.pair_scorer import Ids, Pair
 from strop.models.tokens import Tokens
 from strop.records.errors import InputError
 from strop.records.runs import Run, read_qrels, read_run
+from strop.retrieval import rerank as rerank_file
 from strop.retrieval.rerank import Cost, clear, rerank
 from strop.retrieval.retriever import retriever
 from strop.retrieval.task import Task
@@ -139,12 +140,15 @@ def test_whatever_the_logits_the_rest_stays_below_them_in_its_order(least: float
     assert len(set(found["q"].scores.tolist())) == 1000
 
 
-def test_killed_it_goes_on_at_its_block_to_the_same_run_and_every_block_size_agrees(tmp_path: Path) -> None:
+def test_killed_it_goes_on_at_its_block_to_the_same_run_and_every_block_size_agrees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rerank_file, "BLOCK", 20)
     run = first_stage()
     calm, stormy = tmp_path / "calm", tmp_path / "stormy"
     calm.mkdir()
     stormy.mkdir()
-    expected, cost = rerank(candidates(run, QUERIES, DOCUMENTS, 10), reranker(), calm, block=20)
+    expected, cost = rerank(candidates(run, QUERIES, DOCUMENTS, 10), reranker(), calm)
     assert len(list(calm.iterdir())) == 3
     scorer = reranker()
     real, calls = scorer.score, [0]
@@ -157,16 +161,17 @@ def test_killed_it_goes_on_at_its_block_to_the_same_run_and_every_block_size_agr
 
     scorer.score = dying  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        rerank(candidates(run, QUERIES, DOCUMENTS, 10), scorer, stormy, block=20)
+        rerank(candidates(run, QUERIES, DOCUMENTS, 10), scorer, stormy)
     done = [p.name for p in sorted(stormy.iterdir())]
     assert 1 <= len(done) < 3
     told: list[int] = []
-    found, again = rerank(candidates(run, QUERIES, DOCUMENTS, 10), reranker(), stormy, told.append, block=20)
+    found, again = rerank(candidates(run, QUERIES, DOCUMENTS, 10), reranker(), stormy, told.append)
     assert sum(told) == again.pairs == cost.pairs == 60
     assert again.tokens == cost.tokens
     for query_id in run:
         assert found[query_id].doc_ids == expected[query_id].doc_ids
         assert found[query_id].scores.tolist() == expected[query_id].scores.tolist()
+    monkeypatch.setattr(rerank_file, "BLOCK", 4096)
     whole, _ = rerank(candidates(run, QUERIES, DOCUMENTS, 10), reranker(), stormy)
     assert all(whole[q].doc_ids == expected[q].doc_ids for q in run), "blocks of another size are not taken"
     clear(stormy)

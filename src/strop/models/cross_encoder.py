@@ -56,11 +56,8 @@ class Reranker(PairScorer):
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> Reranker:
-        """From a cross-encoder's folder, in sentence-transformers' or transformers' layout.
-
-        Raises InputError also for a folder without a classification head: one drawn at random would give scores that
-        carry no order.
-        """
+        """From a folder in sentence-transformers' or transformers' layout. Raises InputError also for one without a
+        classification head: one drawn at random would give scores that carry no order."""
         from sentence_transformers import CrossEncoder
 
         _refuse_foreign_code(Path(folder))
@@ -78,11 +75,8 @@ class Reranker(PairScorer):
 
     @classmethod
     def from_base(cls, folder: str | Path, seed: int) -> Reranker:
-        """A dense or plain transformer with a fresh head of one logit, random from `seed`: its scores carry no order
-        before it is trained, and `untrained` says so, also once it is saved.
-
-        A pooler that the folder lacks is random too. Raises InputError for a folder that has a head of one logit.
-        """
+        """A dense or plain transformer with a fresh head of one logit, random from `seed`, as is a pooler it lacks:
+        `untrained` says so, also once it is saved. Raises InputError for a folder that has such a head."""
         from sentence_transformers import CrossEncoder
         from sentence_transformers.base.modules import Transformer
         from transformers import AutoModelForSequenceClassification

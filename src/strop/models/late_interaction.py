@@ -49,11 +49,8 @@ class Late:
     markers: tuple[str, str] | None = ("[unused0]", "[unused1]")
 
     def convert(self, source: Path, target: Path) -> None:
-        """Read the dense model in `source` and write the late-interaction model on its transformer to `target`.
-
-        Raises InputError when it does not start with a transformer, when its vocabulary lacks a marker, and when it
-        has too few positions for the lengths.
-        """
+        """Raises InputError when the dense model does not start with a transformer, when its vocabulary lacks a marker,
+        and when it has too few positions for the lengths."""
         from sentence_transformers import MultiVectorEncoder
         from sentence_transformers.base.modules import Normalize
         from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask

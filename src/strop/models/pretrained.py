@@ -175,15 +175,13 @@ def _read(name: str, folder: Path, source: str) -> Pretrained:
 def _check(folder: Path, weights: list[Path]) -> None:
     from safetensors import SafetensorError, safe_open
 
-    held = {path.parent for path in weights}
-    for pickled in _files(folder, "pytorch_model*.bin"):
-        if pickled.parent not in held:
-            raise InputError(
-                "weights in pickle form only, and unpickling can run any code; safetensors only",
-                where=str(pickled),
-                remedy="Take a revision that has model.safetensors, or load it where you trust it and "
-                "save_pretrained it again",
-            )
+    safe = {path.parent for path in weights}
+    if pickled := [path for path in _files(folder, "pytorch_model*.bin") if path.parent not in safe]:
+        raise InputError(
+            "weights in pickle form only, and unpickling can run any code; safetensors only",
+            where=str(pickled[0]),
+            remedy="Take a revision with model.safetensors, or load it where you trust it and save_pretrained it again",
+        )
     if (folder / "adapter_config.json").is_file():
         raise InputError("an adapter without its base", where=str(folder), remedy="Give the merged model's folder")
     if not weights or not ((folder / "config.json").is_file() or (folder / "modules.json").is_file()):
@@ -206,11 +204,8 @@ def _check(folder: Path, weights: list[Path]) -> None:
 
 
 def _identity(folder: Path, sha256: str) -> str:
-    """SHA-256 over the weights' SHA-256 and the deciding files, each named by its relative path.
-
-    JSON is compared as values: key order, spacing and the stamps of `STAMPS` do not count; other files as bytes.
-    A tokenizer.json holds the whole tokenizer, so the older vocabulary files count only where it is absent.
-    """
+    """SHA-256 over the weights' SHA-256 and the deciding files by relative path: JSON as values, without the keys of
+    `STAMPS`, others as bytes. A tokenizer.json holds the whole tokenizer: vocabulary files count only without it."""
     files: dict[str, Any] = {}
     for path in _files(folder, *DECIDING):
         if path.suffix != ".json" and (path.parent / "tokenizer.json").is_file():

@@ -36,11 +36,11 @@ def shape(kind: Kind, size: Size = "base") -> tuple[int, int, int, int, int]:
 
 @dataclass(frozen=True, slots=True)
 class RandomWeights:
-    """A cross-encoder of this kind with every weight random from `seed`, on the source model's tokenizer.
+    """A cross-encoder of this kind with every weight random from `seed`, as `Reranker.untrained` says, on the source
+    model's tokenizer.
 
     `base` has the real model's layers, widths, positions and vocabulary (more rows if the tokenizer has more tokens);
-    `tiny` two layers 64 wide, the tokenizer's own vocabulary and as many positions. `Reranker.untrained` says that all
-    of it is random.
+    `tiny` two layers 64 wide, the tokenizer's own vocabulary and as many positions.
     """
 
     kind: Kind

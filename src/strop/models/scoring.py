@@ -67,10 +67,10 @@ class Cosine:
 
 @dataclass(frozen=True, slots=True)
 class Euclidean:
-    """Minus the distance, in (-inf, 0].
+    """Minus the distance, in (-inf, 0]; `squared` as in the paper's equation 4.7, not the authors' code.
 
-    `squared`: the paper's equation 4.7 squares it, the authors' code does not. `normalized`: on unit vectors the
-    distance never exceeds 2, so that a margin of 5 keeps every triplet active and the loss at 3 or above.
+    `normalized`: on unit vectors it never exceeds 2, so that a margin of 5 keeps every triplet active and the loss at 3
+    or above.
     """
 
     squared: bool = False

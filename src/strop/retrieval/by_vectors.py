@@ -92,7 +92,7 @@ class VectorPerText(_ByVectors):
         rows, index = Vectors.load(queries), Vectors.load(documents)
         with task.progress(f"search {len(index.ids):,} documents", len(rows.ids)) as advance:
             sides = rows.matrix, rows.ids, index.matrix, index.ids
-            return dense_search.search(*sides, depth, task.exclude, progress=advance)
+            return dense_search.search(*sides, depth, task.exclude, advance)
 
     def _order(self, run: Run, queries: Artifact, documents: Artifact, depth: int) -> Run:
         return by_vectors(run, depth, Vectors.load(queries), Vectors.load(documents))

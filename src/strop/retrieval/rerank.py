@@ -54,7 +54,6 @@ def rerank(
     progress: Callable[[int], None] | None = None,
     precision: Precision = "float32",
     windows: Windows | None = None,
-    block: int = BLOCK,
 ) -> tuple[Run, Cost]:
     """The candidates by the scorer's logits, the run's other documents below them in the order they had; and what it
     took. `precision` is the forward pass's, by autocast; `windows` says how documents that are too long are read:
@@ -69,7 +68,7 @@ def rerank(
     scorer.module.eval()
     scored: _Scores = {}
     cost = Cost()
-    for number, query_ids in enumerate(_blocks(candidates, block)):
+    for number, query_ids in enumerate(_blocks(candidates)):
         path = folder / f"block-{number:06}.json"
         if (held := _read(path, query_ids)) is None:
             held = _score(candidates, query_ids, scorer, precision, windows, room)
@@ -88,14 +87,14 @@ def clear(folder: Path) -> None:
         path.unlink()
 
 
-def _blocks(candidates: Candidates, size: int) -> Iterator[list[str]]:
-    """Queries in the run's order, of at least `size` pairs together but for the last."""
+def _blocks(candidates: Candidates) -> Iterator[list[str]]:
+    """Queries in the run's order, of at least `BLOCK` pairs together but for the last."""
     waiting: list[str] = []
     pairs = 0
     for query_id, ranking in candidates.run.items():
         waiting.append(query_id)
         pairs += len(ranking.doc_ids[: candidates.depth])
-        if pairs >= size:
+        if pairs >= BLOCK:
             yield waiting
             waiting, pairs = [], 0
     if waiting:

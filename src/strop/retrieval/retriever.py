@@ -134,10 +134,7 @@ def retriever_of(source: Pretrained | BM25) -> Retriever:
     """What the model's folder says that it holds."""
     if isinstance(source, BM25):
         return Lexical(source)
-    match loaded_by(source.path):
-        case "CrossEncoder":
-            return ReadsPairs(source)
-        case "MultiVectorEncoder":
-            return VectorPerToken(source)
-        case _:
-            return VectorPerText(source)
+    kind = loaded_by(source.path)
+    if kind == "CrossEncoder":
+        return ReadsPairs(source)
+    return VectorPerToken(source) if kind == "MultiVectorEncoder" else VectorPerText(source)

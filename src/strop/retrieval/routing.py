@@ -25,8 +25,8 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Centroids:
-    """What each domain's queries are like to the base: `vectors` `(domains, D)` of unit length, and `bounds`
-    `(domains,)`, cosines below which a query is none of that domain's."""
+    """What each domain's queries are like to the base: unit `vectors` `(domains, D)`, and `bounds` `(domains,)`, the
+    cosines below which a query is none of that domain's."""
 
     names: tuple[str, ...]
     vectors: Floats
@@ -119,7 +119,7 @@ class Routed:
     """A dense encoder, the base's weights held once, with a LoRA adapter for each domain.
 
     `encoder` is the model as `select` set it last; at first the plain base. With a domain selected its vectors are
-    those of the domain's merged model to 1e-5, slower by the adapter's own products; with none, the base's exactly.
+    those of the domain's merged model to 1e-5; with none, the base's exactly.
     """
 
     def __init__(self, encoder: Dense, adapters: Mapping[str, str | Path]) -> None:
