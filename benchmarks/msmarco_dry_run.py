@@ -59,11 +59,9 @@ class Passages(Mapping[str, str]):
 
     def __init__(self, folder: Path) -> None:
         from strop.collection.lazy_documents import LazyDocuments
-        from strop.collection.line_index import index_lines
         from strop.collection.line_store import LineStore
 
-        path = folder / "collection.tsv"
-        self._documents = LazyDocuments(LineStore(path, index_lines(path)))
+        self._documents = LazyDocuments(LineStore(folder / "collection.tsv"))
 
     def __len__(self) -> int:
         return len(self._documents)

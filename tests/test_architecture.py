@@ -58,6 +58,7 @@ DOORS = {
     "vl_convert": {"strop.report"},
     "jinja2": {"strop.report"},
     "lion_pytorch": {"strop.training.optimizers"},
+    "pydantic": {"strop.records.plain"},
     "typer": {"strop.commands"},
     "rich": {"strop.commands"},
     "umap": {"strop.geometry"},

@@ -14,12 +14,15 @@ import tiny_models
 import torch
 from filelock import FileLock, Timeout
 from peft import LoraConfig, get_peft_model
+from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
 from scipy import sparse, stats
 from scipy.sparse.csgraph import connected_components
 from sentence_transformers import SentenceTransformer
 from tiny_models import dense, sentences
 from torch import nn
+
+from strop.records.exhibits.queries import QueryRanks
 
 TEXTS = sentences(5, seed=1)
 
@@ -116,6 +119,18 @@ def test_numpy_sums_each_row_in_one_order_however_many_rows_there_are() -> None:
     whole = matrix.sum(axis=1)
     assert all(matrix[i : i + 1].sum(axis=1)[0] == whole[i] for i in range(1000))
     assert np.array_equal(matrix[::7].copy().sum(axis=1), whole[::7])
+
+
+def test_pydantic_reads_a_frozen_dataclass_names_what_is_wrong_and_ignores_what_it_does_not_know() -> None:
+    adapter = TypeAdapter(QueryRanks)
+    plain = {"text": "t", "systems": {"a": [1, None], "b": 2}, "later": 0}
+    assert adapter.validate_python(plain) == QueryRanks("t", {"a": (1, None), "b": 2})
+    with pytest.raises(ValidationError) as caught:
+        adapter.validate_python({"systems": {"a": "first"}})
+    assert [(e["loc"][:2], e["input"]) for e in caught.value.errors()[:2]] == [
+        (("text",), {"systems": {"a": "first"}}),
+        (("systems", "a"), "first"),
+    ]
 
 
 def test_scipy_s_components_are_those_of_edges_in_either_direction_however_often_they_are_given() -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from strop.evaluation.comparison import compare
+from strop.records.record import Record
 from strop.records.results import Results, read_results
 from strop.report.summary import per_query
 
@@ -24,15 +25,15 @@ COLUMNS = ("preset", "collection", "system", "against", "measure", "queries", "s
            "high", "p")  # fmt: skip
 
 
-def systems(results: Results) -> Iterator[tuple[object, ...]]:
+def systems(results: Results[Record]) -> Iterator[tuple[object, ...]]:
     """A row for each comparison: against the baseline, and of a knob against its centre."""
     record = results.record
-    centres = {(c["preset"], c["system"]): c["centre"] for c in record["contrasts"]}
+    centres = {(c.preset, c.system): c.centre for c in record.contrasts}
     values = per_query(results)
     for (panel, measure, system), own in values.items():
-        if measure != record["primary_measure"]:
+        if measure != record.primary_measure:
             continue
-        rivals = [record["baseline"], centres.get((panel.preset, system), "")]
+        rivals = [record.baseline, centres.get((panel.preset, system), "")]
         for against in rivals:
             if against and against != system and (panel, measure, against) in values:
                 c = compare(own, values[panel, measure, against])
@@ -43,8 +44,9 @@ def systems(results: Results) -> Iterator[tuple[object, ...]]:
 def keep(source: Path, out: Path) -> None:
     results = read_results(source)
     (out / "exhibits").mkdir(parents=True, exist_ok=True)
-    for name in ("record.json", "claims.json", *(f"exhibits/{e}.json" for e in EXHIBITS if e in results.exhibits)):
-        shutil.copy(source / name, out / name)
+    for name in ("record.json", "claims.json", *(f"exhibits/{exhibit}.json" for exhibit in EXHIBITS)):
+        if (source / name).is_file():
+            shutil.copy(source / name, out / name)
     with (out / "systems.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *systems(results)])
 

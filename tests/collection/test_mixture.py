@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from strop.collection.door import load, splits
-from strop.collection.fingerprint import fingerprint
+from strop.collection.fingerprint import with_fingerprint
 from strop.collection.lazy_documents import Contents, LazyDocuments
 from strop.collection.mixture import mixture
 from strop.collection.panel import panel, training_panel
@@ -20,8 +20,7 @@ from .marco import marco
 
 def named(name: str, **changes: object) -> Collection:
     collection = replace(small(3, 5), name=name, **changes)  # type: ignore[arg-type]
-    made = fingerprint(collection.documents, collection.queries, collection.qrels, collection.reserved)
-    return replace(collection, fingerprint=f"{made}{name}")
+    return replace(collection, fingerprint=f"{with_fingerprint(collection).fingerprint}{name}")
 
 
 def test_every_id_stands_behind_its_collection_s_name_and_all_else_stays() -> None:

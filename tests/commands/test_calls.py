@@ -74,11 +74,11 @@ def test_negatives_come_from_the_window_of_the_run_given(folder: Path) -> None:
     written = Run({q: ([f"d{i}" for i in range(59, -1, -1)], list(range(60, 0, -1))) for q in train.queries})
     write_run(written, "given.trec", "mine")
     strop.mine("small", "given.jsonl", "given.trec", RankWindow(3, 4))
-    drawn = {d for g in read_examples("given.jsonl").groups for d in g.negatives}
-    assert drawn == {"d57", "d56"}
+    negatives = {d for g in read_examples("given.jsonl").groups for d in g.negatives}
+    assert negatives == {"d57", "d56"}
     strop.mine("small", "deep.jsonl", "given.trec", RankWindow(28, 31, count=3))
-    drawn = {d for g in read_examples("deep.jsonl").groups for d in g.negatives}
-    assert drawn <= {"d32", "d23", "d22", "d21", "d20"}, "the 8 test documents d24…d31 are closed and take no rank"
+    negatives = {d for g in read_examples("deep.jsonl").groups for d in g.negatives}
+    assert negatives <= {"d32", "d23", "d22", "d21", "d20"}, "the 8 test documents d24…d31 are closed and take no rank"
 
 
 def test_positives_that_get_no_negative_are_counted(folder: Path) -> None:
@@ -120,16 +120,16 @@ def test_uniform_negatives_and_pairs_need_no_ranking(folder: Path) -> None:
 def test_examples_of_another_tool_train_too(folder: Path) -> None:
     pairs = [{"query": f"ban {word}", "positive": f"{word} ban dit"} for word in tiny_models.WORDS[:12]]
     Path("theirs.jsonl").write_text("".join(json.dumps(p) + "\n" for p in pairs), encoding="utf-8")
-    made = strop.train("theirs.jsonl", "theirs", settings=SETTINGS, model="model")
-    assert made.record["groups"] == 11, "a tenth is held out to watch, with or without negatives"
+    trained = strop.train("theirs.jsonl", "theirs", settings=SETTINGS, model="model")
+    assert trained.record["groups"] == 11, "a tenth is held out to watch, with or without negatives"
     assert SentenceTransformer("theirs").encode("ban").shape == (32,)
 
 
 def test_updates_follow_from_epochs_unless_they_are_set(examples: Path, tuned: Artifact) -> None:
     assert tuned.record["values"]["recipe"]["updates"] == 4
     by_epoch = {k: v for k, v in SETTINGS.items() if k != "updates"}
-    made = strop.train(examples, "epochs", "in-batch-full", by_epoch, "model", epochs=2)
-    assert made.record["values"]["recipe"]["updates"] == 2 * 3, "22 of 24 queries train, 6 an update"
+    trained = strop.train(examples, "epochs", "in-batch-full", by_epoch, "model", epochs=2)
+    assert trained.record["values"]["recipe"]["updates"] == 2 * 3, "22 of 24 queries train, 6 an update"
 
 
 def test_a_tuned_model_loads_with_plain_sentence_transformers_and_is_the_one_searched(
@@ -169,7 +169,7 @@ def test_a_key_that_two_models_share_is_refused(tuned: Artifact) -> None:
     twin = tuned.path.with_name(f"{tuned.key[:4]}z")
     twin.mkdir()
     (twin / "record.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(InputError, match=f"2 trained models have a key that starts with '{tuned.key[:4]}'"):
+    with pytest.raises(InputError, match=f"2 trainings have a key that starts with '{tuned.key[:4]}'"):
         strop.export(tuned.key[:4], "unclear")
 
 
@@ -230,12 +230,12 @@ def test_a_run_that_lacks_judged_queries_is_measured_over_all_and_warned_of(fold
 
 
 def test_inspect_looks_at_every_split_with_the_model_s_tokenizer(folder: Path) -> None:
-    found = strop.data_inspect("small", "model")
-    assert set(found["splits"]) == {"train", "test"}
-    assert found["lengths"]["limit"] == 48
-    assert found["lengths"]["documents"]["max"] == 11, "nine words and two special tokens"
-    assert found["overlap"]["test"]["relevant_documents_known"] == 0
-    assert found["seen by the base"].startswith("not known")
+    audit = strop.data_inspect("small", "model")
+    assert set(audit["splits"]) == {"train", "test"}
+    assert audit["lengths"]["limit"] == 48
+    assert audit["lengths"]["documents"]["max"] == 11, "nine words and two special tokens"
+    assert audit["overlap"]["test"]["relevant_documents_known"] == 0
+    assert audit["seen by the base"].startswith("not known")
     assert "MS MARCO" in strop.data_inspect("small")["seen by the base"]
 
 
@@ -302,7 +302,7 @@ def test_a_study_file_runs_by_its_path_and_answers_at_once_the_second_time(
     short = replace(study, scales=(scale,), claims=())
     monkeypatch.setattr("strop.study.definition.find", lambda name: short)
     results = strop.study_run("mine.py", "tiny", ["all"])
-    assert read_results(results).record["command"] == "strop study run mine.py --scale tiny --preset all"
+    assert read_results(results).record.command == "strop study run mine.py --scale tiny --preset all"
     page = (results / "report.html").read_bytes()
     assert b"A small study" in page
     assert strop.study_run("mine.py", "tiny", ["all"]) == results

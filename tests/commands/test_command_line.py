@@ -93,15 +93,15 @@ def strop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 def commands() -> dict[str, tuple[str, ...]]:
     """Command -> its arguments and options, as typer made them."""
-    found = {}
+    parameters = {}
     group = typer.main.get_command(app.app)
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         for inner, leaf in getattr(command, "commands", {"": command}).items():
-            given = [p for p in leaf.params if p.name != "help"]
-            found[f"{name} {inner}".strip()] = tuple(
-                p.opts[0] if p.param_type_name == "option" else str(p.name) for p in given
+            declared = [p for p in leaf.params if p.name != "help"]
+            parameters[f"{name} {inner}".strip()] = tuple(
+                p.opts[0] if p.param_type_name == "option" else str(p.name) for p in declared
             )
-    return found
+    return parameters
 
 
 def test_the_commands_and_their_options_are_these() -> None:
@@ -111,13 +111,13 @@ def test_the_commands_and_their_options_are_these() -> None:
 def test_the_help_lists_the_commands_in_the_order_of_the_work(strop: Strop) -> None:
     assert strop("--help") == 0
     rows = [line.strip("│ ").split(" ")[0] for line in strop.out.splitlines() if line.startswith("│ ")]
-    assert [word for word in rows if word in app.ORDER] == list(app.ORDER)
+    assert [word for word in rows if word in app.COMMANDS] == list(app.COMMANDS)
 
 
 def test_the_recipes_that_the_help_names_are_those_there_are(strop: Strop) -> None:
     assert strop("train", "--help") == 0
-    said = "".join(strop.out.replace("│", " ").split())  # a narrow column cuts names at their hyphens
-    assert set(RECIPES) == {name for name in RECIPES if name in said}
+    text = "".join(strop.out.replace("│", " ").split())  # a narrow column cuts names at their hyphens
+    assert set(RECIPES) == {name for name in RECIPES if name in text}
 
 
 @pytest.mark.parametrize("command", ["", "data", "study", *OPTIONS])
@@ -130,7 +130,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ("data inspect nowhere", "error: there is no collection 'nowhere'"),
         ("data inspect small --model nowhere", "error: nowhere: not in the hub's cache"),
@@ -141,7 +141,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("mine small out --window 9", "error: window '9' is no range of ranks. Write it as LOW-HIGH, like 51-200"),
         ("mine small out --window 9-2", "error: window '9-2' is no range of ranks"),
         ("mine small out --window 100-200 --model-free", "No such option: --model-free"),
-        ("mine small out --window 100-200 --from bm25", "error: no query has 1 candidates at ranks 100 to 200"),
+        ("mine small out --window 100-200 --from bm25", "error: no query has a candidate at ranks 100 to 200"),
         ("mine small out --count 0", "Invalid value for '--count'"),
         ("train nowhere.jsonl out", "error: nowhere.jsonl: cannot be read (No such file or directory)"),
         ("train pairs.jsonl out --recipe best", "error: there is no recipe 'best'. Choose one of"),
@@ -246,7 +246,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("study run --budget -1", "Invalid value for '--budget'"),
         ("study report small out.html", "error: small: no finished results (record.json is missing)"),
         ("study report small pairs.jsonl", "error: pairs.jsonl: this exists already"),
-        ("export zzz out", "error: 0 trained models have a key that starts with 'zzz'"),
+        ("export zzz out", "error: 0 trainings have a key that starts with 'zzz'"),
         ("export small out", "error: small: no training artifact"),
         ("bench best", "error: there is no benchmark 'best'"),
         ("bench latency --recipe in-batch-full", "error: --recipe and --set belong to bench train"),
@@ -266,7 +266,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("mien small out", "No such command 'mien'"),
     ],
 )
-def test_bad_input_ends_with_code_2_and_one_line(strop: Strop, words: str, said: str, folder: Path) -> None:
+def test_bad_input_ends_with_code_2_and_one_line(strop: Strop, words: str, message: str, folder: Path) -> None:
     if not (folder / "pickled").exists():
         (folder / "pickled").mkdir()
         (folder / "pickled" / "pytorch_model.bin").write_bytes(b"x")
@@ -276,8 +276,8 @@ def test_bad_input_ends_with_code_2_and_one_line(strop: Strop, words: str, said:
         assert strop("mine", "small", "hard.jsonl", "--from", "bm25", "--window", "2-12") == 0
     before = {p.name for p in folder.iterdir()}
     assert strop(*words.split()) == 2
-    assert said in " ".join(strop.err.split())
-    if said.startswith("error: "):
+    assert message in " ".join(strop.err.split())
+    if message.startswith("error: "):
         assert strop.err.splitlines()[-1].startswith("error: ")
     assert strop.out == ""
     assert {p.name for p in folder.iterdir()} == before, "and leaves nothing behind"
@@ -309,12 +309,12 @@ def test_a_reranker_is_made_trained_and_put_to_work(strop: Strop, folder: Path) 
     assert strop("train", "pairs/hard.jsonl", "pairs/made", "--model", "model", *settings, "--as", "reranker") == 0
     assert strop("train", "pairs/hard.jsonl", "pairs/again", "--model", "untrained", *settings) == 0
     assert strop("search", "small", "pairs/bm25.trec", "--model", "bm25", "--depth", 20) == 0
-    given = ("--model", "pairs/made", "--on", "small", "--depth", 5)
-    assert strop("rerank", "pairs/bm25.trec", "pairs/out.trec", *given) == 0
+    options = ("--model", "pairs/made", "--on", "small", "--depth", 5)
+    assert strop("rerank", "pairs/bm25.trec", "pairs/out.trec", *options) == 0
     assert strop.out.startswith("pairs/out.trec: 40 pairs of ")
-    assert strop("rerank", "pairs/bm25.trec", "pairs/cut.trec", *given, "--windows", "max", "--max-length", 999) == 2
+    assert strop("rerank", "pairs/bm25.trec", "pairs/cut.trec", *options, "--windows", "max", "--max-length", 999) == 2
     assert "a length of 999 exceeds the model's 64 positions" in " ".join(strop.err.split())
-    assert strop("rerank", "pairs/bm25.trec", "pairs/cut.trec", *given, "--windows", "max", "--max-length", 12) == 0
+    assert strop("rerank", "pairs/bm25.trec", "pairs/cut.trec", *options, "--windows", "max", "--max-length", 12) == 0
     first, second = read_run(folder / "pairs/bm25.trec"), read_run(folder / "pairs/out.trec")
     for query_id, ranking in first.items():
         assert set(second[query_id].doc_ids[:5]) == set(ranking.doc_ids[:5])
@@ -322,7 +322,7 @@ def test_a_reranker_is_made_trained_and_put_to_work(strop: Strop, folder: Path) 
     assert strop("search", "small", "pairs/none.trec", "--model", "pairs/made") == 2
     assert "a cross-encoder has no vectors to search with" in " ".join(strop.err.split())
     (folder / "pairs/other.trec").write_text("q24 Q0 d999 1 1.0 x\n", encoding="utf-8")
-    assert strop("rerank", "pairs/other.trec", "pairs/none.trec", *given) == 2
+    assert strop("rerank", "pairs/other.trec", "pairs/none.trec", *options) == 2
     assert "document 'd999', ranked for query 'q24', is not there" in " ".join(strop.err.split())
 
 
@@ -332,9 +332,9 @@ def test_a_comparison_of_thousands_of_queries_fits_80_columns(capsys: pytest.Cap
 
     compared = Comparison(7405, 1, 1, 0.8, 0.7, -0.1, None, -0.2, -0.1, 0.5, 1.0, None, None, None, 3405, 2000, 2000)
     terminal.table(comparison_rows([MeasureComparison("nDCG@1000", compared)] * 2))
-    shown = capsys.readouterr().out
-    assert max(map(len, shown.splitlines())) <= 80
-    assert shown.count("-0.1000 [-0.2000, -0.1000]") == 2, "no cell is folded"
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    assert printed.count("-0.1000 [-0.2000, -0.1000]") == 2, "no cell is folded"
 
 
 def test_inspect_counts_the_texts_that_a_model_cuts(strop: Strop, folder: Path) -> None:
@@ -357,6 +357,7 @@ def test_evaluate_gives_the_values_of_every_query_as_json(strop: Strop) -> None:
     assert strop("evaluate", "json.trec", "json.trec", "--qrels", "small", "--measure", "RR@10", "--json") == 0
     compared = json.loads(strop.out)
     assert [(c["measure"], c["comparison"]["tied"]) for c in compared] == [("RR@10", TEST)]
+    assert compared[0]["holm_p"] == compared[0]["comparison"]["p_corrected"] == 1.0
 
 
 def test_evaluate_shows_what_any_order_of_the_candidates_reaches(strop: Strop, folder: Path) -> None:
@@ -371,10 +372,10 @@ def test_evaluate_shows_what_any_order_of_the_candidates_reaches(strop: Strop, f
     assert f"{TEST} judged queries, depth 5\n" in strop.out
     assert "Judged@10 is " in strop.out
     assert strop(*words, "--measure", "RR@10", "--json") == 0
-    found = json.loads(strop.out)
-    assert found["depth"].startswith("depth 100, 8 of 8 queries have fewer")
-    assert [m["measure"] for m in found["measures"]] == ["RR@10"]
-    assert all(v <= found["measures"][0]["ceiling"][q] for q, v in found["measures"][0]["values"].items())
+    reordering = json.loads(strop.out)
+    assert reordering["depth"].startswith("depth 100, 8 of 8 queries have fewer")
+    assert [m["measure"] for m in reordering["measures"]] == ["RR@10"]
+    assert all(v <= reordering["measures"][0]["ceiling"][q] for q, v in reordering["measures"][0]["values"].items())
     assert strop(*words, "--depth", 3) == 2
     assert "there is no ceiling of it. Give the run that was reordered" in " ".join(strop.err.split())
 
@@ -439,7 +440,7 @@ def test_doctor_s_exit_code_says_whether_all_is_there(strop: Strop, monkeypatch:
 def test_every_field_of_a_recipe_can_be_reached_by_set() -> None:
     with pytest.raises(InputError, match=f"It has {', '.join(f.name for f in fields(Recipe))}"):
         recipe("triplet-full", {"unknown": "1"})
-    made = recipe(
+    chosen = recipe(
         "triplet-lora",
         {
             "tuning.r": "8",
@@ -451,10 +452,10 @@ def test_every_field_of_a_recipe_can_be_reached_by_set() -> None:
             "max_length": "128",
         },
     )
-    assert (made.tuning.r, made.tuning.targets) == (8, ("query", "key"))  # type: ignore[attr-defined]
-    assert made.scoring.squared is True  # type: ignore[attr-defined]
-    assert (made.loss.margin, made.optimizer.betas) == (1.0, (0.9, 0.98))  # type: ignore[attr-defined]
-    assert (made.updates, made.max_length) == (7, 128)
+    assert (chosen.tuning.r, chosen.tuning.targets) == (8, ("query", "key"))  # type: ignore[attr-defined]
+    assert chosen.scoring.squared is True  # type: ignore[attr-defined]
+    assert (chosen.loss.margin, chosen.optimizer.betas) == (1.0, (0.9, 0.98))  # type: ignore[attr-defined]
+    assert (chosen.updates, chosen.max_length) == (7, 128)
     assert recipe("triplet-full", {"max_length": "64"}).max_length == 64
 
 

@@ -11,9 +11,11 @@ import tiny_models
 from small_collection import small_collection
 
 import strop
-from strop.commands.study import training_folder
+from strop.commands.inputs import training_folder
 from strop.geometry.catalogue import ABSOLUTE, RELATIVE
 from strop.records.errors import InputError, InputWarning
+from strop.records.exhibits.geometry import Geometry
+from strop.records.record import ExplainRecord
 from strop.records.results import read_results
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -34,15 +36,22 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STROP_HOME", str(folder / "home"))
 
 
+def geometry_of(folder: Path) -> Geometry:
+    geometry = read_results(folder, ExplainRecord).exhibits.geometry
+    assert geometry
+    return geometry
+
+
 def test_two_models_are_read_side_by_side(folder: Path) -> None:
     out = strop.explain("other/model", "model", "small", queries=8, documents=50)
-    results = read_results(out)
-    shown = results.exhibits["geometry"]
-    assert set(shown["models"]) == {"model", "other/model"}
-    assert set(shown["models"]["other/model"]["moved"]) == {one.name for one in RELATIVE}
-    assert set(shown["models"]["model"]["own"]) == {one.name for one in ABSOLUTE}
-    assert shown["layers"]["other/model"]["layer 0"] > 0.1
-    assert {picture["fit"] for picture in shown["pictures"]} == {"PCA", "UMAP"}
+    results = read_results(out, ExplainRecord)
+    geometry = results.exhibits.geometry
+    assert geometry
+    assert set(geometry.models) == {"model", "other/model"}
+    assert set(geometry.models["other/model"].moved) == {one.name for one in RELATIVE}
+    assert set(geometry.models["model"].own) == {one.name for one in ABSOLUTE}
+    assert (geometry.layers or {})["other/model"]["layer 0"] > 0.1
+    assert {picture.fit for picture in geometry.pictures or ()} == {"PCA", "UMAP"}
     assert {row.measure for row in results.rows if row.system == "model"} == {
         f"geometry/{one.name}" for one in ABSOLUTE
     }
@@ -54,11 +63,11 @@ def test_two_models_are_read_side_by_side(folder: Path) -> None:
 
 def test_a_model_beside_itself_has_not_moved() -> None:
     shutil.copytree("model", "twin", dirs_exist_ok=True)
-    shown = read_results(strop.explain("twin", "model", "small", queries=8, documents=50)).exhibits["geometry"]
-    twin = shown["models"]["twin"]
-    assert all(reading[0] == 0 for reading in twin["change"].values())
-    assert twin["moved"]["overlap@10/document"][0] == 1
-    assert set(shown["layers"]["twin"].values()) == {0.0}
+    geometry = geometry_of(strop.explain("twin", "model", "small", queries=8, documents=50))
+    twin = geometry.models["twin"]
+    assert all(reading[0] == 0 for reading in twin.change.values())
+    assert twin.moved["overlap@10/document"][0] == 1
+    assert set((geometry.layers or {})["twin"].values()) == {0.0}
 
 
 def test_a_probe_larger_than_the_collection_says_what_fits() -> None:
@@ -71,7 +80,7 @@ def test_another_dimension_than_the_base_s_is_said_in_a_sentence(monkeypatch: py
     tiny_models.build(Path("narrow"))
     with pytest.warns(InputWarning, match=r"model has 32 and narrow/model has 16 dimensions: comparisons"):
         out = strop.explain("narrow/model", "model", "small", queries=8, documents=50)
-    moved = read_results(out).exhibits["geometry"]["models"]["narrow/model"]["moved"]
+    moved = geometry_of(out).models["narrow/model"].moved
     assert "shift/document" not in moved
     assert "overlap@10/document" in moved
 
@@ -85,13 +94,13 @@ def test_a_model_with_a_vector_a_token_is_read_over_its_tokens(folder: Path) -> 
         inner = Transformer(str(tiny_models.plain(folder / f"{name}-plain", seed=seed)), max_seq_length=24)
         late = MultiVectorEncoder(modules=[inner, MultiVectorMask(), Normalize("token_embeddings")], device="cpu")
         late.save_pretrained(name, create_model_card=False)
-    shown = read_results(strop.explain("later", "late", "small", queries=8, documents=50)).exhibits["geometry"]
-    own = shown["models"]["later"]["own"]
+    geometry = geometry_of(strop.explain("later", "late", "small", queries=8, documents=50))
+    own = geometry.models["later"].own
     assert "alignment" not in own  # a query has several vectors, and no one positive of each
     assert 1 < own["effective_rank/document"][0] <= 32
     assert 0 <= own["auc"][0] <= 1
-    assert set(shown["models"]["later"]["moved"]) >= {"cka/document", "rank_displacement"}
-    assert shown["layers"]["later"]["layer 1"] > 0.1
+    assert set(geometry.models["later"].moved) >= {"cka/document", "rank_displacement"}
+    assert (geometry.layers or {})["later"]["layer 1"] > 0.1
 
 
 def test_a_watched_training_has_a_page_and_stops_by_its_rule(folder: Path) -> None:
@@ -103,12 +112,12 @@ def test_a_watched_training_has_a_page_and_stops_by_its_rule(folder: Path) -> No
         lines.append({"query": f"{text} x", "positive": text, "negatives": [extra[(i + 7) % 60]]})
     examples.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     settings = {"updates": "20", "batching.size": "8", "max_length": "24"}
-    made = strop.train(examples, "stopped", settings=settings, model="model", stop="both", track="tensorboard")
-    record = made.record
+    trained = strop.train(examples, "stopped", settings=settings, model="model", stop="both", track="tensorboard")
+    record = trained.record
     assert record["monitor_looks"] >= 3
     assert 0 < record["monitor_share"] < 1
     assert list((folder / "home" / "trackers").rglob("events.out.tfevents.*"))
-    page = strop.study_report(made.path, "live.html").read_text(encoding="utf-8")
+    page = strop.study_report(trained.path, "live.html").read_text(encoding="utf-8")
     assert "geometry/effective_rank/document" in page or "Effective rank" in page
     with pytest.raises(InputError, match="there is no stopping rule"):
         strop.train(examples, "never", model="model", stop="luck")

@@ -39,16 +39,16 @@ def test_fusing_files_is_fusing_runs(folder: Path) -> None:
 def test_weights_are_tuned_on_dev_runs_and_used_on_the_others(folder: Path) -> None:
     paths, dev = ([folder / f"{split}{kind}.trec" for kind in ("", ".turned")] for split in ("test", "train"))
     collection = str(folder / "small")
-    found = strop.fuse(folder / "out.trec", paths, "zscore", (), collection, dev, "train", "RR@10")
+    choice = strop.fuse(folder / "out.trec", paths, "zscore", (), collection, dev, "train", "RR@10")
     qrels = {f"q{i}": {f"d{i}": 1} for i in range(24)}
     write_qrels(folder / "dev.qrels", qrels)
     by_file = strop.fuse(folder / "again.trec", paths, "zscore", (), str(folder / "dev.qrels"), dev, measure="RR@10")
     by_hand = tuned(ZScore(), [read_run(p) for p in dev], read_qrels(folder / "dev.qrels"), "RR@10", weight_grid(2))
-    assert found == by_file == by_hand
-    assert found is not None
-    assert found.method.weights[0] > 0.5, "the run that knows something gets more"
+    assert choice == by_file == by_hand
+    assert choice is not None
+    assert choice.method.weights[0] > 0.5, "the run that knows something gets more"
     assert (folder / "out.trec").read_text() == (folder / "again.trec").read_text()
-    fused, expected = read_run(folder / "out.trec"), found.method([read_run(p) for p in paths])
+    fused, expected = read_run(folder / "out.trec"), choice.method([read_run(p) for p in paths])
     assert {q: fused[q].doc_ids for q in fused} == {q: expected[q].doc_ids for q in expected}
 
 

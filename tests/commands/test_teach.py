@@ -63,29 +63,35 @@ def folder(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def scored(monkeypatch: pytest.MonkeyPatch, logits: dict[str, float]) -> None:
     """A teacher that gives each document text's first word its logit, 0 to others."""
 
-    def given(training: Any, candidates: Run, queries: Any, documents: Any, *_: Any) -> Run:
+    def cross_fitted(training: Any, candidates: Run, queries: Any, documents: Any, *_: Any) -> Run:
         def of(doc_id: str) -> float:
             return logits.get(documents[doc_id].split()[0], 0.0)
 
         return Run({q: (ranking.doc_ids, map(of, ranking.doc_ids)) for q, ranking in candidates.items()})
 
-    monkeypatch.setattr(cross_fitting, "cross_fitted", given)
+    monkeypatch.setattr(cross_fitting, "cross_fitted", cross_fitted)
 
 
 @pytest.mark.parametrize("start", ["model", "fresh"])
 def test_a_model_is_cross_fitted_and_a_recipe_of_a_teacher_trains_on_what_it_writes(folder: Path, start: str) -> None:
-    found = strop.teach("mined.jsonl", "taught.jsonl", start, settings=SETTINGS, folds=3)
-    assert (found.examples, found.folds, found.negatives, found.dropped, found.emptied) == (12, (4, 4, 4), 24, 0, 0)
+    counts = strop.teach("mined.jsonl", "taught.jsonl", start, settings=SETTINGS, folds=3)
+    assert (counts.examples, counts.folds, counts.negatives, counts.dropped, counts.emptied) == (
+        12,
+        (4, 4, 4),
+        24,
+        0,
+        0,
+    )
     before, after = read_examples("mined.jsonl"), read_examples("taught.jsonl")
     for mined, taught in zip(before.groups, after.groups, strict=True):
         assert replace(taught, teacher={}) == mined
         assert set(taught.teacher) == {*taught.positives, *taught.negatives}
     right = [g.teacher[g.positives[0]] > g.teacher[n] for g in after.groups for n in g.negatives]
-    assert found.right == pytest.approx(sum(right) / 24)
+    assert counts.right == pytest.approx(sum(right) / 24)
     records = [json.loads(p.read_text(encoding="utf-8")) for p in Path("home/train").glob("*/record.json")]
     assert [(r["groups"], r["values"]["recipe"]["updates"]) for r in records] == [(8, round(4 * 8 / 12))] * 3
-    made = strop.train("taught.jsonl", "student", "distill-kl", SETTINGS, model="model")
-    assert made.record["values"]["recipe"]["loss"]["type"] == "KLDivergence"
+    student = strop.train("taught.jsonl", "student", "distill-kl", SETTINGS, model="model")
+    assert student.record["values"]["recipe"]["loss"]["type"] == "KLDivergence"
     assert (folder / "student" / "model.safetensors").is_file()
 
 
@@ -99,8 +105,8 @@ def test_updates_follow_from_epochs(folder: Path) -> None:
 
 def test_a_trained_cross_encoder_scores_as_it_is_and_says_what_cannot_be_known(folder: Path) -> None:
     with pytest.warns(InputWarning, match="if trained was trained on these queries, its scores only repeat"):
-        found = strop.teach("mined.jsonl", "taught.jsonl", "trained")
-    assert found.folds == ()
+        counts = strop.teach("mined.jsonl", "taught.jsonl", "trained")
+    assert counts.folds == ()
     assert not Path("home/train").exists()
     data, theirs = read_examples("taught.jsonl"), CrossEncoder("trained", device="cpu")
     for g in data.groups:
@@ -117,10 +123,10 @@ def test_negatives_that_the_teacher_holds_for_relevant_are_dropped_and_counted(
     near, below = math.log(0.1 / 0.9) + 1e-4, math.log(0.1 / 0.9) - 1e-4
     others = {WORDS[i]: -5.0 for i in range(20, 33)}
     scored(monkeypatch, others | {WORDS[20]: near, WORDS[25]: near, WORDS[26]: 3.0, WORDS[30]: below})
-    found = strop.teach("mined.jsonl", "left.jsonl", "model", drop_above=0.1)
+    counts = strop.teach("mined.jsonl", "left.jsonl", "model", drop_above=0.1)
     # Example i has words i + 20 and i + 21: 0 loses its first, 4 its second, 5 both, 6 its first.
-    assert (found.examples, found.negatives, found.dropped, found.emptied) == (11, 24, 5, 1)
-    assert found.right == pytest.approx(22 / 24), "before any was dropped; two negatives have a logit of 3"
+    assert (counts.examples, counts.negatives, counts.dropped, counts.emptied) == (11, 24, 5, 1)
+    assert counts.right == pytest.approx(22 / 24), "before any was dropped; two negatives have a logit of 3"
     left = {g.query_id: g for g in read_examples("left.jsonl").groups}
     assert set(left) == {f"q{i}" for i in range(12)} - {"q5"}
     assert {q: len(g.negatives) for q, g in left.items() if len(g.negatives) == 1} == {"q0": 1, "q4": 1, "q6": 1}
@@ -147,7 +153,7 @@ def test_a_bound_that_leaves_no_negative_is_refused(folder: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"out": "mined.jsonl"}, "this exists already"),
         ({"examples": "pairs.jsonl"}, "12 of 12 examples have no negatives for a teacher to score"),
@@ -160,11 +166,11 @@ def test_a_bound_that_leaves_no_negative_is_refused(folder: Path, monkeypatch: p
         ({"model": "./nowhere"}, "no model folder"),
     ],
 )
-def test_what_cannot_be_done_is_refused_before_any_work(folder: Path, arguments: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_done_is_refused_before_any_work(folder: Path, arguments: dict[str, Any], message: str) -> None:
     Path("pairs.jsonl").write_text(lines(negatives=0), encoding="utf-8")
-    given: dict[str, Any] = {"examples": "mined.jsonl", "out": "taught.jsonl", "model": "model"} | arguments
+    complete: dict[str, Any] = {"examples": "mined.jsonl", "out": "taught.jsonl", "model": "model"} | arguments
     with pytest.raises(InputError) as refused:
-        strop.teach(**given)
-    assert said in str(refused.value)
+        strop.teach(**complete)
+    assert message in str(refused.value)
     assert not Path("home").exists()
     assert not Path("taught.jsonl").exists()

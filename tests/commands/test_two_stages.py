@@ -50,14 +50,14 @@ def test_with_every_document_a_candidate_the_run_is_the_exact_one(folder: Path, 
 def test_recall_is_the_mean_share_of_the_exact_ten_best_among_the_candidates(
     folder: Path, tmp_path: Path, prefilter: str
 ) -> None:
-    found = search(folder, tmp_path / "two.trec", prefilter, 12)
+    recall = search(folder, tmp_path / "two.trec", prefilter, 12)
     small = str(folder / "small")
     strop.search(small, tmp_path / "first.trec", prefilter or str(folder / "model"), depth=12)
     strop.search(small, tmp_path / "exact.trec", str(folder / "late"), depth=10)
     first, exact, two = (read_run(tmp_path / f"{name}.trec") for name in ("first", "exact", "two"))
     shares = [len(set(first[q].doc_ids) & set(exact[q].doc_ids)) / 10 for q in exact]
-    assert found == pytest.approx(sum(shares) / TEST)
-    assert 0 < found < 1
+    assert recall == pytest.approx(sum(shares) / TEST)
+    assert 0 < recall < 1
     assert all(set(two[q].doc_ids) == set(first[q].doc_ids) for q in two)
 
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_done_is_said_before_the_collection_is_read(
     def never(*args: object) -> None:
         raise AssertionError("read")
 
-    monkeypatch.setattr("strop.commands.inputs.load", never)
+    monkeypatch.setattr("strop.commands.search.load", never)
     dense, late = str(folder / "model"), str(folder / "late")
     with pytest.raises(InputError, match="needs no second stage"):
         strop.search_two_stages("c", tmp_path / "out", dense, "bm25")

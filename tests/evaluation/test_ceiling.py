@@ -18,11 +18,11 @@ JUDGED = {"a": 1, "b": 2, "c": 0, "d": 3, "e": -1, "missed": 2}
 def test_a_ceiling_is_the_best_of_all_orders_under_every_measure() -> None:
     rng = np.random.default_rng(0)
     for case in range(2):
-        found = [str(d) for d in rng.permutation([*"abcdexyz"])[:5]]
+        ranking = [str(d) for d in rng.permutation([*"abcdexyz"])[:5]]
         for depth in (2, 5):
-            run = Run({"q": (found, [5.0, 4.0, 3.0, 2.0, 1.0])})
-            orders = {f"o{i}": order for i, order in enumerate(permutations(found[:depth]))}
-            every = Run({q: ((*order, *found[depth:]), [5.0, 4.0, 3.0, 2.0, 1.0]) for q, order in orders.items()})
+            run = Run({"q": (ranking, [5.0, 4.0, 3.0, 2.0, 1.0])})
+            orders = {f"o{i}": order for i, order in enumerate(permutations(ranking[:depth]))}
+            every = Run({q: ((*order, *ranking[depth:]), [5.0, 4.0, 3.0, 2.0, 1.0]) for q, order in orders.items()})
             names = (*EVERY, "IPrec@0.5", "IPrec@1")
             for level in (1, 2):
                 values = evaluate(every, dict.fromkeys(orders, JUDGED), names, level)

@@ -123,10 +123,10 @@ def test_several_pairs_are_corrected_together_and_the_corrected_p_decides() -> N
 
 
 def test_a_comparison_says_what_it_can_detect_and_how_many_queries_a_difference_needs() -> None:
-    found: Comparison = compare(*noisy(0.01, 4))
-    assert found.sd is not None
-    assert found.minimum_detectable_difference == minimum_detectable_difference(found.sd, 50)
-    assert found.queries_needed(0.01) == queries_needed(0.01, found.sd)
-    assert (found.queries_needed(0.0), found.queries_needed(None)) == (None, None)
+    comparison: Comparison = compare(*noisy(0.01, 4))
+    assert comparison.sd is not None
+    assert comparison.minimum_detectable_difference == minimum_detectable_difference(comparison.sd, 50)
+    assert comparison.queries_needed(0.01) == queries_needed(0.01, comparison.sd)
+    assert (comparison.queries_needed(0.0), comparison.queries_needed(None)) == (None, None)
     same = compare(by_query([0.1, 0.7]), by_query([0.1, 0.7]))
     assert (same.minimum_detectable_difference, same.queries_needed(0.1)) == (None, None)

@@ -25,16 +25,15 @@ def run(ranks: list[int]) -> Run:
 
 
 BETTER, WORSE = run([1] * 10 + [2, 5]), run([3] * 10 + [1, 5])
-LABELS = {"study": "s", "preset": "as_coded", "system": "base", "seed": 3, "collection": "c", "split": "dev"}
+ROW = Row("s", "as_coded", "base", 3, "c", "dev", 40, "", "", 0.0)
 
 
 def test_rows_hold_one_value_for_each_measure_and_judged_query() -> None:
-    made = rows(BETTER, QRELS, **LABELS, step=40, measures=["RR@10", "P@10"])  # type: ignore[arg-type]
-    assert made[10] == Row("s", "as_coded", "base", 3, "c", "dev", 40, "q10", "RR@10", 0.5)
-    assert [r.value for r in made if r.item == "missing"] == [0.0, 0.0]
-    assert len(made) == 2 * len(QRELS)
-    Results(tuple(made), (), {}, {})  # no key stands twice
-    assert {r.step for r in rows(BETTER, QRELS, **LABELS)} == {-1}  # type: ignore[arg-type]
+    by_query = rows(BETTER, QRELS, ROW, ["RR@10", "P@10"])
+    assert by_query[10] == Row("s", "as_coded", "base", 3, "c", "dev", 40, "q10", "RR@10", 0.5)
+    assert [r.value for r in by_query if r.item == "missing"] == [0.0, 0.0]
+    assert len(by_query) == 2 * len(QRELS)
+    Results(tuple(by_query), (), {}, {})  # no key stands twice
 
 
 def test_two_runs_are_compared_measure_by_measure_with_holm_over_what_is_shown() -> None:
@@ -66,4 +65,4 @@ def test_a_geometric_mean_is_neither_kept_by_query_nor_compared() -> None:
     with pytest.raises(InputError, match="Use AP"):
         compare_runs(BETTER, WORSE, QRELS, ["AP", "GMAP"])
     with pytest.raises(InputError, match="Use AP"):
-        rows(BETTER, QRELS, **LABELS, measures=["GMAP"])  # type: ignore[arg-type]
+        rows(BETTER, QRELS, ROW, ["GMAP"])

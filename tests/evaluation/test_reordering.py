@@ -25,28 +25,28 @@ def reranked(**orders: str) -> Run:
 
 
 def test_a_reordering_stands_beside_its_candidates_and_their_ceiling_worked_by_hand() -> None:
-    found = reordering(reranked(q0="gabc", q1="bgac"), FIRST, ASKED, 3, ["RR@10", "GMAP"])
-    ranks, geometric = found.measures
+    measured = reordering(reranked(q0="gabc", q1="bgac"), FIRST, ASKED, 3, ["RR@10", "GMAP"])
+    ranks, geometric = measured.measures
     assert ranks.values == pytest.approx({"q0": 1, "q1": 1 / 2, "q2": 1 / 3, "q3": 0})
     assert ranks.first == pytest.approx({"q0": 1 / 3, "q1": 1 / 3, "q2": 1 / 3, "q3": 0})
     assert ranks.ceiling == {"q0": 1, "q1": 1, "q2": 1, "q3": 0} == ceiling(FIRST, ASKED, "RR@10", 3)
     sd = np.std([2 / 3, 1 / 6, 0, 0], ddof=1)
     assert ranks.detectable == pytest.approx(minimum_detectable_difference(float(sd), 4))
     assert geometric.detectable is None, "it has no value of a query, so no spread over queries"
-    assert found.depth == "depth 3"
-    assert found.judged == {"q0": 0.5, "q1": 0.5, "q2": 0.5, "q3": 0.25}
+    assert measured.depth == "depth 3"
+    assert measured.judged == {"q0": 0.5, "q1": 0.5, "q2": 0.5, "q3": 0.25}
 
 
 def test_queries_that_nobody_judged_count_neither_for_the_depth_nor_for_what_is_seen() -> None:
     wide = Run({**FIRST, "other": (["x"], [1.0])})
     assert reordering(FIRST, wide, ASKED, 3).depth == "depth 3"
-    found = reordering(FIRST, FIRST, ASKED, 5, ["RR@10"])
-    assert found.depth == "depth 5, 4 of 4 queries have fewer (at least 4)"
-    assert found.measures[0].detectable is None, "nothing differs"
+    measured = reordering(FIRST, FIRST, ASKED, 5, ["RR@10"])
+    assert measured.depth == "depth 5, 4 of 4 queries have fewer (at least 4)"
+    assert measured.measures[0].detectable is None, "nothing differs"
 
 
 @pytest.mark.parametrize(
-    ("run", "said"),
+    ("run", "message"),
     [
         (Run({**FIRST, "q1": (["a", "x", "b"], [3.0, 2.0, 1.0])}), "'x', rank 2 of query 'q1', is not the candidates'"),
         (reranked(q2="acbg"), "'c', rank 2 of query 'q2', is not the candidates' first 3: there is no ceiling"),
@@ -57,8 +57,8 @@ def test_queries_that_nobody_judged_count_neither_for_the_depth_nor_for_what_is_
         ),
     ],
 )
-def test_a_run_that_is_no_reordering_of_the_candidates_has_no_ceiling(run: Run, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_a_run_that_is_no_reordering_of_the_candidates_has_no_ceiling(run: Run, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         reordering(run, FIRST, ASKED, 3)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,15 +72,16 @@ def test_the_distance_of_equal_collections_is_zero_on_average_whatever_the_sampl
 
 
 def test_planted_domains_are_grouped_and_ordered_by_distance() -> None:
-    found = similarity(CLOUDS, "train", seed=1)
-    assert found.grouping == {"near": "similar", "beside": "similar", "far": "different", "farther": "different"}
-    assert found.together == {"near": 5, "beside": 5, "far": 0, "farther": 0}
-    distance = {name: d.mean for name, d in found.distance.items()}
-    assert 0 < distance["near"] < distance["beside"] < distance["farther"]
-    assert all(d.sd > 0 for d in found.distance.values())
-    plain = found.plain()
-    assert [c["name"] for c in plain["collections"]][:2] == ["near", "beside"]
-    assert (plain["training"], plain["draws"], plain["collections"][0]["group"]) == ("train", 5, "similar")
+    exhibit = similarity(CLOUDS, "train", seed=1).exhibit()
+    assert exhibit.collections
+    rows = {row.name: row for row in exhibit.collections}
+    groups = {name: (row.group, row.together) for name, row in rows.items()}
+    similar, different = ("similar", 5), ("different", 0)
+    assert groups == {"near": similar, "beside": similar, "far": different, "farther": different}
+    assert 0 < rows["near"].distance < rows["beside"].distance < rows["farther"].distance
+    assert all(row.sd > 0 for row in rows.values())
+    assert list(rows)[:2] == ["near", "beside"]
+    assert (exhibit.training, exhibit.draws) == ("train", 5)
 
 
 def test_every_draw_votes_with_as_many_documents_of_each_and_none_for_itself() -> None:
@@ -99,10 +102,11 @@ def test_three_of_five_draws_are_not_more_than_three() -> None:
     found = similarity(CLOUDS, "train", seed=1)
     apart, together = found.repeats[0], found.repeats[1]
     alone = tuple(g - {"near"} if "near" in g else g for g in apart.groups)
-    without = type(apart)(apart.votes, apart.nearest, alone, apart.distances)
+    without = replace(apart, groups=alone)
     for count, group in ((3, "different"), (4, "similar")):
         repeats = (together,) * count + (without,) * (5 - count)
-        assert type(found)("train", found.collections, repeats).grouping["near"] == group
+        rows = replace(found, repeats=repeats).exhibit().collections or ()
+        assert {row.name: row.group for row in rows}["near"] == group
 
 
 def test_the_published_grouping_names_five_collections() -> None:
@@ -110,15 +114,14 @@ def test_the_published_grouping_names_five_collections() -> None:
 
 
 @pytest.mark.parametrize(
-    ("vectors", "training", "documents", "message"),
+    ("vectors", "training", "message"),
     [
-        (CLOUDS, "other", 50, "other is not among"),
-        ({"train": CLOUDS["train"]}, "train", 50, "or is alone"),
-        (CLOUDS, "train", 61, "'far': 60"),
-        (CLOUDS, "train", 1, "1 documents are drawn"),
-        ({**CLOUDS, "odd": np.ones((60, 2))}, "train", 50, "differ in dimension"),
+        (CLOUDS, "other", "other is not among"),
+        ({"train": CLOUDS["train"]}, "train", "or is alone"),
+        ({**CLOUDS, "far": CLOUDS["far"][:49]}, "train", "'far': 49"),
+        ({**CLOUDS, "odd": np.ones((60, 2))}, "train", "differ in dimension"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(vectors: dict, training: str, documents: int, message: str) -> None:
+def test_what_cannot_be_compared_is_refused(vectors: dict, training: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        similarity(vectors, training, seed=0, documents=documents)
+        similarity(vectors, training, seed=0)

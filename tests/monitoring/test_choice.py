@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from strop.monitoring.selection import BestDev, Both, ByGeometry, Choice, Last, LowestLoss, Oracle, WithinDrift
+from strop.monitoring.selection import BestDev, Both, Choice, WithinDrift, last, lowest_loss, oracle_step
 from strop.records.errors import InputError
 
 STEPS = (0, 10, 20, 30, 40)
@@ -19,16 +21,16 @@ SERIES = {
 @pytest.mark.parametrize(
     ("rule", "step"),
     [
-        (Last(), 40),
-        (LowestLoss(updates=2), 20),  # one lucky batch
-        (LowestLoss(updates=5), 20),
-        (LowestLoss(updates=20), 30),  # updates 11 to 30, the lucky one among them, beat 1 to 20 and 21 to 40
+        (last, 40),
+        (partial(lowest_loss, updates=2), 20),  # one lucky batch
+        (partial(lowest_loss, updates=5), 20),
+        (partial(lowest_loss, updates=20), 30),  # updates 11 to 30, the lucky one among them, beat 1 to 20 and 21 to 40
         (BestDev(), 30),  # not 15, which is no checkpoint; not 40, an equal that comes later; not the base
         (BestDev(base=True), 0),
         (BestDev(good="lower"), 10),
-        (ByGeometry("geometry/shift/document", "lower"), 40),
-        (ByGeometry("geometry/shift/document", "lower", base=True), 0),
-        (ByGeometry("geometry/effective_rank/document", "higher"), 10),
+        (BestDev("geometry/shift/document", "lower"), 40),
+        (BestDev("geometry/shift/document", "lower", base=True), 0),
+        (BestDev("geometry/effective_rank/document", "higher"), 10),
         (WithinDrift(OVERLAP, 0.45), 20),  # 40 is near again, but 30 had gone too far
         (WithinDrift(OVERLAP, 0.65), 40),
         (WithinDrift(OVERLAP, 0.1), 10),  # all are beyond: the first
@@ -55,13 +57,13 @@ def test_a_rule_says_which_measure_is_missing_where() -> None:
     with pytest.raises(InputError, match=r"at updates \[25\]"):
         Both(BestDev(), WithinDrift("geometry/shift/document"))(SERIES, (10, 25))
     with pytest.raises(InputError, match="no loss was logged"):
-        LowestLoss(updates=5)(SERIES, (10, 60))
+        lowest_loss(SERIES, (10, 60), updates=5)
     with pytest.raises(InputError, match=r"dev/RR@10 was not measured at updates \[20\]"):
         BestDev()({"dev/RR@10": [(10, 0.5), (20, float("nan"))]}, (10, 20))
 
 
 def test_the_base_alone_is_no_checkpoint_unless_the_rule_says_so() -> None:
-    for rule in (Last(), BestDev(), WithinDrift(), LowestLoss()):
+    for rule in (last, BestDev(), WithinDrift(), lowest_loss):
         with pytest.raises(InputError, match="no checkpoint to choose"):
             rule(SERIES, (0,))
     assert BestDev(base=True)(SERIES, (0,)) == 0
@@ -69,5 +71,5 @@ def test_the_base_alone_is_no_checkpoint_unless_the_rule_says_so() -> None:
 
 def test_the_oracle_sees_test_values_and_takes_the_first_of_equals() -> None:
     values = {0: 0.5, 10: 0.1, 20: 0.3, 30: 0.3}
-    assert Oracle()(values) == 20
-    assert Oracle(base=True)(values) == 0
+    assert oracle_step(values) == 20
+    assert oracle_step(values, base=True) == 0

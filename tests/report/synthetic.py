@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from strop.records.results import Results, Row, write_results
-from strop.study.claims import Claim, Rule, Verdict, judge, judge_figure
+from strop.records.exhibits.queries import QueryRanks
+from strop.records.record import CollectionAbout, Contrast, Record, StageAbout, SystemAbout, TrainingAbout, Weights
+from strop.records.results import Exhibits, Results, Row, write_results
+from strop.study.claims import Claim, Rule, judge, judge_figure
 
 from .synthetic_exhibits import shared
 
@@ -173,14 +176,9 @@ def claims(queries: int, preset: str) -> list[dict[str, Any]]:
         "T1", "arXiv 2506.18535", "section 4.4", "arithmetic",
         "LoRA of rank 16 on query and value trains 884,736 parameters.", "value", published=884736,
     )  # fmt: skip
-    rank = Claim(
-        "T8", "arXiv 2506.18535", "section 4.2", "mechanism",
-        "The one negative of a query is a fixed rank, not a random one of ranks 51 to 200.", "shown",
-    )  # fmt: skip
     note = {"note": "12,288 a matrix × 2 matrices × 6 layers; the printed figure has 12 heads in place of 2 matrices."}
     found = [
         judge_figure(count, 147456).as_json() | note | {"rerun": "strop study show T1"},
-        Verdict(rank, "shown", own_setting=True).as_json() | {"rerun": "strop study show T8"},
         effect("T5", "LoRA on hard negatives is worse than the base.", "lora_hard", "below"),
         effect("T6", "Full fine-tuning on random negatives is worse than the base.", "full_random", "below"),
         effect("T16", "No fine-tuning of the base improves it.", "in_batch", "below"),
@@ -188,89 +186,89 @@ def claims(queries: int, preset: str) -> list[dict[str, Any]]:
     return [item | {"preset": preset} for item in found]
 
 
-def exhibits(queries: int) -> dict[str, Any]:
+def exhibits(queries: int) -> Exhibits:
     drawn = {name: [ranks(name, queries, seed) for seed in shape("corrected", name)[2]] for name in SYSTEMS}
     topics = ("the inverse of a banded matrix", "the shortest path between two nodes", "a window of the signal")
-    return {
-        "queries": {
-            f"q{i}": {
-                "text": f"Compute {topics[i % 3]} for input number {i}, and return it as a new array.",
-                "systems": {name: [seed[i] for seed in drawn[name]] for name in SYSTEMS},
-            }
+    return replace(
+        shared(),
+        queries={
+            f"q{i}": QueryRanks(
+                f"Compute {topics[i % 3]} for input number {i}, and return it as a new array.",
+                {name: tuple(seed[i] for seed in drawn[name]) for name in SYSTEMS},
+            )
             for i in range(queries)
         },
-        **shared(),
-    }
+    )
 
 
-def trained(preset: str, name: str) -> dict[str, Any]:
+def trained(preset: str, name: str) -> TrainingAbout:
     chosen = 6e-5 if preset == "corrected" else 2e-5
-    return {
-        "values": {
+    return TrainingAbout(
+        values={
             "learning_rate": chosen,
             "batch": 32,
             "tuning": "LoRA" if "lora" in name else "Full",
             "loss": {"type": "TripletLoss", "margin": 1.0 if name == "normalised" else 5.0, "distance": "l2"},
         },
-        "updates": 63,
-        "sum_learning_rates": 0.000567,
-        "learning_rate": chosen,
-        "wall_seconds": 141.2,
-        **({"rates": {"2e-05": 0.41, "6e-05": 0.43, "0.0002": 0.39}} if preset == "corrected" else {}),
-    }
+        updates=63,
+        sum_learning_rates=0.000567,
+        learning_rate=chosen,
+        wall_seconds=141.2,
+        rates={"2e-05": 0.41, "6e-05": 0.43, "0.0002": 0.39} if preset == "corrected" else None,
+    )
 
 
-def record() -> dict[str, Any]:
-    return {
-        "study": STUDY,
-        "title": "When fine-tuning fails (synthetic)",
-        "paper": "arXiv 2506.18535",
-        "seeds": [0, 1, 2],
-        "deviations": ["Batches of 32 in place of 1,024.", "63 updates in place of 2,358."],
-        "scale": "desk",
-        "presets_run": list(PRESETS),
-        "command": "strop study run when_finetuning_fails --scale desk",
-        "baseline": "base",
-        "primary_measure": "RR@10",
-        "systems": {
+def record() -> Record:
+    return Record(
+        study=STUDY,
+        title="When fine-tuning fails (synthetic)",
+        paper="arXiv 2506.18535",
+        seeds=(0, 1, 2),
+        deviations=("Batches of 32 in place of 1,024.", "63 updates in place of 2,358."),
+        scale="desk",
+        presets_run=PRESETS,
+        command="strop study run when_finetuning_fails --scale desk",
+        baseline="base",
+        primary_measure="RR@10",
+        systems={
             **{
-                name: {"label": label, "note": f"Drawn: {label.lower()}, nothing trained."}
+                name: SystemAbout(label, f"Drawn: {label.lower()}, nothing trained.")
                 for name, (label, *_) in SYSTEMS.items()
             },
-            **{name: {"label": label, "note": ""} for name, (_, _, label, _) in KNOBS.items()},
+            **{name: SystemAbout(label) for name, (_, _, label, _) in KNOBS.items()},
         },
-        "trained": {
+        trained={
             preset: {n: trained(preset, n) for n in systems_of(preset) if n in KNOBS or SYSTEMS[n][4]}
             for preset in PRESETS
         },
-        "unfinished": ["one_knob/short, seed 0", "one_knob/all, seed 0"],
-        "contrasts": [
-            {"point": point, "preset": "one_knob", "system": name, "centre": centre, "label": label}
+        unfinished=("one_knob/short, seed 0", "one_knob/all, seed 0"),
+        contrasts=tuple(
+            Contrast(point=point, preset="one_knob", system=name, centre=centre, label=label)
             for name, (point, centre, label, _) in KNOBS.items()
-        ],
-        "published": PUBLISHED,
-        "tables": TABLES,
-        "collections": {
-            "docstrings/test": {"fingerprint": "9f2c" * 16, "documents": 1731, "queries": 200, "warnings": ["odd"]},
-            "docstrings/train": {"fingerprint": "71ab" * 16, "documents": 1731, "queries": 120, "warnings": []},
+        ),
+        published=PUBLISHED,
+        tables=TABLES,
+        collections={
+            "docstrings/test": CollectionAbout(200, 1731, "9f2c" * 16, ("odd",)),
+            "docstrings/train": CollectionAbout(120, 1731, "71ab" * 16),
         },
-        "weights": {"name": "sentence-transformers/all-MiniLM-L6-v2", "sha256": "53aa" * 16},
-        "versions": {"strop": "0.1.0", "python": "3.12.3", "torch": "2.11.0", "transformers": "5.23.0"},
-        "stages": [
-            {"name": "collect", "key": "0a1b2c3d4e5f60718293", "wall_seconds": 14.2},
-            {"name": "train lora_hard", "key": "1b2c3d4e5f60718293a4", "wall_seconds": 141.2},
-            {"name": "encode", "key": "2c3d4e5f60718293a4b5", "wall_seconds": 63.0},
-            {"name": "evaluate", "key": "3d4e5f60718293a4b5c6", "wall_seconds": 2.1},
-        ],
-        "presets": {
+        weights=Weights("sentence-transformers/all-MiniLM-L6-v2", "53aa" * 16),
+        versions={"strop": "0.1.0", "python": "3.12.3", "torch": "2.11.0", "transformers": "5.23.0"},
+        stages=(
+            StageAbout("collect", "0a1b2c3d4e5f60718293", 14.2),
+            StageAbout("train lora_hard", "1b2c3d4e5f60718293a4", 141.2),
+            StageAbout("encode", "2c3d4e5f60718293a4b5", 63.0),
+            StageAbout("evaluate", "3d4e5f60718293a4b5c6", 2.1),
+        ),
+        presets={
             "margin": {"as_written": None, "as_coded": 5.0, "corrected": 0.2},
             "distance": {"as_written": "l2 squared", "as_coded": "l2", "corrected": "cosine"},
             "batch": {"as_written": 128, "as_coded": 1024, "corrected": 1024},
         },
-    }
+    )
 
 
-def results(queries: int = 200, **changes: Any) -> Results:
+def results(queries: int = 200, **changes: Any) -> Results[Record]:
     """The whole of it; `changes` replace a part (rows, claims, exhibits, record)."""
     parts: dict[str, Any] = {
         "rows": tuple(rows(queries)),
@@ -281,15 +279,14 @@ def results(queries: int = 200, **changes: Any) -> Results:
     return Results(**(parts | changes))
 
 
-def read_as(preset: str, queries: int = 200) -> Results:
+def read_as(preset: str, queries: int = 200) -> Results[Record]:
     """A folder in which only one preset was run."""
     whole = results(queries)
-    about = record() | {"presets_run": [preset], "trained": {preset: whole.record["trained"][preset]}, "contrasts": []}
     return Results(
         tuple(r for r in whole.rows if r.preset == preset),
         tuple(c for c in whole.claims if c["preset"] == preset),
         whole.exhibits,
-        about,
+        replace(record(), presets_run=(preset,), trained={preset: whole.record.trained[preset]}, contrasts=()),
     )
 
 

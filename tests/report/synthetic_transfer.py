@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict
-from typing import Any
 
 from strop.evaluation.macro import over_collections
+from strop.records.exhibits.transfer import (
+    EvaluatedCollection,
+    Likeness,
+    MacroInterval,
+    OnCollection,
+    OverCollections,
+    RelativeDifference,
+    Similarity,
+    SystemMeans,
+    Transfer,
+    TransferComparison,
+)
+from strop.records.record import Record, SystemAbout
 
 OWN = "docstrings"
 #: name -> (queries, documents, what the base saw, distance, draws together, what the base reaches)
@@ -37,18 +49,19 @@ LABELS = {
 }
 
 
-def record() -> dict[str, Any]:
-    return {"systems": {name: {"label": label} for name, label in LABELS.items()}}
+def record() -> Record:
+    return Record(study="transfer", systems={name: SystemAbout(label) for name, label in LABELS.items()})
 
 
-def exhibit(presets: tuple[str, ...] = ("corrected", "as_coded")) -> dict[str, Any]:
+def exhibit(presets: tuple[str, ...] = ("corrected", "as_coded")) -> Transfer:
     """The first preset with three seeds, others with one, of in-batch training alone."""
-    systems, compared = [], []
+    systems: list[SystemMeans] = []
+    compared: list[TransferComparison] = []
     for i, preset in enumerate(presets):
         run = {n: t for n, t in TUNED.items() if i == 0 or t[2] == _KINDS[0]}
         means = _means(preset, run)
         systems += [
-            {"preset": preset, "system": n, "label": LABELS[n], "seeds": 3 if n in run and i == 0 else 1, "means": of}
+            SystemMeans(preset, n, LABELS[n], seeds=3 if n in run and i == 0 else 1, means=of)
             for n, of in means.items()
         ]
         pairs = [("tuned", n, _STARTS[shape]) for n, (_, shape, _) in run.items()]
@@ -59,64 +72,56 @@ def exhibit(presets: tuple[str, ...] = ("corrected", "as_coded")) -> dict[str, A
             if k != "hard" and name_of(t, s, "hard") in run
         ]
         compared += [comparison(preset, kind, a, b, means[a], means[b]) for kind, a, b in pairs]
-    return {
-        "trained_on": OWN,
-        "measure": "nDCG@10",
-        "collections": [
-            {"name": n, "queries": q, "documents": d, "own": n == OWN, "seen": seen}
-            for n, (q, d, seen, *_) in COLLECTIONS.items()
-        ],
-        "similarity": {
-            "training": OWN,
-            "draws": 5,
-            "collections": [
-                {
-                    "name": n,
-                    "distance": COLLECTIONS[n][3],
-                    "sd": 0.01,
-                    "together": COLLECTIONS[n][4],
-                    "group": "similar" if COLLECTIONS[n][4] > 3 else "different",
-                }
+    return Transfer(
+        trained_on=OWN,
+        measure="nDCG@10",
+        collections=tuple(EvaluatedCollection(n, q, d, n == OWN, seen) for n, (q, d, seen, *_) in COLLECTIONS.items()),
+        similarity=Similarity(
+            OWN,
+            5,
+            tuple(
+                Likeness(
+                    name=n,
+                    distance=COLLECTIONS[n][3],
+                    sd=0.01,
+                    together=COLLECTIONS[n][4],
+                    group="similar" if COLLECTIONS[n][4] > 3 else "different",
+                )
                 for n in sorted(OTHERS, key=lambda n: COLLECTIONS[n][3])
-            ],
-        },
-        "systems": systems,
-        "comparisons": compared,
-    }
+            ),
+        ),
+        systems=tuple(systems),
+        comparisons=tuple(compared),
+    )
 
 
 def comparison(
     preset: str, kind: str, a: str, b: str, of_a: dict[str, float], of_b: dict[str, float], error: float = 0.006
-) -> dict[str, Any]:
+) -> TransferComparison:
     """Of two systems' means; intervals are of an assumed standard error, twice as wide on each collection alone."""
-    each = {n: _plain(of_a[n], of_b[n], 2 * error, COLLECTIONS[n][0]) for n in COLLECTIONS if n in of_a}
+    each = {n: _on_collection(of_a[n], of_b[n], 2 * error, COLLECTIONS[n][0]) for n in COLLECTIONS if n in of_a}
     own = each.pop(OWN)
     macro = over_collections({n: of_a[n] for n in each}, {n: of_b[n] for n in each})
     d = macro.difference
 
-    def interval(error: float) -> dict[str, float]:
-        return {"low": d - 1.96 * error, "high": d + 1.96 * error, "error": error}
+    def interval(error: float, detectable: float | None = None) -> MacroInterval:
+        return MacroInterval(d - 1.96 * error, d + 1.96 * error, error, detectable)
 
-    return {
-        "preset": preset,
-        "kind": kind,
-        "a": a,
-        "b": b,
-        "own": own,
-        "elsewhere": {
-            **asdict(macro),
-            "p": 0.0001 if abs(d) > 2.6 * error else 0.4,
-            "fixed": interval(error) | {"detectable": 2.8 * error},
-            "general": interval(3 * error) if len(each) > 1 else None,
-        },
-        "each": dict(sorted(each.items())),
+    averages = asdict(macro) | {
+        name: RelativeDifference(**asdict(getattr(macro, name))) for name in ("ratio_of_means", "mean_of_ratios")
     }
+    over = OverCollections(
+        **averages,
+        p=0.0001 if abs(d) > 2.6 * error else 0.4,
+        fixed=interval(error, 2.8 * error),
+        general=interval(3 * error) if len(each) > 1 else None,
+    )
+    return TransferComparison(preset, kind, a, b, own, over, dict(sorted(each.items())))
 
 
-def _plain(a: float, b: float, error: float, n: int) -> dict[str, float]:
+def _on_collection(a: float, b: float, error: float, n: int) -> OnCollection:
     p = 0.0002 if abs(a - b) > 2.6 * error else 0.3
-    low, high = a - b - 1.96 * error, a - b + 1.96 * error
-    return {"mean_a": a, "mean_b": b, "difference": a - b, "low": low, "high": high, "p": p, "n": n}
+    return OnCollection(a, b, a - b, a - b - 1.96 * error, a - b + 1.96 * error, p, n)
 
 
 def _means(preset: str, run: dict[str, tuple[str, str, str]]) -> dict[str, dict[str, float]]:

@@ -15,7 +15,9 @@ import vl_convert
 from strop.evaluation.comparison import UNRESOLVED
 from strop.records import formats
 from strop.records.errors import InputError
-from strop.records.results import Results
+from strop.records.plain import from_plain, to_plain
+from strop.records.record import Record
+from strop.records.results import Exhibits, Results
 from strop.report.charts import histogram
 from strop.report.document import VEGA_LITE
 from strop.report.page import page, render
@@ -26,17 +28,17 @@ from .html_reader import HOSTILE, Reader, rows_of, without_scripts
 
 
 @pytest.fixture(scope="module")
-def results() -> Results:
+def results() -> Results[Record]:
     return synthetic.results(queries=60)
 
 
 @pytest.fixture(scope="module")
-def summary(results: Results) -> Summary:
+def summary(results: Results[Record]) -> Summary:
     return summarise(results)
 
 
 @pytest.fixture(scope="module")
-def html(results: Results) -> str:
+def html(results: Results[Record]) -> str:
     return page(results)
 
 
@@ -100,7 +102,7 @@ def test_bins_of_unequal_width_get_names_and_equal_ones_a_true_axis() -> None:
     assert unequal["encoding"]["x"]["type"] == "nominal"
 
 
-def test_equal_results_give_equal_bytes(html: str, results: Results) -> None:
+def test_equal_results_give_equal_bytes(html: str, results: Results[Record]) -> None:
     assert page(synthetic.results(queries=60)) == html
 
 
@@ -170,17 +172,17 @@ def test_the_parameter_ledger_sets_the_true_count_beside_the_printed_one(read: R
 
 def test_hostile_text_stays_text_wherever_it_comes_from() -> None:
     plain = synthetic.results(queries=12)
-    record = json.loads(json.dumps(plain.record))
+    record = to_plain(plain.record)
     record["systems"]["lora_hard"]["label"] = HOSTILE
     record["trained"]["corrected"]["lora_hard"]["values"] = {HOSTILE: HOSTILE}
     record["contrasts"][0]["label"] = record["contrasts"][0]["point"] = HOSTILE
     record["unfinished"] = [HOSTILE]
     record |= {"title": HOSTILE, "command": HOSTILE, "commands": {HOSTILE: HOSTILE}, "versions": {HOSTILE: HOSTILE}}
     record["stages"] = [{"name": HOSTILE, "key": HOSTILE, "wall_seconds": 1.0}]
-    exhibits = json.loads(json.dumps(plain.exhibits))
+    exhibits = to_plain(plain.exhibits)
     for query in exhibits["queries"].values():
         query["text"] = HOSTILE
-    exhibits["audit"] |= {"readings": [HOSTILE], "warnings": [HOSTILE], HOSTILE: HOSTILE}
+    exhibits["audit"] |= {"readings": [HOSTILE], "warnings": [HOSTILE], "collection": HOSTILE}
     exhibits["parameters"][0] |= {"note": HOSTILE, "by_part": {HOSTILE: 1}}
     exhibits["negatives"] = {HOSTILE: exhibits["negatives"]["drawn"]}
     exhibits["points"][0] |= {"sentence": HOSTILE, "id": HOSTILE, "test": HOSTILE}
@@ -188,7 +190,7 @@ def test_hostile_text_stays_text_wherever_it_comes_from() -> None:
     rows = tuple(replace(r, system=HOSTILE) if r.system == "bm25" else r for r in plain.rows)
     claims = json.loads(json.dumps(plain.claims))
     claims[0]["claim"]["statement"] = claims[0]["note"] = claims[0]["rerun"] = HOSTILE
-    html = page(Results(rows, tuple(claims), exhibits, record))
+    html = page(Results(rows, tuple(claims), from_plain(Exhibits, exhibits, ""), from_plain(Record, record, "")))
     read = Reader(html)
     assert "<script>alert" not in html
     assert "<img" not in without_scripts(html)
@@ -213,18 +215,21 @@ def test_hostile_text_stays_text_wherever_it_comes_from() -> None:
 def test_a_missing_exhibit_leaves_its_section_out(exhibit: str, heading: str, html: str) -> None:
     assert f">{heading}</h2>" in html
     results = synthetic.results(queries=6)
-    exhibits = {k: v for k, v in results.exhibits.items() if k != exhibit}
+    exhibits = replace(results.exhibits, **{exhibit: getattr(Exhibits(), exhibit)})
     without = page(replace(results, exhibits=exhibits))
     assert f">{heading}</h2>" not in without
     assert without_scripts(without).count("<h2") == without_scripts(html).count("<h2") - 1
     assert re.findall(r'href="#(\w+)"', without) == re.findall(r'<section id="(\w+)"', without)
 
 
-def test_results_with_next_to_nothing_in_them_still_make_a_page(results: Results) -> None:
+def test_results_with_next_to_nothing_in_them_still_make_a_page(results: Results[Record]) -> None:
     rows = tuple(r for r in results.rows if r.system in ("base", "bm25") and r.measure == "RR@10")
-    html = page(Results(rows, (), {}, {}))
+    html = page(Results(rows, (), Exhibits(), Record("")))
     assert re.findall(r'<section id="(\w+)"', html) == ["verdict", "systems", "provenance"]
-    assert re.findall(r'<section id="(\w+)"', page(Results((), (), {}, {}))) == ["verdict", "provenance"]
+    assert re.findall(r'<section id="(\w+)"', page(Results((), (), Exhibits(), Record("")))) == [
+        "verdict",
+        "provenance",
+    ]
 
 
 def test_every_table_has_a_caption_and_every_header_a_scope(html: str, read: Reader) -> None:

@@ -4,22 +4,24 @@ import json
 import random
 import subprocess
 import sys
-from typing import Any
 
 import jinja2
 import pytest
 import vl_convert
 
+from strop.records.exhibits.projection import Projection
+from strop.records.plain import from_plain, to_plain
+from strop.records.record import Record, SystemAbout
 from strop.report import charts
 from strop.report.document import VEGA_LITE, part
 from strop.report.projection import POSITIVE, QUERY, Section, scatter, section
 
 SYSTEMS = ("base", "lora_hard")
-RECORD = {"systems": {"base": {"label": "Base, untouched"}, "lora_hard": {"label": "LoRA <hard>"}}}
+RECORD = Record("s", systems={"base": SystemAbout("Base, untouched"), "lora_hard": SystemAbout("LoRA <hard>")})
 DRAWN = {("separate", False, 42), ("separate", False, 43), ("joint", True, 42)}
 
 
-def exhibit() -> dict[str, Any]:
+def exhibit() -> Projection:
     """A SYNTHETIC exhibit of 30 pairs, in the shape that the geometry room gives: every number is drawn or made up."""
     draw = random.Random(0)
     fits = (("separate", False), ("separate", True), ("joint", True))
@@ -41,7 +43,7 @@ def exhibit() -> dict[str, Any]:
         for seed in (42, 43)
         for system in SYSTEMS
     ]
-    return {
+    plain = {
         "baseline": "base",
         "seeds": [42, 43],
         "pairs": 1000,
@@ -67,13 +69,12 @@ def exhibit() -> dict[str, Any]:
             for i, system in enumerate(SYSTEMS)
         ],
     }
+    return from_plain(Projection, plain, "drawn")
 
 
 @pytest.fixture(scope="module")
 def made() -> Section:
-    found = section(exhibit(), RECORD)
-    assert found is not None
-    return found
+    return section(exhibit(), RECORD)
 
 
 def html_of(made: Section | None) -> str:
@@ -104,8 +105,8 @@ def test_vega_draws_every_picture_with_its_trustworthiness_and_one_mark_a_text(m
 
 
 def test_the_first_half_of_the_points_are_queries() -> None:
-    points = [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0]]
-    spec = scatter(points, 0.5, "said", points)
+    points = [(0.0, 1.0), (2.0, 3.0), (4.0, 5.0), (6.0, 7.0)]
+    spec = scatter(points, 2, 0.5, "a picture", points)
     rows = [(r["x"], r["y"], r["is"]) for rows in spec["datasets"].values() for r in rows]
     assert rows == [(0, 1, "query"), (4, 5, "positive"), (2, 3, "query"), (6, 7, "positive")]
 
@@ -116,8 +117,8 @@ def test_models_fitted_jointly_share_a_frame_and_those_fitted_alone_do_not(made:
         return {json.dumps([e[axis]["scale"]["domain"] for axis in "xy"]) for e in encodings}
 
     assert [len(frames(row)) for row in range(3)] == [2, 2, 1]
-    joint = [p for p in exhibit()["panels"] if p["fit"] == "joint" and "points" in p]
-    xs = [x for p in joint for x, _ in p["points"]]
+    joint = [p for p in exhibit().panels if p.fit == "joint" and p.points]
+    xs = [x for p in joint for x, _ in p.points or ()]
     assert json.loads(frames(2).pop())[0] == [round(min(xs), 2), round(max(xs), 2)]
 
 
@@ -143,14 +144,15 @@ def test_the_template_shows_it_all_and_escapes_every_text(made: Section) -> None
 
 
 def test_without_an_exhibit_there_is_no_section() -> None:
-    assert section({}, RECORD) is None
     assert html_of(None).strip() == ""
 
 
 def test_drawing_it_loads_neither_torch_nor_umap() -> None:
     code = (
-        "import sys, json; from strop.report.projection import section; "
-        f"section(json.loads({json.dumps(exhibit())!r}), {{}}); "
+        "import sys, json; from strop.records.exhibits.projection import Projection; "
+        "from strop.records.plain import from_plain; from strop.records.record import Record; "
+        "from strop.report.projection import section; "
+        f"section(from_plain(Projection, json.loads({json.dumps(to_plain(exhibit()))!r}), 'drawn'), Record('s')); "
         "print([m for m in ('torch', 'umap', 'sklearn', 'strop.geometry') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

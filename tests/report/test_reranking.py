@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import vl_convert
 
 from strop.commands import study_tables, terminal
+from strop.records.exhibits.reranking import Reranking
+from strop.records.plain import from_plain, to_plain
+from strop.records.record import Record
+from strop.records.results import Exhibits
 from strop.report import charts
 from strop.report.document import VEGA_LITE
 from strop.report.page import page
@@ -21,16 +24,14 @@ from .html_reader import HOSTILE, Reader, rows_of, without_scripts
 
 @pytest.fixture(scope="module")
 def made() -> Section:
-    found = section(drawn.exhibit())
-    assert found is not None
-    return found
+    return section(drawn.exhibit())
 
 
-def page_with(exhibit: dict[str, Any]) -> str:
+def page_with(exhibit: Reranking | None) -> str:
     plain = synthetic.results(queries=6)
-    record = {"baseline": "base", "primary_measure": "RR@10", "title": "t"}
+    record = Record("t", primary_measure="RR@10")
     rows = tuple(r for r in plain.rows if r.preset == "corrected" and r.system in ("base", "bm25"))
-    return page(replace(plain, rows=rows, claims=(), exhibits={"reranking": exhibit}, record=record))
+    return page(replace(plain, rows=rows, claims=(), exhibits=Exhibits(reranking=exhibit), record=record))
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +47,12 @@ def test_one_sentence_says_the_first_pair_and_what_the_queries_resolve(made: Sec
 
 
 def test_without_pairs_it_says_the_first_stage_and_its_ceiling() -> None:
-    exhibit = drawn.exhibit() | {"comparisons": []}
+    exhibit = replace(drawn.exhibit(), comparisons=())
     found = section(exhibit)
-    assert found is not None
     assert found.lead == ("BM25 reaches nDCG@10 0.610 on nq_small; the best order of its first 100 would reach 0.930.")
     assert found.readings[0].collections[0].forest is None
-    exhibit["panels"][0] |= {"value": None, "ceiling": None, "ceilings": {}}
-    found = section(exhibit)
-    assert found is not None
+    unknown = replace(exhibit.panels[0], value=None, ceiling=None, ceilings={})
+    found = section(replace(exhibit, panels=(unknown, *exhibit.panels[1:])))
     assert found.lead == "Random weights show machinery and cost, and get no quality number."
     table = found.readings[0].collections[0].systems
     assert (table.rows[0][2], table.rows[-1][0]) == ("0.610", "ModernBERT, random weights"), "and no ceiling"
@@ -61,9 +60,9 @@ def test_without_pairs_it_says_the_first_stage_and_its_ceiling() -> None:
 
 def test_a_verdict_needs_both_the_interval_and_p() -> None:
     exhibit = drawn.exhibit(("equalised",))
-    exhibit["comparisons"][1]["p"] = 0.06
-    found = section(exhibit)
-    assert found is not None
+    rows = list(exhibit.comparisons)
+    rows[1] = replace(rows[1], p=0.06)
+    found = section(replace(exhibit, comparisons=tuple(rows)))
     pairs = found.readings[0].collections[0].pairs
     assert pairs is not None
     assert [row[5] for row in pairs.rows] == ["not resolved", "not resolved", "worse"]
@@ -103,9 +102,7 @@ def test_the_same_model_on_several_candidates_and_what_ranking_took(made: Sectio
     assert found.costs is not None
     assert found.costs.rows[0][1:] == ("searches", "17.2 s", "–", "–", "–", "390.0")
     assert found.costs.rows[1][1:] == ("reranks", "17.2 s", "4,300", "387,000", "3", "390.0")
-    exhibit = drawn.exhibit() | {"candidates": [], "stages": []}
-    plain = section(exhibit)
-    assert plain is not None
+    plain = section(replace(drawn.exhibit(), candidates=(), stages=()))
     assert (plain.readings[0].collections[0].candidates, plain.readings[0].collections[0].costs) == (None, None)
 
 
@@ -133,8 +130,8 @@ def test_the_page_shows_it_after_the_systems_with_each_chart_in_its_place(html: 
 
 
 def test_hostile_names_stay_text() -> None:
-    exhibit = json.loads(json.dumps(drawn.exhibit(("equalised",))).replace("MiniLM, Lion", json.dumps(HOSTILE)[1:-1]))
-    html = page_with(exhibit)
+    text = json.dumps(to_plain(drawn.exhibit(("equalised",)))).replace("MiniLM, Lion", json.dumps(HOSTILE)[1:-1])
+    html = page_with(from_plain(Reranking, json.loads(text), "drawn"))
     assert "<script>alert" not in html
     assert not [t for t, _ in Reader(html).tags if t == "img"]
 
@@ -149,10 +146,7 @@ def test_a_terminal_shows_the_first_reading_within_100_columns(
     assert shown.count("Ceiling of BM25") == 2
     assert shown.startswith("Lion against AdamW, MiniLM: not resolved on 300 queries")
     assert not [line for line in shown.splitlines() if re.match(r" *(passages|weights)\b", line)], "no label is folded"
-    study_tables.reranking_tables({})
-    assert capsys.readouterr().out == ""
 
 
 def test_without_an_exhibit_there_is_no_section() -> None:
-    assert section({}) is None
-    assert 'id="reranking"' not in page_with({})
+    assert 'id="reranking"' not in page_with(None)

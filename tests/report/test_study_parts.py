@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from strop.commands import study_tables, terminal
-from strop.records.results import Results, Row, write_results
+from strop.records.exhibits.questions import Question
+from strop.records.record import Contrast, Record, TrainingAbout
+from strop.records.results import Exhibits, Results, Row
 from strop.report.doubts import counted, doubts
 from strop.report.gallery import Gallery
 from strop.report.judged import judged
@@ -19,21 +21,19 @@ from strop.report.training import endings, logs
 from . import synthetic
 
 
-def knobs_of(*systems: tuple[str, list[float]]) -> Results:
+def knobs_of(*systems: tuple[str, list[float]]) -> Results[Record]:
     """One preset: the base, a centre and its knobs; a list of per-query values each."""
     rows = tuple(
         Row("s", "knobs", system, 0, "c", "test", -1, f"q{i}", "RR@10", value)
         for system, values in systems
         for i, value in enumerate(values)
     )
-    contrasts = [
-        {"point": "T5", "preset": "knobs", "system": s, "centre": "centre", "label": f"with {s}"}
-        for s, _ in systems
-        if s not in ("base", "centre")
-    ]
-    trained = {"knobs": {s: {} for s, _ in systems if s != "base"}}
-    record = {"baseline": "base", "primary_measure": "RR@10", "contrasts": contrasts, "trained": trained}
-    return Results(rows, (), {}, record)
+    contrasts = tuple(
+        Contrast("T5", "knobs", s, "centre", f"with {s}") for s, _ in systems if s not in ("base", "centre")
+    )
+    trained = {"knobs": {s: TrainingAbout({}, 1, 1.0, 1.0, 1.0) for s, _ in systems if s != "base"}}
+    record = Record("s", primary_measure="RR@10", contrasts=contrasts, trained=trained)
+    return Results(rows, (), Exhibits(), record)
 
 
 def test_a_knob_is_compared_with_its_centre_and_wins_back_a_share_of_its_loss() -> None:
@@ -94,7 +94,7 @@ def test_a_printed_table_of_what_is_no_measure_of_ours_is_shown_as_it_is() -> No
         "MiniLM AdamW 1": {"nDCG@10, printed": 0.7008, "nDCG@10, evaluated": 0.69},
         "ms-marco-MiniLM-L6-v2": {"nDCG@10, printed": 0.743},
     }
-    results = replace(results, record={**results.record, "tables": {"2, and the authors' own evaluation": table}})
+    results = replace(results, record=replace(results.record, tables={"2, and the authors' own evaluation": table}))
     (shown,) = printed_tables(results, summarise(results), logs(results))
     assert shown.caption == "Table 2, and the authors' own evaluation, as printed"
     assert shown.columns == ("System", "nDCG@10, printed", "nDCG@10, evaluated")
@@ -111,7 +111,7 @@ def test_clocks_are_compared_repeat_by_repeat_with_the_first_condition() -> None
         for i, seconds in enumerate(values)
         for stage, share in (("encode", 0.25), ("rank", 0.75), ("total", 1.0))
     )
-    found = clocks_table(Results(rows, (), {}, {}))
+    found = clocks_table(Results(rows, (), Exhibits(), Record("s")))
     assert found is not None
     assert found.columns == ("Condition", "Encode, s", "Rank, s", "Total, s", "Change")
     assert found.rows[0] == ("base", "0.75", "2.25", "3.00\n2.00 to 4.00", "–")
@@ -120,50 +120,55 @@ def test_clocks_are_compared_repeat_by_repeat_with_the_first_condition() -> None
 
 def test_a_claim_is_told_once_with_a_ruling_for_each_preset_that_differs() -> None:
     found = {c.id: c for c in judged(synthetic.results(queries=60))}
-    assert list(found) == ["T1", "T8", "T5", "T6", "T16"]
+    assert list(found) == ["T1", "T5", "T6", "T16"]
     (count,) = found["T1"].rulings
     assert (count.presets, count.ours, count.word) == (("corrected", "as_coded", "as_written"), "147,456", "fails")
     assert [r.presets for r in found["T5"].rulings] == [("corrected",), ("as_coded",), ("as_written",)]
 
 
 def test_points_are_in_order_and_one_that_only_a_test_shows_says_its_doubt() -> None:
-    found = doubts(synthetic.results(queries=2))
-    assert [d.id for d in found] == ["T1", "T8", "T9", "T10", "T23"]
-    assert (found[2].said, found[2].test) == ("The sampler stops with a KeyError.", "tests/test_sampler.py")
+    found = doubts(synthetic.results(queries=2).exhibits)
+    assert [d.question.id for d in found] == ["T1", "T8", "T9", "T10", "T23"]
+    assert (found[2].answer, found[2].question.test) == ("The sampler stops with a KeyError.", "tests/test_sampler.py")
     assert found[0].tables[0].numeric == (False, True, True)
-    assert counted(found) == "2 shown, 1 not shown, 1 not resolved, 1 not run"
+    assert counted(found) == "1 shown, 1 not shown, 1 not resolved, 1 shown by a test, 1 not run"
+
+
+def test_an_older_folder_s_point_that_only_a_test_shows_is_told_from_one_that_a_run_showed() -> None:
+    old = Question("T9", "defect", "The sampler stops.", "tests/test_sampler.py", "shown", "", ())
+    (found,) = doubts(Exhibits(points=(old,)))
+    assert found.verdict == "shown by a test"
 
 
 def test_the_ledger_leaves_out_knobs_that_train_what_their_centre_trains() -> None:
     results = synthetic.results(queries=2)
-    centre = results.exhibits["parameters"][1]
-    knobs = [centre | {"system": "own_rank"}, centre | {"system": "rate_10", "trainable": 5}]
-    more = replace(results, exhibits={"parameters": [*results.exhibits["parameters"], *knobs]})
-    assert [p["system"] for p in ledger(more)] == ["full_random", "lora_hard", "rate_10"]
+    centre = results.exhibits.parameters[1]
+    knobs = (replace(centre, system="own_rank"), replace(centre, system="rate_10", trainable=5))
+    more = replace(results, exhibits=Exhibits(parameters=(*results.exhibits.parameters, *knobs)))
+    assert [p.system for p in ledger(more)] == ["full_random", "lora_hard", "rate_10"]
 
 
 @pytest.mark.parametrize("several", [True, False])
 def test_the_terminal_shows_a_study_on_one_screen_of_eighty_columns(
-    several: bool, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    several: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = synthetic.results(queries=40) if several else synthetic.read_as("as_coded", 40)
-    write_results(results, str(tmp_path))
     console = terminal.Console(width=80, record=True, highlight=False, quiet=False)
     monkeypatch.setattr(study_tables, "console", console)
     monkeypatch.setattr(terminal, "console", console)
-    study_tables.study_table(tmp_path)  # type: ignore[arg-type]
+    study_tables.study_table(results, summarise(results, readings_only=True))
     shown = console.export_text().splitlines()
     assert max(map(len, shown)) <= 80
     assert len(shown) <= 40
     text = " ".join(" ".join(shown).split())
     assert "63 updates, learning rates summing to 5.67e-04" in text
-    assert "5 open questions: 2 shown, 1 not shown, 1 not resolved, 1 not run" in text
+    assert "5 open questions: 1 shown, 1 not shown, 1 not resolved, 1 shown by a test, 1 not run" in text
     assert ("claim T1: fails (corrected, as_coded, as_written)" in text) == several
     assert "not finished (the budget ran out): one_knob/short, seed 0; one_knob/all, seed 0" in text
 
 
 def test_a_reading_s_realised_updates_are_its_least_and_its_most() -> None:
-    trained = [{"updates": u, "sum_learning_rates": r} for u, r in ((120, 1e-3), (63, 2e-4), (63, 5e-3))]
+    trained = [TrainingAbout({}, u, r, 1e-5, 1.0) for u, r in ((120, 1e-3), (63, 2e-4), (63, 5e-3))]
     assert study_tables.realised(trained) == "63 to 120 updates, learning rates summing to 2.00e-04 to 5.00e-03"
 
 

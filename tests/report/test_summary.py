@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -10,7 +11,8 @@ from strop.evaluation import comparison, significance
 from strop.evaluation.comparison import BETTER, UNRESOLVED, WORSE
 from strop.records import formats
 from strop.records.errors import InputError
-from strop.records.results import Results, Row
+from strop.records.record import Record, SystemAbout
+from strop.records.results import Exhibits, Results, Row
 from strop.report.matrix import matrix_table, terminal_table
 from strop.report.perquery import changes
 from strop.report.summary import Panel, summarise
@@ -18,11 +20,11 @@ from strop.report.training import accuracy_kinds, endings, logs, series, thin
 
 from . import synthetic
 
-RECORD = {"baseline": "base", "primary_measure": "RR@10", "systems": {"base": {}, "mine": {"label": "Mine"}}}
+RECORD = Record("s", primary_measure="RR@10", systems={"base": SystemAbout(), "mine": SystemAbout("Mine")})
 PANEL = Panel("p", "c", "test")
 
 
-def small(record: object = None, **systems: list[list[float]]) -> Results:
+def small(record: Record = RECORD, **systems: list[list[float]]) -> Results[Record]:
     """One collection, one measure; a list of values a seed."""
     rows = tuple(
         Row("s", "p", system, seed, "c", "test", -1, f"q{i}", "RR@10", value)
@@ -30,7 +32,7 @@ def small(record: object = None, **systems: list[list[float]]) -> Results:
         for seed, values in enumerate(seeds)
         for i, value in enumerate(values)
     )
-    return Results(rows, (), {}, record or RECORD)  # type: ignore[arg-type]
+    return Results(rows, (), Exhibits(), record)
 
 
 def test_a_mean_is_over_queries_and_seeds_and_a_difference_is_against_the_baseline() -> None:
@@ -54,7 +56,7 @@ def test_a_clear_change_is_resolved_and_a_null_says_how_many_queries_it_lacks() 
     base = [0.1 * (i % 10) for i in range(40)]
     up, down = [v + 0.05 + 0.01 * (i % 3) for i, v in enumerate(base)], [v - 0.05 for v in base]
     noise = [v + (0.2 if i % 2 else -0.19) for i, v in enumerate(base)]
-    record = RECORD | {"systems": {"base": {}, "up": {}, "down": {}, "noise": {}}}
+    record = replace(RECORD, systems=dict.fromkeys(("base", "up", "down", "noise"), SystemAbout()))
     cells = {
         c.system: c.difference
         for c in summarise(small(record, base=[base], up=[up], down=[down], noise=[noise])).headline()
@@ -86,7 +88,7 @@ def test_a_system_on_other_queries_is_refused_and_so_is_a_missing_baseline() -> 
 
 
 def test_random_weights_never_get_a_quality_number() -> None:
-    record = RECORD | {"systems": {"base": {}, "mine": {"random_weights": True}}}
+    record = replace(RECORD, systems={"base": SystemAbout(), "mine": SystemAbout(random_weights=True)})
     summary = summarise(small(record, base=[[1.0, 0.5]], mine=[[1.0, 0.0]]))
     assert [c.system for c in summary.headline()] == ["base"]
     assert summary.withheld == ("mine",)
@@ -109,7 +111,7 @@ def test_a_preset_of_knobs_alone_is_no_reading_unless_it_is_all_there_is() -> No
     assert [p.preset for p in summary.readings] == ["corrected", "as_coded", "as_written"]
     assert {p.preset for p in summary.panels} == set(synthetic.PRESETS)
     knobs = tuple(r for r in results.rows if r.preset == "one_knob")
-    alone = summarise(Results(knobs, (), {}, results.record))
+    alone = summarise(Results(knobs, (), Exhibits(), results.record))
     assert [p.preset for p in alone.readings] == ["one_knob"]
     assert [c.system for c in alone.headline()] == ["base", "full_random", "lora_hard"]
 

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+from strop.records.exhibits.negatives import NegativesAbout
+from strop.records.record import Record, SystemAbout, TrainingAbout
 from strop.report.perquery import rank_text
 from strop.report.settings import presets_table, rates_table, values_tables
 from strop.report.tables import Histogram, Table, blocks, negatives_table
+
+TRAINING = TrainingAbout({}, updates=1, sum_learning_rates=2e-5, learning_rate=2e-5, wall_seconds=1.0)
 
 
 def test_scalars_become_facts_and_small_mappings_share_a_cell() -> None:
@@ -41,14 +47,18 @@ def test_a_list_of_bins_is_a_histogram_and_other_lists_are_rows() -> None:
 
 
 def test_a_policy_without_a_figure_shows_a_dash() -> None:
-    found = negatives_table({"mined": {"count": 3, "active_share": 1.0, "reading": "hard"}, "uniform": {"count": 4}})
+    uniform = NegativesAbout(4, 2, {"uniform": 4}, (), 0.5, (0.4, 0.6), 0.25)
+    found = negatives_table({"mined": replace(uniform, count=3, active_share=1.0, reading="hard"), "uniform": uniform})
     assert found is not None
-    assert found.columns == ("Policy", "Count", "Active share")
-    assert found.rows == (("mined", "3", "100.0\u202f%"), ("uniform", "4", "–"))
+    names = ("Policy", "Count", "Queries", "Sources", "Rank histogram", "Mean similarity gap", "Gap interval")
+    assert found.columns == (*names, "Above positive", "Active share")
+    assert [(row[0], row[1], row[-1]) for row in found.rows] == [("mined", "3", "100.0\u202f%"), ("uniform", "4", "–")]
 
 
 def test_what_the_paper_leaves_open_is_not_stated() -> None:
-    found = presets_table({"presets": {"margin": {"as_written": None, "as_coded": 5.0}, "batch": {"corrected": 1024}}})
+    found = presets_table(
+        Record("s", presets={"margin": {"as_written": None, "as_coded": 5.0}, "batch": {"corrected": 1024}})
+    )
     assert found is not None
     assert found.rows == (
         ("Margin", "not stated", "5", "not stated"),
@@ -57,8 +67,8 @@ def test_what_the_paper_leaves_open_is_not_stated() -> None:
 
 
 def test_training_values_are_split_into_shared_and_differing_ones() -> None:
-    values = {"a": {"values": {"batch": 32, "margin": 5.0}}, "b": {"values": {"batch": 32, "margin": 1.0}}}
-    same, other = values_tables({"trained": {"as_coded": values}, "systems": {"a": {"label": "A"}}})
+    trained = {s: replace(TRAINING, values={"batch": 32, "margin": m}) for s, m in (("a", 5.0), ("b", 1.0))}
+    same, other = values_tables(Record("s", trained={"as_coded": trained}, systems={"a": SystemAbout("A")}))
     assert same.rows == (("batch", "32"),)
     assert (other.columns, other.rows) == (("System", "margin"), (("A", "5"), ("b", "1")))
     assert other.systems == ("a", "b")
@@ -66,9 +76,9 @@ def test_training_values_are_split_into_shared_and_differing_ones() -> None:
 
 def test_each_rate_that_was_tried_has_a_row_and_shared_trials_are_told_once() -> None:
     grid = {"2e-05": 0.41, "6e-05": 0.43}
-    trained = {"corrected": {s: {"learning_rate": 6e-5, "rates": grid} for s in ("a", "b")} | {"c": {}}}
-    trained["corrected"]["d"] = {"learning_rate": 2e-5, "rates": {"2e-05": 0.5, "6e-05": 0.4}}
-    found = rates_table({"trained": trained})
+    trained = {s: replace(TRAINING, learning_rate=6e-5, rates=grid) for s in ("a", "b")}
+    trained |= {"c": TRAINING, "d": replace(TRAINING, rates={"2e-05": 0.5, "6e-05": 0.4})}
+    found = rates_table(Record("s", trained={"corrected": trained}))
     assert found is not None
     assert [(r[0], r[2], r[3], r[4]) for r in found.rows] == [
         ("a · b", "2\u202f×\u202f10⁻⁵", "0.4100", ""),

@@ -3,11 +3,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import vl_convert
 
+from strop.records.exhibits.transfer import EvaluatedCollection, MacroInterval, Similarity, SystemMeans, Transfer
+from strop.records.plain import from_plain, to_plain
+from strop.records.record import Record, SystemAbout
+from strop.records.results import Exhibits
 from strop.report import charts
 from strop.report.document import VEGA_LITE
 from strop.report.page import page
@@ -19,15 +22,15 @@ from . import synthetic
 from . import synthetic_transfer as drawn
 from .html_reader import HOSTILE, Reader, rows_of, without_scripts
 
+PLAIN = Record("s")
+
 
 @pytest.fixture(scope="module")
 def made() -> Section:
-    found = section(drawn.exhibit(), drawn.record())
-    assert found is not None
-    return found
+    return section(drawn.exhibit(), drawn.record())
 
 
-def page_with(exhibit: dict[str, Any], record: dict[str, Any] | None = None) -> str:
+def page_with(exhibit: Transfer | None, record: Record | None = None) -> str:
     plain = synthetic.results(queries=6)
     record = record or drawn.record()
     return page(
@@ -35,8 +38,8 @@ def page_with(exhibit: dict[str, Any], record: dict[str, Any] | None = None) -> 
             plain,
             rows=tuple(r for r in plain.rows if r.preset == "corrected" and r.system in ("base", "bm25")),
             claims=(),
-            exhibits={"transfer": exhibit},
-            record={"baseline": "base", "primary_measure": "RR@10", "title": "t", **record},
+            exhibits=Exhibits(transfer=exhibit),
+            record=replace(record, primary_measure="RR@10"),
         )
     )
 
@@ -46,7 +49,7 @@ def html() -> str:
     return page_with(drawn.exhibit())
 
 
-def of(*rows: tuple[str, str, str, float, dict[str, float]]) -> dict[str, Any]:
+def of(*rows: tuple[str, str, str, float, dict[str, float]]) -> Transfer:
     """An exhibit of (kind, a, b, b's value everywhere, {collection: what a adds}) as one preset."""
     compared = [
         drawn.comparison(
@@ -57,16 +60,14 @@ def of(*rows: tuple[str, str, str, float, dict[str, float]]) -> dict[str, Any]:
     means = {a: {n: base + add for n, add in added.items()} for _, a, _, base, added in rows}
     means |= {b: dict.fromkeys(added, base) for _, _, b, base, added in rows}
     names = list(rows[0][-1])
-    return {
-        "trained_on": drawn.OWN,
-        "measure": "nDCG@10",
-        "collections": [
-            {"name": n, "queries": 100, "documents": 1000, "own": n == drawn.OWN, "seen": ""} for n in names
-        ],
-        "similarity": {},
-        "systems": [{"preset": "corrected", "system": s, "label": s, "seeds": 1, "means": m} for s, m in means.items()],
-        "comparisons": compared,
-    }
+    return Transfer(
+        trained_on=drawn.OWN,
+        measure="nDCG@10",
+        collections=tuple(EvaluatedCollection(n, 100, 1000, n == drawn.OWN, "") for n in names),
+        similarity=Similarity(),
+        systems=tuple(SystemMeans("corrected", s, s, 1, m) for s, m in means.items()),
+        comparisons=tuple(compared),
+    )
 
 
 def test_one_sentence_says_who_gains_who_loses_and_who_cannot_be_told() -> None:
@@ -76,8 +77,7 @@ def test_one_sentence_says_who_gains_who_loses_and_who_cannot_be_told() -> None:
         ("tuned", "down", "base", 0.5, {n: -v for n, v in added.items()}),
         ("tuned", "same", "base", 0.5, dict.fromkeys(added, 0.001)),
     )
-    found = section(exhibit, {})
-    assert found is not None
+    found = section(exhibit, PLAIN)
     assert found.lead == (
         "Trained on docstrings and tested on 2 others: out of domain, against what it was tuned from, of 3 tuned "
         "systems 1 gains (up +0.060), 1 loses (down −0.060) and 1 cannot be told from it."
@@ -86,11 +86,11 @@ def test_one_sentence_says_who_gains_who_loses_and_who_cannot_be_told() -> None:
 
 def test_a_difference_is_resolved_by_interval_and_p_together() -> None:
     exhibit = of(("tuned", "up", "base", 0.5, {drawn.OWN: 0.1, "scifact": 0.05, "fiqa": 0.07}))
-    exhibit["comparisons"][0]["elsewhere"]["p"] = 0.06
-    found = section(exhibit, {})
-    assert found is not None
+    (row,) = exhibit.comparisons
+    exhibit = replace(exhibit, comparisons=(replace(row, elsewhere=replace(row.elsewhere, p=0.06)),))
+    found = section(exhibit, PLAIN)
     assert found.lead.endswith("the one tuned system, up, cannot be told from it.")
-    (pair,) = pairs(exhibit, {})
+    (pair,) = pairs(exhibit, PLAIN)
     assert (pair.own.text, pair.elsewhere.text) == ("▲ +0.100", "+0.060")
     assert quadrant(pair) == "gains in domain, open out of domain"
 
@@ -98,9 +98,12 @@ def test_a_difference_is_resolved_by_interval_and_p_together() -> None:
 def test_each_collection_s_p_is_corrected_over_the_pairs_of_its_kind_there() -> None:
     added = {drawn.OWN: 0.1, "scifact": 0.05, "fiqa": 0.07}
     exhibit = of(*(("tuned", name, "base", 0.5, added) for name in "abc"), ("claim", "a", "b", 0.5, added))
-    for row, p in zip(exhibit["comparisons"], (0.03, 0.01, 0.04, 0.03), strict=True):
-        row["each"]["fiqa"]["p"] = p
-    corrected = {(p.kind, p.a): p.each["fiqa"].p for p in pairs(exhibit, {})}
+    rows = tuple(
+        replace(row, each={**row.each, "fiqa": replace(row.each["fiqa"], p=p)})
+        for row, p in zip(exhibit.comparisons, (0.03, 0.01, 0.04, 0.03), strict=True)
+    )
+    exhibit = replace(exhibit, comparisons=rows)
+    corrected = {(p.kind, p.a): p.each["fiqa"].p for p in pairs(exhibit, PLAIN)}
     assert [corrected["tuned", name] for name in "abc"] == pytest.approx([0.06, 0.03, 0.06])
     assert corrected["claim", "a"] == pytest.approx(0.03)
 
@@ -128,17 +131,18 @@ def test_the_grid_has_its_own_collection_first_and_the_mean_of_the_others_next(m
 def test_equally_good_systems_are_all_the_best_of_their_column() -> None:
     added = {drawn.OWN: 0.1, "scifact": 0.05, "fiqa": 0.07}
     exhibit = of(("tuned", "x", "base", 0.5, added), ("tuned", "y", "base", 0.5, {**added, "fiqa": 0.0702}))
-    found = section(exhibit, {})
-    assert found is not None
+    found = section(exhibit, PLAIN)
     best = {line.system: [s.best for s in line.scores] for line in found.grid.groups[0][1]}
     assert best == {"x": [True] * 4, "y": [True] * 4, "base": [False] * 4}
 
 
 def test_a_table_of_pairs_has_both_intervals_and_both_relative_differences_in_both_ways() -> None:
     exhibit = of(("claim", "x", "y", 0.5, {drawn.OWN: 0.1, "scifact": 0.05, "fiqa": -0.1}))
-    exhibit["comparisons"][0]["elsewhere"]["general"] |= {"low": -0.2, "high": 0.15}
-    found = section(exhibit, {"systems": {"x": {"label": "LoRA, late"}, "y": {"label": "full, late"}}})
-    assert found is not None
+    (row,) = exhibit.comparisons
+    wide = replace(row.elsewhere, general=MacroInterval(-0.2, 0.15, 0.1))
+    exhibit = replace(exhibit, comparisons=(replace(row, elsewhere=wide),))
+    labels = {"x": SystemAbout("LoRA, late"), "y": SystemAbout("full, late")}
+    found = section(exhibit, replace(PLAIN, systems=labels))
     assert found.lead.endswith("nothing tuned was compared with its start.")
     (row,) = found.readings[0].forests[0][1].rows
     assert row[:3] == ("LoRA against full, late", "0.475", "0.500")
@@ -151,8 +155,7 @@ def test_a_table_of_pairs_has_both_intervals_and_both_relative_differences_in_bo
 
 def test_a_knob_stands_against_its_centre_after_the_tuned_systems() -> None:
     added = {drawn.OWN: 0.1, "scifact": 0.05, "fiqa": 0.07}
-    found = section(of(("knob", "rank 7", "centre", 0.5, added), ("tuned", "centre", "base", 0.5, added)), {})
-    assert found is not None
+    found = section(of(("knob", "rank 7", "centre", 0.5, added), ("tuned", "centre", "base", 0.5, added)), PLAIN)
     titles = [f.title for f, _ in found.readings[0].forests]
     assert titles == [
         "Tuned systems, from their start",
@@ -163,8 +166,7 @@ def test_a_knob_stands_against_its_centre_after_the_tuned_systems() -> None:
 
 
 def test_one_other_collection_has_no_interval_in_general_and_one_seed_is_said() -> None:
-    found = section(of(("tuned", "x", "base", 0.5, {drawn.OWN: 0.1, "fiqa": 0.05})), {})
-    assert found is not None
+    found = section(of(("tuned", "x", "base", 0.5, {drawn.OWN: 0.1, "fiqa": 0.05})), PLAIN)
     figure, table = found.readings[0].forests[0]
     assert table.rows[0][5] == "–"
     assert "Thin" not in figure.caption
@@ -222,11 +224,10 @@ def test_the_page_shows_it_after_the_systems_with_each_chart_in_its_place(html: 
 
 
 def test_hostile_names_stay_text() -> None:
-    exhibit = json.loads(json.dumps(drawn.exhibit(("corrected",))).replace("fiqa", json.dumps(HOSTILE)[1:-1]))
-    exhibit["collections"][1]["seen"] = HOSTILE
-    record = drawn.record()
-    record["systems"]["full_symmetric_hard"]["label"] = HOSTILE
-    html = page_with(exhibit, record)
+    text = json.dumps(to_plain(drawn.exhibit(("corrected",)))).replace("fiqa", json.dumps(HOSTILE)[1:-1])
+    exhibit = from_plain(Transfer, json.loads(text.replace("code search, in part", json.dumps(HOSTILE)[1:-1])), "drawn")
+    systems = {**drawn.record().systems, "full_symmetric_hard": SystemAbout(HOSTILE)}
+    html = page_with(exhibit, replace(drawn.record(), systems=systems))
     assert "<script>alert" not in html
     assert not [t for t, _ in Reader(html).tags if t == "img"]
     assert HOSTILE in [
@@ -235,5 +236,4 @@ def test_hostile_names_stay_text() -> None:
 
 
 def test_without_an_exhibit_there_is_no_section() -> None:
-    assert section({}, {}) is None
-    assert 'id="transfer"' not in page_with({})
+    assert 'id="transfer"' not in page_with(None)

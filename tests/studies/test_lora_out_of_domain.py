@@ -8,7 +8,6 @@ import itertools
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import pytest
 import tiny_models
@@ -217,25 +216,26 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
 
 def test_the_quick_systems_with_one_late_and_one_untied_run_end_to_end(workbench: Workbench) -> None:
     found = read_results(conduct(workbench, "strop study run lora_out_of_domain"))
-    assert found.record["unfinished"] == []
+    assert found.record.unfinished == ()
     rows = {(r.system, r.collection) for r in found.rows if r.measure == "nDCG@10"}
     assert rows == set(itertools.product(workbench.scale.systems, ("small", "other")))
     assert {v["claim"]["id"] for v in found.claims} == {
         f"LoRA above full, symmetric, none, {place}" for place in (OUT_OF_DOMAIN, "in domain")
     }
     assert {v["word"] for v in found.claims} <= {"analogue: same direction", "analogue: opposite", "not resolved"}
-    tuned = {(c["a"], c["b"]) for c in found.exhibits["transfer"]["comparisons"] if c["kind"] == "tuned"}
+    assert found.exhibits.transfer
+    tuned = {(c.a, c.b) for c in found.exhibits.transfer.comparisons if c.kind == "tuned"}
     assert tuned == {
         ("tied_lora_none", "base"),
         ("tied_full_none", "base"),
         ("untied_full_none", "start_untied"),
         ("late_lora_hard", "start_late"),
     }
-    trained: dict[str, Any] = found.record["trained"]["corrected"]
+    trained = found.record.trained["corrected"]
     assert set(trained) == {"tied_lora_none", "tied_full_none", "untied_full_none", "late_lora_hard"}
-    assert trained["tied_full_none"]["rates"].keys() == {"0.0002", "0.002"}
-    assert trained["untied_full_none"]["learning_rate"] == trained["tied_full_none"]["learning_rate"]
-    assert {t["updates"] for t in trained.values()} == {20 // 6}, "one epoch of 20 queries in batches of 6"
+    assert (trained["tied_full_none"].rates or {}).keys() == {"0.0002", "0.002"}
+    assert trained["untied_full_none"].learning_rate == trained["tied_full_none"].learning_rate
+    assert {t.updates for t in trained.values()} == {20 // 6}, "one epoch of 20 queries in batches of 6"
     html = page(found)
     assert "Back to Basics" in html
     assert "late interaction" in html

@@ -23,7 +23,7 @@ from strop.studies.when_finetuning_fails import effects, mechanisms
 from strop.studies.when_finetuning_fails.fixed_rank import FixedRank
 from strop.studies.when_finetuning_fails.presets import AS_CODED, CORRECTED, ONE_KNOB
 from strop.studies.when_finetuning_fails.questions import QUESTIONS
-from strop.study.contrasts import Contrast, Pair, around, judged
+from strop.study.contrasts import Contrast, Pair, judged
 from strop.study.definition import Preset, Scale, find
 from strop.study.negative_policies import Mined
 from strop.study.open_questions import Evidence
@@ -47,7 +47,8 @@ def bench(**systems: Any) -> Any:
 
 
 def seen(expect: Any, centre: Any = CENTRE, **variants: Any) -> Evidence:
-    return around("only", "centre", tuple(variants), expect)(bench(base=BASE, centre=centre, **variants))
+    pairs = tuple(Pair("only", "centre", variant) for variant in variants)
+    return Contrast(pairs, expect)(bench(base=BASE, centre=centre, **variants))
 
 
 def test_there_is_one_point_for_each_doubt_in_order() -> None:

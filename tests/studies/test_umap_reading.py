@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from scipy import stats
 
+from strop.records.exhibits.projection import Projection
+from strop.records.plain import from_plain
 from strop.studies.when_finetuning_fails import pictures, umap
 
 SYSTEMS = ("base", "full", "lora")
@@ -14,11 +14,13 @@ QUALITY = {"base": 0.30, "full": 0.26, "lora": 0.20}
 
 def projection(
     clumping: dict[tuple[str, bool], dict[str, tuple[float, float]]], overlaps: dict[str, tuple[float, float]]
-) -> dict[str, Any]:
+) -> Projection:
     """An exhibit made by hand: per fit each system's clumping under two seeds; per system (own, base's) overlap."""
-    return {
+    plain = {
         "baseline": "base",
-        "pairs": 200,
+        "seeds": [0, 1],
+        **dict.fromkeys(("pairs", "drawn_pairs", "neighbours"), 200),
+        "min_dist": 0.1,
         "panels": [
             {"fit": fit[0], "normalised": fit[1], "seed": seed, "system": s, "trustworthiness": 0.9, "clumping": c}
             for fit, systems in clumping.items()
@@ -43,6 +45,7 @@ def projection(
             for i, s in enumerate(overlaps)
         ],
     }
+    return from_plain(Projection, plain, "by hand")
 
 
 LESS = {"base": (0.80, 0.82), "full": (0.70, 0.72), "lora": (0.60, 0.62)}

@@ -90,17 +90,18 @@ def test_a_claim_whose_systems_were_not_run_is_not_judged(study: Study, store: S
 
 def test_the_record_says_how_the_numbers_came_to_be(results: Path) -> None:
     record = read_results(results).record
-    assert record["collections"]["small/test"]["queries"] == TEST
-    assert len(record["weights"]["sha256"]) == 64
-    assert record["trained"]["all"]["full"]["updates"] == 9
-    assert record["systems"]["bm25"]["values"]["type"] == "BM25"
-    assert {s["name"] for s in record["stages"]} >= {"all/base, seed 42", "all/lora, seed 43: training"}
-    assert record["deviations"] == ["a tiny scale"]
+    assert record.collections["small/test"].queries == TEST
+    assert record.weights
+    assert len(record.weights.sha256) == 64
+    assert record.trained["all"]["full"].updates == 9
+    assert (record.systems["bm25"].values or {})["type"] == "BM25"
+    assert {s.name for s in record.stages} >= {"all/base, seed 42", "all/lora, seed 43: training"}
+    assert record.deviations == ("a tiny scale",)
 
 
 def test_the_exhibits_are_what_they_say(results: Path) -> None:
     exhibits = read_results(results).exhibits
-    ranks = {q: about["systems"] for q, about in exhibits["queries"].items()}
+    ranks = {q: about.systems for q, about in exhibits.queries.items()}
     with (results / "rows.csv").open(encoding="utf-8", newline="") as file:
         reciprocal = {
             row["item"]: float(row["value"])
@@ -108,10 +109,11 @@ def test_the_exhibits_are_what_they_say(results: Path) -> None:
             if row["system"] == "base" and row["measure"] == "RR@100"
         }
     assert reciprocal == pytest.approx({q: 1 / r["base"] if r["base"] else 0.0 for q, r in ranks.items()})
-    mined = exhibits["negatives"]["hard, all"]
-    assert sum(n for _, _, n in mined["rank_histogram"]) == mined["count"] == 24
-    assert "uniform" in mined["reading"]
-    assert [p["system"] for p in exhibits["parameters"]] == ["full", "lora"]
+    mined = exhibits.negatives["hard, all"]
+    assert sum(n for _, _, n in mined.rank_histogram) == mined.count == 24
+    assert mined.reading
+    assert "uniform" in mined.reading
+    assert [p.system for p in exhibits.parameters] == ["full", "lora"]
 
 
 def test_no_document_of_another_split_is_ever_trained_on(results: Path, store: Store) -> None:
@@ -260,10 +262,10 @@ def test_a_budget_stops_before_the_training_that_would_pass_it_and_a_later_run_g
 ) -> None:
     its_store = Store(tmp_path)
     partly = read_results(conduct(bench(study, its_store), "strop study run", budget=0.0))
-    assert partly.record["unfinished"] == ["all: 4 of 4 trainings"]
+    assert partly.record.unfinished == ("all: 4 of 4 trainings",)
     assert {(r.preset, r.system) for r in partly.rows} == {("untuned", "bm25"), ("untuned", "base")}
     whole = conduct(bench(study, its_store), "strop study run", ("all",))
-    assert read_results(whole).record["unfinished"] == []
+    assert read_results(whole).record.unfinished == ()
     assert without_clock(whole) == without_clock(results)
 
 
@@ -278,8 +280,8 @@ def test_a_point_is_not_demonstrated_while_a_seed_of_what_it_compares_is_missing
     for system in ("full", "lora"):
         workbench.ranking(preset, system, SEEDS[0])
     partly = read_results(conduct(workbench, "strop study run", ("all",), budget=0.0))
-    assert partly.record["unfinished"] == ["all: 2 of 4 trainings"]
-    assert [p["verdict"] for p in partly.exhibits["points"]] == ["not run"]
+    assert partly.record.unfinished == ("all: 2 of 4 trainings",)
+    assert [p.verdict for p in partly.exhibits.points] == ["not run"]
 
 
 def test_a_budget_that_allows_nothing_is_said(study: Study, tmp_path: Path) -> None:
@@ -323,7 +325,7 @@ def test_without_budget_a_system_mined_by_another_s_model_trains_neither(
     conduct(workbench, "")
     assert len(models(workbench.store)) == 2
     monkeypatch.setattr(tuning.loop, "train", never)
-    assert read_results(conduct(workbench, "", budget=0.0)).record["unfinished"] == []
+    assert read_results(conduct(workbench, "", budget=0.0)).record.unfinished == ()
 
 
 def test_the_whole_corpus_is_for_the_base_and_bm25_alone(study: Study, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from strop.evaluation.macro import weighted
 from strop.models.architecture import Tied, Untied
 from strop.models.late_interaction import Late
 from strop.records.errors import InputError
+from strop.records.exhibits.transfer import Similarity, Transfer
+from strop.records.record import Record
 from strop.records.results import Results, read_results
 from strop.report.page import page
 from strop.study.conduct import MEASURES, conduct
@@ -69,29 +71,31 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
 
 
 @pytest.fixture(scope="module")
-def results(workbench: Workbench) -> Results:
+def results(workbench: Workbench) -> Results[Record]:
     return read_results(conduct(workbench, "strop study run"))
 
 
 @pytest.fixture(scope="module")
-def done(workbench: Workbench, results: Results) -> Done:
+def done(workbench: Workbench, results: Results[Record]) -> Done:
     return run_trials(workbench, schedule(workbench.study, workbench.scale), budget=0.0)
 
 
-def macro(results: Results, system: str, measure: str = "RR@10", seeds: tuple[int, ...] = SEEDS) -> float:
+def macro(results: Results[Record], system: str, measure: str = "RR@10", seeds: tuple[int, ...] = SEEDS) -> float:
     """The mean over collections of each one's mean over queries and seeds, from the rows."""
     rows = [r for r in results.rows if (r.system, r.measure) == (system, measure) and r.seed in seeds]
     return mean(mean(r.value for r in rows if r.collection == name) for name in ("other", "third"))
 
 
-def test_every_system_has_rows_on_every_collection_its_own_first(results: Results, workbench: Workbench) -> None:
+def test_every_system_has_rows_on_every_collection_its_own_first(
+    results: Results[Record], workbench: Workbench
+) -> None:
     assert list(workbench.panels) == list(QUERIES)
     for system, seeds in {"bm25": 1, "base": 1, "full": 2, "lora": 2, "one": 2}.items():
         rows = [r for r in results.rows if r.system == system and r.measure in MEASURES]
         assert list(dict.fromkeys(r.collection for r in rows)) == list(QUERIES)
         for name, queries in QUERIES.items():
             assert sum(r.collection == name for r in rows) == queries * seeds * len(MEASURES)
-    assert {f"{name}/test" for name in QUERIES} <= results.record["collections"].keys()
+    assert {f"{name}/test" for name in QUERIES} <= results.record.collections.keys()
 
 
 def test_the_runs_elsewhere_are_kept_by_collection(done: Done, workbench: Workbench) -> None:
@@ -102,7 +106,9 @@ def test_the_runs_elsewhere_are_kept_by_collection(done: Done, workbench: Workbe
         assert found["third"] == workbench.ranking(preset, cell.system, cell.seed, workbench.panels["third"])
 
 
-def test_a_claim_about_elsewhere_is_judged_on_the_macro_average_and_one_in_domain_on_its_own(results: Results) -> None:
+def test_a_claim_about_elsewhere_is_judged_on_the_macro_average_and_one_in_domain_on_its_own(
+    results: Results[Record],
+) -> None:
     verdicts = {v["claim"]["id"]: v for v in results.claims}
     assert len(verdicts) == 4
     away = verdicts[f"lora, {OUT_OF_DOMAIN}"]
@@ -124,28 +130,33 @@ def test_weights_give_each_collection_the_same_say() -> None:
     assert list(weighted(thirds)[0].values()) == list(thirds["a"][0].values()), "of one collection to the last digit"
 
 
-def test_the_exhibit_has_every_system_s_mean_by_collection(results: Results) -> None:
-    shown = results.exhibits["transfer"]
-    assert shown["trained_on"] == "small"
-    assert [(c["name"], c["queries"], c["own"], c["seen"]) for c in shown["collections"]] == [
+def transfer_of(results: Results[Record]) -> Transfer:
+    assert results.exhibits.transfer
+    return results.exhibits.transfer
+
+
+def test_the_exhibit_has_every_system_s_mean_by_collection(results: Results[Record]) -> None:
+    shown = transfer_of(results)
+    assert shown.trained_on == "small"
+    assert [(c.name, c.queries, c.own, c.seen) for c in shown.collections] == [
         ("small", 8, True, ""),
         ("other", 6, False, "all of it"),
         ("third", 4, False, ""),
     ]
-    assert shown["similarity"] == {}, "small panels have no say"
-    seeds = {s["system"]: s["seeds"] for s in shown["systems"]}
+    assert shown.similarity == Similarity(), "small panels have no say"
+    seeds = {s.system: s.seeds for s in shown.systems}
     assert seeds == {"bm25": 1, "base": 1, "full": 2, "lora": 2, "one": 2}
-    for system in shown["systems"]:
-        elsewhere = mean(system["means"][name] for name in ("other", "third"))
-        assert elsewhere == pytest.approx(macro(results, system["system"]), rel=1e-12)
+    for system in shown.systems:
+        elsewhere = mean(system.means[name] for name in ("other", "third"))
+        assert elsewhere == pytest.approx(macro(results, system.system), rel=1e-12)
 
 
-def pairs(shown: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(c["kind"], c["a"], c["b"]) for c in shown["comparisons"]]
+def pairs(shown: Transfer) -> list[tuple[str, str, str]]:
+    return [(c.kind, c.a, c.b) for c in shown.comparisons]
 
 
-def test_what_is_compared_is_tuned_with_start_claimed_pairs_and_knobs_with_centres(results: Results) -> None:
-    shown = results.exhibits["transfer"]
+def test_what_is_compared_is_tuned_with_start_claimed_pairs_and_knobs_with_centres(results: Results[Record]) -> None:
+    shown = transfer_of(results)
     assert pairs(shown) == [
         ("tuned", "full", "base"),
         ("tuned", "lora", "base"),
@@ -154,28 +165,28 @@ def test_what_is_compared_is_tuned_with_start_claimed_pairs_and_knobs_with_centr
         ("claim", "full", "base"),
         ("knob", "one", "lora"),
     ]
-    for row in shown["comparisons"]:
-        difference = macro(results, row["a"]) - macro(results, row["b"])
-        assert row["elsewhere"]["difference"] == pytest.approx(difference)
-        assert set(row["each"]) == {"other", "third"}
-        fixed = row["elsewhere"]["fixed"]
-        assert fixed["low"] <= difference <= fixed["high"]
+    for row in shown.comparisons:
+        difference = macro(results, row.a) - macro(results, row.b)
+        assert row.elsewhere.difference == pytest.approx(difference)
+        assert set(row.each) == {"other", "third"}
+        fixed = row.elsewhere.fixed
+        assert fixed.low <= difference <= fixed.high
 
 
-def test_p_is_by_holm_over_the_comparisons_of_a_kind(results: Results, workbench: Workbench) -> None:
-    shown, preset = results.exhibits["transfer"], workbench.study.preset("all")
-    tuned = [row for row in shown["comparisons"] if row["kind"] == "tuned"]
-    raw = [compare(*(workbench.values(preset, s, "RR@10") for s in (row["a"], row["b"]))).p for row in tuned]
+def test_p_is_by_holm_over_the_comparisons_of_a_kind(results: Results[Record], workbench: Workbench) -> None:
+    shown, preset = transfer_of(results), workbench.study.preset("all")
+    tuned = [row for row in shown.comparisons if row.kind == "tuned"]
+    raw = [compare(*(workbench.values(preset, s, "RR@10") for s in (row.a, row.b))).p for row in tuned]
     adjusted, reached = {}, 0.0
     for left, i in zip((3, 2, 1), sorted(range(3), key=raw.__getitem__), strict=True):
         adjusted[i] = reached = max(reached, min(1.0, left * raw[i]))
-    assert [row["own"]["p"] for row in tuned] == [adjusted[i] for i in range(3)]
-    (knob,) = (row for row in shown["comparisons"] if row["kind"] == "knob")
+    assert [row.own.p for row in tuned] == [adjusted[i] for i in range(3)]
+    (knob,) = (row for row in shown.comparisons if row.kind == "knob")
     alone = [
         weighted({n: workbench.values(preset, s, "RR@10", workbench.panels[n]) for n in ("other", "third")})
         for s in ("one", "lora")
     ]
-    assert knob["elsewhere"]["p"] == compare(*alone).p, "one comparison needs no correction"
+    assert knob.elsewhere.p == compare(*alone).p, "one comparison needs no correction"
 
 
 def without(done: Done, gone: Callable[[Trial], bool]) -> Done:
@@ -188,21 +199,23 @@ def without(done: Done, gone: Callable[[Trial], bool]) -> Done:
 
 
 def test_where_seeds_are_missing_tuned_systems_are_compared_over_those_that_both_have(
-    results: Results, done: Done, workbench: Workbench
+    results: Results[Record], done: Done, workbench: Workbench
 ) -> None:
     partly = without(done, lambda c: (c.system, c.seed) == ("lora", SEEDS[1]))
     shown = exhibit(workbench, partly)
-    assert {s["system"]: s["seeds"] for s in shown["systems"]}["lora"] == 1
-    (claim,) = (c for c in shown["comparisons"] if (c["kind"], c["a"], c["b"]) == ("claim", "lora", "full"))
-    assert claim["elsewhere"]["mean_a"] == pytest.approx(macro(results, "lora", seeds=SEEDS[:1]))
-    assert claim["elsewhere"]["mean_b"] == pytest.approx(macro(results, "full", seeds=SEEDS[:1]))
-    (tuned,) = (c for c in shown["comparisons"] if (c["kind"], c["a"]) == ("tuned", "full"))
-    assert tuned["elsewhere"]["mean_a"] == pytest.approx(macro(results, "full")), "the base is untuned: all seeds"
+    assert shown
+    assert {s.system: s.seeds for s in shown.systems}["lora"] == 1
+    (claim,) = (c for c in shown.comparisons if (c.kind, c.a, c.b) == ("claim", "lora", "full"))
+    assert claim.elsewhere.mean_a == pytest.approx(macro(results, "lora", seeds=SEEDS[:1]))
+    assert claim.elsewhere.mean_b == pytest.approx(macro(results, "full", seeds=SEEDS[:1]))
+    (tuned,) = (c for c in shown.comparisons if (c.kind, c.a) == ("tuned", "full"))
+    assert tuned.elsewhere.mean_a == pytest.approx(macro(results, "full")), "the base is untuned: all seeds"
 
 
 def test_tuned_systems_without_a_seed_in_common_are_not_compared(done: Done, workbench: Workbench) -> None:
     apart = {("lora", SEEDS[1]), ("full", SEEDS[0])}
     shown = exhibit(workbench, without(done, lambda c: (c.system, c.seed) in apart))
+    assert shown
     assert ("claim", "lora", "full") not in pairs(shown)
     assert ("tuned", "full", "base") in pairs(shown)
 
@@ -210,7 +223,7 @@ def test_tuned_systems_without_a_seed_in_common_are_not_compared(done: Done, wor
 def test_with_one_collection_there_is_nothing_to_show(done: Done, workbench: Workbench) -> None:
     scale = replace(workbench.scale, others=())
     alone = Workbench(workbench.study, scale, workbench.source, workbench.store)
-    assert exhibit(alone, done) == {}
+    assert exhibit(alone, done) is None
     named = Workbench(workbench.study, scale, workbench.source, workbench.store, others=workbench.others[:1])
     assert list(named.panels) == ["small", "other"], "collections given for a run stand for the scale's"
     twice = Workbench(workbench.study, scale, workbench.source, workbench.store, others=(workbench.source,))
@@ -218,7 +231,7 @@ def test_with_one_collection_there_is_nothing_to_show(done: Done, workbench: Wor
         _ = twice.panels
 
 
-def test_the_report_of_such_a_study_renders(results: Results) -> None:
+def test_the_report_of_such_a_study_renders(results: Results[Record]) -> None:
     html = page(results)
     assert "Out of domain" in html
     assert all(name in html for name in QUERIES)
@@ -258,12 +271,14 @@ def wider(system: System) -> System:
     )
 
 
-def test_a_claim_elsewhere_is_not_judged_where_there_is_no_elsewhere(workbench: Workbench, results: Results) -> None:
+def test_a_claim_elsewhere_is_not_judged_where_there_is_no_elsewhere(
+    workbench: Workbench, results: Results[Record]
+) -> None:
     scale = replace(workbench.scale, others=())
     alone = Workbench(replace(workbench.study, scales=(scale,)), scale, workbench.source, workbench.store)
     found = read_results(conduct(alone, "strop study run"))
     assert {c["claim"]["collection"] for c in found.claims} == {"in domain"}
-    assert found.exhibits.get("transfer", {}) == {}
+    assert found.exhibits.transfer is None
     assert "Elsewhere" not in page(found)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tiny_models
@@ -243,11 +242,12 @@ def test_a_study_of_rerankers_has_rows_of_all_but_the_stand_ins(bench: Workbench
     assert {name for name, _ in shown} == names - {"stood_in"}
     assert shown["chain", "other"] == {42, 43}
     assert shown["middle", "small"] == {42}
-    assert done.record["systems"]["stood_in"]["random_weights"]
-    assert "early" not in done.record["trained"]["all"], "it is no training of its own"
-    reranking: dict[str, Any] = done.exhibits["reranking"]
-    assert {row["system"] for row in reranking["rows"] if row["random"]} == {"stood_in"}
-    own = [(c["system"], c["against"]) for c in reranking["comparisons"] if c["collection"] == "small"]
+    assert done.record.systems["stood_in"].random_weights
+    assert "early" not in done.record.trained["all"], "it is no training of its own"
+    reranking = done.exhibits.reranking
+    assert reranking
+    assert {row.system for row in reranking.rows if row.random} == {"stood_in"}
+    own = [(c.system, c.against) for c in reranking.comparisons if c.collection == "small"]
     assert own == [("one", "bm25"), ("chain", "middle"), ("chain", "one"), ("middle", "both"), ("middle", "base")]
     assert [c["claim"]["id"] for c in done.claims] == ["small"]
     planned = schedule(bench.study, bench.scale)

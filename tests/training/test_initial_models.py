@@ -79,16 +79,18 @@ def disagreement(model: Pretrained, base: Pretrained, workbench: Workbench) -> f
 def test_a_model_cut_to_its_first_layers_is_taught_to_score_as_the_base(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(initial_models, "LESSON_OPTIMIZER", AdamW(1e-3))
-    monkeypatch.setattr(initial_models, "LESSON_EPOCHS", 30)
+    monkeypatch.setattr(initial_models, "DISTILLATION_OPTIMIZER", AdamW(1e-3))
+    monkeypatch.setattr(initial_models, "DISTILLATION_EPOCHS", 30)
     study = small_study(tmp_path / "study")
     workbench = bench(replace(study, scales=(replace(study.scales[0], largest_batch=6),)), Store(tmp_path / "store"))
     base = workbench.base
     cut, taught = initial_models.shortened(workbench.store, base, 1), workbench.trainings.initial(Start(layers=1), 42)
     assert len(SentenceTransformer(str(taught.path), device="cpu")[0].model.encoder.layer) == 1  # type: ignore[union-attr]
     job = workbench.trainings.distillation(1)
-    assert job.recipe.updates == initial_models.LESSON_EPOCHS * (24 // 6)
-    ranks = {q: set(of.doc_ids) for q, of in workbench.data.mining.run(Mined(initial_models.LESSON_WINDOW)).items()}
+    assert job.recipe.updates == initial_models.DISTILLATION_EPOCHS * (24 // 6)
+    ranks = {
+        q: set(of.doc_ids) for q, of in workbench.data.mining.run(Mined(initial_models.DISTILLATION_WINDOW)).items()
+    }
     assert all(len(g.negatives) == 7 and set(g.negatives) <= ranks[g.query_id] for g in job.examples.groups)
     before, after = (disagreement(model, base, workbench) for model in (cut, taught))
     assert after < 0.8 * before

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
-def fresh_processes(module: str) -> ProcessPoolExecutor:
-    """An executor that forks a new process for every call, from one that has loaded `module` and the libraries."""
+def in_fresh_processes(
+    work: Callable[..., T], calls: Iterable[tuple[Any, ...]], advance: Callable[[int], None] = lambda done: None
+) -> list[T]:
+    """`work(*call)` for each call in turn, in a process forked from one that has loaded its module and the libraries.
+
+    The next call is taken once the one before is done; `advance` gets 1 after each.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([module, "sentence_transformers", "peft"])
-    return ProcessPoolExecutor(1, context, max_tasks_per_child=1)
+    context.set_forkserver_preload([work.__module__, "sentence_transformers", "peft"])
+    measured = []
+    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
+        for call in calls:
+            measured.append(pool.submit(work, *call).result())
+            advance(1)
+    return measured

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from time import perf_counter
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,16 +30,11 @@ DEPTH = 200
 WARM_UP = 2
 
 
-class Search(Protocol):
-    def __call__(self, queries: Vectors, vectors: Vectors) -> tuple[list[list[int]], float, float]:
-        """The rows of the best vectors for each query, best first; seconds spent scoring, and ranking."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Chunked:
     """The loop of "When Fine-Tuning Fails": score chunk by chunk, move each one's best to Python rows, sort.
 
+    Gives the rows of the best vectors for each query, best first; seconds spent scoring, and ranking.
     A batch of Q queries makes chunks x Q x `depth` rows (query, passage, score), so the cost of ranking grows with the
     number of chunks, and the ranking stays the same. It lies here, not with the study, because `strop bench latency`
     shows it too. Source: the code of arXiv 2506.18535: 45 chunks of 200,000 passages for full models, 89 of 100,000
@@ -85,32 +80,15 @@ class Exact:
         return [[int(d) for d in run[q].doc_ids] for q in query_ids], seconds, 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What is timed: an encoder and a way to search, under a name of its own."""
+class Condition(NamedTuple):
+    """What is timed: an encoder and a way to search."""
 
-    name: str
     encoder: Encoder
-    search: Search
+    search: Chunked | Exact
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """One repeat of one condition: seconds per batch of queries, by stage and in all (`total`)."""
-
-    condition: str
-    repeat: int
-    queries: int
-    encode: tuple[float, ...]
-    score: tuple[float, ...]
-    rank: tuple[float, ...]
-    total: tuple[float, ...]
-
-    def batches(self, stage: Stage) -> tuple[float, ...]:
-        return {"encode": self.encode, "score": self.score, "rank": self.rank, "total": self.total}[stage]
-
-    def seconds(self, stage: Stage) -> float:
-        return sum(self.batches(stage))
+#: Seconds of each condition by repeat, batch of queries, and stage `(repeats, batches, 4)`, stages as in `STAGES`.
+Timings = Mapping[str, npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,91 +103,67 @@ class Ratio:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Latencies:
-    """Seconds per batch at three percentiles, and queries per second, over all repeats of one condition."""
-
-    p50: float
-    p95: float
-    p99: float
-    queries_per_second: float
-
-
 def measure(
-    conditions: Sequence[Condition],
+    conditions: Mapping[str, Condition],
     texts: Sequence[str],
     vectors: Vectors,
     repeats: int,
     batch: int = BATCH,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
-) -> list[Timing]:
+    progress: Callable[[int], None] = lambda queries: None,
+) -> Timings:
     """Every condition answers `texts` against passages already encoded, `vectors` `(N, D)`, `repeats` times.
 
     In turns, batch by batch: all conditions answer a batch, in an order drawn anew from `seed`, before any sees the
     next, so that a burst of other work on the machine, or what one condition leaves behind, meets all of them.
     Encoding includes tokenising; loading and files are left out. `progress` gets the number of queries answered. Raises
-    InputError on names that are not unique, and where there is nothing to time.
+    InputError where there is nothing to time.
     """
-    names = [c.name for c in conditions]
-    if len(set(names)) < len(names):
-        raise InputError(f"two conditions share a name ({names})", remedy="Give each its own")
     if not (texts and len(vectors) and conditions and repeats > 0):
         raise InputError("there is nothing to time", remedy="Give conditions, queries, passages and 1 repeat or more")
     held = np.array(vectors, dtype=np.float32)  # in memory, as the paper's: a memory map would read files on the clock
     batches = [texts[first : first + batch] for first in range(0, len(texts), batch)]
-    for condition in conditions:
+    for condition in conditions.values():
         for part in batches[:WARM_UP]:
             _answer(condition, part, held)
     rng = np.random.default_rng(seed)
-    timings = []
+    names = list(conditions)
+    timings = {name: np.empty((repeats, len(batches), len(STAGES))) for name in names}
     for repeat in range(repeats):
-        clocked: list[list[tuple[float, float, float, float]]] = [[] for _ in conditions]
-        for part in batches:
-            for i in rng.permutation(len(conditions)):
-                clocked[i].append(_answer(conditions[i], part, held))
-                if progress:
-                    progress(len(part))
-        timings += [
-            Timing(name, repeat, len(texts), *zip(*own, strict=True)) for name, own in zip(names, clocked, strict=True)
-        ]
+        for number, part in enumerate(batches):
+            for i in rng.permutation(len(names)):
+                timings[names[i]][repeat, number] = _answer(conditions[names[i]], part, held)
+                progress(len(part))
     return timings
 
 
-def ratio(timings: Sequence[Timing], condition: str, against: str, stage: Stage = "total") -> Ratio:
+def ratio(timings: Timings, condition: str, against: str, stage: Stage = "total") -> Ratio:
     """The geometric mean over batches and repeats of `condition` / `against`, and its bootstrap interval.
 
     Paired: batch j of repeat i holds the same queries on both sides. Batches and repeats are drawn with replacement;
     the interval of a single repeat leaves out the variation between repeats. Raises KeyError for a condition that was
     not timed.
     """
-    logs = np.log(_matrix(timings, condition, stage) / _matrix(timings, against, stage))
+    place = STAGES.index(stage)
+    logs = np.log(timings[condition][..., place] / timings[against][..., place])
     low, high = bootstrap_interval(logs)
     return Ratio(*(float(np.exp(x)) for x in (logs.mean(), low, high)))
 
 
-def repeat_ratios(timings: Sequence[Timing], condition: str, against: str, stage: Stage = "total") -> list[float]:
-    """`condition` / `against`, repeat by repeat. Raises as `ratio`."""
-    both = (_matrix(timings, name, stage).sum(axis=1) for name in (condition, against))
-    return [float(a / b) for a, b in zip(*both, strict=True)]
+def repeat_ratios(timings: Timings, condition: str, against: str) -> list[float]:
+    """The total seconds of `condition` / those of `against`, repeat by repeat. Raises as `ratio`."""
+    own, other = (timings[name][..., -1].sum(axis=1) for name in (condition, against))
+    return [float(value) for value in own / other]
 
 
-def latencies(timings: Sequence[Timing], condition: str) -> Latencies:
-    """Percentiles (linear between neighbours) of a batch's seconds, and queries per second. Raises as `ratio`."""
-    seconds = _matrix(timings, condition, "total")
-    queries = sum(t.queries for t in timings if t.condition == condition)
-    p50, p95, p99 = (float(p) for p in np.percentile(seconds, (50, 95, 99)))
-    return Latencies(p50, p95, p99, queries / float(seconds.sum()))
-
-
-def rows(
-    timings: Sequence[Timing], study: str, preset: str, seed: int, collection: str, split: str = "test"
-) -> list[Row]:
+def rows(timings: Timings, study: str, preset: str, seed: int, collection: str, split: str) -> list[Row]:
     """Rows `clock/STAGE/s`: seconds for all queries; the system is the condition, the item the repeat's number."""
+    repeats = len(next(iter(timings.values())))
     return [
-        Row(study, preset, t.condition, seed, collection, split, -1, str(t.repeat), f"clock/{s}/s", t.seconds(s))
-        for t in timings
-        for s in STAGES
+        Row(study, preset, name, seed, collection, split, -1, str(i), f"clock/{stage}/s", float(value))
+        for i in range(repeats)
+        for name, seconds in timings.items()
+        for stage, value in zip(STAGES, seconds[i].sum(axis=0), strict=True)
     ]
 
 
@@ -222,11 +176,3 @@ def _answer(condition: Condition, texts: Sequence[str], vectors: Vectors) -> tup
     encoded = perf_counter() - started
     _, scored, ranked = condition.search(queries, vectors)
     return encoded, scored, ranked, perf_counter() - started
-
-
-def _matrix(timings: Sequence[Timing], condition: str, stage: Stage) -> npt.NDArray[np.float64]:
-    """Seconds `(repeats, batches)` of one condition, repeats in their order."""
-    own = sorted((t for t in timings if t.condition == condition), key=lambda t: t.repeat)
-    if not own:
-        raise KeyError(f"{condition!r} was not timed; there are {sorted({t.condition for t in timings})}")
-    return np.array([t.batches(stage) for t in own], dtype=np.float64)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
+import numpy as np
 
 from strop.artifacts.progress import Progress
 from strop.artifacts.store import store
-from strop.bench.latency import STAGES, Chunked, Condition, Exact, latencies, measure
+from strop.bench.latency import STAGES, Chunked, Condition, Exact, Timings, measure
 from strop.collection import door
 from strop.models.dense import Dense
 from strop.models.pretrained import resolve
@@ -28,17 +28,19 @@ def latency_table(model: str, on: str, repeats: int, progress: Progress) -> list
     documents = {d.id: d.contents for d in data.documents.values()}
     vectors = stages.Vectors.load(stages.encode_texts(store(), pretrained, documents, "document", progress))
     encoder = Dense.load(pretrained.path)
-    conditions = [Condition("strop's search", encoder, Exact())]
-    conditions += [Condition(f"{n} chunks", encoder, Chunked(n)) for n in CHUNKS]
+    conditions = {"strop's search": Condition(encoder, Exact())}
+    conditions |= {f"{n} chunks": Condition(encoder, Chunked(n)) for n in CHUNKS}
     texts = [q.text for q in data.queries.values()][:QUERIES]
     with progress(f"answer {len(texts):,} queries in turns", len(texts) * repeats * len(conditions)) as advance:
-        timings = measure(conditions, texts, vectors.matrix[:], repeats, progress=advance)
+        return timings_table(measure(conditions, texts, vectors.matrix[:], repeats, progress=advance), len(texts))
+
+
+def timings_table(timings: Timings, queries: int) -> list[list[str]]:
+    """Rows, header first, of so many queries a repeat; percentiles are linear between neighbours."""
     rows = [["way to search", *(f"{stage} s" for stage in STAGES), "p50 ms", "p95 ms", "p99 ms", "queries/s"]]
-    for condition in conditions:
-        own = [t for t in timings if t.condition == condition.name]
-        medians = [statistics.median(t.seconds(stage) for t in own) for stage in STAGES]
-        overall = latencies(timings, condition.name)
-        rows.append([condition.name, *(f"{s:.2f}" for s in medians)])
-        rows[-1] += [f"{1000 * p:.0f}" for p in (overall.p50, overall.p95, overall.p99)]
-        rows[-1].append(f"{overall.queries_per_second:.1f}")
+    for name, seconds in timings.items():
+        totals = seconds[..., -1]
+        stages = [f"{s:.2f}" for s in np.median(seconds.sum(axis=1), axis=0)]
+        percentiles = [f"{1000 * p:.0f}" for p in np.percentile(totals, (50, 95, 99))]
+        rows.append([name, *stages, *percentiles, f"{queries * len(totals) / totals.sum():.1f}"])
     return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import threading
 import time
@@ -11,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from statistics import fmean, median
+from typing import get_args
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -19,7 +19,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from strop.artifacts.progress import Progress
 from strop.bench import process_memory
 from strop.bench.examples import examples_of
-from strop.bench.fresh_processes import fresh_processes
+from strop.bench.fresh_processes import in_fresh_processes
 from strop.bench.process_memory import reuse_freed
 from strop.models.cross_encoder import FreshHead
 from strop.models.loading import is_cross_encoder, load_any
@@ -30,7 +30,7 @@ from strop.records import formats
 from strop.records.errors import InputError
 from strop.training import loop
 from strop.training.loop import Logged
-from strop.training.optimizers import AdamW, Lion, Optimizer, held_bytes
+from strop.training.optimizers import Optimizer, held_bytes
 from strop.training.recipes import Recipe
 from strop.training.stage import texts_of
 
@@ -39,21 +39,6 @@ WARM = 1
 #: Seconds between two readings of the GPU; its driver averages over a sixth of a second to one.
 EVERY = 0.05
 
-#: Called by `loop.train`: with 0 when it starts, then with 1 after each update.
-Advance = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """Share of time in which any kernel ran on the GPU, sampled: mean, median, and the share of samples at zero.
-
-    The driver's "utilisation": it says nothing of memory, or of how much of the GPU a kernel filled.
-    """
-
-    mean: float
-    median: float
-    idle: float
-
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -61,8 +46,9 @@ class Cost:
 
     `counted` is the optimiser's state as computed from the parameters with a gradient, `held` as measured. `allocated`
     and `reserved` are torch's peaks on the GPU (None without one), `resident` the process's peak in main memory,
-    libraries included (None outside Linux). `busy` is None without a GPU, the package nvidia-ml-py, or a driver that
-    reports it. `updates` has the seconds of each; `tokens` is the median of tokens per second.
+    libraries included (None outside Linux). `busy` samples the share of time in which any kernel ran on the GPU,
+    however much of it that filled: none without a GPU, the package nvidia-ml-py, or a driver that reports it. `updates`
+    has the seconds of each; `tokens` is the median of tokens per second.
     """
 
     counted: int
@@ -70,32 +56,29 @@ class Cost:
     allocated: int | None
     reserved: int | None
     resident: int | None
-    busy: Busy | None
+    busy: tuple[float, ...]
     updates: tuple[float, ...]
     tokens: float
 
 
-def cost(work: Callable[[Advance], Sequence[Logged]], optimizer: Optimizer) -> Cost:
-    """What `work` costs: it trains with `optimizer`, reports its progress, and returns the log of `loop.train`.
+def cost(work: Callable[[Callable[[int], None]], Sequence[Logged]], optimizer: Optimizer) -> Cost:
+    """What `work` costs: it trains with `optimizer` by `loop.train`, passes on its `progress`, and returns its log.
 
     Anything large that the process did before counts in the peaks. Raises ValueError when there are no updates but the
     first `WARM`.
     """
-    built: list[torch.optim.Optimizer] = []
+    stepped: list[torch.optim.Optimizer] = []
     ticks: list[float] = []
+    on_gpu = torch.cuda.is_available()
 
     def progress(done: int) -> None:
-        if torch.cuda.is_available():
+        if on_gpu:
             torch.cuda.synchronize()
         ticks.append(time.perf_counter())
 
-    def note(stepped: torch.optim.Optimizer, *_: Any) -> None:
-        built[:] = [stepped]
-
-    on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
-    hook = register_optimizer_step_post_hook(note)
+    hook = register_optimizer_step_post_hook(lambda optimizer, *_: stepped.append(optimizer))
     try:
         with _sampled(_utilisation()) as samples:
             log = work(progress)
@@ -105,33 +88,23 @@ def cost(work: Callable[[Advance], Sequence[Logged]], optimizer: Optimizer) -> C
     if not updates:
         raise ValueError(f"of {len(ticks) - 1} updates the first {WARM} is not timed")
     rates = [entry.value for entry in log if entry.measure == "tokens_per_second"]
-    weights = [p for group in built[0].param_groups for p in group["params"] if p.grad is not None]
+    weights = [p for group in stepped[-1].param_groups for p in group["params"] if p.grad is not None]
     return Cost(
         counted=optimizer.state_bytes(weights),
-        held=held_bytes(built[0]),
+        held=held_bytes(stepped[-1]),
         allocated=torch.cuda.max_memory_allocated() if on_gpu else None,
         reserved=torch.cuda.max_memory_reserved() if on_gpu else None,
         resident=process_memory.resident("VmHWM") if process_memory.STATUS.exists() else None,
-        busy=busy([share for moment, share in samples if moment >= ticks[WARM]]),
+        busy=tuple(share for moment, share in samples if moment >= ticks[WARM]),
         updates=updates,
-        tokens=statistics.median(rates[WARM:]),
+        tokens=median(rates[WARM:]),
     )
-
-
-def busy(shares: Sequence[float]) -> Busy | None:
-    """Of samples from 0 to 1; None of none."""
-    if not shares:
-        return None
-    return Busy(statistics.mean(shares), statistics.median(shares), sum(s == 0 for s in shares) / len(shares))
 
 
 def with_each_optimizer(recipe: Recipe) -> dict[str, Recipe]:
     """The recipe with AdamW and with Lion: its own as it is, the other at the same learning rate and weight decay."""
     own = recipe.optimizer
-    others: tuple[Optimizer, ...] = (
-        AdamW(own.learning_rate, weight_decay=own.weight_decay),
-        Lion(own.learning_rate, weight_decay=own.weight_decay),
-    )
+    others = [kind(own.learning_rate, weight_decay=own.weight_decay) for kind in get_args(Optimizer)]
     return {
         type(other).__name__: recipe if isinstance(own, type(other)) else replace(recipe, optimizer=other)
         for other in others
@@ -143,20 +116,17 @@ def cost_table(costs: Mapping[str, Sequence[Cost]]) -> list[list[str]]:
 
     With two, a last column shows what share of the first one's figure the second saves.
     """
-    rows = [["", *costs]]
+    rows = [["", *costs, *(["saved"] if len(costs) == 2 else [])]]
     for label, of, scale, decimals in _FIGURES:
-        values = [[value for c in repeats if (value := of(c)) is not None] for repeats in costs.values()]
-        medians = [statistics.median(column) / scale if column else None for column in values]
-        cells = [formats.fixed(value, decimals) for value in medians]
+        columns = [[value / scale for c in repeats if (value := of(c)) is not None] for repeats in costs.values()]
+        medians = [median(column) if column else None for column in columns]
+        rows.append([label, *(formats.fixed(value, decimals) for value in medians)])
         if label == "update, ms":
-            ends = [[formats.fixed(end(column) / scale, decimals) for end in (min, max)] for column in values]
-            cells = [f"{cell} [{', '.join(pair)}]" for cell, pair in zip(cells, ends, strict=True)]
-        rows.append([label, *cells])
+            for i, column in enumerate(columns, start=1):
+                rows[-1][i] += f" [{formats.fixed(min(column), decimals)}, {formats.fixed(max(column), decimals)}]"
         if len(costs) == 2:
             a, b = medians
             rows[-1].append(formats.signed_percent((a - b) / a) if a and b is not None else formats.DASH)
-    if len(costs) == 2:
-        rows[0].append("saved")
     return rows
 
 
@@ -168,10 +138,10 @@ _FIGURES: tuple[tuple[str, Callable[[Cost], float | None], float, int], ...] = (
     ("peak allocated, MiB", lambda c: c.allocated, _MIB, 0),
     ("peak reserved, MiB", lambda c: c.reserved, _MIB, 0),
     ("peak resident, MiB", lambda c: c.resident, _MIB, 0),
-    ("GPU busy, mean %", lambda c: c.busy.mean if c.busy else None, 0.01, 1),
-    ("GPU busy, median %", lambda c: c.busy.median if c.busy else None, 0.01, 1),
-    ("GPU idle, % of looks", lambda c: c.busy.idle if c.busy else None, 0.01, 1),
-    ("update, ms", lambda c: statistics.median(c.updates), 0.001, 0),
+    ("GPU busy, mean %", lambda c: fmean(c.busy) if c.busy else None, 0.01, 1),
+    ("GPU busy, median %", lambda c: median(c.busy) if c.busy else None, 0.01, 1),
+    ("GPU idle, % of looks", lambda c: c.busy.count(0) / len(c.busy) if c.busy else None, 0.01, 1),
+    ("update, ms", lambda c: median(c.updates), 0.001, 0),
     ("tokens/s", lambda c: c.tokens, 1, 0),
 )
 
@@ -224,41 +194,30 @@ def efficiencies(
         raise InputError("the recipe learns from a teacher's scores", remedy="Measure one that does not")
     if weights is not None and not recipe.reads_pairs:
         raise InputError("random weights are of cross-encoders", remedy="Take a rerank-… recipe, or leave --as out")
-    source = resolve(model).path
+    source = folder = resolve(model).path
     with tempfile.TemporaryDirectory() as place:
-        folder = source
         fresh = FreshHead() if recipe.reads_pairs and not is_cross_encoder(source) else None
         if architecture := weights or fresh:
             folder = Path(place) / "model"
             architecture.convert(source, folder)
-        return _in_turns(recipe, model, folder, on, repeats, progress)
-
-
-def _in_turns(recipe: Recipe, model: str, folder: Path, on: str, repeats: int, progress: Progress) -> list[list[str]]:
-    load_any(folder).check(recipe.scoring, recipe.batching.in_batch)
-    updates = WARM + TIMED
-    examples = examples_of(recipe.batching.size * updates, on)
-    if len(examples.groups) < recipe.batching.size:
-        raise InputError(f"{on} has {len(examples.groups)} training queries", remedy="Set a smaller batching.size")
-    recipes = with_each_optimizer(replace(recipe, updates=updates, selection=None))
-    costs: dict[str, list[Cost]] = {name: [] for name in recipes}
-    with (
-        progress(f"{updates} updates with each optimiser", repeats * len(recipes)) as advance,
-        fresh_processes(__name__) as pool,
-    ):
-        for _ in range(repeats):
-            for name, each in recipes.items():
-                costs[name].append(pool.submit(_cost, folder, each, examples).result())
-                advance(1)
-    return cost_table(costs)
+        load_any(folder).check(recipe.scoring, recipe.batching.in_batch)
+        updates = WARM + TIMED
+        examples = examples_of(recipe.batching.size * updates, on)
+        if len(examples.groups) < recipe.batching.size:
+            raise InputError(f"{on} has {len(examples.groups)} training queries", remedy="Set a smaller batching.size")
+        recipes = with_each_optimizer(replace(recipe, updates=updates, selection=None))
+        calls = [(folder, each, examples) for _ in range(repeats) for each in recipes.values()]
+        with progress(f"{updates} updates with each optimiser", len(calls)) as advance:
+            costs = in_fresh_processes(_cost, calls, advance)
+    return cost_table({name: costs[i :: len(recipes)] for i, name in enumerate(recipes)})
 
 
 def _cost(folder: Path, recipe: Recipe, examples: Examples) -> Cost:
     reuse_freed()  # as every training does
     encoder = load_any(folder, recipe.max_length)
-    queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+    queries, documents = texts_of(encoder, examples)
 
-    def work(progress: Advance) -> list[loop.Logged]:
+    def work(progress: Callable[[int], None]) -> list[Logged]:
         with tempfile.TemporaryDirectory() as place:
             return loop.train(
                 encoder, recipe, examples.groups, queries, documents, 0, Path(place), progress=progress,

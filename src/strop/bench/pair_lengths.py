@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from strop.artifacts.progress import Progress, silent
-from strop.bench.fresh_processes import fresh_processes
+from strop.bench.fresh_processes import in_fresh_processes
 from strop.bench.process_memory import resident, reuse_freed
 from strop.models.cross_encoder import Reranker
 from strop.models.pair_scorer import score_pairs
@@ -54,19 +54,17 @@ def length_points(
     when there is no such model.
     """
     source = resolve(model).path
-    points = []
-    with (
-        progress("read pairs", len(planned(kinds, lengths))) as advance,
-        fresh_processes(__name__) as pool,
-    ):
+
+    def calls() -> Iterator[tuple[Path, Kind, int, int]]:
         for kind in kinds:
             with tempfile.TemporaryDirectory() as place:
                 folder = Path(place) / kind
-                pool.submit(RandomWeights(kind, size).convert, source, folder).result()
+                in_fresh_processes(RandomWeights(kind, size).convert, [(source, folder)])
                 for _, tokens in planned([kind], lengths):
-                    points.append(pool.submit(_measure, folder, kind, tokens, repeats).result())
-                    advance(1)
-    return points
+                    yield folder, kind, tokens, repeats
+
+    with progress("read pairs", len(planned(kinds, lengths))) as advance:
+        return in_fresh_processes(_measure, calls(), advance)
 
 
 def planned(kinds: Sequence[Kind] = KINDS, lengths: Sequence[int] = LENGTHS) -> list[tuple[Kind, int]]:

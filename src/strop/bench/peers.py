@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
@@ -53,17 +52,15 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
         )
     examples_of(1)  # the embedded collection is extracted once, not by each worker
     rows = [["benchmark", "strop", "peer", "ratio [min, max]"]]
-    for label in known if name == "all" else [name]:
-        what, build, build_peer = known[label]
+    for what, build, build_peer in known.values() if name == "all" else [known[name]]:
         with _worker(build) as ours, _worker(build_peer) as theirs, progress(what, repeats) as advance:
             pairs = []
             for _ in range(repeats):
                 pairs.append((ours(), theirs()))
                 advance(1)
         ratios = [b / a for a, b in pairs]
-        mine, peers = (statistics.median(column) for column in zip(*pairs, strict=True))
-        spread = f"{statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"
-        rows.append([what, f"{mine:.2f} s", f"{peers:.2f} s", spread])
+        mine, peers = (f"{median(column):.2f} s" for column in zip(*pairs, strict=True))
+        rows.append([what, mine, peers, f"{median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"])
     return rows
 
 
@@ -88,19 +85,23 @@ def _built(build: Callable[[], Timed]) -> Timed:
     return build()
 
 
+def _clocked(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
 def _encode() -> Timed:
     """Docstrings tokenised and encoded in float32."""
     reuse_freed()
     texts = _passages()
     encoder = Dense.load(resolve(BASE).path)
 
-    def timed() -> float:
-        started = time.perf_counter()
+    def work() -> None:
         tokens = encoder.tokenize(texts, "document")
         encode.encode(encoder, tokens, "document", np.empty((len(tokens), encoder.dimension), dtype=np.float32))
-        return time.perf_counter() - started
 
-    return timed
+    return partial(_clocked, work)
 
 
 def _encode_peer() -> Timed:
@@ -108,28 +109,20 @@ def _encode_peer() -> Timed:
     texts = _passages()
     hide_progress_bars()
     model = SentenceTransformer(str(resolve(BASE).path))
-
-    def timed() -> float:
-        started = time.perf_counter()
-        model.encode(texts, show_progress_bar=False)
-        return time.perf_counter() - started
-
-    return timed
+    return partial(_clocked, lambda: model.encode(texts, show_progress_bar=False))
 
 
 def _train() -> Timed:
     """One epoch of triplets with AdamW, tokenising included."""
     reuse_freed()
-    examples = examples_of(BATCH * UPDATES)
+    examples, recipe = examples_of(BATCH * UPDATES), replace(TRIPLET_FULL, updates=UPDATES)
 
     def timed() -> float:
         encoder = Dense.load(resolve(BASE).path)
         with tempfile.TemporaryDirectory() as folder:
-            started = time.perf_counter()
-            queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
-            recipe = replace(TRIPLET_FULL, updates=UPDATES)
-            loop.train(encoder, recipe, examples.groups, queries, documents, 0, Path(folder))
-            return time.perf_counter() - started
+            return _clocked(
+                lambda: loop.train(encoder, recipe, examples.groups, *texts_of(encoder, examples), 0, Path(folder))
+            )
 
     return timed
 
@@ -145,7 +138,6 @@ def _train_peer() -> Timed:
         ) from None
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import TripletLoss
-    from transformers import TrainerCallback
 
     hide_progress_bars()
     examples = examples_of(BATCH * UPDATES)
@@ -155,17 +147,8 @@ def _train_peer() -> Timed:
         "negative": [examples.documents[g.negatives[0]] for g in examples.groups],
     }
 
-    class Clock(TrainerCallback):
-        started = ended = 0.0
-
-        def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
-            self.started = time.perf_counter()
-
-        def on_train_end(self, *args: Any, **kwargs: Any) -> None:
-            self.ended = time.perf_counter()
-
     def timed() -> float:
-        model, clock = SentenceTransformer(str(resolve(BASE).path)), Clock()
+        model = SentenceTransformer(str(resolve(BASE).path))
         with tempfile.TemporaryDirectory() as folder:
             arguments = SentenceTransformerTrainingArguments(
                 output_dir=folder,
@@ -177,14 +160,10 @@ def _train_peer() -> Timed:
                 logging_strategy="no",
                 dataloader_pin_memory=False,
             )
-            SentenceTransformerTrainer(
-                model=model,
-                args=arguments,
-                train_dataset=Dataset.from_dict(columns),
-                loss=TripletLoss(model),
-                callbacks=[clock],
-            ).train()
-        return clock.ended - clock.started
+            trainer = SentenceTransformerTrainer(
+                model=model, args=arguments, train_dataset=Dataset.from_dict(columns), loss=TripletLoss(model)
+            )
+            return float(trainer.train().metrics["train_runtime"])
 
     return timed
 

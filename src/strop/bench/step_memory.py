@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from strop.artifacts.progress import Progress, silent
-from strop.bench.fresh_processes import fresh_processes
+from strop.bench.fresh_processes import in_fresh_processes
 from strop.bench.process_memory import resident, reuse_freed
 from strop.losses.contrastive import InfoNCE
 from strop.models.adapters import Full, LoRA, Tuning
@@ -21,12 +22,12 @@ from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
 from strop.models.pretrained import BASE, resolve
 from strop.models.scoring import Cosine, Representation
-from strop.models.tokens import Ints
+from strop.models.tokens import cut
 from strop.records.documents import Group
 from strop.records.errors import InputError
 from strop.training import step
 from strop.training.batches import assemble
-from strop.training.optimizers import AdamW
+from strop.training.optimizers import AdamW, held_bytes
 
 TUNINGS: dict[str, Tuning] = {"full": Full(), "LoRA": LoRA()}
 #: One undivided batch; chunks whose graphs are kept; chunks that are encoded twice.
@@ -72,17 +73,10 @@ def memory_points(
     longest = Dense.load(folder).max_length
     if length > longest:
         raise InputError(f"texts of {length} tokens are longer than the model's {longest}", remedy="Measure shorter")
-    steps = [(mode, batch) for mode in MODES for batch in (*batches, *([large] if mode == "recomputed" else []))]
-    points = []
-    with (
-        progress("measure peak memory", len(TUNINGS) * len(steps)) as advance,
-        fresh_processes(__name__) as pool,
-    ):
-        for tuning in TUNINGS:
-            for mode, batch in steps:
-                points.append(pool.submit(_measure, folder, tuning, mode, batch, length).result())
-                advance(1)
-    return points
+    steps = [*product(MODES, batches), *((mode, large) for mode in MODES if mode == "recomputed")]
+    calls = [(folder, tuning, mode, batch, length) for tuning in TUNINGS for mode, batch in steps]
+    with progress("measure peak memory", len(calls)) as advance:
+        return in_fresh_processes(_measure, calls, advance)
 
 
 def memory_table(points: Sequence[Memory]) -> list[list[str]]:
@@ -116,8 +110,7 @@ def _measure(folder: Path, tuning: str, mode: str, batch: int, length: int) -> M
         torch.cuda.reset_peak_memory_stats()
         update(batch)
         return Memory(tuning, mode, batch, torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved())
-    held = sum(_bytes(p) for p in encoder.module.parameters())
-    held += sum(_bytes(value) for state in optimizer.state.values() for value in state.values())
+    held = held_bytes(optimizer) + sum(p.nbytes for p in encoder.module.parameters())
     return Memory(tuning, mode, batch, held + _resident_increase(partial(update, batch)), None)
 
 
@@ -127,8 +120,7 @@ def _update(encoder: Dense, optimizer: torch.optim.Optimizer, mode: str, length:
     rows = list(rng.integers(1, vocabulary, (2 * batch, length), dtype=np.int32))
     labels = assemble([Group(f"q{i}", (f"d{i}",)) for i in range(batch)], in_batch=True)
     every = np.arange(2 * batch)
-    most = len(every) if mode == "plain" else max(1, BUDGET // length)
-    pieces: list[Ints] = [every[i : i + most] for i in range(0, len(every), most)]
+    pieces = [every] if mode == "plain" else cut(np.full(len(every), length), BUDGET)
 
     def loss_of(texts: Representation) -> Tensor:
         scores = Cosine()(texts[:batch], texts[batch:])
@@ -147,7 +139,3 @@ def _resident_increase(work: Callable[[], None]) -> int:
     _RESET.write_text("5")  # the peak starts anew: proc(5)
     work()
     return resident("VmHWM") - before
-
-
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()

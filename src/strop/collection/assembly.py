@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from strop.collection.fingerprint import fingerprint
+from strop.collection.fingerprint import with_fingerprint
 from strop.collection.judgments import Judgment
 from strop.records.documents import Collection, Document, Query
 from strop.records.errors import InputError
@@ -31,31 +31,24 @@ def assemble(
     split: str,
     documents: Mapping[str, Document],
     queries: Mapping[str, Query],
-    judgments: Iterable[Judgment],
-    others: Iterable[Iterable[Judgment]],
+    judgments: Mapping[str, Iterable[Judgment]],
     source: Source,
     warnings: tuple[str, ...] = (),
 ) -> Collection:
-    """The split that `judgments` judge: their queries, all documents, and as reserved what `others` find relevant.
+    """One of the splits that `judgments` has: its judged queries, and all documents.
 
-    `others` are the judgments of the other splits; reserved are the documents relevant there and not judged here.
-    Judgments of absent documents stay in the qrels (they count as never retrieved) and are warned of. Raises InputError
-    on a query that is not there, on contradicting judgments, on a split without judgments, and when 1 % of the
-    judgments or more name absent documents.
+    Reserved are the documents that are relevant in other splits and not judged in this one. Judgments of absent
+    documents stay in the qrels (they count as never retrieved) and are warned of. Raises InputError on a query that is
+    not there, on contradicting judgments, on a split without judgments, and when 1 % of the judgments or more name
+    absent documents.
     """
-    qrels, oddities = _checked_qrels(judgments, source, documents, queries)
-    relevant = {j.doc_id for split in others for j in split if j.relevance > 0 and j.doc_id in documents}
+    qrels, oddities = _checked_qrels(judgments[split], source, documents, queries)
+    others = (j for name, judged in judgments.items() if name != split for j in judged)
+    relevant = {j.doc_id for j in others if j.relevance > 0 and j.doc_id in documents}
     reserved = frozenset(relevant.difference(*qrels.values()))
     judged = {query_id: queries[query_id] for query_id in qrels}
-    return Collection(
-        name=name,
-        split=split,
-        documents=documents,
-        queries=judged,
-        qrels=qrels,
-        fingerprint=fingerprint(documents, judged, qrels, reserved),
-        reserved=reserved,
-        warnings=warnings + oddities,
+    return with_fingerprint(
+        Collection(name, split, documents, judged, qrels, "", reserved=reserved, warnings=warnings + oddities)
     )
 
 
@@ -65,17 +58,18 @@ def check_split(split: str, splits: Sequence[str], where: str) -> None:
         raise InputError(f"no split {split!r}", where=where, remedy=f"Splits there: {', '.join(splits)}")
 
 
-def empty_documents(count: int, total: int, first: str, path: Path, line: int) -> tuple[str, ...]:
-    """A warning that `count` of `total` documents have no text, if any; the `first` of them is on `line`.
+def empty_documents(empty: Sequence[tuple[int, str]], total: int, path: Path) -> tuple[str, ...]:
+    """A warning of the documents that have no text, given as (line, id), if there are any.
 
     Raises InputError when they are more than the tolerated share, or when there are no documents at all.
     """
     if not total:
         raise InputError("no documents", where=str(path), remedy="Write a line for each document")
-    if not count:
+    if not empty:
         return ()
-    problem = f"{count} of {total} documents have neither title nor text (first: {first!r})"
-    if count > TOLERATED_SHARE * total:
+    line, first = empty[0]
+    problem = f"{len(empty)} of {total} documents have neither title nor text (first: {first!r})"
+    if len(empty) > TOLERATED_SHARE * total:
         raise InputError(problem, where=f"{path}:{line}", remedy="Give them text or leave them out")
     return (f"{problem}, {path.name}:{line}",)
 
@@ -90,18 +84,15 @@ def _checked_qrels(
     for judgment in judgments:
         line, query_id, doc_id, relevance = judgment
         if query_id not in query_ids:
-            raise InputError(
-                f"query {query_id!r} is judged but not in {source.queries}",
-                where=f"{source.qrels}:{line}",
-                remedy="Add the query or drop the line",
-            )
+            problem = f"query {query_id!r} is judged but not in {source.queries}"
+            raise InputError(problem, where=f"{source.qrels}:{line}", remedy="Add the query or drop the line")
         judged = qrels.setdefault(query_id, {})
         if doc_id in judged:
             repeated.append(judgment)
             if judged[doc_id] != relevance:
+                grades = f"relevance {relevance}, and {judged[doc_id]} above"
                 raise InputError(
-                    f"document {doc_id!r} has relevance {relevance}, and {judged[doc_id]} above, "
-                    f"for query {query_id!r}",
+                    f"document {doc_id!r} has {grades}, for query {query_id!r}",
                     where=f"{source.qrels}:{line}",
                     remedy="Keep one judgment for each query and document",
                 )
@@ -116,10 +107,9 @@ def _checked_qrels(
         first = absent[0]
         problem = f"{len(absent)} of {total} judgments name a document that is not in {source.documents}"
         if len(absent) >= TOLERATED_SHARE * total:
+            where = f"{source.qrels}:{first.line}"
             raise InputError(
-                f"{problem} (first: {first.doc_id!r})",
-                where=f"{source.qrels}:{first.line}",
-                remedy="Add the documents or drop the lines",
+                f"{problem} (first: {first.doc_id!r})", where=where, remedy="Add the documents or drop the lines"
             )
         warnings.append(f"{problem} ({_first(first, source)}); they are never retrieved")
     if repeated:

@@ -26,9 +26,8 @@ def audit(splits: Sequence[Collection], token_counts: TokenCounts | None = None,
     """Counts over one collection's splits, ready for JSON; `readings` has them as sentences.
 
     `limit` is the model's maximum length in tokens; without `token_counts` lengths are left out. Every split is
-    compared with the one named `train`, if there is one: query texts they share, and relevant documents that are
-    positives of training queries. Duplicates and lengths are of `documents_examined`: all, or EXAMINED drawn by chance.
-    Raises ValueError when the splits are not of one collection.
+    compared with the one named `train`, if there is one. Duplicates and lengths are of `documents_examined`: all, or
+    EXAMINED drawn by chance. Raises ValueError when the splits are not of one collection.
     """
     if len({(s.name, len(s.documents)) for s in splits}) != 1:
         raise ValueError("an audit takes the splits of one collection")
@@ -43,9 +42,8 @@ def audit(splits: Sequence[Collection], token_counts: TokenCounts | None = None,
         "overlap": {s.split: _overlap(train, s) for s in splits if train is not None and s is not train},
     }
     if token_counts is not None:
-        result["lengths"] = {"limit": limit, "documents": _lengths(token_counts(contents), limit)} | {
-            f"queries/{s.split}": _lengths(token_counts([q.text for q in s.queries.values()]), limit) for s in splits
-        }
+        texts = {"documents": contents} | {f"queries/{s.split}": [q.text for q in s.queries.values()] for s in splits}
+        result["lengths"] = {"limit": limit} | {role: _lengths(token_counts(t), limit) for role, t in texts.items()}
     result["warnings"] = list(dict.fromkeys(warning for s in splits for warning in s.warnings))
     result["readings"] = list(_readings(result))
     return result
@@ -79,10 +77,7 @@ def _examined(collection: Collection) -> list[str]:
 def _duplicates(contents: Sequence[str]) -> dict[str, int]:
     """How many documents repeat an earlier one: but for case and white space, and nearly, by their words."""
     alike = components(len(contents), similar(shingles(contents, 4), NEAR))
-    return {
-        "exact": len(contents) - len({_normal(text) for text in contents}),
-        "near": len(contents) - len(set(alike)),
-    }
+    return {"exact": len(contents) - len(set(map(_normal, contents))), "near": len(contents) - len(set(alike))}
 
 
 def _overlap(train: Collection, other: Collection) -> dict[str, int]:
@@ -121,9 +116,8 @@ def _normal(text: str) -> str:
 
 
 def _readings(result: Mapping[str, Any]) -> Iterable[str]:
-    yield f"{result['documents']} documents; " + ", ".join(
-        f"{name}: {split['queries']} queries" for name, split in result["splits"].items()
-    )
+    queries = ", ".join(f"{name}: {split['queries']} queries" for name, split in result["splits"].items())
+    yield f"{result['documents']} documents; {queries}"
     for name, split in result["splits"].items():
         low, median, high = split["positives"].values()
         spread = f"{low}" if low == high else f"{low} to {high} (median {median:g})"

@@ -34,11 +34,9 @@ def read_beir(folder: str | Path, split: str) -> Collection:
     check_split(split, names, str(folder))
     documents, warnings = _documents(folder / "corpus.jsonl")
     queries = _queries(folder / "queries.jsonl")
-    paths = {name: folder / "qrels" / f"{name}.tsv" for name in names}
-    source = Source(str(paths[split]), "corpus.jsonl", "queries.jsonl")
-    others = (beir_judgments(path) for name, path in paths.items() if name != split)
-    own = beir_judgments(paths[split])
-    return assemble(folder.resolve().name, split, documents, queries, own, others, source, warnings)
+    source = Source(str(folder / "qrels" / f"{split}.tsv"), "corpus.jsonl", "queries.jsonl")
+    judgments = {name: beir_judgments(folder / "qrels" / f"{name}.tsv") for name in names}
+    return assemble(folder.resolve().name, split, documents, queries, judgments, source, warnings)
 
 
 def _documents(path: Path) -> tuple[dict[str, Document], tuple[str, ...]]:
@@ -47,18 +45,14 @@ def _documents(path: Path) -> tuple[dict[str, Document], tuple[str, ...]]:
     for where, doc_id, text, value in _texts(path):
         title = value.get("title") or ""
         if not isinstance(title, str):
-            raise InputError(
-                f"the title of {doc_id!r} is {excerpt(title)} and not a string",
-                where=where,
-                remedy='Write a string, or "" where there is no title',
-            )
+            problem = f"the title of {doc_id!r} is {excerpt(title)} and not a string"
+            raise InputError(problem, where=where, remedy='Write a string, or "" where there is no title')
         metadata = value.get("metadata")
         domain = metadata.get("domain") if isinstance(metadata, dict) else ""
         documents[doc_id] = Document(doc_id, text, title, domain if isinstance(domain, str) else "")
         if not documents[doc_id].contents:
             empty.append((int(where.rpartition(":")[2]), doc_id))
-    number, doc_id = empty[0] if empty else (1, "")
-    return documents, empty_documents(len(empty), len(documents), doc_id, path, number)
+    return documents, empty_documents(empty, len(documents), path)
 
 
 def _queries(path: Path) -> dict[str, Query]:
@@ -77,22 +71,24 @@ def _texts(path: Path) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
         raw = value.get("_id")
         identifier = str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
         if not isinstance(identifier, str) or not identifier.strip():
-            problem = f"_id is {excerpt(raw)}" if "_id" in value else f"no _id among the keys {excerpt(sorted(value))}"
-            raise InputError(problem, where=where, remedy="Give every line a non-empty string as _id")
+            raise InputError(_not_text(value, "_id"), where=where, remedy="Give every line a non-empty string as _id")
         if identifier.split() != [identifier]:
-            raise InputError(
-                f"_id {excerpt(identifier)} contains white space, which TREC files cannot hold",
-                where=where,
-                remedy="Replace it, here and in the qrels",
-            )
+            problem = f"_id {excerpt(identifier)} contains white space, which TREC files cannot hold"
+            raise InputError(problem, where=where, remedy="Replace it, here and in the qrels")
         if identifier in first:
             problem = f"_id {identifier!r} is already used on line {first[identifier].rpartition(':')[2]}"
             raise InputError(problem, where=where, remedy="Keep one line for each _id")
         first[identifier] = where
         text = value.get("text")
         if not isinstance(text, str):
-            lacking = f"no text among the keys {excerpt(sorted(value))}"
-            problem = f"text is {excerpt(text)}" if "text" in value else lacking
-            raise InputError(f"{problem} (_id {identifier!r})", where=where, remedy='Give every line a string "text"')
+            raise InputError(
+                f"{_not_text(value, 'text')} (_id {identifier!r})",
+                where=where,
+                remedy='Give every line a string "text"',
+            )
         check_whole_characters(f"{identifier}{text}{value.get('title')}", where)
         yield where, identifier, text, value
+
+
+def _not_text(value: dict[str, Any], key: str) -> str:
+    return f"{key} is {excerpt(value[key])}" if key in value else f"no {key} among the keys {excerpt(sorted(value))}"

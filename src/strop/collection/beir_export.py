@@ -34,19 +34,16 @@ def write_beir(splits: Sequence[Collection], folder: str | Path) -> None:
     if partial.exists():
         shutil.rmtree(partial)
     (partial / "qrels").mkdir(parents=True)
-    _write_lines(
-        partial / "corpus.jsonl",
-        (
-            {"_id": d.id, "title": d.title, "text": d.text, "metadata": {"domain": d.domain} if d.domain else {}}
-            for d in documents.values()
-        ),
+    corpus = (
+        {"_id": d.id, "title": d.title, "text": d.text, "metadata": {"domain": d.domain} if d.domain else {}}
+        for d in documents.values()
     )
+    _write_lines(partial / "corpus.jsonl", corpus)
     _write_lines(partial / "queries.jsonl", ({"_id": q.id, "text": q.text} for q in queries.values()))
     for split in splits:
         with (partial / "qrels" / f"{split.split}.tsv").open("w", encoding="utf-8", newline="\n") as file:
-            file.write("\t".join(HEADER) + "\n")
-            for query_id, judged in split.qrels.items():
-                file.writelines(f"{query_id}\t{doc_id}\t{relevance}\n" for doc_id, relevance in judged.items())
+            rows = ((q, d, str(relevance)) for q, judged in split.qrels.items() for d, relevance in judged.items())
+            file.writelines("\t".join(row) + "\n" for row in (HEADER, *rows))
     if folder.exists():
         folder.rmdir()  # empty: checked above. Windows cannot rename onto it.
     partial.rename(folder)

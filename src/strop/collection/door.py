@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from strop.collection.beir import beir_splits, read_beir
@@ -13,6 +15,9 @@ from strop.collection.trec import is_trec, read_trec, trec_splits
 from strop.records.documents import Collection
 from strop.records.errors import InputError
 
+#: What gives the names of a source's splits, and what reads one of them.
+Reader = tuple[Callable[[], tuple[str, ...]], Callable[[str], Collection]]
+
 
 def load(source: str | Path, split: str = "test", cache: Path | None = None) -> Collection:
     """One split of a collection, or of several as one (`mixture`).
@@ -23,12 +28,7 @@ def load(source: str | Path, split: str = "test", cache: Path | None = None) -> 
     """
     if len(names := parts(source)) > 1:
         return mixture([load(name, split, cache) for name in names])
-    if str(source) == NAME:
-        return read_docstrings(split, cache)
-    if (dataset := _dataset(source)) is not None:
-        return read_irds(dataset, split)
-    folder = _folder(source)
-    return read_trec(folder, split) if is_trec(folder) else read_beir(folder, split)
+    return _reader(source, cache)[1](split)
 
 
 def splits(source: str | Path) -> tuple[str, ...]:
@@ -36,30 +36,21 @@ def splits(source: str | Path) -> tuple[str, ...]:
 
     Raises InputError when there is no such source, or the parts have no split in common.
     """
-    if len(names := parts(source)) > 1:
-        return _common_splits(names)
-    if str(source) == NAME:
-        return SPLITS
-    if (dataset := _dataset(source)) is not None:
-        return irds_splits(dataset)
-    folder = _folder(source)
-    return trec_splits(folder) if is_trec(folder) else beir_splits(folder)
-
-
-def _common_splits(names: tuple[str, ...]) -> tuple[str, ...]:
-    each = [splits(name) for name in names]
+    if len(names := parts(source)) == 1:
+        return _reader(source)[0]()
+    each = [_reader(name)[0]() for name in names]
     if common := tuple(split for split in each[0] if all(split in others for others in each)):
         return common
     there = "; ".join(f"{name}: {', '.join(own)}" for name, own in zip(names, each, strict=True))
     raise InputError(f"{'+'.join(names)} have no split in common", remedy=f"Splits there: {there}")
 
 
-def _dataset(source: str | Path) -> str | None:
-    name = str(source)
-    return name.removeprefix(PREFIX) if isinstance(source, str) and name.startswith(PREFIX) else None
-
-
-def _folder(source: str | Path) -> Path:
+def _reader(source: str | Path, cache: Path | None = None) -> Reader:
+    if str(source) == NAME:
+        return (lambda: SPLITS), partial(read_docstrings, cache=cache)
+    if isinstance(source, str) and source.startswith(PREFIX):
+        dataset = source.removeprefix(PREFIX)
+        return partial(irds_splits, dataset), partial(read_irds, dataset)
     folder = Path(source)
     if not folder.is_dir():
         raise InputError(
@@ -68,4 +59,6 @@ def _folder(source: str | Path) -> Path:
             "corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv, or with collection.tsv, queries.SPLIT.tsv and "
             "qrels.SPLIT.tsv",
         )
-    return folder
+    if is_trec(folder):
+        return partial(trec_splits, folder), partial(read_trec, folder)
+    return partial(beir_splits, folder), partial(read_beir, folder)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from strop.records.documents import Document, Qrels, Query
+from strop.records.documents import Collection
 
 
-def fingerprint(
-    documents: Mapping[str, Document],
-    queries: Mapping[str, Query],
-    qrels: Qrels,
-    reserved: Iterable[str] = (),
-) -> str:
-    """SHA-256 (64 hex digits) over ids, contents and domains, query texts, judgments and reserved ids, each sorted.
+def with_fingerprint(collection: Collection) -> Collection:
+    """The collection with the fingerprint of what it holds.
 
-    The reserved ids count because they decide what training may use. The name, the split and the warnings do not.
+    SHA-256 (64 hex digits) over ids, contents and domains, query texts, judgments and reserved ids, each sorted. The
+    reserved ids count because they decide what training may use. The name, the split and the warnings do not.
     """
     digest = hashlib.sha256()
 
@@ -25,14 +21,14 @@ def fingerprint(
         data = [field.encode() for field in fields]
         digest.update(b"".join([b"%d:%b" % (len(d), d) for d in data]))
 
-    for doc_id in sorted(documents):
-        document = documents[doc_id]  # read once, one at a time: it may lie on disk
+    for doc_id in sorted(collection.documents):
+        document = collection.documents[doc_id]  # read once, one at a time: it may lie on disk
         add("d", doc_id, document.contents, document.domain)
-    for query_id in sorted(queries):
-        add("q", query_id, queries[query_id].text)
-    for query_id in sorted(qrels):
-        for doc_id, relevance in sorted(qrels[query_id].items()):
+    for query_id in sorted(collection.queries):
+        add("q", query_id, collection.queries[query_id].text)
+    for query_id in sorted(collection.qrels):
+        for doc_id, relevance in sorted(collection.qrels[query_id].items()):
             add("j", query_id, doc_id, str(relevance))
-    for doc_id in sorted(reserved):
+    for doc_id in sorted(collection.reserved):
         add("r", doc_id)
-    return digest.hexdigest()
+    return replace(collection, fingerprint=digest.hexdigest())

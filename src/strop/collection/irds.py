@@ -57,37 +57,35 @@ def irds_splits(dataset: str) -> tuple[str, ...]:
     if _is_judged(dataset):
         return (dataset.rpartition("/")[2],)
     _check_known(dataset)
-    raise InputError(
-        f"{PREFIX}{dataset} has no judged split",
-        remedy="Name an id of ir_datasets that has documents, queries and qrels",
-    )
+    remedy = "Name an id of ir_datasets that has documents, queries and qrels"
+    raise InputError(f"{PREFIX}{dataset} has no judged split", remedy=remedy)
 
 
 def read_irds(dataset: str, split: str) -> Collection:
-    """One split of an id of ir_datasets: `dataset/split` where there is one, else `dataset` itself.
+    """One split of an id of ir_datasets, downloaded where its cache lacks it: `dataset/split`, else `dataset` itself.
 
     `dataset` itself serves when its last part is the split, or when it has one set of judgments (beir/arguana) and the
     split is "test". Reserved are the documents relevant in the ids beside it. Judgments of queries that are not there
-    are left out and counted. Downloads what is missing in ir_datasets' cache. Raises InputError when that fails, on an
-    unknown id or split, and on bad data.
+    are left out and counted. Raises InputError on an unknown id or split, a failed download, and bad data.
     """
+    above, _, last = dataset.rpartition("/")
     if _is_judged(f"{dataset}/{split}"):
         parent, own = dataset, f"{dataset}/{split}"
-    elif _is_judged(dataset) and (dataset.rpartition("/")[2] == split or _is_only(dataset, split)):
-        parent, own = dataset.rpartition("/")[0], dataset
+    elif _is_judged(dataset) and (last == split or (split == "test" and not _judged_below(dataset))):
+        parent, own = above, dataset
     else:
         there = ", ".join(irds_splits(dataset))
         raise InputError(f"no split {split!r}", where=f"{PREFIX}{dataset}", remedy=f"Splits there: {there}")
-    beside = [f"{parent}/{name}" for name in _judged_below(parent) if f"{parent}/{name}" != own]
     with _network_named(own):
         documents = LazyDocuments(IrdsStore(_dataset(own)))
         queries = {q.query_id: Query(q.query_id, _query_text(q)) for q in _dataset(own).queries_iter()}
         judgments = list(_judgments(own))
         lost = [j for j in judgments if j.query_id not in queries]
-        known = (j for j in judgments if j.query_id in queries)
+        known = {split: [j for j in judgments if j.query_id in queries]}
         source = Source(f"{PREFIX}{own} qrels", "the corpus", "the queries")
         name = dataset if own != dataset else _docs_parent(own)
-        data = assemble(name, split, documents, queries, known, map(_judgments, beside), source)
+        beside = {id_: _judgments(id_) for below in _judged_below(parent) if (id_ := f"{parent}/{below}") != own}
+        data = assemble(name, split, documents, queries, {**beside, **known}, source)
     if lost:
         left_out = f"{len(lost)} judgments of queries that are not there are left out (first: {lost[0].query_id!r})"
         return replace(data, warnings=(*data.warnings, left_out))
@@ -100,21 +98,17 @@ def _dataset(name: str) -> Any:
     return ir_datasets.registry[name]
 
 
-def _is_only(dataset: str, split: str) -> bool:
-    return split == "test" and not _judged_below(dataset)
+def _known_ids() -> list[str]:
+    import ir_datasets
+
+    return [str(known) for known in ir_datasets.registry]
 
 
 def _check_known(name: str) -> None:
-    import ir_datasets
-
-    try:
-        ir_datasets.registry[name]
-    except KeyError:
-        close = difflib.get_close_matches(name, [str(n) for n in ir_datasets.registry], n=3)
-        raise InputError(
-            f"ir_datasets has no {name!r}",
-            remedy=f"Close to it: {', '.join(close)}" if close else "Its ids are listed at https://ir-datasets.com",
-        ) from None
+    if name not in _known_ids():
+        close = difflib.get_close_matches(name, _known_ids(), n=3)
+        remedy = f"Close to it: {', '.join(close)}" if close else "Its ids are listed at https://ir-datasets.com"
+        raise InputError(f"ir_datasets has no {name!r}", remedy=remedy)
 
 
 def _is_judged(name: str) -> bool:
@@ -127,12 +121,8 @@ def _is_judged(name: str) -> bool:
 
 def _judged_below(parent: str) -> tuple[str, ...]:
     """The last parts of the judged ids right under `parent` that have the same documents, sorted."""
-    import ir_datasets
-
-    prefix = f"{parent}/"
-    below = [str(n) for n in ir_datasets.registry if str(n).startswith(prefix) and "/" not in str(n)[len(prefix) :]]
-    judged = [name for name in below if _is_judged(name) and _docs_parent(name) != name]
-    return tuple(sorted(name.removeprefix(prefix) for name in judged))
+    below = [(known, last) for known in _known_ids() for above, _, last in [known.rpartition("/")] if above == parent]
+    return tuple(sorted(last for name, last in below if _is_judged(name) and _docs_parent(name) != name))
 
 
 def _docs_parent(name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from strop.records.errors import InputError
+from strop.records.runs import trec_rows
 from strop.records.text_lines import excerpt, text_lines
 
 HEADER = ("query-id", "corpus-id", "score")
@@ -45,19 +46,11 @@ def beir_judgments(path: Path) -> Iterator[Judgment]:
 
 
 def trec_judgments(path: Path) -> Iterator[Judgment]:
-    """The lines of a TREC qrels file, `query iteration doc relevance`; the iteration is ignored.
+    """The lines of a TREC qrels file, `query iteration doc relevance`, without comments; the iteration is ignored.
 
     Raises InputError on another number of columns, or a relevance that is not a whole number.
     """
-    for number, line in text_lines(path):
-        columns = line.split()
-        if len(columns) != 4:
-            raise InputError(
-                f"{excerpt(line)} does not have 4 columns",
-                where=f"{path}:{number}",
-                remedy="A line reads, spaces or tabs between: query 0 passage relevance",
-            )
-        query_id, _, doc_id, relevance = columns
+    for number, (query_id, _, doc_id, relevance) in trec_rows(path, 4, "query 0 doc relevance"):
         yield Judgment(number, query_id, doc_id, _relevance(relevance, f"{path}:{number}"))
 
 

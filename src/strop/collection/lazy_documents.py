@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import Iterator, Mapping, ValuesView
 from typing import Protocol
 
 from strop.records.documents import Document
@@ -23,7 +23,7 @@ class DocumentStore(Protocol):
 
 
 class LazyDocuments(Mapping[str, Document]):
-    """Document id -> Document, fetched on access and never kept; `values` and `items` read the store once, in order."""
+    """Document id -> Document, fetched on access and never kept; `values` reads the store once, in order."""
 
     def __init__(self, store: DocumentStore) -> None:
         self.store = store
@@ -46,9 +46,6 @@ class LazyDocuments(Mapping[str, Document]):
     def values(self) -> ValuesView[Document]:
         return _Values(self)
 
-    def items(self) -> ItemsView[str, Document]:
-        return _Items(self)
-
     def __eq__(self, other: object) -> bool:
         """Compares one document at a time; the inherited method would hold both sides in memory."""
         if not isinstance(other, Mapping):
@@ -61,27 +58,17 @@ class LazyDocuments(Mapping[str, Document]):
 class _Values(ValuesView[Document]):
     def __init__(self, documents: LazyDocuments) -> None:
         super().__init__(documents)
-        self._documents = documents
+        self._stream = documents.store.stream
 
     def __iter__(self) -> Iterator[Document]:
-        return self._documents.store.stream()
-
-
-class _Items(ItemsView[str, Document]):
-    def __init__(self, documents: LazyDocuments) -> None:
-        super().__init__(documents)
-        self._documents = documents
-
-    def __iter__(self) -> Iterator[tuple[str, Document]]:
-        return ((d.id, d) for d in self._documents.store.stream())
+        return self._stream()
 
 
 class Contents(Mapping[str, str]):
     """Document id -> contents of any mapping of documents, in its order; the ids in `without` are left out."""
 
     def __init__(self, documents: Mapping[str, Document], without: frozenset[str] = frozenset()) -> None:
-        self._documents = documents
-        self._without = frozenset(d for d in without if d in documents)
+        self._documents, self._without = documents, frozenset(d for d in without if d in documents)
 
     def __getitem__(self, doc_id: str) -> str:
         if doc_id in self._without:

@@ -3,103 +3,95 @@
 from __future__ import annotations
 
 import mmap
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from strop.collection.line_index import LineIndex, line_number
 from strop.records.documents import Document
 from strop.records.errors import InputError
-from strop.records.text_lines import excerpt
+from strop.records.text_lines import decoded, excerpt, line_at, line_number, raw_lines
 
 
 class LineStore:
-    """A `DocumentStore` over an indexed file: each passage is read when it is needed.
+    """A `DocumentStore` over a file that is read raw: no quoting, the first tab ends the id, blank lines are no rows.
 
-    Ids that are the row numbers, as in MS MARCO, need no memory; others take 16 bytes each, their sorted hashes and the
-    rows these belong to. Raises InputError on a file without passages, and on an id that has white space or is used
-    twice.
+    `empty` are the passages without text: (line number, id). Ids that are the row numbers, as in MS MARCO, need 8 bytes
+    per line; others 24: its offset, the sorted hashes and the rows these belong to. Raises InputError on a file that
+    cannot be read or has no passages and, with its number, on a line that is not UTF-8, has no tab, no id, an id with
+    white space, or the id of another line.
     """
 
-    def __init__(self, path: Path, index: LineIndex) -> None:
-        if not len(index.starts):  # an empty file cannot be mapped
+    def __init__(self, path: Path) -> None:
+        starts, hashes = array("q"), array("q")
+        self.empty: list[tuple[int, str]] = []
+        self._path, self._numbered = path, True
+        for number, start, raw in raw_lines(path):
+            where = f"{path}:{number}"
+            line = decoded(raw, where)
+            if line.isspace():  # beyond ASCII
+                continue
+            doc_id, tab, text = line.partition("\t")
+            if not tab or doc_id.split() != [doc_id]:
+                raise _bad_id(doc_id, tab, line, where)
+            if not text.strip():
+                self.empty.append((number, doc_id))
+            self._numbered = self._numbered and doc_id == str(len(starts))
+            starts.append(start)
+            hashes.append(hash(doc_id))
+        if not starts:  # an empty file cannot be mapped
             raise InputError("no documents", where=str(path), remedy="Write a line for each: id, one tab, text")
+        self._starts = np.frombuffer(starts, dtype=np.int64)
         with path.open("rb") as file:
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._path, self._starts, self._numbered = path, index.starts, index.numbered
         if not self._numbered:
-            hashes = np.fromiter((hash(i) for i in self._checked_ids()), dtype=np.int64, count=self.count())
-            self._rows = np.argsort(hashes, kind="stable")
-            self._hashes = hashes[self._rows]
+            self._rows = np.argsort(np.frombuffer(hashes, dtype=np.int64), kind="stable")
+            self._hashes = np.frombuffer(hashes, dtype=np.int64)[self._rows]
             self._check_unique()
 
     def count(self) -> int:
         return len(self._starts)
 
     def ids(self) -> Iterator[str]:
-        return map(str, range(self.count())) if self._numbered else map(self._id, self._offsets())
+        return map(str, range(self.count())) if self._numbered else (document.id for document in self.stream())
 
     def stream(self) -> Iterator[Document]:
-        return map(self._document, self._offsets())
+        return map(self._document, range(self.count()))
 
     def holds(self, doc_id: str) -> bool:
         return self._row(doc_id) is not None
 
     def find(self, doc_id: str) -> Document | None:
         row = self._row(doc_id)
-        return None if row is None else self._document(int(self._starts[row]))
+        return None if row is None else self._document(row)
 
-    def id_of(self, row: int) -> str:
-        return self._id(int(self._starts[row]))
-
-    def _offsets(self) -> Iterator[int]:
-        """In pieces, because a list of all of them as Python numbers is ten times the array."""
-        for low in range(0, self.count(), 1 << 16):
-            yield from self._starts[low : low + (1 << 16)].tolist()
-
-    def _id(self, start: int) -> str:
-        return self._data[start : self._data.find(b"\t", start)].decode()
-
-    def _document(self, start: int) -> Document:
-        end = self._data.find(b"\n", start)
-        line = self._data[start : end if end >= 0 else len(self._data)].rstrip(b"\r")
-        doc_id, _, text = line.decode().partition("\t")
+    def _document(self, row: int) -> Document:
+        doc_id, _, text = line_at(self._data, int(self._starts[row])).decode().rstrip("\r").partition("\t")
         return Document(doc_id, text)
 
     def _row(self, doc_id: str) -> int | None:
         if self._numbered:
             canonical = doc_id.isascii() and doc_id.isdigit() and len(doc_id) < 19 and str(int(doc_id)) == doc_id
             return int(doc_id) if canonical and int(doc_id) < self.count() else None
-        key = hash(doc_id)
-        at = int(np.searchsorted(self._hashes, key))
-        while at < len(self._hashes) and self._hashes[at] == key:
-            row = int(self._rows[at])
-            if self.id_of(row) == doc_id:
-                return row
-            at += 1
-        return None
-
-    def _checked_ids(self) -> Iterator[str]:
-        for start in self._offsets():
-            doc_id = self._id(start)
-            if doc_id.split() != [doc_id]:
-                raise InputError(
-                    f"id {excerpt(doc_id)} contains white space, which TREC files cannot hold",
-                    where=f"{self._path}:{line_number(self._path, start)}",
-                    remedy="Replace it, here and in the qrels",
-                )
-            yield doc_id
+        first, last = (np.searchsorted(self._hashes, hash(doc_id), side) for side in ("left", "right"))
+        rows = map(int, self._rows[first:last])  # those of one hash are in the file's order
+        return next((row for row in rows if self._document(row).id == doc_id), None)
 
     def _check_unique(self) -> None:
         for at in np.flatnonzero(self._hashes[1:] == self._hashes[:-1]) + 1:
-            start = int(self._starts[self._rows[at]])
-            doc_id = self._id(start)
-            first = self._row(doc_id)  # rows of one hash are in the file's order
-            if first is not None and first != self._rows[at]:
-                above = line_number(self._path, int(self._starts[first]))
-                raise InputError(
-                    f"id {doc_id!r} is already used on line {above}",
-                    where=f"{self._path}:{line_number(self._path, start)}",
-                    remedy="Keep one line for each id",
-                )
+            row = int(self._rows[at])
+            doc_id = self._document(row).id
+            first = self._row(doc_id)
+            if first is not None and first != row:
+                here, above = (line_number(self._path, int(self._starts[r])) for r in (row, first))
+                problem = f"id {doc_id!r} is already used on line {above}"
+                raise InputError(problem, where=f"{self._path}:{here}", remedy="Keep one line for each id")
+
+
+def _bad_id(doc_id: str, tab: str, line: str, where: str) -> InputError:
+    if tab and doc_id.strip():
+        problem = f"id {excerpt(doc_id)} contains white space, which TREC files cannot hold"
+        return InputError(problem, where=where, remedy="Replace it, here and in the qrels")
+    problem = f"no {'id' if tab else 'tab'} in {excerpt(line.rstrip())}"
+    return InputError(problem, where=where, remedy="A line reads: id, one tab, text")

@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 from strop.collection.lazy_documents import LazyDocuments
-from strop.records.documents import Collection, Document, Query
+from strop.records.documents import Collection, Document
 from strop.records.errors import InputError
 
 _REMEDY = "Name each collection once, such as nfcorpus+docstrings"
@@ -35,20 +35,21 @@ def parts(source: str | Path) -> tuple[str, ...]:
 def mixture(collections: Sequence[Collection]) -> Collection:
     """Collections of one split as one: "a+b", with ids "a/17", the documents of the first before those of the second.
 
-    Collections have no weights: panels and epochs draw queries uniformly from the whole mixture, so a collection counts
-    by its number of judged queries. Documents stay where the parts keep them. The fingerprint does not depend on the
-    order of the parts. Ids differ from those of a part alone: excluding test documents from training by id works only
-    where test and training come from the same mixture (reserved documents are always excluded). Raises InputError when
-    a collection occurs twice, by name or contents, or when a name cannot be a prefix of ids.
+    A collection counts by its number of judged queries: panels and epochs draw uniformly from the whole mixture.
+    Documents stay where the parts keep them. The fingerprint does not depend on the order of the parts. Ids differ from
+    those of a part alone: excluding test documents from training by id works only within one mixture (reserved
+    documents are always excluded). Raises InputError when a collection occurs twice, by name or contents, or when a
+    name cannot be a prefix of ids.
     """
     _check(collections)
     names = [c.name for c in collections]
+    queries = [replace(q, id=f"{c.name}/{q.id}") for c in collections for q in c.queries.values()]
     stamp = json.dumps(sorted([c.name, c.fingerprint] for c in collections))
     return Collection(
         name="+".join(names),
         split=collections[0].split,
         documents=LazyDocuments(_Joined({c.name: c.documents for c in collections})),
-        queries={q.id: q for c in collections for q in _queries(c)},
+        queries={q.id: q for q in queries},
         qrels={
             f"{c.name}/{q}": {f"{c.name}/{d}": grade for d, grade in judged.items()}
             for c in collections
@@ -58,10 +59,6 @@ def mixture(collections: Sequence[Collection]) -> Collection:
         reserved=frozenset(f"{c.name}/{d}" for c in collections for d in c.reserved),
         warnings=tuple(f"{c.name}: {warning}" for c in collections for warning in c.warnings),
     )
-
-
-def _queries(collection: Collection) -> Iterator[Query]:
-    return (Query(f"{collection.name}/{q.id}", q.text) for q in collection.queries.values())
 
 
 class _Joined:
@@ -77,7 +74,7 @@ class _Joined:
         return (f"{name}/{doc_id}" for name, part in self._documents.items() for doc_id in part)
 
     def stream(self) -> Iterator[Document]:
-        return chain.from_iterable(self._renamed(name, part) for name, part in self._documents.items())
+        return (replace(d, id=f"{name}/{d.id}") for name, part in self._documents.items() for d in part.values())
 
     def find(self, doc_id: str) -> Document | None:
         for name, own in self._within(doc_id):
@@ -87,9 +84,6 @@ class _Joined:
 
     def holds(self, doc_id: str) -> bool:
         return any(own in self._documents[name] for name, own in self._within(doc_id))
-
-    def _renamed(self, name: str, part: Mapping[str, Document]) -> Iterator[Document]:
-        return (replace(document, id=f"{name}/{document.id}") for document in part.values())
 
     def _within(self, doc_id: str) -> Iterator[tuple[str, str]]:
         """The part whose name is the id's prefix, and the id in it: one at most, since no name begins another's ids."""
@@ -101,20 +95,13 @@ def _check(collections: Sequence[Collection]) -> None:
         raise InputError("the mixture names no collection", remedy=_REMEDY)
     for first, second in pairwise(sorted(collections, key=lambda c: f"{c.name}/")):
         if f"{second.name}/".startswith(f"{first.name}/"):
-            twice = first.name == second.name
             nested = f"the name {second.name!r} begins with {first.name!r} and a slash"
-            raise InputError(
-                f"two collections have the name {first.name!r}" if twice else nested,
-                remedy="Rename a folder, so that every id belongs to one collection",
-            )
+            problem = f"two collections have the name {first.name!r}" if first.name == second.name else nested
+            raise InputError(problem, remedy="Rename a folder, so that every id belongs to one collection")
     by_content = {c.fingerprint: c.name for c in collections}
     for collection in collections:
-        if by_content[collection.fingerprint] != collection.name:
-            raise InputError(
-                f"{collection.name} and {by_content[collection.fingerprint]} hold the same data", remedy=_REMEDY
-            )
+        if (other := by_content[collection.fingerprint]) != collection.name:
+            raise InputError(f"{collection.name} and {other} hold the same data", remedy=_REMEDY)
         if collection.name.split() != [collection.name]:
-            raise InputError(
-                f"the name {collection.name!r} contains white space, which TREC files cannot hold",
-                remedy="Rename the folder",
-            )
+            problem = f"the name {collection.name!r} contains white space, which TREC files cannot hold"
+            raise InputError(problem, remedy="Rename the folder")

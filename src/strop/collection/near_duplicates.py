@@ -6,12 +6,12 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array  # type: ignore[import-untyped]
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 Shingles = npt.NDArray[np.uint64]
 
@@ -29,13 +29,7 @@ def shingles(texts: Iterable[str], width: int) -> list[Shingles]:
 
     A text of fewer words has one run, of all its words. The hash is the same on every machine.
     """
-    numbers: dict[str, int] = {}
-
-    def number(word: str) -> int:
-        if word not in numbers:
-            numbers[word] = zlib.crc32(word.encode()) + 1
-        return numbers[word]
-
+    number = cache(lambda word: zlib.crc32(word.encode()) + 1)
     sets = []
     for text in texts:
         words = np.array([number(w) for w in _WORD.findall(text.casefold())], dtype=np.uint64)
@@ -75,8 +69,8 @@ def similar(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, i
 def components(count: int, links: Iterable[tuple[int, int]]) -> list[int]:
     """For each of `count` items, the smallest item it is connected with."""
     first, second = np.array(list(links), dtype=np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
+    graph = scipy.sparse.coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
+    _, labels = scipy.sparse.csgraph.connected_components(graph, directed=False)
     _, smallest = np.unique(labels, return_index=True)
     return [int(smallest[label]) for label in labels]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Set
 from dataclasses import replace
 from functools import partial
 
-from strop.collection.fingerprint import fingerprint
+from strop.collection.fingerprint import with_fingerprint
 from strop.records.documents import Collection, Document, Qrels
 from strop.records.errors import InputError
 
@@ -16,10 +16,9 @@ from strop.records.errors import InputError
 def panel(collection: Collection, queries: int, documents: int, seed: int) -> Collection:
     """At most `queries` queries, all their relevant documents, and uniform distractors up to `documents` in all.
 
-    Queries are drawn uniformly from those with a relevant document in the corpus; judgments of documents outside
-    the panel go. When the relevant documents of the drawn queries would exceed `documents`, drawing stops at the
-    first query that does not fit, and a warning says so. Queries and distractors are drawn in the order of a SHA-256
-    over seed and id, so a panel is the same on every machine. Raises InputError when no query fits.
+    Queries are drawn uniformly from those with a relevant document in the corpus, up to the first whose relevant
+    documents do not fit, of which a warning says so; judgments of documents outside the panel go. The order of a
+    SHA-256 over seed and id decides, so a panel is the same on every machine. Raises InputError when no query fits.
     """
     relevant = {
         query_id: {doc_id for doc_id, relevance in judged.items() if relevance > 0 and doc_id in collection.documents}
@@ -34,10 +33,8 @@ def panel(collection: Collection, queries: int, documents: int, seed: int) -> Co
         chosen.append(query_id)
         doc_ids |= relevant[query_id]
     if not chosen:
-        raise InputError(
-            f"no query of {collection.name}/{collection.split} fits a panel of {documents} documents",
-            remedy="Allow more documents",
-        )
+        problem = f"no query of {collection.name}/{collection.split} fits a panel of {documents} documents"
+        raise InputError(problem, remedy="Allow more documents")
     distractors = (d for d in collection.documents if d not in doc_ids)
     doc_ids.update(first_shuffled(distractors, documents - len(doc_ids), f"{seed} document"))
     warnings = collection.warnings
@@ -84,8 +81,7 @@ def cut(collection: Collection, chars: int) -> Collection:
         d.id: d if len(d.contents) <= chars else Document(d.id, d.contents[:chars], domain=d.domain)
         for d in collection.documents.values()
     }
-    remade = fingerprint(documents, collection.queries, collection.qrels, collection.reserved)
-    return replace(collection, documents=documents, fingerprint=remade)
+    return with_fingerprint(replace(collection, documents=documents))
 
 
 def shuffled(ids: Iterable[str], salt: str) -> list[str]:
@@ -108,12 +104,6 @@ def _part(
     """Some documents of a collection, in its order, with the queries that `qrels` judge."""
     documents = {doc_id: whole.documents[doc_id] for doc_id in whole.documents if doc_id in doc_ids}
     queries = {query_id: whole.queries[query_id] for query_id in qrels}
-    return replace(
-        whole,
-        documents=documents,
-        queries=queries,
-        qrels=qrels,
-        fingerprint=fingerprint(documents, queries, qrels, reserved),
-        reserved=reserved,
-        warnings=warnings,
+    return with_fingerprint(
+        replace(whole, documents=documents, queries=queries, qrels=qrels, reserved=reserved, warnings=warnings)
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 from strop.collection.assembly import Source, assemble, check_split, empty_documents
 from strop.collection.judgments import trec_judgments
 from strop.collection.lazy_documents import LazyDocuments
-from strop.collection.line_index import index_lines, line_number
 from strop.collection.line_store import LineStore
 from strop.records.documents import Collection, Query
 from strop.records.errors import InputError
@@ -44,11 +43,9 @@ def read_trec(folder: str | Path, split: str) -> Collection:
     check_split(split, names, str(folder))
     documents, warnings = _documents(folder / PASSAGES)
     queries = _queries(folder / f"queries.{split}.tsv")
-    paths = {name: folder / f"qrels.{name}.tsv" for name in names}
-    source = Source(str(paths[split]), PASSAGES, f"queries.{split}.tsv")
-    others = (trec_judgments(path) for name, path in paths.items() if name != split)
-    own = trec_judgments(paths[split])
-    data = assemble(folder.resolve().name, split, documents, queries, own, others, source, warnings)
+    source = Source(str(folder / f"qrels.{split}.tsv"), PASSAGES, f"queries.{split}.tsv")
+    judgments = {name: trec_judgments(folder / f"qrels.{name}.tsv") for name in names}
+    data = assemble(folder.resolve().name, split, documents, queries, judgments, source, warnings)
     if unjudged := len(queries) - len(data.queries):
         left_out = f"{unjudged} of {len(queries)} queries have no judgment and are left out ({source.queries})"
         return replace(data, warnings=(*data.warnings, left_out))
@@ -66,11 +63,8 @@ def _documents(path: Path) -> tuple[LazyDocuments, tuple[str, ...]]:
 @lru_cache(maxsize=1)
 def _indexed(path: Path, size: int, changed: int) -> tuple[LazyDocuments, tuple[str, ...]]:
     """Cached for the splits that follow; size and time of change are arguments so that a changed file is read anew."""
-    index = index_lines(path)
-    store = LineStore(path, index)
-    row = index.empty[0] if index.empty else 0
-    line = line_number(path, int(index.starts[row]))
-    return LazyDocuments(store), empty_documents(len(index.empty), store.count(), store.id_of(row), path, line)
+    store = LineStore(path)
+    return LazyDocuments(store), empty_documents(store.empty, store.count(), path)
 
 
 def _queries(path: Path) -> dict[str, Query]:
@@ -78,14 +72,10 @@ def _queries(path: Path) -> dict[str, Query]:
     for number, line in text_lines(path):
         query_id, _, text = line.partition("\t")
         if not text.strip() or not query_id or query_id.split() != [query_id]:
-            raise InputError(
-                f"{excerpt(line)} is not an id without white space, a tab and a text",
-                where=f"{path}:{number}",
-                remedy="A line reads: id, one tab, text",
-            )
+            problem = f"{excerpt(line)} is not an id without white space, a tab and a text"
+            raise InputError(problem, where=f"{path}:{number}", remedy="A line reads: id, one tab, text")
         if query_id in queries:
-            raise InputError(
-                f"query {query_id!r} is already there", where=f"{path}:{number}", remedy="Keep one line for each query"
-            )
+            problem = f"query {query_id!r} is already there"
+            raise InputError(problem, where=f"{path}:{number}", remedy="Keep one line for each query")
         queries[query_id] = Query(query_id, text)
     return queries

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -24,17 +25,28 @@ from strop.commands.study import study
 from strop.commands.teach import teach_command
 from strop.commands.train import train_command
 
-ORDER = (
-    *("data", "mine", "train", "search", "rerank", "fuse", "evaluate", "teach", "explain", "export"),
-    *("study", "bench", "doctor"),
-)
+COMMANDS: dict[str, typer.Typer | Callable[..., None]] = {
+    "data": data,
+    "mine": mine_command,
+    "train": train_command,
+    "search": search_command,
+    "rerank": rerank_command,
+    "fuse": fuse_command,
+    "evaluate": evaluate_command,
+    "teach": teach_command,
+    "explain": explain_command,
+    "export": export_command,
+    "study": study,
+    "bench": bench_command,
+    "doctor": doctor_command,
+}
 
 
 class InOrder(TyperGroup):
-    """Lists the commands in `ORDER`, where typer would put those with subcommands last."""
+    """Lists the commands as `COMMANDS` does, where typer would put those with subcommands last."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(self.commands, key=ORDER.index)
+        return list(COMMANDS)
 
 
 app = typer.Typer(
@@ -46,19 +58,11 @@ app = typer.Typer(
     help="Fine-tune neural retrievers, settle whether it helped, and see why.",
     epilog="Exit codes: 0 done, 1 failed, 2 unusable input. What was computed is kept in .strop, or $STROP_HOME.",
 )
-app.add_typer(data, name="data")
-app.add_typer(study, name="study")
-app.command("mine")(mine_command)
-app.command("train")(train_command)
-app.command("search")(search_command)
-app.command("rerank")(rerank_command)
-app.command("fuse")(fuse_command)
-app.command("evaluate")(evaluate_command)
-app.command("teach")(teach_command)
-app.command("explain")(explain_command)
-app.command("export")(export_command)
-app.command("bench")(bench_command)
-app.command("doctor")(doctor_command)
+for name, command in COMMANDS.items():
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name)(command)
 
 
 def main() -> Any:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from strop.commands.options import BASE, DOCSTRINGS, Settings
+from strop.commands.terminal import progress, table
 from strop.records.errors import InputError
 
 
@@ -32,7 +33,6 @@ def bench_command(
     memory of one update. lengths: cost of a query-document pair by its length.
     """
     from strop.bench import model_latency, optimizer_cost, pair_lengths, peers, step_memory
-    from strop.commands.terminal import progress, table
     from strop.models.random_weights import POSITIONS, RandomWeights
     from strop.training.recipes import parsed
     from strop.training.recipes import recipe as named
@@ -56,9 +56,7 @@ def bench_command(
         seconds, most = pair_lengths.estimate(repeats)
         typer.echo(f"takes about {seconds / 60:.0f} minutes and at most {most / 2**30:.0f} GiB", err=True)
         lengths = pair_lengths.length_points(model, repeats, progress=progress)
-        table(
-            pair_lengths.length_table(lengths),
-            f"one forward pass of one pair, {repeats} times, float32, random weights",
-        )
+        title = f"one forward pass of one pair, {repeats} times, float32, random weights"
+        table(pair_lengths.length_table(lengths), title)
     else:
         table(peers.benchmarks(name, repeats, progress), "strop against sentence-transformers")

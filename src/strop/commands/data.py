@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,67 +10,57 @@ import typer
 
 from strop.artifacts.store import store
 from strop.commands.options import BASE, DOCSTRINGS, Collection, Json, Model
+from strop.commands.terminal import console, say
+from strop.records import documents as records
 
 data = typer.Typer(no_args_is_help=True, help="Audit a collection, or write it as a BEIR folder.")
 
 
 def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
     """The audit of every split of a collection, with text lengths in tokens of `model`."""
-
-    from strop.collection import door
     from strop.collection.audit import audit
     from strop.collection.docstrings import misses
     from strop.models.loading import load
     from strop.models.pretrained import resolve
 
-    splits = [door.load(collection, split, store().docstrings) for split in door.splits(collection)]
-    encoder = load(resolve(model).path)
+    splits, encoder = _splits(collection), load(resolve(model).path)
     report = audit(splits, encoder.token_counts, encoder.max_length)
     if collection == DOCSTRINGS:
         report["readings"].append(misses.reading())
-    return {**report, "seen by the base": _exposure(model)}
+    if model.split("@")[0].removeprefix("sentence-transformers/") == BASE:
+        exposure = "MS MARCO, Natural Questions, S2ORC, code search and 1 billion pairs in all (its model card)"
+    else:
+        exposure = "not known here: read the model's card"
+    return {**report, "seen by the base": exposure}
 
 
 def data_export(collection: str, out: str | Path) -> Path:
     """Write every split of a collection as a BEIR folder; `out` must be empty or absent."""
+    from strop.collection.beir_export import write_beir
 
-    from strop.collection import beir_export, door
-
-    beir_export.write_beir([door.load(collection, split, store().docstrings) for split in door.splits(collection)], out)
+    write_beir(_splits(collection), out)
     return Path(out)
 
 
-def _exposure(model: str) -> str:
-    """What the base was trained on, by its model card; "not known" for any other model."""
+def _splits(collection: str) -> list[records.Collection]:
+    from strop.collection import door
 
-    from strop.models.pretrained import BASE
-
-    if model.split("@")[0].removeprefix("sentence-transformers/") == BASE.removeprefix("sentence-transformers/"):
-        return "MS MARCO, Natural Questions, S2ORC, code search and 1 billion pairs in all (its model card)"
-    return "not known here: read the model's card"
+    return [door.load(collection, split, store().docstrings) for split in door.splits(collection)]
 
 
 @data.command("inspect")
-def data_inspect_command(
-    collection: Collection = DOCSTRINGS,
-    model: Model = BASE,
-    json_out: Json = False,
-) -> None:
+def data_inspect_command(collection: Collection = DOCSTRINGS, model: Model = BASE, json_out: Json = False) -> None:
     """Audit a collection: counts, lengths, duplicates, overlap of train and test.
 
     Also says what the base model was trained on, where that is known.
     """
-    from strop.commands.terminal import console
-
     report = data_inspect(collection, model)
     if json_out:
-        import json
-
         typer.echo(json.dumps(report, indent=1))
         return
     for reading in report["readings"]:
-        console.print(f"- {reading}", markup=False)
-    console.print(f"- Seen by the base: {report['seen by the base']}.", markup=False)
+        say(f"- {reading}")
+    say(f"- Seen by the base: {report['seen by the base']}.")
     for warning in report["warnings"]:
         console.print(f"[yellow]warning[/] {warning}")
 

@@ -9,22 +9,24 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
 import typer
+from rich.markup import escape
 
 from strop.artifacts.store import store
+from strop.commands.terminal import console
 from strop.models.pretrained import BASE, resolve
 from strop.records.errors import InputError
 
-#: With less the quick scale gets slow.
-MEMORY_GB = 4
+MEMORY_GB = 4  # with less the quick scale gets slow
 DISK_GB = 2
-#: How long to wait for the hub.
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 2.0  # how long to wait for the hub
+COLOURS = {"ok": "green", "warn": "yellow", "missing": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,8 @@ def doctor(artifacts: str | Path = ".strop") -> list[Finding]:
     """All findings, in the order to show them. Reads only; makes one network request of two seconds at most, none when
     HF_HUB_OFFLINE is set."""
     hub = _hub()
-    return [
-        *_python(),
-        *_libraries(),
-        *_devices(),
-        *_memory(),
-        _base(reachable=hub.state == "ok"),
-        hub,
-        _artifacts(Path(artifacts)),
-    ]
+    machine = (*_python(), *_libraries(), *_devices(), _memory())
+    return [*machine, _base(reachable=hub.state == "ok"), hub, _artifacts(Path(artifacts))]
 
 
 def healthy(findings: list[Finding]) -> bool:
@@ -110,26 +105,21 @@ def _devices() -> Iterator[Finding]:
             yield Finding(f"device cuda:{i}", "ok", f"{device.name}, {device.total_memory / 1e9:.0f} GB")
     elif shutil.which("nvidia-smi"):
         built = f"torch {torch.__version__} was built for CUDA {torch.version.cuda}"
-        yield Finding(
-            "device cuda",
-            "warn",
-            "an NVIDIA driver is here, but torch cannot use it: "
-            + (f"{built}, which the driver may be too old for" if torch.version.cuda else "its build has no CUDA"),
-            "Install a matching build, see pytorch.org/get-started",
-        )
+        reason = f"{built}, which the driver may be too old for" if torch.version.cuda else "its build has no CUDA"
+        what = f"an NVIDIA driver is here, but torch cannot use it: {reason}"
+        yield Finding("device cuda", "warn", what, "Install a matching build, see pytorch.org/get-started")
     if torch.backends.mps.is_available():
         yield Finding("device mps", "ok", "Apple GPU")
 
 
-def _memory() -> Iterator[Finding]:
+def _memory() -> Finding:
     import psutil
 
     memory = psutil.virtual_memory()
     what = f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} free"
     if memory.available < MEMORY_GB * 1e9:
-        yield Finding("memory", "warn", what, f"Close other programs; the quick scale needs {MEMORY_GB} GB")
-    else:
-        yield Finding("memory", "ok", what)
+        return Finding("memory", "warn", what, f"Close other programs; the quick scale needs {MEMORY_GB} GB")
+    return Finding("memory", "ok", what)
 
 
 def _base(reachable: bool) -> Finding:
@@ -160,11 +150,8 @@ def _answers(address: str) -> bool:
 
     def ask() -> None:
         request = urllib.request.Request(address, method="HEAD")
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS):
-                answered.set()
-        except (OSError, ValueError):
-            pass
+        with suppress(OSError, ValueError), urllib.request.urlopen(request, timeout=PATIENCE_SECONDS):
+            answered.set()
 
     threading.Thread(target=ask, daemon=True).start()
     return answered.wait(PATIENCE_SECONDS)
@@ -185,11 +172,7 @@ def _artifacts(root: Path) -> Finding:
 
 def _gigabytes(folder: Path) -> float:
     """The size of a folder, links not followed (a hub's snapshots are links to its blobs)."""
-    held = (path.lstat().st_size for path in folder.rglob("*") if not path.is_symlink() and path.is_file())
-    return sum(held) / 1e9
-
-
-COLOURS = {"ok": "green", "warn": "yellow", "missing": "red"}
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_symlink() and path.is_file()) / 1e9
 
 
 def doctor_command() -> None:
@@ -197,10 +180,6 @@ def doctor_command() -> None:
 
     Lists libraries, devices, memory and caches, each with its remedy. Exit code 1 when something needed is missing.
     """
-    from rich.markup import escape
-
-    from strop.commands.terminal import console
-
     findings = doctor(store().root)
     for finding in findings:
         state = f"[{COLOURS[finding.state]}]{finding.state:>7}[/]"

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from strop.commands.inputs import judgments
 from strop.commands.options import DOCSTRINGS
+from strop.commands.terminal import say, table
 from strop.records.errors import InputError
+from strop.records.formats import fixed
 
 if TYPE_CHECKING:
     from strop.evaluation.judged_runs import MeasureComparison
     from strop.evaluation.reordering import Reordering
-
-
-#: What the columns of a comparison are.
-COMPARED = "Difference: first - second, bootstrap interval. p: randomisation test, Holm-corrected over the rows."
 
 
 def evaluate(
@@ -33,17 +32,14 @@ def evaluate(
     `qrels` is a TREC qrels file, or a collection whose `split` is judged. Judged queries that a run lacks score 0, with
     a warning; raises InputError when the run has none of them.
     """
-
-    from strop.commands.inputs import judgments
+    from strop.evaluation import measures as known
     from strop.evaluation.judged_runs import compare_runs, read_judged_run
-    from strop.evaluation.measures import MEASURES
-    from strop.evaluation.measures import evaluate as measure
 
-    judged = judgments(qrels, split)
+    judged, names = judgments(qrels, split), tuple(measures) or known.MEASURES
     first = read_judged_run(run, judged)
     if against is None:
-        return measure(first, judged, tuple(measures) or MEASURES, relevance_level)
-    return compare_runs(first, read_judged_run(against, judged), judged, tuple(measures) or MEASURES, relevance_level)
+        return known.evaluate(first, judged, names, relevance_level)
+    return compare_runs(first, read_judged_run(against, judged), judged, names, relevance_level)
 
 
 def evaluate_reordered(
@@ -59,48 +55,35 @@ def evaluate_reordered(
     their best possible order (the ceiling). Runs and `qrels` are read as by `evaluate`. Raises InputError when `run`
     is no reordering of `candidates`.
     """
-
-    from strop.commands.inputs import judgments
     from strop.evaluation.judged_runs import read_judged_run
     from strop.evaluation.measures import MEASURES
     from strop.evaluation.reordering import reordering
 
     judged = judgments(qrels, split)
-    made, first = (read_judged_run(path, judged) for path in (run, candidates))
-    return reordering(made, first, judged, depth, tuple(measures) or MEASURES, relevance_level)
+    reordered, first = (read_judged_run(path, judged) for path in (run, candidates))
+    return reordering(reordered, first, judged, depth, tuple(measures) or MEASURES, relevance_level)
 
 
-def comparison_rows(compared: Sequence[MeasureComparison]) -> list[list[str]]:
+def comparison_rows(comparisons: Sequence[MeasureComparison]) -> list[list[str]]:
     rows = [["measure", "first", "second", "difference [95 %]", "p", "won/tied/lost"]]
-    for each in compared:
+    for each in comparisons:
         c = each.comparison
-        rows.append(
-            [
-                each.measure,
-                f"{c.mean_a:.4f}",
-                f"{c.mean_b:.4f}",
-                f"{c.difference:+.4f} [{c.low:+.4f}, {c.high:+.4f}]",
-                f"{c.p_corrected:.4f}",
-                f"{c.won}/{c.tied}/{c.lost}",
-            ]
-        )
+        means, difference = (f"{c.mean_a:.4f}", f"{c.mean_b:.4f}"), f"{c.difference:+.4f} [{c.low:+.4f}, {c.high:+.4f}]"
+        rows.append([each.measure, *means, difference, f"{c.p_corrected:.4f}", f"{c.won}/{c.tied}/{c.lost}"])
     return rows
 
 
-def reordering_table(found: Reordering, runs: str) -> None:
+def reordering_table(reordered: Reordering, runs: str) -> None:
     """Print each measure of a reordered run beside the candidates' own value and their ceiling."""
-
-    from strop.commands.terminal import say, table
     from strop.evaluation.measures import averaged, mean
     from strop.evaluation.reordering import JUDGED
 
     rows = [["measure", "mean", "candidates", "ceiling", "detectable"]]
-    for each in found.measures:
+    for each in reordered.measures:
         means = (averaged(each.measure, values) for values in (each.values, each.first, each.ceiling))
-        detectable = "–" if each.detectable is None else f"{each.detectable:.4f}"
-        rows.append([each.measure, *(f"{value:.4f}" for value in means), detectable])
-    table(rows, f"{runs}, {len(found.judged)} judged queries, {found.depth}")
-    say(f"{JUDGED} is {mean(found.judged):.4f}: documents without a judgment count as not relevant.")
+        rows.append([each.measure, *(fixed(value, 4) for value in (*means, each.detectable))])
+    table(rows, f"{runs}, {len(reordered.judged)} judged queries, {reordered.depth}")
+    say(f"{JUDGED} is {mean(reordered.judged):.4f}: documents without a judgment count as not relevant.")
     say("Ceiling: the best order of the candidates. Detectable: minimum detectable difference from them (power 0.8).")
 
 
@@ -127,7 +110,6 @@ def evaluate_command(
     import json
     from dataclasses import asdict
 
-    from strop.commands.terminal import console, table
     from strop.evaluation.measures import averaged
 
     if depth is not None and candidates is None:
@@ -135,21 +117,20 @@ def evaluate_command(
     if candidates is not None and against is not None:
         raise InputError("--candidates works with a single run", remedy="Leave out the second run or --candidates")
     if candidates is not None:
-        args = (run, qrels, candidates, depth or 100, split, measure or (), level)
-        reordered = evaluate_reordered(*args)
+        reordered = evaluate_reordered(run, qrels, candidates, depth or 100, split, measure or (), level)
         if json_out:
             typer.echo(json.dumps(asdict(reordered), indent=1))
         else:
             reordering_table(reordered, f"{run} of {candidates}")
         return
-    found = evaluate(run, qrels, split, against, measure or (), level)
+    values = evaluate(run, qrels, split, against, measure or (), level)
     if json_out:
-        values = found if isinstance(found, dict) else [{**asdict(each), "holm_p": each.holm_p} for each in found]
-        typer.echo(json.dumps(values, indent=1))
-    elif isinstance(found, dict):
-        queries = len(next(iter(found.values())))
-        rows = [[name, f"{averaged(name, values):.4f}"] for name, values in found.items()]
+        plain = values if isinstance(values, dict) else [{**asdict(each), "holm_p": each.holm_p} for each in values]
+        typer.echo(json.dumps(plain, indent=1))
+    elif isinstance(values, dict):
+        queries = len(next(iter(values.values())))
+        rows = [[name, f"{averaged(name, by_query):.4f}"] for name, by_query in values.items()]
         table([["measure", "mean"], *rows], f"{run}, {queries} judged queries")
     else:
-        table(comparison_rows(found), f"{run} against {against}, {found[0].comparison.n} judged queries")
-        console.print(COMPARED)
+        table(comparison_rows(values), f"{run} against {against}, {values[0].comparison.n} judged queries")
+        say("Difference: first - second, bootstrap interval. p: randomisation test, Holm-corrected over the rows.")

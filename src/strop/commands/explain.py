@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shlex
-import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from strop.artifacts.progress import Progress, silent
-from strop.artifacts.store import store
+from strop.artifacts.store import content_key, package_sha256, store
+from strop.commands import terminal
+from strop.commands.inputs import load, warn
 from strop.commands.options import DOCSTRINGS, Split
-from strop.records.errors import InputWarning
+from strop.models.pretrained import resolve
+from strop.records.plain import to_plain
+from strop.records.record import ExplainRecord
+from strop.records.results import Exhibits, Results, Row, read_results, write_results
 
 
 def explain(
@@ -29,13 +34,8 @@ def explain(
     Returns a Results folder that also holds `report.html`. Models are sentence-transformers folders or hub ids, trained
     by any tool. Raises InputError for a sample larger than the collection.
     """
-
-    from strop.artifacts.store import content_key, package_sha256
-    from strop.commands.inputs import load
-    from strop.models.pretrained import resolve
     from strop.monitoring.diagnose import exhibit, pictures, readings, sample_of, weight_distances
     from strop.monitoring.probe import of_collection
-    from strop.records.results import Results, Row, write_results
     from strop.report.page import render
 
     probe = of_collection(load(collection, split), queries, documents)
@@ -45,49 +45,49 @@ def explain(
     if len(set(widths.values())) > 1:
         dimensions = " and ".join(f"{name} has {width}" for name, width in widths.items())
         left_out = "comparisons within one space (shift, pictures, weights) are left out"
-        warnings.warn(f"{dimensions} dimensions: {left_out}", InputWarning, stacklevel=2)
+        warn(f"{dimensions} dimensions: {left_out}")
     with progress("measure the geometry", len(samples)) as advance:
         values = {}
         for name, sample in samples.items():
             values[name] = readings(sample, samples[base] if base and base != name else None)
             advance(1)
-    geometry = exhibit(samples, base, values)
     with progress("draw", 1) as advance:
-        geometry["pictures"] = pictures(samples, base or model)
+        projections = pictures(samples, base or model)
         advance(1)
-    if base and len(samples) > 1 and len(set(widths.values())) == 1:
-        geometry["layers"] = {model: weight_distances(chosen[model], chosen[base])}
-    about = {
-        "study": "explain",
-        "title": f"{model} beside {base}" if base else model,
-        "command": shlex.join(["strop", "explain", model, *([base] if base else []), "--on", collection]),
-        "facts": {"Collection": f"{collection}, {split}", "Queries": queries, "Documents": documents}
-        | {("Base" if name == base else "Model"): each.title for name, each in chosen.items()},
-    }
+    comparable = len(samples) > 1 and len(set(widths.values())) == 1
+    geometry = replace(
+        exhibit(samples, base, values),
+        pictures=projections,
+        layers={model: weight_distances(chosen[model], chosen[base])} if base and comparable else None,
+    )
+    facts: dict[str, str | int] = {"Collection": f"{collection}, {split}", "Queries": queries, "Documents": documents}
+    about = ExplainRecord(
+        title=f"{model} beside {base}" if base else model,
+        command=shlex.join(["strop", "explain", model, *([base] if base else []), "--on", collection]),
+        facts=facts | {("Base" if name == base else "Model"): each.title for name, each in chosen.items()},
+    )
     rows = tuple(
         Row("explain", "", name, 0, collection, split, -1, "", f"geometry/{diagnostic}", reading[0])
-        for name, of in geometry["models"].items()
-        for diagnostic, reading in {**of["own"], **of["moved"]}.items()
+        for name, of in geometry.models.items()
+        for diagnostic, reading in {**of.own, **of.moved}.items()
     )
-    key = content_key(about, {n: m.identity for n, m in chosen.items()}, package_sha256())[:8]
+    key = content_key(to_plain(about), {n: m.identity for n, m in chosen.items()}, package_sha256())[:8]
     folder = store().root / "results" / f"explain-{Path(collection).name}-{key}"
-    write_results(Results(rows, (), {"geometry": geometry}, about), folder)
+    write_results(Results(rows, (), Exhibits(geometry=geometry), about), folder)
     render(folder, folder / "report.html")
     return folder
 
 
 def geometry_table(folder: Path) -> None:
     """Print the Results folder of `strop explain` as one table."""
-
-    from strop.commands.terminal import console, say, table
-    from strop.records.results import read_results
     from strop.report.geometry import detailed_rows
 
-    results = read_results(folder)
-    rows = detailed_rows(results.exhibits["geometry"])
-    table([("diagnostic", "base", "model", "change or value [95 %]"), *rows], results.record["title"])
-    say("▲ better, ▼ worse, ■ changed: the interval excludes zero")
-    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
+    results = read_results(folder, ExplainRecord)
+    assert results.exhibits.geometry
+    rows = detailed_rows(results.exhibits.geometry)
+    terminal.table([("diagnostic", "base", "model", "change or value [95 %]"), *rows], results.record.title)
+    terminal.say("▲ better, ▼ worse, ■ changed: the interval excludes zero")
+    terminal.report(folder / "report.html")
 
 
 def explain_command(
@@ -103,6 +103,4 @@ def explain_command(
     Prints every diagnostic (collapse, hubs, drift, …) with its interval and writes a page with pictures. Without a
     base, one model is described alone.
     """
-    from strop.commands.terminal import progress
-
-    geometry_table(explain(model, base, on, split, queries, documents, progress))
+    geometry_table(explain(model, base, on, split, queries, documents, terminal.progress))

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from strop.artifacts.store import Artifact, store
-from strop.commands.inputs import free
+from strop.commands.inputs import free, training_folder
+from strop.monitoring.logbook import TRAIN
 from strop.records.errors import InputError
 
 
@@ -20,23 +21,11 @@ def export(source: str, out: str | Path) -> Path:
     `source` is a training artifact: its key, the beginning of the key, or its folder. A LoRA model is merged, with its
     adapter in `adapter/`. Raises InputError when `source` names no training, or several.
     """
-
-    from strop.monitoring.logbook import TRAIN
-
-    folder, trained = Path(source), store().root / TRAIN.name
-    if not folder.is_dir():
-        folders = sorted(p.parent for p in trained.glob(f"{source}*/record.json"))
-        if len(folders) != 1:
-            raise InputError(
-                f"{len(folders)} trained models have a key that starts with {source!r}",
-                remedy=f"Give the key or folder of one in {trained}",
-            )
-        folder = folders[0]
+    folder = training_folder(source, "record.json")
     artifact = store().find(TRAIN, folder.name)
     if artifact is None:
-        raise InputError(
-            "no training artifact", where=str(folder), remedy=f"Give the key or folder of one in {trained}"
-        )
+        remedy = f"Give the key or folder of one in {store().root / TRAIN.name}"
+        raise InputError("no training artifact", where=str(folder), remedy=remedy)
     return write_model(artifact, Path(out))
 
 

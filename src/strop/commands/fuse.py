@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from strop.commands.inputs import free
-from strop.records.errors import InputError, InputWarning
+from strop.commands.inputs import free, judgments, warn
+from strop.commands.options import RunOut
+from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from strop.retrieval.fusion_weights import Tuned
@@ -33,8 +33,6 @@ def fuse(
     chosen for `measure` on `dev_runs`, one per run in the same order, and the choice is returned. Raises InputError
     when a query to tune on is also among those to fuse, because the result could not be measured honestly.
     """
-
-    from strop.commands.inputs import judgments
     from strop.evaluation.judged_runs import read_judged_run
     from strop.records.runs import read_run, write_run
     from strop.retrieval.fuse import METHODS, CombMNZ
@@ -59,7 +57,7 @@ def fuse(
             remedy="With --tune-on give one --dev-run per run, in the same order; without it, none",
         )
     read = [read_run(path) for path in runs]
-    found = None
+    choice = None
     if tune_on is not None and not isinstance(chosen, CombMNZ):
         judged = judgments(tune_on, split)
         if shared := [query_id for run in read for query_id in run if query_id in judged]:
@@ -67,19 +65,19 @@ def fuse(
                 f"{len(set(shared)):,} queries to tune on are also among those to fuse (first: {shared[0]!r})",
                 remedy="Tune on queries that you do not measure",
             )
-        found = tuned(chosen, [read_judged_run(p, judged) for p in dev_runs], judged, measure, weight_grid(len(runs)))
-        chosen = found.method
+        choice = tuned(chosen, [read_judged_run(p, judged) for p in dev_runs], judged, measure, weight_grid(len(runs)))
+        chosen = choice.method
     fused = chosen(read)
     for path, run in zip(runs, read, strict=True):
         if len(run) < len(fused):
             lacking = f"{len(fused) - len(run):,} of {len(fused):,} queries are not in it"
-            warnings.warn(f"{path}: {lacking}; the other runs alone rank those", InputWarning, stacklevel=2)
+            warn(f"{path}: {lacking}; the other runs alone rank those")
     write_run(fused, out, method)
-    return found
+    return choice
 
 
 def fuse_command(
-    out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
+    out: RunOut,
     runs: Annotated[list[Path], typer.Argument(help="The TREC runs to fuse: two or more.")],
     method: Annotated[str, typer.Option(help="rrf, minmax, zscore or combmnz.")] = "rrf",
     weights: Annotated[str | None, typer.Option(metavar="A,B,…", help="One weight per run; equal by default.")] = None,
@@ -97,16 +95,15 @@ def fuse_command(
     Weights can be tuned on other queries than those fused. The gain over equal weights is then estimated on queries
     that had no part in the choice.
     """
-
     try:
         parsed = tuple(float(weight) for weight in weights.split(",")) if weights else ()
     except ValueError:
         raise InputError(f"--weights {weights!r} are not numbers", remedy="Write them like 0.3,0.7") from None
-    found = fuse(out, runs, method, parsed, tune_on, dev_run or (), split, measure)
+    choice = fuse(out, runs, method, parsed, tune_on, dev_run or (), split, measure)
     typer.echo(out)
-    if found is not None:
-        typer.echo(f"{found.measure} on the {found.queries:,} queries tuned on: {found.value:.4f} (optimistic)")
-        for path, weight, low, high in zip(runs, found.method.weights, found.low, found.high, strict=True):
+    if choice is not None:
+        typer.echo(f"{choice.measure} on the {choice.queries:,} queries tuned on: {choice.value:.4f} (optimistic)")
+        for path, weight, low, high in zip(runs, choice.method.weights, choice.low, choice.high, strict=True):
             typer.echo(f"weight {weight:g} [{low:g}, {high:g}] for {path}")
-        interval = f"[{found.gain_low:+.4f}, {found.gain_high:+.4f}]"
-        typer.echo(f"gain over equal weights, on queries left out of the choice: {found.gain:+.4f} {interval}")
+        interval = f"[{choice.gain_low:+.4f}, {choice.gain_high:+.4f}]"
+        typer.echo(f"gain over equal weights, on queries left out of the choice: {choice.gain:+.4f} {interval}")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from strop.artifacts.store import store
 from strop.commands.options import DOCSTRINGS
+from strop.monitoring.logbook import ROWS, TRAIN
+from strop.records.documents import Collection, Qrels
 from strop.records.errors import InputError, InputWarning
-
-if TYPE_CHECKING:
-    from strop.records.documents import Collection, Qrels
 
 
 def free(out: str | Path) -> None:
@@ -20,12 +19,9 @@ def free(out: str | Path) -> None:
     out = Path(out)
     if out.exists():
         raise InputError("this exists already", where=str(out), remedy="Choose another name or remove it")
-    try:
+    with suppress(OSError):
         out.parent.mkdir(parents=True, exist_ok=True)
-        writable = os.access(out.parent, os.W_OK)
-    except OSError:
-        writable = False
-    if not writable:
+    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
         raise InputError("this cannot be written", where=str(out), remedy="Choose a folder that you may write to")
 
 
@@ -35,8 +31,13 @@ def load(collection: str, split: str) -> Collection:
 
     data = door.load(collection, split, store().docstrings)
     for oddity in data.warnings:
-        warnings.warn(f"{data.name}: {oddity}", InputWarning, stacklevel=3)
+        warn(f"{data.name}: {oddity}", stacklevel=4)
     return data
+
+
+def warn(problem: str, stacklevel: int = 3) -> None:
+    """Warn, by default, whoever called the call."""
+    warnings.warn(problem, InputWarning, stacklevel)
 
 
 def judgments(qrels: str, split: str) -> Qrels:
@@ -45,13 +46,27 @@ def judgments(qrels: str, split: str) -> Qrels:
 
     path = Path(qrels)
     if path.suffix == ".tsv":
-        raise InputError(
-            "a BEIR qrels file belongs to its collection",
-            where=qrels,
-            remedy="Give the collection's folder, and --split",
-        )
+        problem = "a BEIR qrels file belongs to its collection"
+        raise InputError(problem, where=qrels, remedy="Give the collection's folder, and --split")
     if path.is_file():
         return read_qrels(path)
     if not path.is_dir() and qrels != DOCSTRINGS:
         raise InputError(f"there are no qrels {qrels!r}", remedy="Give a TREC qrels file or a collection's folder")
     return load(qrels, split).qrels
+
+
+def training_folder(run: str, holding: str = ROWS) -> Path:
+    """The folder of a training that holds a file. Raises InputError when `run` matches none, or several."""
+    if Path(run).is_dir():
+        return Path(run)
+    root = store().root / TRAIN.name
+    folders = sorted((path.parent for path in root.glob(f"*/{holding}")), key=lambda folder: folder.stat().st_mtime)
+    if run == "latest" and folders:
+        return folders[-1]
+    matching = [folder for folder in folders if folder.name.startswith(run)]
+    if len(matching) != 1:
+        raise InputError(
+            f"{len(matching)} trainings have a key that starts with {run!r}",
+            remedy=f"Give a folder, the key of one in {root}, or 'latest'",
+        )
+    return matching[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +9,13 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
+from strop.collection.lazy_documents import Contents
+from strop.commands import terminal
+from strop.commands.inputs import free, load, warn
 from strop.commands.options import BASE, Collection, Seed, Split
-from strop.records.errors import InputError, InputWarning
+from strop.negatives.examples import Examples, write_examples
+from strop.negatives.positives import positive_groups, without_copies
+from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from strop.negatives.from_run import RankWindow
@@ -33,11 +37,7 @@ def mine(
     writes pairs without negatives. Only documents open to training are used. Raises InputError; warns of positives
     with too few candidates, and of negatives left out because they copy the positive.
     """
-    from strop.collection.lazy_documents import Contents
-    from strop.commands.inputs import free, load
-    from strop.negatives.examples import Examples, write_examples
     from strop.negatives.from_run import RankWindow
-    from strop.negatives.positives import positive_groups, without_copies
     from strop.negatives.sampled import Uniform
     from strop.records.runs import read_run
 
@@ -58,12 +58,11 @@ def mine(
         groups = miner(read_run(source) if Path(source).is_file() else retriever(source), window, groups, seed)
         if len(groups) < positives:
             short = f"{positives - len(groups):,} of {positives:,} positives are left out: too few candidates"
-            warnings.warn(f"{short} at ranks {window.low} to {window.high}", InputWarning, stacklevel=2)
+            warn(f"{short} at ranks {window.low} to {window.high}")
     mined = sum(len(g.negatives) for g in groups)
     groups = without_copies(groups, data)
     if copies := mined - sum(len(g.negatives) for g in groups):
-        problem = f"{copies:,} of {mined:,} negatives are left out: they have the text of their positive"
-        warnings.warn(problem, InputWarning, stacklevel=2)
+        warn(f"{copies:,} of {mined:,} negatives are left out: they have the text of their positive")
     write_examples(Examples.of(groups, data), out)
     return len(groups)
 
@@ -88,11 +87,10 @@ def mine_command(
     Writes JSON lines of query, positive and negatives, for strop or any other trainer. Documents that are relevant
     only in other splits are left out.
     """
-    from strop.commands.terminal import progress
     from strop.negatives.from_run import RankWindow
 
     low, _, high = window.partition("-")
     if not (low.isdigit() and high.isdigit() and 1 <= int(low) <= int(high)):
         raise InputError(f"window {window!r} is no range of ranks", remedy="Write it as LOW-HIGH, like 51-200")
-    number = mine(collection, out, source, RankWindow(int(low), int(high), count), split, seed, progress)
+    number = mine(collection, out, source, RankWindow(int(low), int(high), count), split, seed, terminal.progress)
     typer.echo(f"{number:,} examples in {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,8 @@ Collection = Annotated[
     str,
     typer.Argument(help="A folder in BEIR's or MS MARCO's layout, irds:ID for an id of ir_datasets, or docstrings."),
 ]
+ExamplesFile = Annotated[Path, typer.Argument(help="Training examples, as 'strop mine' writes them.")]
+RunOut = Annotated[Path, typer.Argument(help="The TREC run to write.")]
 Split = Annotated[str, typer.Option(help="The split to use: qrels/SPLIT.tsv.")]
 Settings = Annotated[
     list[str] | None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -11,9 +10,11 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
-from strop.commands.inputs import free
-from strop.commands.options import DOCSTRINGS
-from strop.records.errors import InputError, InputWarning
+from strop.commands import terminal
+from strop.commands.inputs import free, load, warn
+from strop.commands.options import DOCSTRINGS, RunOut
+from strop.records.errors import InputError
+from strop.retrieval.task import Task
 
 if TYPE_CHECKING:
     from strop.retrieval.rerank import Cost
@@ -33,17 +34,13 @@ def rerank(
     """Write the TREC run `run` with the first `depth` documents per query in a model's order; return the cost of it
     (on a later call: the cost when it was first computed).
 
-    A cross-encoder scores pairs; any other model uses its own similarity. `windows` says how a cross-encoder reads
-    documents that are too long; without it they are cut, with a warning. Raises InputError for an id that the
-    collection lacks, for `windows` with a model that is no cross-encoder, and for a head that strop initialised and
-    nobody trained (an untrained head from elsewhere cannot be recognised).
+    `windows` says how a cross-encoder reads documents that are too long; without it they are cut, with a warning.
+    Raises InputError for an id that the collection lacks, for `windows` with a model that is no cross-encoder, and for
+    a head that strop initialised and nobody trained (an untrained head from elsewhere cannot be recognised).
     """
-
-    from strop.commands.inputs import load
     from strop.records.runs import read_run
     from strop.retrieval.rerank import Cost
     from strop.retrieval.retriever import retriever
-    from strop.retrieval.task import Task
 
     free(out)
     first = read_run(run)
@@ -58,15 +55,14 @@ def rerank(
     cost = Cost(**reranked.record["cost"])
     if cost.cut:
         limit = reranked.record["max_length"]
-        problem = f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut"
-        warnings.warn(problem, InputWarning, stacklevel=2)
+        warn(f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut")
     shutil.copyfile(reranked.path / "run.trec", out)
     return cost
 
 
 def rerank_command(
     run: Annotated[Path, typer.Argument(help="A TREC run.")],
-    out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
+    out: RunOut,
     model: Annotated[str, typer.Option(help="A model folder or a hub id.")],
     on: Annotated[str, typer.Option(help="The collection that was searched.")] = DOCSTRINGS,
     split: Annotated[str, typer.Option(help="The split with the run's queries: qrels/SPLIT.tsv.")] = "test",
@@ -82,7 +78,6 @@ def rerank_command(
     A cross-encoder scores each query with each document; any other model uses its own similarity. Documents below
     --depth keep their order. If the command is killed, the same command continues.
     """
-    from strop.commands.terminal import progress
     from strop.retrieval.windows import Windows
 
     if max_length is not None and windows is None:
@@ -90,5 +85,5 @@ def rerank_command(
             "--max-length needs --windows", remedy="Add --windows max, mean or first (first is plain truncation)"
         )
     cut = Windows(cast(Any, windows), max_length=max_length) if windows else None
-    cost = rerank(run, out, model, on, split, depth, progress, cut)
+    cost = rerank(run, out, model, on, split, depth, terminal.progress, cut)
     typer.echo(f"{out}: {cost.pairs:,} pairs of {cost.tokens:,} tokens, scored in {cost.seconds:,.1f} s")

@@ -10,8 +10,11 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
-from strop.commands.inputs import free
-from strop.commands.options import BASE, Collection, Split
+from strop.commands import terminal
+from strop.commands.inputs import free, load
+from strop.commands.options import BASE, Collection, RunOut, Split
+from strop.models.pretrained import resolve
+from strop.retrieval.task import Task
 
 
 def search(
@@ -26,11 +29,7 @@ def search(
 
     A query that is itself a document of the collection is not retrieved for itself.
     """
-
-    from strop.commands.inputs import load
-    from strop.models.pretrained import resolve
     from strop.retrieval.lexical import BM25
-    from strop.retrieval.task import Task
 
     free(out)
     data = load(collection, split)
@@ -56,12 +55,9 @@ def search_two_stages(
     """Write the TREC run of a late-interaction `model` over the `candidates` per query that `prefilter` (a model, or
     `bm25`) finds. Return their recall: the mean share, over at most 50 queries, of the exact search's top ten.
     """
-
-    from strop.commands.inputs import load
     from strop.records.runs import write_run
     from strop.retrieval import two_stages
     from strop.retrieval.retriever import retriever
-    from strop.retrieval.task import Task
 
     free(out)
     second, first = two_stages.second_stage(model), retriever(prefilter)
@@ -73,7 +69,7 @@ def search_two_stages(
 
 def search_command(
     collection: Collection,
-    out: Annotated[Path, typer.Argument(help="The TREC run to write.")],
+    out: RunOut,
     model: Annotated[str, typer.Option(help="A model folder, a hub id, or bm25.")] = BASE,
     split: Split = "test",
     depth: Annotated[int, typer.Option(min=1, help="Documents per query.")] = 1000,
@@ -87,10 +83,8 @@ def search_command(
     The search is exact. With --prefilter, a late-interaction model ranks only the candidates that another model finds;
     the share of the exact top ten among these candidates is printed.
     """
-    from strop.commands.terminal import progress
-
     if prefilter is None:
-        typer.echo(search(collection, out, model, split, depth, progress))
+        typer.echo(search(collection, out, model, split, depth, terminal.progress))
     else:
-        args = (collection, out, model, prefilter, candidates, split, depth, progress)
-        typer.echo(f"{out}: {search_two_stages(*args):.1%} of the exact top ten are among the candidates")
+        recall = search_two_stages(collection, out, model, prefilter, candidates, split, depth, terminal.progress)
+        typer.echo(f"{out}: {recall:.1%} of the exact top ten are among the candidates")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +13,13 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
-from strop.commands.inputs import free
+from strop.commands import terminal
+from strop.commands.inputs import free, training_folder
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from strop.monitoring.logbook import Course
-    from strop.study.checkpoints.comparison import Compared
+    from strop.records.exhibits.checkpoints import Checkpoints
     from strop.study.open_questions import Evidence, OpenQuestion
     from strop.study.planning import Plan
     from strop.study.workbench import Workbench
@@ -36,6 +39,37 @@ Study = Annotated[str, typer.Argument(help="A study that comes with strop, or a 
 study = typer.Typer(no_args_is_help=True, help="Replicate a paper: plan, run, show, report.")
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A study at a scale, with its own presets and collections where none are named."""
+
+    name: str
+    scale: str
+    presets: Sequence[str] = ()
+    collection: str | None = None
+    others: Sequence[str] = ()
+    candidates: Sequence[str] = ()
+
+    def workbench(self, progress: Progress = silent) -> Workbench:
+        from strop.study.definition import find
+        from strop.study.workbench import Workbench
+
+        study = find(self.name)
+        scale = study.scale(self.scale)
+        source = self.collection or scale.collection
+        return Workbench(study, scale, source, store(), progress, self.others, self.candidates)
+
+    def command(self, word: str) -> str:
+        """The command line that does `word` to it."""
+        options = (
+            *product(["--preset"], self.presets),
+            *product(["--on"], [self.collection] if self.collection else ()),
+            *product(["--test"], self.others),
+            *product(["--candidates"], self.candidates),
+        )
+        return shlex.join(["strop", "study", word, self.name, "--scale", self.scale, *sum(options, ())])
+
+
 def study_run(
     name: str,
     scale: str = "quick",
@@ -52,19 +86,20 @@ def study_run(
     (default: those of the scale); `candidates` are TREC runs over some of them, where only these documents are
     reranked. `budget` is in minutes: the run stops before the training that would exceed it; the same call continues.
     """
-    from strop.study.conduct import conduct
-
-    bench = _workbench(name, scale, collection, progress, others, candidates)
-    words = [word for preset in presets for word in ("--preset", preset)] + (["--on", collection] if collection else [])
-    words += [word for other in others for word in ("--test", other)]
-    words += [word for run in candidates for word in ("--candidates", run)]
-    command = shlex.join(["strop", "study", "run", name, "--scale", scale, *words])
-    folder = conduct(bench, command, presets, None if budget is None else 60 * budget)
+    folder = _conducted(Setting(name, scale, presets, collection, others, candidates), budget, progress)
     if not (folder / "report.html").is_file():
         from strop.report.page import render
 
         render(folder, folder / "report.html")
     return folder
+
+
+def _conducted(setting: Setting, budget: float | None, progress: Progress) -> Path:
+    """The Results folder of `study_run`, without a page."""
+    from strop.study.conduct import conduct
+
+    seconds = None if budget is None else 60 * budget
+    return conduct(setting.workbench(progress), setting.command("run"), setting.presets, seconds)
 
 
 def study_plan(
@@ -76,11 +111,9 @@ def study_plan(
     candidates: Sequence[str] = (),
 ) -> Plan:
     """What the study would cost on this machine from scratch, and its minimum detectable difference."""
-
     from strop.study import planning
 
-    bench = _workbench(name, scale, collection, others=others, candidates=candidates)
-    return planning.plan(bench, presets)
+    return planning.plan(Setting(name, scale, presets, collection, others, candidates).workbench(), presets)
 
 
 def study_show(
@@ -96,28 +129,25 @@ def study_show(
 
     Trains the systems that it compares, unless that was done before.
     """
-    bench = _workbench(name, scale, collection, progress, others, candidates)
-    chosen = bench.study.question(point)
-    return chosen, chosen.demonstrate(bench) if chosen.demonstrate else None
+    bench = Setting(name, scale, (), collection, others, candidates).workbench(progress)
+    question = bench.study.question(point)
+    return question, question.demonstrate(bench) if question.demonstrate else None
 
 
-def study_checkpoints(name: str, scale: str, collection: str | None = None, progress: Progress = silent) -> Compared:
+def study_checkpoints(name: str, scale: str, collection: str | None = None, progress: Progress = silent) -> Checkpoints:
     """Measure five checkpoints of each run that a study names, then compare the rules for choosing among them.
 
     The comparison includes all runs measured in this way before, of other collections and studies too.
     """
-
     from strop.study.checkpoints import comparison
 
-    bench = _workbench(name, scale, collection, progress)
-    on = ["--on", collection] if collection else []
-    comparison.measure(bench, shlex.join(["strop", "study", "checkpoints", name, "--scale", scale, *on]))
-    return comparison.compare(comparison.folders(bench.store))
+    setting = Setting(name, scale, collection=collection)
+    comparison.measure(setting.workbench(progress), setting.command("checkpoints"))
+    return comparison.compare(comparison.folders(store()))
 
 
 def study_report(results: str | Path, out: str | Path) -> Path:
     """Render a Results folder, or a training, as one HTML file."""
-
     from strop.monitoring.logbook import ABOUT
 
     free(out)
@@ -127,63 +157,23 @@ def study_report(results: str | Path, out: str | Path) -> Path:
         return render(Path(results), Path(out))
     folder = training_folder(str(results))
 
-    from strop.report.live_server import write_page
+    from strop.report.live_server import write_page  # with charts, which no wrong path waits for
 
     return write_page(folder, Path(out), _raised)
 
 
 def study_live(run: str, say: Callable[[str], None]) -> None:
     """Serve the page of a training until Ctrl-C: its folder, the start of its key, or `latest`."""
-
     from strop.report.live_server import watch
 
     watch(training_folder(run), _raised, say=say)
 
 
-def _workbench(
-    name: str,
-    scale: str = "quick",
-    collection: str | None = None,
-    progress: Progress = silent,
-    others: Sequence[str] = (),
-    candidates: Sequence[str] = (),
-) -> Workbench:
-    """The study's artifacts at a scale, trained on its own collection or another and tested on `others` too."""
-
-    from strop.study.definition import find
-    from strop.study.workbench import Workbench
-
-    study = find(name)
-    chosen = study.scale(scale)
-    return Workbench(study, chosen, collection or chosen.collection, store(), progress, others, candidates)
-
-
 def _raised(course: Course) -> list[tuple[int, str, str]]:
     """The alarms of a training so far."""
-
     from strop.monitoring.alarms import alarms
 
     return [(alarm.step, alarm.name, alarm.sentence) for alarm in alarms(course.series, course.about)]
-
-
-def training_folder(run: str) -> Path:
-    """The folder of a training. Raises InputError when `run` matches none, or several."""
-
-    from strop.monitoring.logbook import TRAIN
-
-    if Path(run).is_dir():
-        return Path(run)
-    root = store().root / TRAIN.name
-    folders = sorted((path.parent for path in root.glob("*/rows.csv")), key=lambda folder: folder.stat().st_mtime)
-    if run == "latest" and folders:
-        return folders[-1]
-    matching = [folder for folder in folders if folder.name.startswith(run)]
-    if len(matching) != 1:
-        raise InputError(
-            f"{len(matching)} trainings have a key that starts with {run!r}",
-            remedy=f"Give a folder, the key of one in {root}, or 'latest'",
-        )
-    return matching[0]
 
 
 @study.command("run")
@@ -203,11 +193,20 @@ def study_run_command(
     Work done before is not repeated.
     """
     from strop.commands.study_tables import study_table
-    from strop.commands.terminal import console, progress
+    from strop.records.results import read_results
+    from strop.report.summary import summarise
 
-    folder = study_run(name, scale, preset or (), on, budget, progress, test or (), candidates or ())
-    study_table(folder)
-    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, markup=False)
+    setting = Setting(name, scale, preset or (), on, test or (), candidates or ())
+    folder = _conducted(setting, budget, terminal.progress)
+    report, results = folder / "report.html", read_results(folder)
+    summary = summarise(results, readings_only=report.is_file())  # of the page and of the terminal
+    if not report.is_file():
+        from strop.report.document import write
+        from strop.report.page import page
+
+        write(page(results, summary), report)
+    study_table(results, summary)
+    terminal.report(report)
 
 
 @study.command("plan")
@@ -240,14 +239,14 @@ def study_show_command(
     candidates: Candidates = None,
 ) -> None:
     """Demonstrate one open question about a paper."""
-    from strop.commands.study_tables import evidence, points_table
-    from strop.commands.terminal import progress
+    from strop.commands.study_tables import evidence, questions_table
     from strop.study.definition import find, studies, with_question
 
     if point == "all":
-        points_table([p for study in ([name] if name else studies()) for p in find(study).questions])
+        questions_table([question for study in ([name] if name else studies()) for question in find(study).questions])
     else:
-        evidence(*study_show(name or with_question(point), point, scale, on, progress, test or (), candidates or ()))
+        name = name or with_question(point)
+        evidence(*study_show(name, point, scale, on, terminal.progress, test or (), candidates or ()))
 
 
 @study.command("checkpoints")
@@ -258,9 +257,8 @@ def study_checkpoints_command(name: Study = NAME, scale: Scale = "desk", on: On 
     which diagnostics predict the gain.
     """
     from strop.commands.study_tables import checkpoint_tables
-    from strop.commands.terminal import progress
 
-    checkpoint_tables(study_checkpoints(name, scale, on, progress))
+    checkpoint_tables(study_checkpoints(name, scale, on, terminal.progress))
 
 
 @study.command("report")
@@ -272,7 +270,6 @@ def study_report_command(
     ] = False,
 ) -> None:
     """Write results or a training as one HTML file, or watch a training live."""
-
     if live:
         study_live(results, typer.echo)
     elif out is None:

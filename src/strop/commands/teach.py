@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,16 +12,15 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
-from strop.commands.inputs import free
-from strop.commands.options import BASE, Seed, Settings
-from strop.records.errors import InputError, InputWarning
+from strop.commands import terminal
+from strop.commands.inputs import free, warn
+from strop.commands.options import BASE, ExamplesFile, Seed, Settings
+from strop.models.pretrained import Pretrained, resolve
+from strop.records.documents import Group
+from strop.records.errors import InputError
 
 if TYPE_CHECKING:
-    from strop.models.pretrained import Pretrained
-    from strop.negatives.examples import Examples
     from strop.negatives.filters import TeacherBound
-    from strop.records.documents import Group
-    from strop.records.runs import Run
     from strop.training.recipes import Recipe
 
 
@@ -66,16 +64,13 @@ def teach(
     Raises InputError before any training, except where `drop_above` leaves no negative. Warns of a teacher that may be
     no better than chance: what it drops, it drops at random.
     """
-
     from strop.models.cross_encoder import untrained_in
     from strop.models.loading import is_cross_encoder
-    from strop.models.pretrained import resolve
+    from strop.negatives import taught
     from strop.negatives.examples import read_examples, write_examples
     from strop.negatives.filters import TeacherBound, denoise, run_scores
-    from strop.negatives.taught import teach as taught
-    from strop.training import cross_fitting
+    from strop.training import cross_fitting, stage
     from strop.training.initial_models import ARCHITECTURES, converted
-    from strop.training.stage import Training
 
     free(out)
     data = read_examples(examples)
@@ -86,20 +81,21 @@ def teach(
             remedy="Mine them with 'strop mine'",
         )
     bound = None if drop_above is None else TeacherBound.of_probability(drop_above)
-    start = resolve(model)
+    teacher, own = resolve(model), cross_fitting.own_candidates(data.groups)
     parts: tuple[frozenset[str], ...] = ()
-    if is_cross_encoder(start.path) and not untrained_in(start.path):
-        run = _as_it_is(start, data, settings, progress)
+    if is_cross_encoder(teacher.path) and not untrained_in(teacher.path):
+        _check_as_it_is(teacher, settings)
+        run = cross_fitting.scores(store(), teacher, own, data.queries, data.documents, progress)
     else:
         chosen = _reranker(recipe, settings, bound)
         if "updates" not in (settings or {}):
             chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(data.groups)))
         parts = cross_fitting.folds(data.groups, folds, seed, data.queries, data.documents)
-        if not untrained_in(start.path):
-            start = converted(store(), start, ARCHITECTURES["reranker"])
-        training, own = Training(start, chosen, data, {}, seed), cross_fitting.own_candidates(data.groups)
+        if not untrained_in(teacher.path):
+            teacher = converted(store(), teacher, ARCHITECTURES["reranker"])
+        training = stage.Training(teacher, chosen, data, {}, seed)
         run = cross_fitting.cross_fitted(training, own, data.queries, data.documents, parts, store(), progress)
-    groups = taught(data.groups, run)
+    groups = taught.teach(data.groups, run)
     mined = sum(len(g.negatives) for g in groups)
     counts = Taught(len(groups), tuple(map(len, parts)), mined, _right(groups))
     if bound is not None:
@@ -111,27 +107,21 @@ def teach(
     return counts
 
 
-def _as_it_is(model: Pretrained, data: Examples, settings: Mapping[str, str] | None, progress: Progress) -> Run:
-    from strop.training import cross_fitting
-
+def _check_as_it_is(model: Pretrained, settings: Mapping[str, str] | None) -> None:
     if settings:
         raise InputError(
             f"{model.title} is a trained cross-encoder and is not trained again: settings have no effect",
             remedy="Leave them out, or give a model to train",
         )
-    problem = (
-        f"if {model.title} was trained on these queries, its scores only repeat their labels; strop cannot check that"
-    )
-    warnings.warn(problem, InputWarning, stacklevel=3)
-    own = cross_fitting.own_candidates(data.groups)
-    return cross_fitting.scores(store(), model, own, data.queries, data.documents, progress)
+    problem = f"if {model.title} was trained on these queries, its scores only repeat their labels"
+    warn(f"{problem}; strop cannot check that", stacklevel=4)
 
 
 def _reranker(name: str, settings: Mapping[str, str] | None, bound: TeacherBound | None) -> Recipe:
     from strop.losses.pointwise import BinaryCrossEntropy
-    from strop.training.recipes import recipe as named_recipe
+    from strop.training import recipes
 
-    chosen = named_recipe(name, settings)
+    chosen = recipes.recipe(name, settings)
     if not chosen.reads_pairs:
         raise InputError(f"recipe {name} is not a reranker's", remedy="Choose rerank-bce or rerank-softmax")
     if bound is not None and not isinstance(chosen.loss, BinaryCrossEntropy):
@@ -144,7 +134,6 @@ def _reranker(name: str, settings: Mapping[str, str] | None, bound: TeacherBound
 
 def _right(groups: Sequence[Group]) -> float:
     """The mean share of a query's negatives that its positives score above; warns where it may be chance."""
-
     import numpy as np
 
     by_query: dict[str, list[float]] = {}
@@ -155,12 +144,12 @@ def _right(groups: Sequence[Group]) -> float:
     right, low = float(shares.mean()), float(shares.mean() - 1.645 * shares.std() / np.sqrt(len(shares)))
     if low <= 0.5:
         problem = f"the teacher ranks the positive above {right:.1%} of its negatives, which may be chance"
-        warnings.warn(f"{problem}: train it for more epochs, or on more examples", InputWarning, stacklevel=3)
+        warn(f"{problem}: train it for more epochs, or on more examples", stacklevel=4)
     return right
 
 
 def teach_command(
-    examples: Annotated[Path, typer.Argument(help="Training examples, as 'strop mine' writes them.")],
+    examples: ExamplesFile,
     out: Annotated[Path, typer.Argument(help="The JSON-lines file to write, with scores.")],
     model: Annotated[
         str, typer.Option(help="A trained cross-encoder to use as it is, or a model to train as a reranker.")
@@ -183,12 +172,10 @@ def teach_command(
     trained on: queries are split into folds, and those that share a relevant document stay together. If the command is
     killed, the same command continues.
     """
-
-    from strop.commands.terminal import progress
     from strop.training.recipes import parsed
 
     changes = parsed(settings or [])
-    counts = teach(examples, out, model, recipe, changes, epochs, folds, seed, drop_above, progress)
+    counts = teach(examples, out, model, recipe, changes, epochs, folds, seed, drop_above, terminal.progress)
     typer.echo(f"{counts.examples:,} examples in {out}")
     if counts.folds:
         sizes = " and ".join(f"{size:,}" for size in counts.folds)

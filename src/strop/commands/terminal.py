@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,11 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 console = Console(highlight=False)
-
-
 errors = Console(stderr=True, highlight=False)
-
-
 #: Seconds between two lines of progress where there is no terminal to draw a bar on.
 QUIET = 30.0
 
@@ -29,14 +26,8 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         errors.print(f"{what} …", markup=False)
         yield _lines(what, total)
         return
-    columns = (
-        TextColumn("{task.description:34.34}"),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors) as bars:
+    text, bar, counts = TextColumn("{task.description:34.34}"), BarColumn(20), MofNCompleteColumn()
+    with Progress(text, bar, counts, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as bars:
         task = bars.add_task(what, total=total)
         yield lambda done: bars.advance(task, done)
 
@@ -74,3 +65,8 @@ def table(rows: Sequence[Sequence[str]], title: str = "") -> None:
 def say(text: str) -> None:
     """Print a line without interpreting markup."""
     console.print(text, markup=False)
+
+
+def report(page: Path) -> None:
+    """Say where a report is, on one line that a terminal can open."""
+    console.print(f"Report: {page.resolve()}", soft_wrap=True, markup=False)

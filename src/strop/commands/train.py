@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, store
+from strop.commands import terminal
+from strop.commands.export import write_model
 from strop.commands.inputs import free
-from strop.commands.options import BASE, Model, Seed, Settings
+from strop.commands.options import BASE, ExamplesFile, Model, Seed, Settings
+from strop.models.pretrained import resolve
+from strop.monitoring.logbook import ROWS, read_logbook
 from strop.records.errors import InputError
 
 
@@ -37,22 +42,16 @@ def train(
     `architecture` (of `ARCHITECTURES`) is what the model is converted to first. Raises InputError and
     NonFiniteLossError.
     """
-
-    from strop.commands.export import write_model
-    from strop.models.pretrained import resolve
-    from strop.monitoring.monitor import affordable
-    from strop.monitoring.probe import of_examples
+    from strop.monitoring import monitor, probe, trackers
     from strop.monitoring.selection import STOPS
-    from strop.monitoring.trackers import opened
     from strop.negatives.examples import read_examples
+    from strop.training import recipes, stage
     from strop.training.held_out import HeldOut
     from strop.training.initial_models import ARCHITECTURES, converted
-    from strop.training.recipes import recipe as named_recipe
-    from strop.training.stage import Training
 
     free(out)
     data = read_examples(examples)
-    chosen = named_recipe(recipe, settings)
+    chosen = recipes.recipe(recipe, settings)
     has_negatives = all(g.negatives for g in data.groups)
     if not has_negatives and not chosen.batching.in_batch:
         raise InputError(
@@ -77,23 +76,22 @@ def train(
     if stop:
         chosen = replace(chosen, selection=STOPS[stop])
     watched = {"negatives": replace(data, groups=tuple(held_out))} if held_out and has_negatives else {}
-    share = 1.0 if stop else affordable(chosen.updates, chosen.batching.size, training)
-    probe = of_examples(data, held_out or training, share)
-    if stop and probe is None:
+    share = 1.0 if stop else monitor.affordable(chosen.updates, chosen.batching.size, training)
+    probed = probe.of_examples(data, held_out or training, share)
+    if stop and probed is None:
         raise InputError(
             f"{len(held_out)} held-out queries and {len(data.documents)} documents are too few for a stopping rule",
             where=str(examples),
             remedy="Give more examples (at least 4 and 50), or leave --stop out",
         )
-    start = resolve(model)
+    initial = resolve(model)
     if architecture is not None:
         if architecture not in ARCHITECTURES:
-            raise InputError(
-                f"there is no architecture {architecture!r}", remedy=f"Choose one of {', '.join(ARCHITECTURES)}"
-            )
-        start = converted(store(), start, ARCHITECTURES[architecture])
-    job = Training(start, chosen, replace(data, groups=tuple(training)), watched, seed, probe)
-    with opened(track, Path(out).name, store().root / "trackers") as tracker:
+            known = ", ".join(ARCHITECTURES)
+            raise InputError(f"there is no architecture {architecture!r}", remedy=f"Choose one of {known}")
+        initial = converted(store(), initial, ARCHITECTURES[architecture])
+    job = stage.Training(initial, chosen, replace(data, groups=tuple(training)), watched, seed, probed)
+    with trackers.opened(track, Path(out).name, store().root / "trackers") as tracker:
         tuned = job(store(), progress, tracker)
     write_model(tuned, Path(out))
     return tuned
@@ -101,31 +99,27 @@ def train(
 
 def training_end(trained: Artifact, base: str) -> None:
     """Print how a training was monitored, whether it was stopped, and which alarms it raised."""
-
-    from rich.markup import escape
-
-    from strop.commands.terminal import console, say
     from strop.monitoring.alarms import alarms
-    from strop.monitoring.logbook import ROWS, read_logbook
     from strop.retrieval.retriever import retriever
 
     record = trained.record
     if "monitor_share" in record:
         took = f"{record['monitor_seconds']:.1f} s, {100 * record['monitor_share']:.1f} % of the run"
-        say(f"geometry: measured {record['monitor_looks']} times in {took}")
+        terminal.say(f"geometry: measured {record['monitor_looks']} times in {took}")
     elif retriever(str(trained.path / "model")).has_geometry:
-        say(f"geometry: the run was too short to be monitored; 'strop explain MODEL {base}' shows the result")
+        terminal.say(f"geometry: the run was too short to be monitored; 'strop explain MODEL {base}' shows the result")
     if record.get("stopped"):
-        say(f"stopped early: {record['stopped']}")
+        terminal.say(f"stopped early: {record['stopped']}")
     if not (trained.path / ROWS).is_file():
         return  # made before there were logbooks
     course = read_logbook(trained.path)
     for alarm in alarms(course.series, course.about):
-        console.print(f"[yellow]alarm[/] at update {alarm.step}, {escape(alarm.name)}: {escape(alarm.sentence)}")
+        sentence = f"at update {alarm.step}, {escape(alarm.name)}: {escape(alarm.sentence)}"
+        terminal.console.print(f"[yellow]alarm[/] {sentence}")
 
 
 def train_command(
-    examples: Annotated[Path, typer.Argument(help="Training examples, as 'strop mine' writes them.")],
+    examples: ExamplesFile,
     out: Annotated[Path, typer.Argument(help="The model folder to write.")],
     recipe: Annotated[
         str,
@@ -152,10 +146,9 @@ def train_command(
     If the run is killed, the same command continues it. Watch it from another terminal with
     `strop study report --live latest`.
     """
-    from strop.commands.terminal import progress
     from strop.training.recipes import parsed
 
     changes = parsed(settings or [])
-    trained = train(examples, out, recipe, changes, model, epochs, seed, stop, track, progress, architecture)
+    trained = train(examples, out, recipe, changes, model, epochs, seed, stop, track, terminal.progress, architecture)
     typer.echo(f"{out} (artifact {trained.key}, {trained.record['ledger']['trainable']:,} parameters trained)")
     training_end(trained, model)

@@ -8,19 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from strop.evaluation.significance import (
-    Floats,
-    Values,
-    holm,
-    interval,
-    leaves_zero_out,
-    minimum_detectable_difference,
-    paired,
-    paired_t_p,
-    queries_needed,
-    randomisation_p,
-    significant,
-)
+from strop.evaluation import significance
+from strop.evaluation.significance import Floats, Values, leaves_zero_out, significant
 
 Verdict = Literal["better", "worse", "not resolved"]
 BETTER: Verdict = "better"
@@ -82,11 +71,11 @@ class Comparison:
     @property
     def minimum_detectable_difference(self) -> float | None:
         """The smallest true difference that so many queries resolve with power 0.8; None without a spread."""
-        return minimum_detectable_difference(self.sd, self.n) if self.sd else None
+        return significance.minimum_detectable_difference(self.sd, self.n) if self.sd else None
 
     def queries_needed(self, difference: float | None) -> int | None:
         """How many queries would resolve a difference of this size; None for none or zero, and without a spread."""
-        return queries_needed(difference, self.sd) if difference and self.sd else None
+        return significance.queries_needed(difference, self.sd) if difference and self.sd else None
 
 
 def compare(a: Values, b: Values) -> Comparison:
@@ -94,20 +83,20 @@ def compare(a: Values, b: Values) -> Comparison:
 
     The same input gives the same output: resampling is seeded. Raises ValueError unless all have the same queries.
     """
-    of_a, of_b = paired(a, b)
+    of_a, of_b = significance.paired(a, b)
     differences = of_a.mean(axis=0) - of_b.mean(axis=0)
     n = differences.size
-    difference, mean_a, mean_b = float(differences.mean()), _mean(of_a), _mean(of_b)
+    difference, mean_b = float(differences.mean()), _mean(of_b)
     sd = float(differences.std(ddof=1)) if n > 1 else None
-    spread = sd if sd is not None and sd > _NO_SPREAD else None
-    low, high = interval(of_a, of_b)
-    p = randomisation_p(differences)
+    spread = sd if sd and sd > _NO_SPREAD else None
+    low, high = significance.interval(of_a, of_b)
+    p = significance.randomisation_p(differences)
     won, lost = int((differences > _NO_SPREAD).sum()), int((differences < -_NO_SPREAD).sum())
     return Comparison(
         n=n,
         seeds_a=len(of_a),
         seeds_b=len(of_b),
-        mean_a=mean_a,
+        mean_a=_mean(of_a),
         mean_b=mean_b,
         difference=difference,
         relative=difference / mean_b if mean_b else None,
@@ -115,7 +104,7 @@ def compare(a: Values, b: Values) -> Comparison:
         high=high,
         p=p,
         p_corrected=p,
-        t_p=paired_t_p(differences) if spread else None,
+        t_p=significance.paired_t_p(differences) if spread else None,
         sd=sd,
         effect_size=difference / spread if spread else None,
         won=won,
@@ -131,7 +120,7 @@ def compare_together(pairs: Sequence[tuple[Values, Values]]) -> list[Comparison]
 
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """The same comparisons, each `p_corrected` by Holm over all of them."""
-    adjusted = holm([comparison.p for comparison in comparisons])
+    adjusted = significance.holm([comparison.p for comparison in comparisons])
     return [replace(comparison, p_corrected=p) for comparison, p in zip(comparisons, adjusted, strict=True)]
 
 

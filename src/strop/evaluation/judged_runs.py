@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from strop.evaluation.comparison import Comparison, compare_together
@@ -27,27 +27,14 @@ class MeasureComparison:
         return self.comparison.p_corrected
 
 
-def rows(
-    run: Run,
-    qrels: Qrels,
-    *,
-    study: str,
-    preset: str,
-    system: str,
-    seed: int,
-    collection: str,
-    split: str,
-    step: int = -1,
-    measures: Iterable[str] = MEASURES,
-    relevance_level: int = 1,
-) -> list[Row]:
-    """One row for each measure and judged query; `item` is the query id.
+def rows(run: Run, qrels: Qrels, of: Row, measures: Iterable[str] = MEASURES) -> list[Row]:
+    """The row `of` a run for each measure and judged query: `item` is the query id.
 
     Raises InputError as `measures.measure` does, and for GMAP, which is no mean of rows.
     """
     return [
-        Row(study, preset, system, seed, collection, split, step, query_id, name, value)
-        for name, values in evaluate(run, qrels, per_query(measures), relevance_level).items()
+        replace(of, item=query_id, measure=name, value=value)
+        for name, values in evaluate(run, qrels, per_query(measures)).items()
         for query_id, value in values.items()
     ]
 
@@ -75,9 +62,9 @@ def read_judged_run(path: str | Path, judged: Qrels) -> Run:
     run = read_run(path)
     common = [query_id for query_id in judged if query_id in run]
     if not common:
-        asked = f"none of its {len(run):,} queries (first: {next(iter(run))!r})"
         raise InputError(
-            f"{asked} is among the {len(judged):,} judged (first: {next(iter(judged))!r})",
+            f"none of its {len(run):,} queries (first: {next(iter(run))!r}) is among the {len(judged):,} judged "
+            f"(first: {next(iter(judged))!r})",
             where=str(path),
             remedy="Give the qrels that belong to the run",
         )

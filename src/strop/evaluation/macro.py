@@ -14,7 +14,7 @@ from strop.evaluation.comparison import Comparison
 from strop.evaluation.significance import ALPHA, RESAMPLES, Floats, Values
 from strop.records.errors import InputError
 
-#: With fewer, the signed-rank test is not asked: with five it cannot pass 0.05 whatever was seen.
+#: With fewer, there is no signed-rank test: with five it cannot pass 0.05 whatever the differences.
 LEAST_FOR_WILCOXON = 9
 _TIE = 1e-9  # differences of printed decimals that are equal but for rounding
 
@@ -87,20 +87,14 @@ class Transfer:
     general: Interval | None
 
 
-def compare(a: Mapping[str, Values], b: Mapping[str, Values], resamples: int = RESAMPLES) -> Transfer:
-    """Two systems by collection, each with one mapping query -> value, or one a seed.
+def compare(a: Mapping[str, Values], b: Mapping[str, Values]) -> Transfer:
+    """Two systems by collection, each with one mapping query -> value, or one per seed.
 
     Place i of every collection is the same training i: seeds are drawn once for all collections, because what a seed
-    does to a model it does everywhere. The same input gives the same output. Raises InputError unless both systems
+    does to a model it does on all of them. The same input gives the same output. Raises InputError unless both systems
     have the same collections, the same queries in each, and as many seeds in one as in the others.
     """
-    if not a or set(a) != set(b):
-        odd = sorted(set(a) ^ set(b))
-        raise InputError(
-            f"the systems were measured on different collections ({', '.join(odd) or 'none'})",
-            remedy="Give both systems' values on the same collections",
-        )
-    pairs = {name: _pair(name, a[name], b[name]) for name in sorted(a)}
+    pairs = {name: _pair(name, a[name], b[name]) for name in _collections(a, b)}
     for side, system in enumerate("ab"):
         seeds = {name: len(pair[side]) for name, pair in pairs.items()}
         if len(set(seeds.values())) > 1:
@@ -109,24 +103,21 @@ def compare(a: Mapping[str, Values], b: Mapping[str, Values], resamples: int = R
                 remedy="Give every collection the values of the same trainings",
             )
     each = {name: comparison.compare(a[name], b[name]) for name in pairs}
-    macro = over_collections({n: c.mean_a for n, c in each.items()}, {n: c.mean_b for n, c in each.items()})
     values = list(pairs.values())
     return Transfer(
         each=each,
-        macro=macro,
-        fixed=_interval(resampled(values, False, resamples)),
-        general=_interval(resampled(values, True, resamples)) if len(values) > 1 else None,
+        macro=over_collections({n: c.mean_a for n, c in each.items()}, {n: c.mean_b for n, c in each.items()}),
+        fixed=_interval(resampled(values, general=False)),
+        general=_interval(resampled(values, general=True)) if len(values) > 1 else None,
     )
 
 
 def over_collections(a: Mapping[str, float], b: Mapping[str, float]) -> Macro:
-    """Two systems' means by collection, such as a printed table's row each.
+    """Two systems' means by collection, such as one row of a printed table each.
 
     Raises InputError unless both have the same collections, at least one.
     """
-    if not a or set(a) != set(b):
-        raise InputError("the systems have different collections, or none", remedy="Give the same to both")
-    names = sorted(a)
+    names = _collections(a, b)
     of_a, of_b = (np.array([values[name] for name in names], dtype=np.float64) for values in (a, b))
     differences = of_a - of_b
     mean_a, mean_b = float(of_a.mean()), float(of_b.mean())
@@ -160,23 +151,21 @@ def resampled(pairs: Sequence[tuple[Floats, Floats]], general: bool, resamples: 
 
     Drawn with replacement: seeds of each system (once for all collections, widened as `significance` does), queries of
     each collection (one draw serves both systems), and, where the claim is about collections in `general`, collections;
-    one that is drawn twice draws its queries twice. Collections' differences are first moved about their mean so that
-    what is drawn has the variance of collections alone (that of their observed differences less that of queries, which
-    are drawn anyway) and t's quantiles for so few of them.
+    one that is drawn twice draws its queries twice. Collections' differences are first moved about their mean to have
+    the variance of collections alone (without that of queries, which are drawn anyway) and t's quantiles for so few.
     Sources: Davison and Hinkley 1997, section 3.8, for why nested draws count the inner level twice; Hesterberg 2015
     (The American Statistician 69:4) for intervals widened to t's.
     """
     rng = np.random.default_rng(0)
     count = len(pairs)
-    order = np.arange(count)
-    drawn = rng.integers(0, count, (resamples, count)) if general else np.tile(order, (resamples, 1))
-    shares = [_seed_shares(len(values), resamples, rng) for values in pairs[0]]
+    collections = rng.integers(0, count, (resamples, count)) if general else np.tile(np.arange(count), (resamples, 1))
+    shares = [significance.seed_shares(len(values), resamples, rng) for values in pairs[0]]
     moved = _collections_apart(pairs) if general else [0.0] * count
     total = np.zeros(resamples)
     for c, pair in enumerate(pairs):
         sides = [significance.widened(values) for values in pair]
         n = pair[0].shape[1]
-        of = np.nonzero(drawn == c)[0]  # the resample of each draw of this collection
+        of = np.nonzero(collections == c)[0]  # the resample of each draw of this collection
         start = 0
         for size in significance.blocks(len(of), n * max(map(len, sides))):
             rows = of[start : start + size]
@@ -190,6 +179,16 @@ def resampled(pairs: Sequence[tuple[Floats, Floats]], general: bool, resamples: 
     return total / count
 
 
+def _collections(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:
+    if a and a.keys() == b.keys():
+        return sorted(a)
+    odd = ", ".join(sorted(a.keys() ^ b.keys())) or "none"
+    raise InputError(
+        f"the systems were measured on different collections ({odd})",
+        remedy="Give both systems' values on the same collections",
+    )
+
+
 def _pair(name: str, a: Values, b: Values) -> tuple[Floats, Floats]:
     try:
         return significance.paired(a, b)
@@ -199,14 +198,6 @@ def _pair(name: str, a: Values, b: Values) -> tuple[Floats, Floats]:
 
 def _interval(differences: Floats) -> Interval:
     return Interval(*significance.percentile_interval(differences), float(differences.std()))
-
-
-def _seed_shares(seeds: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """(resamples, seeds): how often each seed was drawn; nothing is drawn of one."""
-    if seeds == 1:
-        return np.ones((resamples, 1))
-    shares: Floats = np.eye(seeds)[rng.integers(0, seeds, (resamples, seeds))].mean(axis=1)
-    return shares
 
 
 def _collections_apart(pairs: Sequence[tuple[Floats, Floats]]) -> list[float]:
@@ -229,8 +220,8 @@ def _mean_ratio(differences: Floats, by: Floats) -> float | None:
 def _paired_t(differences: Floats) -> tuple[float | None, float | None]:
     if differences.size < 2 or differences.std(ddof=1) < _TIE:
         return None, None
-    found = scipy.stats.ttest_1samp(differences, 0.0)
-    return float(found.statistic), float(found.pvalue)
+    test = scipy.stats.ttest_1samp(differences, 0.0)
+    return float(test.statistic), float(test.pvalue)
 
 
 def _wilcoxon(differences: Floats) -> tuple[float | None, str]:
@@ -239,7 +230,7 @@ def _wilcoxon(differences: Floats) -> tuple[float | None, str]:
     Counted rank by rank, because scipy enumerates the 2^n assignments where there are ties. Source: Wilcoxon 1945.
     """
     if differences.size < LEAST_FOR_WILCOXON:
-        return None, f"{differences.size} collections, and the test is asked of {LEAST_FOR_WILCOXON} or more"
+        return None, f"{differences.size} collections, and the test needs {LEAST_FOR_WILCOXON}"
     signed = differences[np.abs(differences) > _TIE]
     if not signed.size:
         return None, "no collection differs"
@@ -247,12 +238,12 @@ def _wilcoxon(differences: Floats) -> tuple[float | None, str]:
     shares = np.ones(1)  # of all assignments, by twice the sum of the positive ranks
     for rank in doubled:
         shares = (np.pad(shares, (0, rank)) + np.pad(shares, (rank, 0))) / 2
-    seen = int(doubled[signed > 0].sum())
-    return min(1.0, 2 * float(min(shares[: seen + 1].sum(), shares[seen:].sum()))), ""
+    positive = int(doubled[signed > 0].sum())
+    return min(1.0, 2 * float(min(shares[: positive + 1].sum(), shares[positive:].sum()))), ""
 
 
 def weighted(values: Mapping[str, list[dict[str, float]]]) -> list[dict[str, float]]:
-    """Every collection's queries together, a mapping a seed, weighted so that their mean is the macro average."""
+    """Every collection's queries together, one mapping per seed, weighted so that their mean is the macro average."""
     queries = sum(len(of[0]) for of in values.values())
     return [
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import accumulate, product
 
 import ir_measures
 from ir_measures import AP, RR, Bpref, IPrec, Judged, Measure, P, R, Rprec, Success, nDCG
@@ -49,8 +50,7 @@ def measure(name: str, relevance_level: int = 1) -> Measure:
     """
     family = name.partition("@")[0]
     value, after = _FAMILIES.get(family, (None, ""))
-    match = re.fullmatch(family + after, name) if value is not None else None
-    if value is None or match is None:
+    if value is None or not (match := re.fullmatch(family + after, name)):
         raise InputError(
             f"measure {name!r} is not known",
             remedy=f"Known are {', '.join(MEASURES)}, the same with another cutoff, nDCG and RR without one, {_OTHERS}",
@@ -69,32 +69,30 @@ def evaluate(
 ) -> dict[str, dict[str, float]]:
     """Measure name -> query id -> value in [0, 1], for every judged query in the order of `qrels`.
 
-    As trec_eval -c: a judged query that the run lacks scores 0, and so does one without a relevant document; a
-    query nobody judged is ignored. Judged@k is the share of the first k, or of all where there are fewer, with a
-    judgment. GMAP's values are those of AP, at least 0.00001: `averaged` knows its mean. IPrec takes a share of the
-    relevant documents to the nearest whole number as trec_eval 10 does; versions up to 9, and ir_measures, round up.
-    Raises InputError as `measure` does.
+    As trec_eval -c: a judged query that the run lacks scores 0, and so does one without a relevant document; others are
+    ignored. Judged@k is the share of the first k documents (of all where there are fewer) with a judgment. GMAP's
+    values are those of AP, at least 0.00001: `averaged` knows its mean. IPrec rounds a share of the relevant documents
+    as trec_eval 10 does; up to 9, and in ir_measures, it is rounded up. Raises InputError as `measure` does.
     """
     names = tuple(dict.fromkeys(measures))
-    asked: dict[Measure, list[str]] = {}
+    named: dict[Measure, list[str]] = {}
     for name in names:
         value = measure(name, relevance_level)
         if value.NAME != IPrec.NAME:
-            asked.setdefault(value, []).append(name)
+            named.setdefault(value, []).append(name)
     values = {name: {query_id: 0.0 for query_id, judged in qrels.items() if judged} for name in names}
     # A negative relevance (trec_eval: pooled but not judged) upsets the provider. Relevance 0 matters to Bpref.
-    judged = {q: {d: int(r) for d, r in of_query.items() if r >= 0} for q, of_query in qrels.items()}
-    judged = {q: of_query for q, of_query in judged.items() if of_query}
+    pooled = {q: {d: int(r) for d, r in of_query.items() if r >= 0} for q, of_query in qrels.items()}
+    judged = {q: of_query for q, of_query in pooled.items() if of_query}
     # Ranks instead of scores: the order is decided, and no provider gets to break a tie its own way.
     ranked = {q: {d: -float(i) for i, d in enumerate(run[q].doc_ids)} for q in judged if q in run and run[q].doc_ids}
-    if asked and ranked:
-        for metric in ir_measures.iter_calc(list(asked), judged, ranked):
-            for name in asked[metric.measure]:
+    if named and ranked:
+        for metric in ir_measures.iter_calc(list(named), judged, ranked):
+            for name in named[metric.measure]:
                 values[name][metric.query_id] = float(metric.value)
-    for name in (name for name in names if name.startswith(IPrec.NAME)):
-        for q in ranked:
-            relevant = {d for d, r in judged[q].items() if r >= relevance_level}
-            values[name][q] = _interpolated(run[q].doc_ids, relevant, float(name.partition("@")[2]))
+    for name, q in product((name for name in names if name.startswith(IPrec.NAME)), ranked):
+        relevant = {d for d, r in judged[q].items() if r >= relevance_level}
+        values[name][q] = _interpolated(run[q].doc_ids, relevant, float(name.partition("@")[2]))
     if GEOMETRIC in values:
         values[GEOMETRIC] = {q: max(value, _LEAST) for q, value in values[GEOMETRIC].items()}
     return values
@@ -103,12 +101,8 @@ def evaluate(
 def _interpolated(doc_ids: Sequence[str], relevant: Set[str], recall: float) -> float:
     """The highest precision from the rank on at which this share of the relevant documents is found, else 0."""
     needed = math.floor(recall * len(relevant) + 0.5)
-    found, highest = 0, 0.0
-    for rank, doc_id in enumerate(doc_ids, start=1):
-        found += doc_id in relevant
-        if found >= needed:
-            highest = max(highest, found / rank)
-    return highest
+    retrieved = enumerate(accumulate(doc_id in relevant for doc_id in doc_ids), start=1)
+    return max((count / rank for rank, count in retrieved if count >= needed), default=0.0)
 
 
 def averaged(name: str, values: Mapping[str, float]) -> float:

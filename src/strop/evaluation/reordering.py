@@ -18,10 +18,8 @@ JUDGED = "Judged@10"
 @dataclass(frozen=True, slots=True)
 class Reordered:
     """A reordered run under one measure, query by query: its `values`, those of the `first` run whose documents it
-    reorders, and the `ceiling`, the most that any order of these documents reaches.
-
-    `detectable` is the minimum detectable difference of the two runs (power 0.8); None where nothing differs, for one
-    query, and for a measure without values of a query.
+    reorders, and the `ceiling` of these. `detectable` is the minimum detectable difference of the two runs (power 0.8);
+    None where nothing differs, for one query, and for a measure without values of a query.
     """
 
     measure: str
@@ -45,23 +43,23 @@ def reordering(
 ) -> Reordering:
     """`run`, which puts the first `depth` documents of `first` in another order, beside what any order could reach.
 
-    Raises InputError when `first` lacks a judged query of the run, or the run is no reordering: then the ceiling would
-    be none. And as `measures.measure` and `ideal_order` do.
+    Raises InputError when `first` lacks a judged query of the run or the run is no reordering, and as
+    `measures.measure` and `ideal_order` do.
     """
     run, first = (Run({q: each[q] for q in qrels if q in each}) for each in (run, first))
     for query_id, ranking in run.items():
         _check_reordered(query_id, ranking, first, depth)
     names = tuple(dict.fromkeys(measures))
     ours, theirs = (evaluate(each, qrels, names, relevance_level) for each in (run, first))
-    shown = [
+    measured = tuple(
         Reordered(
             name, ours[name], theirs[name],
             ceiling(first, qrels, name, depth, relevance_level),
             None if name == GEOMETRIC else _detectable(ours[name], theirs[name]),
         )
         for name in names
-    ]  # fmt: skip
-    return Reordering(depth_note(first, depth), evaluate(run, qrels, [JUDGED])[JUDGED], tuple(shown))
+    )  # fmt: skip
+    return Reordering(depth_note(first, depth), evaluate(run, qrels, [JUDGED])[JUDGED], measured)
 
 
 def _check_reordered(query_id: str, ranking: Ranking, first: Run, depth: int) -> None:
@@ -88,8 +86,7 @@ def _detectable(ours: Mapping[str, float], theirs: Mapping[str, float]) -> float
 def ideal_order(run: Run, qrels: Qrels, depth: int) -> Run:
     """The first `depth` documents of every query, the highest judged relevance first, unjudged ones last.
 
-    Documents below `depth` stay below, in the order they had, as a reranker leaves them; so do equal ones among
-    themselves. Raises InputError when `depth` is below 1.
+    Documents of equal relevance and those below `depth` keep their order. Raises InputError when `depth` is below 1.
     """
     if depth < 1:
         raise InputError(f"depth {depth} is below 1", remedy="Give 1 or more")
@@ -103,11 +100,11 @@ def ideal_order(run: Run, qrels: Qrels, depth: int) -> Run:
 
 
 def ceiling(run: Run, qrels: Qrels, measure: str, depth: int, relevance_level: int = 1) -> dict[str, float]:
-    """Query id -> the highest value under `measure` that any order of the run's first `depth` documents has.
+    """Judged query -> the highest value under `measure` that any order of the run's first `depth` documents has.
 
-    For every judged query, as `measures.evaluate` does; it holds for each measure known there, as none of them falls
-    when a document of higher relevance changes places with one of lower relevance below it. Unjudged documents count
-    as not relevant. Raises InputError as `ideal_order` and `measures.measure` do.
+    True of every measure in use: none falls when a document of higher relevance changes places with one of lower
+    relevance above it. Unjudged documents count as not relevant. Raises InputError as `ideal_order` and
+    `measures.measure` do.
     """
     return evaluate(ideal_order(run, qrels, depth), qrels, (measure,), relevance_level)[measure]
 

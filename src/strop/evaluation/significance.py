@@ -14,6 +14,7 @@ Values = Mapping[str, float] | Sequence[Mapping[str, float]]
 Floats = npt.NDArray[np.float64]
 
 ALPHA = 0.05
+POWER = 0.8
 RESAMPLES = 10_000
 #: Standard deviation of a per-query difference of nDCG@10 between two systems: a rule of thumb before any is measured.
 USUAL_SD = 0.12
@@ -33,8 +34,8 @@ def significant(p: float) -> bool:
 def randomisation_p(differences: npt.ArrayLike, resamples: int = RESAMPLES) -> float:
     """Two-sided p of the paired randomisation test: how often random signs reach the observed mean.
 
-    The primary test, because per-query differences are skewed and mostly ties: it asks for exchangeable labels only,
-    where t asks for normal means. Never 0: the observed assignment counts as one of `resamples` + 1. In (0, 1].
+    The primary test, because per-query differences are skewed and mostly ties: it assumes exchangeable labels only,
+    where t assumes normal means. In (0, 1]: the observed assignment counts as one of `resamples` + 1.
     Source: Smucker, Allan and Carterette, CIKM 2007; Phipson and Smyth 2010 for the + 1.
     """
     values = np.asarray(differences, dtype=np.float64)
@@ -73,25 +74,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def minimum_detectable_difference(sd: float, n: int, alpha: float = ALPHA, power: float = 0.8) -> float:
-    """The smallest true mean difference that n queries resolve with this power, two-sided, normal approximation.
+def minimum_detectable_difference(sd: float, n: int, alpha: float = ALPHA) -> float:
+    """The smallest true mean difference that n queries resolve with power 0.8, two-sided, normal approximation.
 
     `sd` is that of per-query differences: with the usual .12 of nDCG@10 it is .05 for 43 queries and .02 for 300.
-    Raises ValueError when n is below 1.
     """
-    if n < 1:
-        raise ValueError(f"{n} queries detect nothing")
-    return _quantiles(alpha, power) * sd / math.sqrt(n)
+    return _quantiles(alpha) * sd / math.sqrt(n)
 
 
-def queries_needed(effect: float, sd: float, alpha: float = ALPHA, power: float = 0.8) -> int:
-    """How many queries resolve a true mean difference of `effect`; the inverse of `minimum_detectable_difference`.
-
-    Raises ValueError when the effect is zero.
-    """
-    if effect == 0:
-        raise ValueError("no number of queries resolves an effect of zero")
-    return max(1, math.ceil((_quantiles(alpha, power) * sd / abs(effect)) ** 2 - 1e-9))
+def queries_needed(effect: float, sd: float, alpha: float = ALPHA) -> int:
+    """How many queries resolve a true mean difference of `effect`, not 0: `minimum_detectable_difference` inverted."""
+    return max(1, math.ceil((_quantiles(alpha) * sd / effect) ** 2 - 1e-9))
 
 
 def paired_t_p(differences: Floats) -> float:
@@ -101,8 +94,8 @@ def paired_t_p(differences: Floats) -> float:
     return float(2 * scipy.special.stdtr(n - 1, -abs(mean / np.sqrt(variance / n))))
 
 
-def _quantiles(alpha: float, power: float) -> float:
-    return float(scipy.special.ndtri(1 - alpha / 2) + scipy.special.ndtri(power))
+def _quantiles(alpha: float) -> float:
+    return float(scipy.special.ndtri(1 - alpha / 2) + scipy.special.ndtri(POWER))
 
 
 def paired(a: Values, b: Values) -> tuple[Floats, Floats]:
@@ -141,8 +134,7 @@ def spread(a: Values, b: Values) -> float | None:
 
 def widened(values: Floats) -> Floats:
     """Seeds moved apart by sqrt(S / (S - 1)): S drawn from S vary that much less than seeds do, a third at S = 3."""
-    seeds = len(values)
-    if seeds == 1:
+    if (seeds := len(values)) == 1:
         return values
     of_seed = values.mean(axis=1, keepdims=True)
     moved: Floats = values + (math.sqrt(seeds / (seeds - 1)) - 1) * (of_seed - of_seed.mean())
@@ -152,12 +144,17 @@ def widened(values: Floats) -> Floats:
 def _resampled(values: Floats, queries: npt.NDArray[np.int64], rng: np.random.Generator) -> Floats:
     """(resamples, queries): the drawn queries' values, each averaged over drawn seeds."""
     if len(values) == 1:
-        only: Floats = values[0][queries]
-        return only
-    seeds = rng.integers(0, len(values), (len(queries), len(values)))
-    shares = np.eye(len(values))[seeds].mean(axis=1)  # (resamples, seeds): how often each seed was drawn
-    drawn: Floats = np.take_along_axis(shares @ values, queries, axis=1)
-    return drawn
+        return np.take(values, queries)
+    resampled: Floats = np.take_along_axis(seed_shares(len(values), len(queries), rng) @ values, queries, axis=1)
+    return resampled
+
+
+def seed_shares(seeds: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """(resamples, seeds): how often each seed was drawn, as a share; nothing is drawn of one."""
+    if seeds == 1:
+        return np.ones((resamples, 1))
+    shares: Floats = np.eye(seeds)[rng.integers(0, seeds, (resamples, seeds))].mean(axis=1)
+    return shares
 
 
 def blocks(resamples: int, n: int) -> list[int]:

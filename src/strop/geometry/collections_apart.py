@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from operator import attrgetter
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 from strop.geometry.pairs import Floats, Vectors, unit
 from strop.records.errors import InputError
-
-Group = Literal["similar", "different"]
+from strop.records.exhibits import transfer
 
 #: Lee et al. (arXiv 2311.09765), appendix B: grouped with MS MARCO, and so "similar" in its table 4.
 PUBLISHED_SIMILAR = frozenset({"TR", "NF", "SD", "SF", "AR"})
@@ -23,24 +22,15 @@ DOCUMENTS, REPEATS, MORE_THAN = 50, 5, 3
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """One draw of documents. Rows and columns of `votes` (C, C) and `distances` (C, C) are the collections in order.
+    """One draw of documents of C collections, in the order of their names.
 
-    `votes[i][j]` counts i's documents whose nearest document of another collection is j's. `nearest` names for each
-    collection where most votes went; `groups` are those that are connected so. `distances` is the squared MMD.
+    `votes[i][j]` (C, C) counts i's documents whose nearest document of another collection is j's. `groups` are the
+    collections that are connected by where most votes of each went. `distances` (C, C) is the squared MMD.
     """
 
     votes: tuple[tuple[int, ...], ...]
-    nearest: tuple[str, ...]
     groups: tuple[frozenset[str], ...]
     distances: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Distance:
-    """From the training collection: mean and standard deviation over the draws. About 0 for equal ones, at most 2."""
-
-    mean: float
-    sd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,72 +41,42 @@ class Similarity:
     collections: tuple[str, ...]
     repeats: tuple[Repeat, ...]
 
-    @property
-    def others(self) -> tuple[str, ...]:
-        return tuple(name for name in self.collections if name != self.training)
-
-    @property
-    def together(self) -> Mapping[str, int]:
-        """In how many draws each other collection was grouped with the training collection."""
-        found = Counter(n for r in self.repeats for group in r.groups if self.training in group for n in group)
-        return {name: found[name] for name in self.others}
-
-    @property
-    def grouping(self) -> Mapping[str, Group]:
-        """Lee et al.'s: similar when grouped with the training collection in more than three of five draws.
-
-        Of another number of draws, in more than three fifths.
-        """
-        least = MORE_THAN / REPEATS * len(self.repeats)
-        return {name: "similar" if count > least else "different" for name, count in self.together.items()}
-
-    @property
-    def distance(self) -> Mapping[str, Distance]:
-        """The squared maximum mean discrepancy of each other collection from the training collection."""
+    def exhibit(self) -> transfer.Similarity:
+        """What a page shows, nearest collection first; `group` is Lee et al.'s, by more than MORE_THAN of the draws."""
         row = self.collections.index(self.training)
-        drawn = np.array([repeat.distances[row] for repeat in self.repeats])
-        sd = drawn.std(axis=0, ddof=1) if len(drawn) > 1 else np.zeros(drawn.shape[1])
-        columns = zip(self.collections, drawn.mean(axis=0), sd, strict=True)
-        return {name: Distance(float(m), float(s)) for name, m, s in columns if name != self.training}
-
-    def plain(self) -> dict[str, Any]:
-        """Plain values by name, nearest collection first: what an exhibit holds."""
-        distance, together, grouping = self.distance, self.together, self.grouping
-        return {
-            "training": self.training,
-            "draws": len(self.repeats),
-            "collections": [
-                {
-                    "name": name,
-                    "distance": distance[name].mean,
-                    "sd": distance[name].sd,
-                    "together": together[name],
-                    "group": grouping[name],
-                }
-                for name in sorted(self.others, key=lambda other: distance[other].mean)
-            ],
-        }
+        distances = np.array([repeat.distances[row] for repeat in self.repeats])
+        mean, sd = distances.mean(axis=0).tolist(), distances.std(axis=0, ddof=1).tolist()
+        together = Counter(n for r in self.repeats for group in r.groups if self.training in group for n in group)
+        likenesses = [
+            transfer.Likeness(
+                name, mean[i], sd[i], together[name], "similar" if together[name] > MORE_THAN else "different"
+            )
+            for i, name in enumerate(self.collections)
+            if name != self.training
+        ]
+        nearest_first = tuple(sorted(likenesses, key=attrgetter("distance")))
+        return transfer.Similarity(self.training, len(self.repeats), nearest_first)
 
 
-def similarity(
-    vectors: Mapping[str, Vectors], training: str, seed: int, documents: int = DOCUMENTS, repeats: int = REPEATS
-) -> Similarity:
+def similarity(vectors: Mapping[str, Vectors], training: str, seed: int) -> Similarity:
     """Compare collections by their documents' vectors, (N, D) each, all of one encoder and as its scores use them.
 
-    A draw takes `documents` of each collection without replacement. Votes use the dot product, as Lee et al. did with
+    A draw takes DOCUMENTS of each collection without replacement. Votes use the dot product, as Lee et al. did with
     Contriever's raw vectors: there long vectors win votes, so that unit vectors may vote otherwise. Distances are of
-    unit vectors. Raises InputError for fewer than two collections, one with fewer than `documents` vectors (at least 2
-    are needed), unequal dimensions, or when `training` is none of them.
+    unit vectors. Raises InputError for fewer than two collections, one with fewer than DOCUMENTS vectors, unequal
+    dimensions, or when `training` is none of them.
     Source: Lee et al. 2023 (arXiv 2311.09765), appendix B; Gretton et al. 2012 (JMLR 13) for the distance.
     """
     names = tuple(sorted(vectors))
-    _check(vectors, training, documents)
+    _check(vectors, training)
     rng = np.random.default_rng(seed)
-    draws = [
-        {name: vectors[name][rng.choice(len(vectors[name]), documents, replace=False)] for name in names}
-        for _ in range(repeats)
-    ]
-    return Similarity(training, names, tuple(_repeat(names, list(draw.values())) for draw in draws))
+    repeats = []
+    for _ in range(REPEATS):
+        samples = [vectors[name][rng.choice(len(vectors[name]), DOCUMENTS, replace=False)] for name in names]
+        votes = nearest_votes(samples)
+        nearest = [names[int(np.argmax(row))] for row in votes]  # equal votes: the first by name
+        repeats.append(Repeat(votes, connected(names, nearest), squared_mmd(samples)))
+    return Similarity(training, names, tuple(repeats))
 
 
 def nearest_votes(samples: Sequence[Vectors]) -> tuple[tuple[int, ...], ...]:
@@ -129,13 +89,13 @@ def nearest_votes(samples: Sequence[Vectors]) -> tuple[tuple[int, ...], ...]:
     scores = np.where(owner[:, None] == owner[None, :], -np.inf, rows @ rows.T)
     votes = np.zeros((len(samples), len(samples)), dtype=np.int64)
     np.add.at(votes, (owner, owner[scores.argmax(axis=1)]), 1)
-    return tuple(tuple(int(count) for count in row) for row in votes)
+    return tuple(map(tuple, votes.tolist()))
 
 
 def connected(names: Sequence[str], nearest: Sequence[str]) -> tuple[frozenset[str], ...]:
-    """Groups of names that are joined, directly or by others, by each one's `nearest`; in the names' order."""
+    """Groups of names that each one's `nearest` joins, directly or by others; in the names' order."""
     graph = np.array([[name == other for name in names] for other in nearest])
-    _, components = connected_components(graph, directed=False)
+    _, components = scipy.sparse.csgraph.connected_components(graph, directed=False)
     groups = (frozenset(n for n, c in zip(names, components, strict=True) if c == own) for own in components)
     return tuple(dict.fromkeys(groups))
 
@@ -158,26 +118,17 @@ def squared_mmd(samples: Sequence[Vectors]) -> tuple[tuple[float, ...], ...]:
     means: Floats = (one_hot.T @ kernel @ one_hot) / pairs
     within = np.diag(means)
     distance = within[:, None] + within[None, :] - 2 * means
-    return tuple(tuple(float(value) for value in row) for row in distance)
+    return tuple(map(tuple, distance.tolist()))
 
 
-def _repeat(names: tuple[str, ...], samples: Sequence[Vectors]) -> Repeat:
-    votes = nearest_votes(samples)
-    nearest = tuple(names[int(np.argmax(row))] for row in votes)  # equal votes: the first by name
-    return Repeat(votes, nearest, connected(names, nearest), squared_mmd(samples))
-
-
-def _check(vectors: Mapping[str, Vectors], training: str, documents: int) -> None:
+def _check(vectors: Mapping[str, Vectors], training: str) -> None:
     if training not in vectors or len(vectors) < 2:
         raise InputError(
             f"the training collection {training} is not among {', '.join(sorted(vectors)) or 'none'}, or is alone",
             remedy="Give its vectors and those of another collection at least",
         )
-    few = {name: len(rows) for name, rows in vectors.items() if len(rows) < max(2, documents)}
-    if few or documents < 2:
-        raise InputError(
-            f"{documents} documents are drawn of each collection, and there are fewer in {few or 'a pair'}",
-            remedy="Draw fewer, two at least, or leave those collections out",
-        )
+    if few := {name: len(rows) for name, rows in vectors.items() if len(rows) < DOCUMENTS}:
+        problem = f"{DOCUMENTS} documents are drawn of each collection, and there are fewer in {few}"
+        raise InputError(problem, remedy="Leave those collections out")
     if len({rows.shape[1] for rows in vectors.values()}) > 1:
         raise InputError("the vectors differ in dimension", remedy="Encode every collection with one model")

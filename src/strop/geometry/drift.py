@@ -6,6 +6,7 @@ Rows `(N, D)` are the vectors of N texts, rows `(N, E)` the base's of the same t
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,25 +66,25 @@ def layer_distances(weights: Mapping[str, npt.NDArray[Any]], base: Mapping[str, 
     if weights.keys() != base.keys():
         odd = min(weights.keys() ^ base.keys())
         raise InputError(f"only one of the two models has the weight {odd!r}", remedy="Merge adapters first")
-    moved: dict[tuple[int, int], float] = {}
-    size: dict[tuple[int, int], float] = {}
+    squares: defaultdict[tuple[int, int], Floats] = defaultdict(lambda: np.zeros(2))  # of what moved, and of the base
     for name, start in base.items():
         if weights[name].shape != start.shape:
             raise InputError(
                 f"{name} has the shape {weights[name].shape}, the base's {start.shape}",
                 remedy="Compare a model with the base it was trained from",
             )
-        if _POOLER.search(name):
-            continue
-        place, origin = _place(name), np.asarray(start, dtype=np.float64)
-        step = np.asarray(weights[name], dtype=np.float64) - origin
-        size[place] = size.get(place, 0.0) + float(np.square(origin).sum())
-        moved[place] = moved.get(place, 0.0) + float(np.square(step).sum())
-    named = {_title(place): (moved[place], size[place]) for place in sorted(size)}
-    for title, (_, whole) in named.items():
+        if not _POOLER.search(name):
+            origin = np.asarray(start, dtype=np.float64)
+            step = np.asarray(weights[name], dtype=np.float64) - origin
+            squares[_place(name)] += np.square(step).sum(), np.square(origin).sum()
+    distances = {}
+    for place in sorted(squares):
+        moved, whole = squares[place]
+        title = ("embeddings", f"layer {place[1]}", "other")[place[0]]
         if whole == 0:
             raise InputError(f"the base's {title} is all zeros", remedy="Give trained weights as the base")
-    return {title: float(np.sqrt(part / whole)) for title, (part, whole) in named.items()}
+        distances[title] = float(np.sqrt(moved / whole))
+    return distances
 
 
 def _place(name: str) -> tuple[int, int]:
@@ -91,10 +92,6 @@ def _place(name: str) -> tuple[int, int]:
     if layer := _LAYER.search(name):
         return 1, int(layer[1])
     return (0, 0) if _EMBEDDINGS.search(name) else (2, 0)
-
-
-def _title(place: tuple[int, int]) -> str:
-    return ("embeddings", f"layer {place[1]}", "other")[place[0]]
 
 
 def cka(vectors: Vectors, base: Vectors) -> float:

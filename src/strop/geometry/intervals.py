@@ -14,11 +14,10 @@ def interval(
     """A diagnostic's value and its approximate 95 % interval over the choice of texts: (value, low, high).
 
     value ± 1.96 SD of the diagnostic over random halves of the texts, cut off at its range. Halves are drawn without
-    replacement: for a mean, the variance over halves is that of the mean of the full sample. A bootstrap would
+    replacement: for a mean, the variance over halves is that of the mean of the full sample, while a bootstrap would
     duplicate texts, which looks like collapse to measures of pairs. A relative diagnostic uses the same half of both
-    models. Only the SD over halves is used: their level depends on the number of texts. For almost independent pairs
-    (isotropic directions) the interval is up to 1.7 times too wide. Raises InputError with fewer than four queries or
-    two replicates, or where the texts of the two samples differ.
+    models. For almost independent pairs (isotropic directions) the interval is up to 1.7 times too wide. Raises
+    InputError with fewer than four queries or two replicates, or where the texts of the two samples differ.
     Politis and Romano 1994 (Annals of Statistics 22), for halves as in Shao and Wu 1989 (same journal, 17).
     """
     if len(sample.positives) < 4 or replicates < 2:

@@ -30,8 +30,7 @@ def umap(vectors: Vectors, seed: int) -> Floats:
     Raises InputError where there are no more rows than NEIGHBOURS, or a value is not finite.
     McInnes, Healy and Melville 2018 (arXiv 1802.03426).
     """
-    points: Floats = np.asarray(_fitted(vectors, seed).embedding_, dtype=np.float64)
-    return points
+    return np.asarray(_fitted(vectors, seed).embedding_, dtype=np.float64)
 
 
 def umap_on(base: Vectors, others: Mapping[str, Vectors], seed: int) -> dict[str, Floats]:
@@ -39,8 +38,8 @@ def umap_on(base: Vectors, others: Mapping[str, Vectors], seed: int) -> dict[str
 
     Places then compare across models, and the others do not influence the layout. The base, if it is among the others,
     keeps its fitted points. A vector that moved far still lands near the base's nearest points: places show where it
-    went, never how far. Raises InputError where dimensions differ, with too few rows, or where a value is not finite.
-    McInnes, Healy and Melville 2018 (arXiv 1802.03426), as its library transforms new rows.
+    went, never how far. Raises InputError as `umap` does, and where dimensions differ. As its library transforms new
+    rows.
     """
     for name, vectors in others.items():
         if vectors.shape[1] != base.shape[1]:
@@ -64,9 +63,8 @@ def _check_finite(vectors: Vectors) -> None:
 def _fitted(vectors: Vectors, seed: int) -> Any:
     """A fitted UMAP model."""
     if len(vectors) <= NEIGHBOURS:
-        raise InputError(
-            f"{len(vectors)} vectors do not have {NEIGHBOURS} neighbours each", remedy="Give more vectors to project"
-        )
+        problem = f"{len(vectors)} vectors do not have {NEIGHBOURS} neighbours each"
+        raise InputError(problem, remedy="Give more vectors to project")
     _check_finite(vectors)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImportWarning)  # of a variant that needs TensorFlow
@@ -94,8 +92,7 @@ class Plane:
                 f"vectors of {vectors.shape[1]} dimensions cannot be placed on a plane in {self.mean.size}",
                 remedy="Draw only models of the base's dimension",
             )
-        placed: Floats = (np.asarray(vectors, dtype=np.float64) - self.mean) @ self.axes.T
-        return placed
+        return np.asarray((vectors - self.mean) @ self.axes.T, dtype=np.float64)
 
 
 def fit_pca(vectors: Vectors) -> Plane:
@@ -106,9 +103,8 @@ def fit_pca(vectors: Vectors) -> Plane:
     """
     rows = centred(vectors)
     if len(rows) < 3 or rows.shape[1] < 2 or not rows.any():
-        raise InputError(
-            f"{len(rows)} vectors of {rows.shape[1]} dimensions span no plane", remedy="Give three that differ, or more"
-        )
+        problem = f"{len(rows)} vectors of {rows.shape[1]} dimensions span no plane"
+        raise InputError(problem, remedy="Give three that differ, or more")
     _, lengths, directions = np.linalg.svd(rows, full_matrices=False)
     axes: Floats = directions[:2]
     axes *= np.sign(axes[np.arange(2), np.abs(axes).argmax(axis=1)])[:, None]
@@ -149,14 +145,17 @@ def trustworthiness(vectors: Vectors, points: Vectors, neighbours: int = NEIGHBO
 
 def nearest(points: Vectors, neighbours: int = NEIGHBOURS) -> npt.NDArray[np.int64]:
     """Row numbers `(N, neighbours)` of the nearest other rows, nearest first."""
-    if len(points) <= neighbours:
-        raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
-    rows = scipy.spatial.cKDTree(points).query(points, k=neighbours + 1)[1]
+    rows = _tree(points, neighbours).query(points, k=neighbours + 1)[1]
     # A point that coincides with others need not come first among its own neighbours, or at all.
     own = rows == np.arange(len(points))[:, None]
     own[~own.any(axis=1), -1] = True
-    others: npt.NDArray[np.int64] = rows[~own].reshape(len(points), neighbours)
-    return others
+    return np.asarray(rows[~own].reshape(len(points), neighbours))
+
+
+def _tree(points: Vectors, neighbours: int) -> Any:
+    if len(points) <= neighbours:
+        raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
+    return scipy.spatial.cKDTree(points)
 
 
 def overlap(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> float:
@@ -165,10 +164,8 @@ def overlap(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> float:
     About k / (N - 1) for pictures that have nothing to do with each other.
     """
     if one.shape != other.shape:
-        raise InputError(
-            f"neighbours {one.shape} and {other.shape} are not of the same texts",
-            remedy="Compare pictures of one set",
-        )
+        problem = f"neighbours {one.shape} and {other.shape} are not of the same texts"
+        raise InputError(problem, remedy="Compare pictures of one set")
     return float((one[:, :, None] == other[:, None, :]).any(axis=2).mean())
 
 
@@ -178,11 +175,9 @@ def clumping(points: Vectors, neighbours: int = NEIGHBOURS) -> float:
     In [0, 1]: below 0.5 for a lattice, about 0.5 for an even scatter, towards 1 for islands in empty space. With u the
     distance of a place of a grid over the hull to its `neighbours`-th nearest point, and w that of a point to its
     `neighbours`-th nearest other: mean u^2 / (mean u^2 + mean w^2). Raises InputError where the points lie on one line.
-    After Hopkins and Skellam 1954 (Annals of Botany 18), who use the nearest point only: here that would often be a
-    query's own positive.
+    After Hopkins and Skellam 1954 (Annals of Botany 18), whose nearest point would here often be a query's positive.
     """
-    if len(points) <= neighbours:
-        raise InputError(f"{len(points)} points do not have {neighbours} neighbours each", remedy="Give more points")
+    tree = _tree(points, neighbours)
     try:
         sides = scipy.spatial.ConvexHull(points).equations  # one row a side: its outward normal, and minus its offset
     except scipy.spatial.QhullError:
@@ -192,7 +187,6 @@ def clumping(points: Vectors, neighbours: int = NEIGHBOURS) -> float:
     grid = np.stack(np.meshgrid(*(np.arange(a + step / 2, b, step) for a, b in zip(low, high, strict=True))), axis=-1)
     places = grid.reshape(-1, 2)
     places = places[(places @ sides[:, :2].T + sides[:, 2] <= 0).all(axis=1)]
-    tree = scipy.spatial.cKDTree(points)
     empty = tree.query(places, k=[neighbours])[0]
     occupied = tree.query(points, k=[neighbours + 1])[0]  # the first is the point itself
     u, w = float(np.square(empty).mean()), float(np.square(occupied).mean())

@@ -114,17 +114,14 @@ class Diagnostic:
 
     def applies(self, sample: Sample, base: Sample | None = None) -> bool:
         """Whether it is defined for these vectors. A relative one never applies without a base."""
-        samples = [sample]
-        if self.relative:
-            if base is None:
-                return False
-            samples.append(base)
-        shapes = [(one.queries.shape, one.documents.shape) for one in samples]
+        if self.relative and base is None:
+            return False
+        samples = [sample, base] if self.relative and base else [sample]
         match self.needs:
             case "one vector per text":
                 return all(one.single for one in samples)
             case "as many vectors as the base":
-                return len({(len_q, len_d) for (len_q, _), (len_d, _) in shapes}) == 1
+                return len({(len(one.queries), len(one.documents)) for one in samples}) == 1
             case "vectors in the base's space":
-                return len(set(shapes)) == 1
+                return len({(one.queries.shape, one.documents.shape) for one in samples}) == 1
         return True

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from strop.losses.distillation import distillation_diagnostics, known_scores
-from strop.losses.protocol import wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +28,15 @@ class RankNet:
     """
 
     taught: ClassVar[bool] = True
+    diagnostics = staticmethod(distillation_diagnostics)
 
     def __call__(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         student, teacher, known = known_scores(scores, targets, mask)
         above = (teacher.unsqueeze(2) > teacher.unsqueeze(1)) & known.unsqueeze(2) & known.unsqueeze(1)
         if not above.any():
-            raise ValueError(
-                "a teacher's order is needed: it scored no two candidates of a query of this batch unequally"
-            )
+            problem = "it scored no two candidates of a query of this batch unequally"
+            raise ValueError(f"a teacher's order is needed: {problem}")
         return softplus((student.unsqueeze(1) - student.unsqueeze(2))[above]).mean()
-
-    def diagnostics(self, scores: Tensor, targets: Tensor, mask: Tensor) -> dict[str, float]:
-        """See `distillation.distillation_diagnostics`."""
-        return distillation_diagnostics(wide(scores), targets, mask)
 
     def chance(self, candidates: int) -> float | None:
         """log 2, however many candidates there are."""

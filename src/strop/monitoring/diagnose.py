@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +16,17 @@ from strop.artifacts.store import Store
 from strop.geometry.catalogue import ABSOLUTE, RELATIVE
 from strop.geometry.drift import layer_distances
 from strop.geometry.intervals import interval
-from strop.geometry.projection import Plane, fit_pca, trustworthiness, umap_on
+from strop.geometry.projection import fit_pca, trustworthiness, umap_on
 from strop.geometry.sample import Diagnostic, Sample
 from strop.models.loading import load
 from strop.models.pretrained import Pretrained
 from strop.monitoring.probe import Probe
 from strop.records.errors import InputError, InputWarning
+from strop.records.exhibits.geometry import DiagnosticAbout, Geometry, Picture, Readings
 from strop.retrieval.retriever import retriever_of
 from strop.retrieval.task import ById, Task
 
-#: (value, low, high): a diagnostic and its 95 % interval.
-Reading = tuple[float, float, float]
 _DRAWN_QUERIES, _DRAWN_DOCUMENTS = 128, 384
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """What one model shows: `own` diagnostics, their `change` from the base's, and what has `moved` relative to it."""
-
-    own: Mapping[str, Reading]
-    change: Mapping[str, Reading]
-    moved: Mapping[str, Reading]
 
 
 def readings(
@@ -79,31 +69,22 @@ def sample_of(
     return probe.sample(rows, columns, by.score)
 
 
-def exhibit(samples: Mapping[str, Sample], base: str | None, readings_of: Mapping[str, Readings]) -> dict[str, Any]:
-    """Plain values for a page: the probe, what each diagnostic is, and per model its readings.
+def exhibit(samples: Mapping[str, Sample], base: str | None, readings_of: Mapping[str, Readings]) -> Geometry:
+    """The probe, what each diagnostic is, and per model its readings.
 
     `base` names one of the samples: every other model is shown beside it.
     """
     queries, documents = next(iter(samples.values())).scores.shape
-    return {
-        "base": base,
-        "queries": queries,
-        "documents": documents,
-        "diagnostics": [_about(one) for one in (*ABSOLUTE, *RELATIVE)],
-        "models": {name: asdict(readings) for name, readings in readings_of.items()},
-    }
+    return Geometry(base, queries, documents, tuple(map(_about, (*ABSOLUTE, *RELATIVE))), readings_of)
 
 
-def _about(one: Diagnostic) -> dict[str, Any]:
+def _about(one: Diagnostic) -> DiagnosticAbout:
     low, high = (limit if math.isfinite(limit) else None for limit in (one.low, one.high))
-    return {"name": one.name, "meaning": one.meaning, "low": low, "high": high, "good": one.good, "source": one.source}
+    return DiagnosticAbout(one.name, one.meaning, low, high, one.good, one.source)
 
 
-def pictures(samples: Mapping[str, Sample], base: str) -> list[dict[str, Any]]:
-    """Every model of the base's dimension on the base's principal plane, and on its UMAP: the same places for all.
-
-    Keys: fit, model, trustworthiness, explained (PCA only), queries (how many of the points come first), points.
-    """
+def pictures(samples: Mapping[str, Sample], base: str) -> tuple[Picture, ...]:
+    """Every model of the base's dimension on the base's principal plane, and on its UMAP: the same places for all."""
     stacked = {
         name: np.concatenate([sample.queries, sample.documents])
         for name, sample in samples.items()
@@ -111,23 +92,23 @@ def pictures(samples: Mapping[str, Sample], base: str) -> list[dict[str, Any]]:
     }
     queries, count = len(samples[base].queries), len(stacked[base])
     rows_drawn = np.concatenate([_spread(0, queries, _DRAWN_QUERIES), _spread(queries, count, _DRAWN_DOCUMENTS)])
-    plane: Plane = fit_pca(stacked[base])
+    plane = fit_pca(stacked[base])
     laid = {
         "PCA": {name: plane.points(rows) for name, rows in stacked.items()},
         "UMAP": umap_on(stacked[base], stacked, seed=0),
     }
-    return [
-        {
-            "fit": fit,
-            "model": name,
-            "trustworthiness": round(trustworthiness(stacked[name], points), 4),
-            **({"explained": round(plane.explained, 4)} if fit == "PCA" else {}),
-            "queries": min(queries, _DRAWN_QUERIES),
-            "points": points[rows_drawn].round(3).tolist(),
-        }
+    return tuple(
+        Picture(
+            fit=fit,
+            model=name,
+            trustworthiness=round(trustworthiness(stacked[name], points), 4),
+            queries=min(queries, _DRAWN_QUERIES),
+            points=tuple((x, y) for x, y in points[rows_drawn].round(3).tolist()),
+            explained=round(plane.explained, 4) if fit == "PCA" else None,
+        )
         for fit, of_model in laid.items()
         for name, points in of_model.items()
-    ]
+    )
 
 
 def _spread(start: int, stop: int, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:

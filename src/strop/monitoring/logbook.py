@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ ROWS, ABOUT, PROJECTION = "rows.csv", "run.json", "projection.json"
 class Course:
     """What a logbook holds so far. `about` is `run.json`: title, updates planned, and plain values of the run.
 
-    `projection` is {step, explained, points: [[x, y], ...], queries: how many of the points come first}, or None.
+    `projection` is {step, explained, points: [[x, y], ...], queries: how many of the points come first}.
     """
 
     series: Series
@@ -84,12 +84,19 @@ class Logbook:
         write_json(projection, self.folder / PROJECTION)
 
     def end(self, **facts: Any) -> None:
-        """Close the book; `found` joins `run.json`."""
+        """Close the book; `facts` join `run.json`."""
         write_json({**self.about, **facts, "ended": _now(), "done": True}, self.folder / ABOUT)
 
     def _row(self, entry: Entry) -> Row:
         step, measure, value = entry
         return Row("", "", self.about["title"], self.seed, "", "train", step, "", namespaced(measure), value)
+
+
+def series_of(entries: Iterable[Entry]) -> Series:
+    series: dict[str, list[tuple[int, float]]] = {}
+    for step, measure, value in entries:
+        series.setdefault(measure, []).append((step, value))
+    return series
 
 
 def namespaced(measure: str) -> str:
@@ -107,23 +114,21 @@ def read_logbook(folder: str | Path, waiting: bool = False) -> Course:
     Raises InputError for a folder that holds no logbook, or one without a row yet, unless `waiting` for it.
     """
     folder = Path(folder)
+    rows, about, projection = folder / ROWS, folder / ABOUT, folder / PROJECTION
     if not folder.is_dir():
         raise InputError("there is no such folder", where=str(folder), remedy="Give the folder of a training run")
-    if not (folder / ROWS).is_file() or not (folder / ABOUT).is_file():
+    if not (rows.is_file() and about.is_file()):
         raise InputError(
             "no run has written here yet", where=str(folder), remedy="Wait for its first update, or give another folder"
         )
-    series: dict[str, list[tuple[int, float]]] = {}
-    for row in read_rows(folder / ROWS, growing=True):
-        series.setdefault(row.measure, []).append((row.step, row.value))
+    series = series_of((row.step, row.measure, row.value) for row in read_rows(rows, growing=True))
     if not series and not waiting:
         raise InputError(
             "the run has logged nothing yet", where=str(folder), remedy="Wait until its first update is done"
         )
-    projection = folder / PROJECTION
     return Course(
         series,
-        json.loads((folder / ABOUT).read_text(encoding="utf-8")),
+        json.loads(about.read_text(encoding="utf-8")),
         json.loads(projection.read_text(encoding="utf-8")) if projection.is_file() else None,
-        (folder / ROWS).stat().st_mtime,
+        rows.stat().st_mtime,
     )

@@ -30,7 +30,7 @@ def affordable(updates: int, batch_size: int, groups: Sequence[Group]) -> float:
     """The share of a whole probe that a run can be watched through within 3 % of its time; 0 for none.
 
     A whole one where ten looks at it fit, else a smaller one, down to a quarter of it looked at twice. An update costs
-    three passes a text, a look one.
+    three passes per text, a look one.
     """
     texts = fmean(1 + len(g.positives) + len(g.negatives) for g in groups)
     passes = SHARE * 3 * updates * batch_size * texts / (QUERIES + DOCUMENTS)
@@ -65,7 +65,7 @@ class Monitor:
     _plane: Plane = field(init=False)
     _looks: int = 0
     _next: int | None = None
-    _first: int | None = None
+    _warmed: int | None = None
     _since: float = 0.0
 
     def __post_init__(self) -> None:
@@ -106,32 +106,29 @@ class Monitor:
 
     def _due(self, step: int) -> bool:
         """Whether to look now. Plans once the first updates are timed, and again at every look."""
-        now = time.perf_counter()
-        if self._first is None:
-            self._first = step
-        if step == self._first + _WARM:
-            self._since = now - self.seconds
-        if step not in (self._first + _WARM + _TIMED, self._next):
+        training = time.perf_counter() - self.seconds
+        if self._warmed is None:
+            self._warmed = step + _WARM
+        if step == self._warmed:
+            self._since = training
+        if step not in (self._warmed + _TIMED, self._next):
             return False
-        update = (now - self.seconds - self._since) / (step - self._first - _WARM)
+        update = (training - self._since) / (step - self._warmed)
         due = step == self._next
         look = self.seconds / max(1, self._looks)
         self._next = next_look(step, self.updates, update, look, self.seconds + due * look, POINTS - self._looks)
         return due
 
     def _picture(self, sample: Sample) -> dict[str, Any]:
-        points = [
-            self._plane.points(rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)])
+        queries, documents = (
+            rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
             for rows, most in ((sample.queries, _DRAWN_QUERIES), (sample.documents, _DRAWN_DOCUMENTS))
-        ]
-        return {
-            "explained": round(self._plane.explained, 4),
-            "points": np.concatenate(points).round(4).tolist(),
-            "queries": len(points[0]),
-        }
+        )
+        points = self._plane.points(np.concatenate([queries, documents])).round(4).tolist()
+        return {"explained": round(self._plane.explained, 4), "points": points, "queries": len(queries)}
 
 
-def reciprocal_rank(sample: Sample, cutoff: int = 10) -> float:
+def reciprocal_rank(sample: Sample) -> float:
     """RR@10 of each query's one positive among the sample's documents, in [0, 1]."""
     ranks = positive_ranks(sample)
-    return float(np.where(ranks <= cutoff, 1.0 / ranks, 0.0).mean())
+    return float(np.where(ranks <= 10, 1.0 / ranks, 0.0).mean())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from strop.collection.lazy_documents import Contents
-from strop.collection.panel import first_shuffled, shuffled
+from strop.collection.panel import first_shuffled
 from strop.geometry.pairs import unit
 from strop.geometry.sample import Ints, Sample
 from strop.models.encoder import Encoder
@@ -18,12 +18,13 @@ from strop.negatives.examples import Examples
 from strop.records.documents import Collection, Group
 from strop.records.errors import InputError
 from strop.retrieval.encode import Vectors, represented
+from strop.retrieval.task import ById
 
 #: How many queries and documents a probe has where nothing else is asked for.
 QUERIES, DOCUMENTS = 256, 1024
 #: Below these there are hardly neighbours or spectra to speak of.
 LEAST_QUERIES, LEAST_DOCUMENTS = 4, 50
-#: Of a model with a vector a token, as many vectors of each text.
+#: Of a model with one vector per token, so many vectors of each text.
 _TOKENS = 4
 
 
@@ -35,33 +36,28 @@ class Probe:
     documents: Mapping[str, str]
     relevant: Mapping[str, tuple[str, ...]]
 
-    @property
-    def positives(self) -> Ints:
-        """The column of each query's own positive."""
-        column = {d: i for i, d in enumerate(self.documents)}
-        return np.array([column[self.relevant[q][0]] for q in self.queries])
-
     def sample(self, queries: Representation, documents: Representation, similarity: Scoring) -> Sample:
         """How a model sees these texts, from its searchable vectors of them, in their order.
 
         With one vector per token the scores are of all tokens, by `similarity`, and the vectors those of at most four
-        tokens of each text, spread evenly: pairs of all would be too many.
+        tokens of each text, spread evenly: pairs of all would be too many. A query's other relevant documents take its
+        lowest score: they are neither its positive nor a negative.
         """
-        if queries.mask is None or documents.mask is None:
-            return self._judged(Sample.of(queries.vectors.numpy(), documents.vectors.numpy(), self.positives))
-        scores = similarity(queries, documents).double().numpy()
-        (rows, query_of), (columns, document_of) = _spread(queries), _spread(documents)
-        return self._judged(Sample(unit(rows), unit(columns), scores, self.positives, query_of, document_of))
-
-    def _judged(self, sample: Sample) -> Sample:
-        """A query's other relevant documents take its lowest score: they are neither its positive nor a negative."""
         column = {d: i for i, d in enumerate(self.documents)}
-        for i, query_id in enumerate(self.queries):
-            sample.scores[i, [column[d] for d in self.relevant[query_id][1:]]] = sample.scores[i].min()
+        relevant = [[column[d] for d in self.relevant[q]] for q in self.queries]
+        positives = np.array([own for own, *_ in relevant])
+        if queries.mask is None or documents.mask is None:
+            sample = Sample.of(queries.vectors.numpy(), documents.vectors.numpy(), positives)
+        else:
+            scores = similarity(queries, documents).double().numpy()
+            (rows, query_of), (columns, document_of) = _spread(queries), _spread(documents)
+            sample = Sample(unit(rows), unit(columns), scores, positives, query_of, document_of)
+        for scores_of, (_, *others) in zip(sample.scores, relevant, strict=True):
+            scores_of[others] = scores_of.min()
         return sample
 
 
-def of_collection(collection: Collection, queries: int = QUERIES, documents: int = DOCUMENTS, seed: int = 0) -> Probe:
+def of_collection(collection: Collection, queries: int = QUERIES, documents: int = DOCUMENTS) -> Probe:
     """Judged queries, one positive of each, and other documents, all drawn uniformly, the same on every machine.
 
     Raises InputError when the collection has fewer of either.
@@ -80,10 +76,10 @@ def of_collection(collection: Collection, queries: int = QUERIES, documents: int
                 f"a probe of {want:,} needs more than the {have:,} {what} of {collection.name}/{collection.split}",
                 remedy=f"Give {option} {have} or less, or another collection",
             )
-    return _drawn(texts, Contents(collection.documents), judged, queries, documents, seed)
+    return _drawn(texts, Contents(collection.documents), judged, queries, documents)
 
 
-def of_examples(examples: Examples, groups: Sequence[Group], share: float = 1.0, seed: int = 0) -> Probe | None:
+def of_examples(examples: Examples, groups: Sequence[Group], share: float = 1.0) -> Probe | None:
     """As many of the groups' queries and of the examples' documents as a `share` of a whole probe takes.
 
     None where they tell nothing: with fewer than 4 queries or 50 documents.
@@ -95,27 +91,17 @@ def of_examples(examples: Examples, groups: Sequence[Group], share: float = 1.0,
     known: dict[str, set[str]] = {}
     for group in groups:
         known.setdefault(group.query_id, set()).update(group.positives, group.relevant & examples.documents.keys())
-    return _drawn(texts, examples.documents, {q: sorted(of) for q, of in known.items()}, *sizes, seed)
+    return _drawn(texts, examples.documents, {q: sorted(of) for q, of in known.items()}, *sizes)
 
 
-def _drawn(
-    texts: Mapping[str, str],
-    contents: Mapping[str, str],
-    relevant: Mapping[str, Sequence[str]],
-    queries: int,
-    documents: int,
-    seed: int,
-) -> Probe:
-    chosen = sorted(first_shuffled(texts, queries, f"{seed} probe query"))
-    own = {q: shuffled(relevant[q], f"{seed} {q} positive")[0] for q in chosen}
+def _drawn(texts: ById, contents: ById, relevant: Mapping[str, Sequence[str]], queries: int, documents: int) -> Probe:
+    query_ids = sorted(first_shuffled(texts, queries, "0 probe query"))
+    own = {q: first_shuffled(relevant[q], 1, f"0 {q} positive")[0] for q in query_ids}
     kept = set(own.values())
-    kept.update(first_shuffled((d for d in contents if d not in kept), documents - len(kept), f"{seed} probe document"))
+    kept.update(first_shuffled((d for d in contents if d not in kept), documents - len(kept), "0 probe document"))
     pool = {d: contents[d] for d in sorted(kept)}
-    return Probe(
-        {q: texts[q] for q in chosen},
-        pool,
-        {q: (own[q], *(d for d in relevant[q] if d in pool and d != own[q])) for q in chosen},
-    )
+    known = {q: (own[q], *(d for d in relevant[q] if d in pool and d != own[q])) for q in query_ids}
+    return Probe({q: texts[q] for q in query_ids}, pool, known)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +118,6 @@ class Look:
         return cls(probe, encoder.tokenize(queries, "query"), encoder.tokenize(documents, "document"))
 
     def __call__(self, encoder: Encoder) -> Sample:
-        """How the model sees the probe now."""
         queries = represented(encoder, self.queries, "query")
         return self.probe.sample(queries, represented(encoder, self.documents, "document"), encoder.similarity)
 

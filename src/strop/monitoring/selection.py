@@ -2,74 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
-from strop.monitoring.logbook import Entry, Series
+from strop.monitoring.logbook import Entry, Series, series_of
 from strop.records.errors import InputError
 
-
-class Choice(Protocol):
-    """A frozen value that names one of the checkpoints.
-
-    `steps` are the updates at which weights were kept. Update 0, the base, is a candidate only where a rule has
-    `base=True`: it would win often, and hide what training did. Of equals the earliest is chosen. Raises InputError
-    without a candidate, or where a candidate lacks the measure that a rule reads.
-    """
-
-    def __call__(self, series: Series, steps: Sequence[int]) -> int: ...
+#: Names one of the checkpoints, whose updates are `steps`. Update 0, the base, is a candidate only where a rule has
+#: `base=True`: it would win often, and hide what training did. Of equals the earliest is chosen. Raises InputError
+#: without a candidate, or where a candidate lacks the measure that the rule reads.
+Choice = Callable[[Series, Sequence[int]], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
+def last(series: Series, steps: Sequence[int]) -> int:
     """The last checkpoint."""
-
-    def __call__(self, series: Series, steps: Sequence[int]) -> int:
-        return _candidates(steps, base=False)[-1]
+    return _candidates(steps)[-1]
 
 
-@dataclass(frozen=True, slots=True)
-class LowestLoss:
+def lowest_loss(series: Series, steps: Sequence[int], updates: int = 20) -> int:
     """The lowest training loss, as the mean over the `updates` updates that end at the checkpoint."""
+    means = {}
+    for step in _candidates(steps):
+        # update s has its loss taken before its step, so on the weights of checkpoint s
+        losses = [value for at, value in series.get("train/loss", ()) if step - updates < at <= step]
+        if not losses:
+            raise InputError(
+                f"no loss was logged in the {updates} updates up to {step}", remedy="Average over more updates"
+            )
+        means[step] = float(np.mean(losses))
+    return min(means, key=means.__getitem__)
 
-    updates: int = 20
-    base: bool = False
 
-    def __call__(self, series: Series, steps: Sequence[int]) -> int:
-        loss = series.get("train/loss", ())
-        means = {}
-        for step in _candidates(steps, self.base):
-            # update s has its loss taken before its step, so on the weights of checkpoint s
-            before = [value for at, value in loss if step - self.updates < at <= step]
-            if not before:
-                raise InputError(
-                    f"no loss was logged in the {self.updates} updates up to {step}", remedy="Average over more updates"
-                )
-            means[step] = float(np.mean(before))
-        return min(means, key=means.__getitem__)
+def oracle_step(values: Mapping[int, float], base: bool = False) -> int:
+    """The checkpoint with the highest mean test value, by update: no rule, but what rules are measured against.
+
+    Chosen and scored on the same queries it is too good by chance: `rule_scores.rule_table` halves them.
+    """
+    return _best({step: values[step] for step in _candidates(list(values), base)}, "higher")
 
 
 @dataclass(frozen=True, slots=True)
 class BestDev:
-    """The best value of a measure on dev queries. Needs labels."""
+    """The best value of a measure: on dev queries, which needs labels, or of geometry, which may need none."""
 
     measure: str = "dev/RR@10"
     good: Literal["higher", "lower"] = "higher"
-    base: bool = False
-
-    def __call__(self, series: Series, steps: Sequence[int]) -> int:
-        return _best(_at(series, self.measure, _candidates(steps, self.base)), self.good)
-
-
-@dataclass(frozen=True, slots=True)
-class ByGeometry:
-    """The best value of a geometry measure in its good direction. No labels, where the measure needs none."""
-
-    measure: str
-    good: Literal["higher", "lower"]
     base: bool = False
 
     def __call__(self, series: Series, steps: Sequence[int]) -> int:
@@ -109,21 +89,7 @@ class Both:
         return _best(_at(series, self.dev.measure, self.bound.within(series, steps)), self.dev.good)
 
 
-@dataclass(frozen=True, slots=True)
-class Oracle:
-    """The checkpoint with the highest test value: no rule, but what rules are measured against.
-
-    Chosen and scored on the same queries it is too good by chance: `rule_scores.rule_table` halves them.
-    """
-
-    base: bool = False
-
-    def __call__(self, values: Mapping[int, float]) -> int:
-        """`values`: update -> mean test value."""
-        return _best({step: values[step] for step in _candidates(list(values), self.base)}, "higher")
-
-
-def _candidates(steps: Sequence[int], base: bool) -> list[int]:
+def _candidates(steps: Sequence[int], base: bool = False) -> list[int]:
     candidates = sorted({step for step in steps if step > 0 or base})
     if not candidates:
         raise InputError(f"there is no checkpoint to choose among {list(steps)}", remedy="Keep weights while training")
@@ -144,28 +110,6 @@ def _at(series: Series, measure: str, steps: Sequence[int]) -> dict[int, float]:
 def _best(values: Mapping[int, float], good: Literal["higher", "lower"]) -> int:
     """The best step, the first of equals."""
     return (max if good == "higher" else min)(values, key=values.__getitem__)
-
-
-#: (update, value), in order.
-Looks = Sequence[tuple[int, float]]
-
-
-class Selection(Protocol):
-    """Looked at every `share` of all updates and at the end. The start is no candidate: it would win often."""
-
-    @property
-    def measure(self) -> str: ...
-
-    @property
-    def share(self) -> float: ...
-
-    def keeps(self, log: Sequence[Entry]) -> bool:
-        """Whether the weights of the newest look are to be kept in place of those kept before."""
-        ...
-
-    def stops(self, log: Sequence[Entry]) -> str | None:
-        """Why the training should end here, or None."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +164,15 @@ class EarlyStop:
         return f"{self.measure} was {dict(points)[chosen]:.3f} at update {chosen}, which is kept; {later}"
 
     def _chosen(self, log: Sequence[Entry]) -> int:
-        series: dict[str, list[tuple[int, float]]] = {}
-        for step, measure, value in log:
-            series.setdefault(measure, []).append((step, value))
-        return self.rule(series, [step for step, _ in looks(log, self.measure)])
+        return self.rule(series_of(log), [step for step, _ in looks(log, self.measure)])
 
 
-def looks(log: Sequence[Entry], measure: str) -> Looks:
+#: Looks every `share` of all updates and at the end, never at the start, which would win often. `keeps`: whether the
+#: weights of the newest look replace those kept before. `stops`: why the training should end here, or None.
+Selection = Best | EarlyStop
+
+
+def looks(log: Sequence[Entry], measure: str) -> list[tuple[int, float]]:
     """(update, value) of a measure at every look after the start. Raises InputError where nobody measured it."""
     values = [(step, value) for step, name, value in log if name == measure and step > 0]
     if not values:

@@ -54,28 +54,14 @@ class Monitored(TrainerCallback):
         self.logbook.start(self.log)
         self._look(0)
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **rest: Any,
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **event: Any) -> None:
         if state.is_world_process_zero:
-            values = [(_NAMES[name], value) for name, value in (logs or {}).items() if name in _NAMES]
+            values = [(_NAMES[name], value) for name, value in event["logs"].items() if name in _NAMES]
             self._write([(state.global_step - 1, name, float(value)) for name, value in values])
 
-    def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float] | None = None,
-        **rest: Any,
-    ) -> None:
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **event: Any) -> None:
         if state.is_world_process_zero:
-            values = {name: value for name, value in (metrics or {}).items() if isinstance(value, float)}
+            values = {name: value for name, value in event["metrics"].items() if isinstance(value, float)}
             self._write([(state.global_step, f"dev/{name.removeprefix('eval_')}", v) for name, v in values.items()])
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:

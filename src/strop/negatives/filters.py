@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 from strop.records.documents import Group
 from strop.records.errors import InputError
@@ -37,10 +37,10 @@ def run_scores(run: Run) -> Scores:
 class PositiveRelative:
     """Flags a negative whose score reaches `share` of its positive's score, in each of the named sources.
 
-    The miner's own model is one source; one independent of it (BM25) makes other errors, so that both together flag
-    fewer negatives, more surely. `share` in (0, 1]. A document that a source does not rank is never flagged; a positive
-    that it does not rank counts as below all that it ranks, which are then all flagged. Of several positives the best
-    counts. A positive that scores 0 or less is itself the threshold. Raises InputError for a bad share or no source.
+    A source independent of the miner (BM25) makes other errors, so that both together flag fewer negatives, more
+    surely. `share` in (0, 1]. A document that a source does not rank is never flagged; a positive that it does not rank
+    counts as below all that it ranks. Of several positives the best counts. A positive that scores 0 or less is itself
+    the threshold. Raises InputError for a bad share or no source; a call, when a source has no scores.
     Source: Moreira et al., NV-Retriever, arXiv 2407.15831, section 3 (TopK-PercPos, 0.95 there).
     """
 
@@ -57,54 +57,47 @@ class PositiveRelative:
         return f"{' and '.join(self.sources)} at {self.share:g} of the positive's score"
 
     def __call__(self, groups: Sequence[Group], scores: Mapping[str, Scores]) -> list[tuple[bool, ...]]:
-        """For each group, whether each of its negatives is flagged. Raises InputError when a source has no scores."""
         chosen = [_source(scores, source) for source in self.sources]
-        flags = []
-        for group in groups:
-            limits = [(of, self._threshold(group, of)) for of in chosen]
-            flags.append(
-                tuple(all(_reaches(of(group.query_id, d), least) for of, least in limits) for d in group.negatives)
-            )
-        return flags
+        by_source = [[self._flags(group, of) for group in groups] for of in chosen]
+        return [tuple(map(all, zip(*flags, strict=True))) for flags in zip(*by_source, strict=True)]
 
-    def _threshold(self, group: Group, of: Scores) -> float:
-        known = [score for p in group.positives if (score := of(group.query_id, p)) is not None]
-        best = max(known, default=float("-inf"))
-        return self.share * best if best > 0 else best
+    def _flags(self, group: Group, of: Scores) -> list[bool]:
+        known = (score for p in group.positives if (score := of(group.query_id, p)) is not None)
+        best = max(known, default=-math.inf)
+        least = self.share * best if best > 0 else best
+        negatives = (of(group.query_id, d) for d in group.negatives)
+        return [score is not None and score >= least for score in negatives]
 
 
 @dataclass(frozen=True, slots=True)
 class TeacherBound:
     """Flags a negative that a teacher (such as a cross-encoder) scores at or above `bound`, in the teacher's own units.
 
-    What the teacher did not score is flagged too: only what it rejects is known to be no answer. Raises InputError
-    when there are no scores of the source. Source: RocketQA, arXiv 2010.08191, section 3.2.2, which keeps negatives
-    that its cross-encoder gives a probability below 0.1: `of_probability(0.1)` for a reranker's logits.
+    What the teacher did not score is flagged too: only what it rejects is known to be no answer. A call raises
+    InputError when there are no scores of the source. Source: RocketQA, arXiv 2010.08191, section 3.2.2, which keeps
+    negatives that its cross-encoder gives a probability below 0.1: `of_probability(0.1)` for a reranker's logits.
     """
 
     bound: float
     source: str = "teacher"
 
     @classmethod
-    def of_probability(cls, probability: float, source: str = "teacher") -> TeacherBound:
+    def of_probability(cls, probability: float) -> TeacherBound:
         """For scores that are logits, as of a reranker trained with binary cross-entropy: log(p / (1 - p)).
 
         0.1 is a logit of -2.197. Raises InputError unless `probability` is between 0 and 1.
         """
         if not 0 < probability < 1:
             raise InputError(f"the probability is {probability:g}", remedy="Give one above 0 and below 1, such as 0.1")
-        return cls(math.log(probability / (1 - probability)), source)
+        return cls(math.log(probability / (1 - probability)))
 
     def __str__(self) -> str:
         return f"{self.source} at {self.bound:g} or above"
 
     def __call__(self, groups: Sequence[Group], scores: Mapping[str, Scores]) -> list[tuple[bool, ...]]:
-        """For each group, whether each of its negatives is flagged. Raises InputError when the source has no scores."""
         of = _source(scores, self.source)
-        return [tuple(not self._rejects(of(g.query_id, d)) for d in g.negatives) for g in groups]
-
-    def _rejects(self, score: float | None) -> bool:
-        return score is not None and score < self.bound
+        scored = ([of(group.query_id, d) for d in group.negatives] for group in groups)
+        return [tuple(score is None or score >= self.bound for score in negatives) for negatives in scored]
 
 
 def _source(scores: Mapping[str, Scores], name: str) -> Scores:
@@ -113,28 +106,13 @@ def _source(scores: Mapping[str, Scores], name: str) -> Scores:
     return scores[name]
 
 
-def _reaches(score: float | None, least: float) -> bool:
-    return score is not None and score >= least
-
-
 @dataclass(frozen=True, slots=True)
 class Denoised:
-    """Groups with the negatives that are left, and counts.
-
-    Of `mined` negatives `flagged` were dropped as false; those beyond the number to keep are gone too. `short` groups
-    have fewer than that number; `emptied` groups had none left and are not among `groups`.
-    """
+    """Groups with the negatives that are left; `flagged` ones were dropped, and `emptied` groups had no other."""
 
     groups: tuple[Group, ...]
-    mined: int
     flagged: int
-    short: int
     emptied: int
-
-    def plain(self) -> dict[str, Any]:
-        """The counts as values ready for JSON."""
-        counts = {"mined": self.mined, "flagged": self.flagged, "short": self.short, "emptied": self.emptied}
-        return {"groups": len(self.groups), **counts}
 
 
 def denoise(groups: Sequence[Group], estimator: Estimator, scores: Mapping[str, Scores], keep: int = 1) -> Denoised:
@@ -153,13 +131,7 @@ def denoise(groups: Sequence[Group], estimator: Estimator, scores: Mapping[str, 
     left = tuple(group for group in kept if group.negatives)
     if not left:
         raise InputError(
-            f"none of {sum(len(g.negatives) for g in groups):,} mined negatives is left: {estimator} flags them all",
+            f"none of {sum(map(len, flags)):,} mined negatives is left: {estimator} flags them all",
             remedy="Mine deeper or more negatives, or give an estimator that flags fewer",
         )
-    return Denoised(
-        groups=left,
-        mined=sum(len(g.negatives) for g in groups),
-        flagged=sum(map(sum, flags)),
-        short=sum(len(group.negatives) < keep for group in left),
-        emptied=len(kept) - len(left),
-    )
+    return Denoised(left, flagged=sum(map(sum, flags)), emptied=len(kept) - len(left))

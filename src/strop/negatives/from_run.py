@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -46,20 +46,15 @@ class RankWindow:
 def drawn(
     groups: Sequence[Group], run: Run, low: int, high: int, count: int, choose: Callable[[int], Iterable[int]]
 ) -> list[Group]:
-    """Groups with the candidates of ranks `low`…`high` that `choose` picks: `count` positions among so many."""
+    """Groups with the candidates of ranks `low`…`high` that `choose` picks by their positions: `count` at least."""
     filled = []
     for group in groups:
         ranking = run[group.query_id].doc_ids if group.query_id in run else ()
-        ranks = enumerate(ranking[low - 1 : high], start=low)
-        window = [(rank, d) for rank, d in ranks if d not in group.relevant and d not in group.positives]
-        if len(window) < count:
-            continue
-        picks = [window[i] for i in choose(len(window))]
-        sources = tuple(f"rank {rank}" for rank, _ in picks)
-        filled.append(replace(group, negatives=tuple(doc_id for _, doc_id in picks), sources=sources))
+        known = group.relevant.union(group.positives)
+        window = [(d, f"rank {rank}") for rank, d in enumerate(ranking[low - 1 : high], start=low) if d not in known]
+        if len(window) >= count:
+            filled.append(group.with_negatives(window[i] for i in choose(len(window))))
     if not filled:
-        raise InputError(
-            f"no query has {count} candidates at ranks {low} to {high}",
-            remedy="Choose a window nearer the top, or give a deeper run",
-        )
+        problem = f"no query has {'a candidate' if count == 1 else f'{count} candidates'} at ranks {low} to {high}"
+        raise InputError(problem, remedy="Choose a window nearer the top, or give a deeper run")
     return filled

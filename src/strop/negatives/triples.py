@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from strop.collection.line_index import line_number, line_starts
 from strop.negatives.examples import Examples, text_id
 from strop.records.documents import Group
 from strop.records.errors import InputError
-from strop.records.text_lines import excerpt
+from strop.records.text_lines import decoded, excerpt, line_at, line_number, raw_lines
 
 TRIPLES = "triples.train.small.tsv"
 SOURCE = "provided"
@@ -28,7 +27,7 @@ def read_triples(path: str | Path, count: int, seed: int) -> Examples:
     whose positive is its negative, and when there are fewer lines than `count`.
     """
     path = Path(path)
-    starts = line_starts(path)
+    starts = np.fromiter((start for _, start, _ in raw_lines(path)), dtype=np.int64)
     if not 0 < count <= len(starts):
         raise InputError(
             f"cannot draw {count:,} triples from {len(starts):,}",
@@ -57,20 +56,18 @@ def read_triples(path: str | Path, count: int, seed: int) -> Examples:
 def _texts(path: Path, starts: list[int]) -> Iterator[tuple[str, str, str]]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for start in starts:
-            end = data.find(b"\n", start)
-            line = data[start : end if end >= 0 else len(data)].rstrip(b"\r")
             try:
-                columns = line.decode().split("\t")
-            except UnicodeDecodeError as error:
-                problem = f"not UTF-8 (byte 0x{line[error.start]:02x} at column {error.start + 1})"
-                raise _wrong(problem, path, start) from None
-            if len(columns) != 3 or not all(column.strip() for column in columns):
-                raise _wrong(f"{excerpt(line.decode())} is not three texts", path, start)
-            query, positive, negative = columns
-            if positive == negative:
-                raise _wrong(f"the positive {excerpt(positive)} is its own negative", path, start)
-            yield query, positive, negative
+                yield _triple(decoded(line_at(data, start), ""))
+            except InputError as error:  # the line's number takes a pass over the file
+                where = f"{path}:{line_number(path, start)}"
+                raise InputError(error.problem, where=where, remedy=error.remedy) from None
 
 
-def _wrong(problem: str, path: Path, start: int) -> InputError:
-    return InputError(problem, where=f"{path}:{line_number(path, start)}", remedy=_REMEDY)
+def _triple(line: str) -> tuple[str, str, str]:
+    columns = line.split("\t")
+    if len(columns) != 3 or not all(map(str.strip, columns)):
+        raise InputError(f"{excerpt(line)} is not three texts", remedy=_REMEDY)
+    query, positive, negative = columns
+    if positive == negative:
+        raise InputError(f"the positive {excerpt(positive)} is its own negative", remedy=_REMEDY)
+    return query, positive, negative

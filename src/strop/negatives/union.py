@@ -18,8 +18,8 @@ def rows(parts: Sequence[Sequence[Group]]) -> list[Group]:
     """The rows of every source, one source after the other: two sources double the rows.
 
     The epoch grows with the rows, and a negative that two sources share is trained on twice; `quota` avoids both. A
-    query that a source lacks (see `lacking`) has one row less and so counts less in training. Raises InputError when
-    there is no group. Source: "BM25+DPR" of Lee et al., arXiv 2311.09765.
+    query that a source lacks has one row less and so counts less in training. Raises InputError when there is no group.
+    Source: "BM25+DPR" of Lee et al., arXiv 2311.09765.
     """
     joined = [group for part in parts for group in part]
     if not joined:
@@ -31,9 +31,9 @@ def quota(parts: Sequence[Sequence[Group]], counts: Sequence[int]) -> list[Group
     """One row for each query and its positives, with the first `counts[i]` negatives of source i that are new to it.
 
     Mine more than `counts[i]` from each source: where an earlier source has a document already, the next one of the
-    same source takes its place; without one the row has fewer negatives. Rows are in order of first appearance, and
-    negatives keep the names of their sources. Teachers' scores are joined; an earlier source's takes precedence. Raises
-    InputError when `counts` does not fit, or when there is no group.
+    same source takes its place; without one the row has fewer negatives. Rows are in order of first appearance.
+    Teachers' scores are joined; an earlier source's takes precedence. Raises InputError when `counts` does not fit, or
+    when there is no group.
     """
     if len(counts) != len(parts) or any(count < 1 for count in counts):
         raise InputError(
@@ -48,12 +48,6 @@ def quota(parts: Sequence[Sequence[Group]], counts: Sequence[int]) -> list[Group
     if not merged:
         raise _empty()
     return list(merged.values())
-
-
-def lacking(parts: Sequence[Sequence[Group]]) -> tuple[int, ...]:
-    """For each source, the number of queries that only other sources have."""
-    queries = [{group.query_id for group in part} for part in parts]
-    return tuple(len(set().union(*queries) - own) for own in queries)
 
 
 def _with(held: Group, group: Group, count: int) -> Group:

@@ -6,11 +6,23 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, get_type_hints, overload
 
 from strop.records.errors import InputError
+from strop.records.exhibits.audit import Audit
+from strop.records.exhibits.checkpoints import Checkpoints
+from strop.records.exhibits.geometry import Geometry
+from strop.records.exhibits.negatives import NegativesAbout
+from strop.records.exhibits.parameters import Ledger
+from strop.records.exhibits.projection import Projection
+from strop.records.exhibits.queries import QueryRanks
+from strop.records.exhibits.questions import Question
+from strop.records.exhibits.reranking import Reranking
+from strop.records.exhibits.transfer import Transfer
+from strop.records.plain import from_plain, to_plain
+from strop.records.record import CheckpointsRecord, ExplainRecord, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +49,79 @@ COLUMNS = tuple(f.name for f in fields(Row))
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
-    """Rows, claims (dicts as `Verdict.as_json` makes them), exhibits by name, and the record of how they came to be."""
+class Exhibits:
+    """What a Results folder holds under `exhibits/`, by the file's name; empty or None where there is nothing."""
+
+    #: system -> (update, loss), as read off the paper's figure.
+    published_loss: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+    #: By query id.
+    queries: Mapping[str, QueryRanks] = field(default_factory=dict)
+    parameters: tuple[Ledger, ...] = ()
+    #: By the policy that mined them.
+    negatives: Mapping[str, NegativesAbout] = field(default_factory=dict)
+    audit: Audit | None = None
+    geometry: Geometry | None = None
+    transfer: Transfer | None = None
+    reranking: Reranking | None = None
+    #: The open questions.
+    points: tuple[Question, ...] = ()
+    projection: Projection | None = None
+    checkpoints: Checkpoints | None = None
+
+
+T = TypeVar("T")
+AnyRecord = TypeVar("AnyRecord", Record, ExplainRecord, CheckpointsRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class Results(Generic[AnyRecord]):
+    """Rows, claims (dicts as `Verdict.as_json` makes them), exhibits, and the record of how they came to be."""
 
     rows: tuple[Row, ...]
     claims: tuple[Mapping[str, Any], ...]
-    exhibits: Mapping[str, Any]
-    record: Mapping[str, Any]
+    exhibits: Exhibits
+    record: AnyRecord
 
     def __post_init__(self) -> None:
-        seen: set[tuple[Any, ...]] = set()
+        keys: set[tuple[Any, ...]] = set()
         for row in self.rows:
             key = astuple(row)[:-1]
-            if key in seen:
+            if key in keys:
                 raise ValueError(f"two rows share the key {key}")
-            seen.add(key)
+            keys.add(key)
 
 
-def write_results(results: Results, folder: str | Path) -> None:
+def write_results(results: Results[AnyRecord], folder: str | Path) -> None:
     """Write `rows.csv`, `claims.json`, `exhibits/*.json` and, last, `record.json`; each file appears whole.
 
-    What an earlier call left is replaced. A call that was interrupted leaves no record, so nothing half new is read.
+    A study's folder has a file for each exhibit, `{}` or `[]` where there is nothing to show. What an earlier call left
+    is replaced. A call that was interrupted leaves no record, so nothing half new is read.
     """
-    folder = Path(folder)
-    (folder / "exhibits").mkdir(parents=True, exist_ok=True)
-    for old in (folder / "record.json", *(folder / "exhibits").glob("*.json")):
-        old.unlink(missing_ok=True)
-    write_rows(results.rows, folder / "rows.csv")
-    write_json(results.claims, folder / "claims.json")
-    for name, exhibit in results.exhibits.items():
-        write_json(exhibit, folder / "exhibits" / f"{name}.json")
-    write_json(results.record, folder / "record.json")
+    record = Path(folder) / "record.json"
+    exhibits = Path(folder) / "exhibits"
+    exhibits.mkdir(parents=True, exist_ok=True)
+    record.unlink(missing_ok=True)
+    for old in exhibits.glob("*.json"):
+        old.unlink()
+    write_rows(results.rows, Path(folder) / "rows.csv")
+    write_json(results.claims, Path(folder) / "claims.json")
+    for each in fields(Exhibits):
+        exhibit = getattr(results.exhibits, each.name)
+        if exhibit or isinstance(results.record, Record):
+            plain = {} if exhibit is None else to_plain(exhibit)
+            write_json(plain, exhibits / f"{each.name}.json")
+    write_json(to_plain(results.record), record)
 
 
-def read_results(folder: str | Path) -> Results:
-    """Read what `write_results` wrote. Raises InputError when the folder holds no finished results."""
+@overload
+def read_results(folder: str | Path) -> Results[Record]: ...
+@overload
+def read_results(folder: str | Path, kind: type[AnyRecord]) -> Results[AnyRecord]: ...
+def read_results(folder: str | Path, kind: type[Any] = Record) -> Results[Any]:
+    """Read what `write_results` wrote; `kind` is that of the record.
+
+    Raises InputError when the folder holds no finished results, or a file of it is damaged.
+    """
     folder = Path(folder)
     if not (folder / "record.json").is_file():
         raise InputError(
@@ -79,15 +129,33 @@ def read_results(folder: str | Path) -> Results:
             where=str(folder),
             remedy="Give the folder that 'strop study run' printed, or run the study first",
         )
+    exhibits = {}
+    for name, of_exhibit in get_type_hints(Exhibits).items():
+        path = folder / "exhibits" / f"{name}.json"
+        if path.is_file() and (content := _content(path)):
+            exhibits[name] = from_plain(of_exhibit, content, path)
     return Results(
         rows=tuple(read_rows(folder / "rows.csv")),
-        claims=tuple(json.loads((folder / "claims.json").read_text(encoding="utf-8"))),
-        exhibits={
-            path.stem: json.loads(path.read_text(encoding="utf-8"))
-            for path in sorted((folder / "exhibits").glob("*.json"))
-        },
-        record=json.loads((folder / "record.json").read_text(encoding="utf-8")),
+        claims=tuple(_content(folder / "claims.json")),
+        exhibits=Exhibits(**exhibits),
+        record=read_json(kind, folder / "record.json"),
     )
+
+
+def read_json(kind: type[T], path: Path) -> T:
+    """The typed value that `write_json(to_plain(value), path)` wrote. Raises InputError as `from_plain` does."""
+    return from_plain(kind, _content(path), path)
+
+
+def _content(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"not a JSON file that can be read ({error})",
+            where=str(path),
+            remedy="Run what wrote the folder again, or restore the file",
+        ) from None
 
 
 def write_rows(rows: Iterable[Row], path: str | Path) -> None:

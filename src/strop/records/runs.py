@@ -75,7 +75,7 @@ def read_run(path: str | Path) -> Run:
     """
     path = Path(path)
     scores: dict[str, dict[str, float]] = {}
-    for number, (query_id, _, doc_id, _, score, *_) in _rows(path, 6, "query Q0 doc rank score tag", more=True):
+    for number, (query_id, _, doc_id, _, score, *_) in trec_rows(path, 6, "query Q0 doc rank score tag", more=True):
         try:
             value = float(score)
         except ValueError:
@@ -111,7 +111,7 @@ def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
     """
     path = Path(path)
     qrels: dict[str, dict[str, int]] = {}
-    for number, (query_id, _, doc_id, relevance) in _rows(path, 4, "query 0 doc relevance"):
+    for number, (query_id, _, doc_id, relevance) in trec_rows(path, 4, "query 0 doc relevance"):
         try:
             value = int(relevance)
         except ValueError:
@@ -135,7 +135,7 @@ def _check_columns(query_ids: Mapping[str, object], others: Iterable[str]) -> No
             raise InputError(f"query {query_id!r} would read as a comment", remedy="Rename it without # in front")
 
 
-def _rows(path: Path, width: int, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
+def trec_rows(path: Path, width: int, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
     """(line number, columns) of a TREC file without its comments: `width` columns, or `more` where that is allowed."""
     for number, line in text_lines(path):
         columns = line.split()

@@ -69,6 +69,12 @@ def finish(chart: Any, height: int, description: str) -> Spec:
     return spec
 
 
+def in_turns(queries: int, points: int) -> list[int]:
+    """The order to draw `queries` first points and the rest in: mixed, so that neither kind hides the other."""
+    others = points - queries
+    return sorted(range(points), key=lambda i: i / queries if i < queries else (i - queries) / others)
+
+
 def curves(
     series: Sequence[Series],
     palette: Mapping[str, str],
@@ -80,7 +86,7 @@ def curves(
     domain: tuple[float, float] | None = None,
     value_format: str = "",
 ) -> Spec:
-    """One line a system over the updates, with the nearest point's values on hover; single seeds stay faint behind.
+    """One line per system over the updates, the nearest point's values on hover; single seeds stay faint behind.
 
     `title` enters an expression as it is: one of our own, never a text of the record.
     """
@@ -106,8 +112,8 @@ def curves(
     )
     mean, single = "datum.seed === 'mean'", "datum.seed !== 'mean'"
     # Over the nearest point's cell the datum is wrapped once more; Vega-Lite forgets that for a nominal field.
-    seen = "(datum.datum || datum)"
-    tip = f"{{system: {seen}.system, update: format({seen}.update, ',d'), '{title}': format({seen}.value, ',.4~g')}}"
+    point = "(datum.datum || datum)"
+    tip = f"{{system: {point}.system, update: format({point}.update, ',d'), '{title}': format({point}.value, ',.4~g')}}"
     near = alt.selection_point(name="near", nearest=True, on="pointerover", clear="pointerout", empty=False)
     line = chart.transform_filter(mean).mark_line(strokeWidth=2, strokeDash=[5, 3] if dashed else [1, 0])
     layers: list[Any] = [line]
@@ -130,7 +136,7 @@ def curves(
 def changes(values: Sequence[Change], measure: str, baseline: str, label: str, colour: str, description: str) -> Spec:
     """Per-query differences, sorted: what was lost hangs left, what was won stands right, ties are the gap."""
     ordered = sorted(values, key=lambda c: (c.difference, c.query))
-    shown = [
+    bars = [
         {
             "place": place,
             "next": place + 1,
@@ -143,7 +149,7 @@ def changes(values: Sequence[Change], measure: str, baseline: str, label: str, c
         if c.difference
     ]
     chart = (
-        alt.Chart(alt.InlineData(shown))
+        alt.Chart(alt.InlineData(bars))
         .mark_rect(color=colour)
         .encode(
             x=alt.X(
@@ -179,13 +185,13 @@ def histogram(bins: Sequence[tuple[float, float, float]], title: str, unit: str,
     lows = [low for low, _, _ in bins]
     gap = lows[1] - bins[0][1] if len(bins) > 1 else 0.0  # 1 where both ends count, as of ranks
     widths = [high + gap - low for low, high, _ in bins]
-    shown = [{"bin": name, "low": low, "count": n} for name, (low, _, n) in zip(names, bins, strict=True)]
-    chart = alt.Chart(alt.InlineData(shown)).encode(
+    rows = [{"bin": name, "low": low, "count": n} for name, (low, _, n) in zip(names, bins, strict=True)]
+    chart = alt.Chart(alt.InlineData(rows)).encode(
         y=alt.Y("count:Q", title=None, axis=alt.Axis(tickCount=4, format=",d")),
         tooltip=[alt.Tooltip("bin:N", title=title), alt.Tooltip("count:Q", title=unit, format=",d")],
     )
     if max(widths) - min(widths) <= 0.02 * max(widths):
-        for row, low in zip(shown, lows, strict=True):
+        for row, low in zip(rows, lows, strict=True):
             row["high"] = low + widths[0]
         scale = alt.Scale(domain=[lows[0], lows[-1] + widths[0]], nice=False)
         x = alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(tickCount=6, format=",d"))

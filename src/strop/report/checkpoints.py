@@ -1,53 +1,44 @@
-"""The section on checkpoints: what each rule of choice gains, and what predicts a gain.
-
-Reads the exhibit that `checkpoints.compare` makes: {rules, predictors, runs, collections}.
-"""
+"""The section on checkpoints: what each rule of choice gains, and what predicts a gain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from strop.records import formats
+from strop.records.exhibits.checkpoints import Checkpoints, Estimate
 from strop.report import tables
 
 
-def section(exhibit: Mapping[str, Any]) -> tuple[str, tuple[tables.Table, ...]] | None:
-    """(what was compared, the tables); None where nothing was."""
-    if not exhibit:
-        return None
-    said = (
-        f"{exhibit['runs']} runs on {', '.join(exhibit['collections'])}, kept at five updates each, in RR@10. The "
+def section(exhibit: Checkpoints) -> tuple[str, tuple[tables.Table, ...]]:
+    """(what was compared, the tables)."""
+    compared = (
+        f"{exhibit.runs} runs on {', '.join(exhibit.collections)}, kept at five updates each, in RR@10. The "
         "oracle chooses on one half of the test queries, and everything is scored on the other. A diagnostic must "
         "predict recipe families and collections that it was not fitted on, beat what is known without looking, and "
         "stay resolved after Holm's correction."
     )
-    return said, (_rules(exhibit), _predictors(exhibit))
+    return compared, (_rules(exhibit), _predictors(exhibit))
 
 
-def _rules(exhibit: Mapping[str, Any]) -> tables.Table:
+def _rules(exhibit: Checkpoints) -> tables.Table:
     rows = tuple(
-        (r["rule"], *(_estimate(r[key]) for key in ("gain", "regret", "over_baseline")), r["verdict"])
-        for r in exhibit["rules"]
+        (r.rule, _estimate(r.gain), _estimate(r.regret), _estimate(r.over_baseline), r.verdict) for r in exhibit.rules
     )
     columns = ("Rule", "Gain over the base", "Short of the oracle", "Against the last", "Verdict")
     return tables.Table("Which checkpoint to keep", columns, rows, (False, True, True, True, False))
 
 
-def _estimate(value: Mapping[str, float]) -> str:
-    return f"{formats.signed(value['mean'])}\n{formats.interval(value['low'], value['high'], signs=True)}"
+def _estimate(of: Estimate) -> str:
+    return f"{formats.signed(of.mean)}\n{formats.interval(of.low, of.high, signs=True)}"
 
 
-def _predictors(exhibit: Mapping[str, Any]) -> tables.Table:
-    keys = ("spearman", "r2_family", "r2_collection", "auc_family", "auc_collection")
+def _predictors(exhibit: Checkpoints) -> tables.Table:
     rows = tuple(
         (
-            f"{p['name'].removeprefix('geometry/')}{', known without looking' if p['trivial'] else ''}",
-            *(formats.fixed(p[key]) for key in keys),
-            formats.p_value(p["p_holm"]) if p["p_holm"] is not None else formats.DASH,
-            p["verdict"].split(" (")[0],
+            f"{p.name.removeprefix('geometry/')}{', known without looking' if p.trivial else ''}",
+            *map(formats.fixed, (p.spearman, p.r2_family, p.r2_collection, p.auc_family, p.auc_collection)),
+            formats.p_value(p.p_holm),
+            p.verdict.split(" (")[0],
         )
-        for p in sorted(exhibit["predictors"], key=lambda p: -p["r2_family"])
+        for p in sorted(exhibit.predictors, key=lambda p: -p.r2_family)
     )
     columns = (
         "Diagnostic", "Spearman", "R², new family", "R², new collection", "AUC worse, new family",

@@ -71,7 +71,7 @@ def forest(cells: Sequence[Cell], palette: Mapping[str, str], description: str) 
 
 def knob_forest(knobs: Sequence[Knob], measure: str, centre: str, description: str) -> Spec:
     """Each knob's difference to its centre with its interval; above each line its name, and what it wins back."""
-    shown = [
+    rows = [
         {
             "place": place,
             "knob": k.label,
@@ -92,7 +92,7 @@ def knob_forest(knobs: Sequence[Knob], measure: str, centre: str, description: s
         alt.Tooltip("verdict:N", title="verdict"),
         alt.Tooltip("share:N", title="of the centre's loss"),
     ]
-    return _lines(shown, f"difference in {measure} to {centre}", tip, "share", description)
+    return _lines(rows, f"difference in {measure} to {centre}", tip, "share", description)
 
 
 def pair_forest(pairs: Sequence[Mapping[str, Any]], description: str) -> Spec:
@@ -100,20 +100,20 @@ def pair_forest(pairs: Sequence[Mapping[str, Any]], description: str) -> Spec:
 
     A pair has `name`, `text`, `span`, `p`, `verdict`, and the numbers `difference`, `low` and `high`.
     """
-    shown = [
+    rows = [
         {"place": place, **pair, **{key: round(pair[key], 5) for key in ("difference", "low", "high")}}
         for place, pair in enumerate(pairs)
     ]
     titles = {"name": "pair", "text": "difference", "span": "95 %", "p": "p (Holm)", "verdict": "verdict"}
     tip = [alt.Tooltip(f"{key}:N", title=title) for key, title in titles.items()]
-    return _lines(shown, "difference, first minus second", tip, "text", description)
+    return _lines(rows, "difference, first minus second", tip, "text", description)
 
 
 def _lines(
-    shown: Sequence[Mapping[str, Any]], title: str, tip: Sequence[alt.Tooltip], right: str, description: str
+    rows: Sequence[Mapping[str, Any]], title: str, tip: Sequence[alt.Tooltip], right: str, description: str
 ) -> Spec:
     """A line for each difference, in colour where it is resolved; above it its name, and `right` at the other end."""
-    own = alt.Chart(alt.InlineData(list(shown)))
+    own = alt.Chart(alt.InlineData(list(rows)))
     y = alt.Y("place:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
     x_axis = alt.Axis(labelExpr="datum.value ? format(datum.value, '+.3~f') : '0'", tickCount=5, labelOverlap=True)
     colour = alt.Color("verdict:N", scale=alt.Scale(domain=list(TONES), range=list(TONES.values())), legend=None)
@@ -127,4 +127,4 @@ def _lines(
         own.mark_text(align="left", limit=alt.expr("width - 110"), **words).encode(x=alt.value(0), y=y, text="name:N"),
         own.mark_text(align="right", **words).encode(x=alt.value("width"), y=y, text=f"{right}:N"),
     ]
-    return finish(alt.layer(*layers), 40 * max(1, len(shown)), description)
+    return finish(alt.layer(*layers), 40 * max(1, len(rows)), description)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from strop.records import formats
+from strop.records.record import Record
 from strop.records.results import Results
 from strop.report.verdict import tone
 
@@ -36,17 +37,17 @@ class Judged:
     rulings: tuple[Ruling, ...]
 
 
-def judged(results: Results) -> tuple[Judged, ...]:
+def judged(results: Results[Record]) -> tuple[Judged, ...]:
     """claims.json, an item being `claims.Verdict.as_json()` and its `preset`; it may carry `note` and `rerun` besides.
 
     Where an item has no `rerun`, the command of the whole study is the way to run it again.
     """
-    found: dict[str, Judged] = {}
+    by_claim: dict[str, Judged] = {}
     for item in results.claims:
         claim = str(item["claim"]["id"])
-        known = found.get(claim) or _claim(item, str(results.record.get("command", "")))
-        found[claim] = replace(known, rulings=_with(known.rulings, _ruling(item)))
-    return tuple(found.values())
+        known = by_claim.get(claim) or _claim(item, results.record.command)
+        by_claim[claim] = replace(known, rulings=_with(known.rulings, _ruling(item)))
+    return tuple(by_claim.values())
 
 
 def _with(rulings: tuple[Ruling, ...], ruling: Ruling) -> tuple[Ruling, ...]:
@@ -78,14 +79,12 @@ def _claim(item: Mapping[str, Any], command: str) -> Judged:
 
 def _ruling(item: Mapping[str, Any]) -> Ruling:
     claim: Mapping[str, Any] = item["claim"]
-    seen = item.get("comparison") or {}
+    comparison = item.get("comparison") or {}
     ours, word = formats.plain(item.get("ours")), str(item["word"])
     if claim["kind"] == "effect":
-        ours = _beside(item.get("ours"), seen.get("mean_b"))
-    elif claim["kind"] == "mechanism" and item.get("ours") is None:
-        ours = "demonstrated" if word == "shown" else formats.DASH
+        ours = _beside(item.get("ours"), comparison.get("mean_b"))
     presets = (str(item["preset"]),) if item.get("preset") else ()
-    return Ruling(presets, ours, word, tone(word), " ".join(_evidence(item, seen)))
+    return Ruling(presets, ours, word, tone(word), " ".join(_evidence(item, comparison)))
 
 
 def _beside(value: float | None, against: float | None) -> str:
@@ -102,13 +101,13 @@ def _rule(claim: Mapping[str, Any]) -> str:
     return f"{claim['system']} {where} {claim['against']} in {claim['measure']} on {claim['collection']}{margin}."
 
 
-def _evidence(item: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
-    if not seen:
+def _evidence(item: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[str]:
+    if not comparison:
         return []
-    difference = formats.signed(seen["difference"])
+    difference = formats.signed(comparison["difference"])
     out = [
-        f"Difference {difference} {formats.interval(seen['low'], seen['high'], signs=True)}, "
-        f"p {formats.p_value(seen['p'])}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{formats.count(seen['n'])}."
+        f"Difference {difference} {formats.interval(comparison['low'], comparison['high'], signs=True)}, "
+        f"p {formats.p_value(comparison['p'])}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{formats.count(comparison['n'])}."
     ]
     if item["word"] == "not resolved" and item.get("detectable"):
         null = f"The minimum detectable difference is {formats.fixed(item['detectable'])}"

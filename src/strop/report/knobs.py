@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from strop.evaluation.comparison import WORSE, Comparison, compare_together
 from strop.records import formats
+from strop.records.record import Contrast, Record
 from strop.records.results import Results
 from strop.report.differences import span
-from strop.report.summary import Cell, Panel, Summary, label
+from strop.report.summary import Cell, Panel, Summary
 from strop.report.tables import Table
 
 
@@ -48,33 +47,33 @@ class Centre:
         return -d.difference if d is not None and d.verdict == WORSE else None
 
 
-def centres(results: Results, summary: Summary) -> tuple[Centre, ...]:
+def centres(results: Results[Record], summary: Summary) -> tuple[Centre, ...]:
     """One for each centre that was run with at least one of its knobs."""
-    grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for contrast in results.record.get("contrasts") or ():
-        grouped.setdefault((contrast["preset"], contrast["centre"]), []).append(contrast)
-    found = []
+    grouped: dict[tuple[str, str], list[Contrast]] = {}
+    for contrast in results.record.contrasts:
+        grouped.setdefault((contrast.preset, contrast.centre), []).append(contrast)
+    out = []
     for (preset, system), contrasts in grouped.items():
         panel = next((p for p in summary.panels if p.preset == preset), None)
         cell = summary.cells.get((panel, system)) if panel else None
         if panel is None or cell is None:
             continue
         measure = summary.primary_measure
-        run = [c for c in contrasts if (panel, measure, c["system"]) in summary.values]
+        run = [c for c in contrasts if (panel, measure, c.system) in summary.values]
         if run:
             of_centre = summary.values[panel, measure, system]
-            differences = compare_together([(summary.values[panel, measure, c["system"]], of_centre) for c in run])
-            bare = Centre(system, label(results.record, system), panel, cell, ())
+            differences = compare_together([(summary.values[panel, measure, c.system], of_centre) for c in run])
+            bare = Centre(system, results.record.label(system), panel, cell, ())
             knobs = tuple(_knob(c, d, bare.lost) for c, d in zip(run, differences, strict=True))
-            found.append(Centre(bare.system, bare.label, panel, cell, knobs))
-    return tuple(found)
+            out.append(Centre(bare.system, bare.label, panel, cell, knobs))
+    return tuple(out)
 
 
-def _knob(contrast: Mapping[str, Any], difference: Comparison, lost: float | None) -> Knob:
+def _knob(contrast: Contrast, difference: Comparison, lost: float | None) -> Knob:
     return Knob(
-        point=str(contrast["point"]),
-        system=str(contrast["system"]),
-        label=str(contrast["label"]),
+        point=contrast.point,
+        system=contrast.system,
+        label=contrast.label,
         mean=difference.mean_a,
         difference=difference,
         share=difference.difference / lost if lost else None,

@@ -1,4 +1,4 @@
-"""The page of a training as it goes: what runs, the alarms, and a chart a measure; drawn anew from one plain value."""
+"""The live page of a training: what runs, the alarms, and one chart per measure, all from one plain value."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def live_page(course: Course, alarms: Sequence[Alarm], polls: bool) -> str:
 def state(course: Course, alarms: Sequence[Alarm]) -> dict[str, Any]:
     """All that the page shows, as plain JSON without NaN: what it holds at first, and what it asks for later.
 
-    A chart's `spec` has no data; `data` are its data sets by name, each of at most 500 points a line.
+    A chart's `spec` has no data; `data` are its data sets by name, at most 500 points per line.
     """
     return {
         "title": str(course.about.get("title") or "Training"),
@@ -74,8 +74,8 @@ def _status(course: Course) -> str:
     done, planned = (formats.count(n) for n in (_updates(course), _planned(course)))
     if course.done:
         stopped, kept = course.about.get("stopped"), course.about.get("kept")
-        said = f"Stopped after {done} of {planned} updates: {stopped}" if stopped else f"Finished after {done} updates."
-        return f"{said} The weights of update {formats.count(kept)} were kept." if kept is not None else said
+        end = f"Stopped after {done} of {planned} updates: {stopped}" if stopped else f"Finished after {done} updates."
+        return f"{end} The weights of update {formats.count(kept)} were kept." if kept is not None else end
     return f"Running: {done} of {planned} updates done." if course.series else "Waiting for the first update."
 
 
@@ -97,8 +97,8 @@ def _facts(course: Course) -> Iterator[tuple[str, str]]:
         yield "Speed", f"{formats.count(fmean(v for _, v in speeds))} tokens/s"
     if looks := _kept(course.series.get("clock/monitor/s", ())):
         share = about.get("monitor_share")
-        said = f", {formats.percent(share)} of the time" if _finite(share) else ""
-        yield "Monitor", f"{len(looks)} looks, {formats.duration(sum(v for _, v in looks))}{said}"
+        of_time = f", {formats.percent(share)} of the time" if _finite(share) else ""
+        yield "Monitor", f"{len(looks)} looks, {formats.duration(sum(v for _, v in looks))}{of_time}"
 
 
 def seconds_left(course: Course) -> float | None:
@@ -122,14 +122,14 @@ def _charts(course: Course) -> Iterator[dict[str, Any]]:
         if points and group and measure not in _NO_CHART:
             yield _chart(course, measure, group, points)
     if course.projection:
-        shown = course.projection
-        queries, all_points = int(shown["queries"]), len(shown["points"])
+        plane = course.projection
+        queries, all_points = int(plane["queries"]), len(plane["points"])
         text = (
-            f"{queries} queries and {all_points - queries} documents at update {formats.count(shown['step'])}, in the "
-            f"two directions in which the base varies most ({formats.percent(shown['explained'])} of the variance). "
+            f"{queries} queries and {all_points - queries} documents at update {formats.count(plane['step'])}, in the "
+            f"two directions in which the base varies most ({formats.percent(plane['explained'])} of the variance). "
             "They stay those of the base; the frame is the first of ±0.25, 0.5, 1 and 2 that holds all."
         )
-        data = live_charts.picture_data(shown)
+        data = live_charts.picture_data(plane)
         yield _entry("projection", "picture", "Queries and documents", text, live_charts.picture(), data)
 
 
@@ -137,31 +137,31 @@ def _chart(course: Course, measure: str, group: str, points: Points) -> dict[str
     sparse = group != "training"
     smooth = not sparse and measure != "train/learning_rate"
     if not sparse:
-        points = tuple((step + 1, value) for step, value in points)  # as the status counts: done, not begun
+        points = tuple((step + 1, value) for step, value in points)  # the status counts updates done
     chance = course.about.get("chance") if measure == "train/loss" else None
     base = points[0][1] if sparse and points[0][0] == 0 else None
     level = next((value for value in (chance, base) if _finite(value)), None)
-    drawn = _thinned(points, live_charts.SMOOTHED if smooth else 1)
+    curve = _thinned(points, live_charts.SMOOTHED if smooth else 1)
     step, value = points[-1]
     text = f"{formats.plain(value)} at update {formats.count(step)}"
     if smooth:
-        text += f"; in full, the mean over {live_charts.SMOOTHED} updates, now {formats.plain(drawn[-1][1])}"
+        text += f"; in full, the mean over {live_charts.SMOOTHED} updates, now {formats.plain(curve[-1][1])}"
     if level is not None:
         text += f"; dashed, {'the base' if chance is None else 'chance'}: {formats.plain(level)}"
     if known := _KNOWN.get(measure.removeprefix("geometry/")):
         text = f"{title(known.meaning)}{_GOOD[known.good]}. Now {text}"
     rows = live_charts.curve_rows(_thinned(points), "0") if smooth else []
     data = {
-        "points": rows + live_charts.curve_rows(drawn),
+        "points": rows + live_charts.curve_rows(curve),
         "rule": [] if level is None else [{"value": level}],
     }
     spec = live_charts.curve(sparse, smooth, rate=measure == "train/learning_rate")
     return _entry(measure, group, _title(measure), f"{text}.", spec, data)
 
 
-def _entry(name: str, group: str, shown: str, text: str, spec: Any, data: Any) -> dict[str, Any]:
-    spec = {**spec, "description": f"{shown}: {text}"}
-    return {"name": name, "group": group, "title": shown, "text": text, "spec": spec, "data": data}
+def _entry(name: str, group: str, heading: str, text: str, spec: Any, data: Any) -> dict[str, Any]:
+    spec = {**spec, "description": f"{heading}: {text}"}
+    return {"name": name, "group": group, "title": heading, "text": text, "spec": spec, "data": data}
 
 
 def _group(measure: str) -> str | None:

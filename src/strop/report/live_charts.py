@@ -1,4 +1,4 @@
-"""The live page's charts: specifications without data, which the page's script fills again and again."""
+"""The live page's charts: specifications without data, which the page's script fills at every poll."""
 
 from __future__ import annotations
 
@@ -76,8 +76,9 @@ def picture_data(projection: Mapping[str, Any]) -> dict[str, list[dict[str, Any]
         {"x": round(x, 4), "y": round(y, 4), "is": "query" if i < queries else "document"}
         for i, (x, y) in enumerate(points)
     ]
-    each = (queries, len(points) - queries)
-    order = sorted(range(len(rows)), key=lambda i: i / each[0] if i < queries else (i - queries) / each[1])
     reach = max((abs(c) for point in points for c in point), default=0.0)
     half = next((f for f in FRAMES if f >= reach), reach)
-    return {"points": [rows[i] for i in order], "frame": [{"x": -half, "y": -half}, {"x": half, "y": half}]}
+    return {
+        "points": [rows[i] for i in charts.in_turns(queries, len(rows))],
+        "frame": [{"x": -half, "y": -half}, {"x": half, "y": half}],
+    }

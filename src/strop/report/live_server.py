@@ -79,19 +79,19 @@ class _Book:
     folder: Path
     alarms: Alarms
     _lock: Lock = field(default_factory=Lock)
-    _seen: tuple[Course, Sequence[Alarm]] | None = None
+    _latest: tuple[Course, Sequence[Alarm]] | None = None
     _fresh_until: float = 0.0
 
     def now(self) -> tuple[Course, Sequence[Alarm]]:
         """The training so far and its alarms. Raises InputError when it cannot be read."""
         with self._lock:
-            if self._seen is None or time.monotonic() >= self._fresh_until:
+            if self._latest is None or time.monotonic() >= self._fresh_until:
                 started = time.thread_time()
                 course = self._read()
-                self._seen = course, self.alarms(course) if course.series else ()
+                self._latest = course, self.alarms(course) if course.series else ()
                 took = time.thread_time() - started
                 self._fresh_until = time.monotonic() + _PATIENCE * took - _AT_ONCE
-            return self._seen
+            return self._latest
 
     def _read(self) -> Course:
         try:

@@ -34,11 +34,11 @@ def _text(cell: Cell) -> str:
 
 
 def _by_system(summary: Summary) -> dict[str, dict[str, Cell]]:
-    found: dict[str, dict[str, Cell]] = {}
+    by_system: dict[str, dict[str, Cell]] = {}
     for panel in summary.readings:
         for cell in summary.column(panel):
-            found.setdefault(cell.system, {})[panel.preset] = cell
-    return {s: found[s] for s in summary.systems if s in found}
+            by_system.setdefault(cell.system, {})[panel.preset] = cell
+    return {s: by_system[s] for s in summary.systems if s in by_system}
 
 
 def terminal_table(summary: Summary) -> tuple[tuple[str, ...], ...]:

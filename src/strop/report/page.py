@@ -1,32 +1,5 @@
 """The page: a Results folder -> one HTML file that needs nothing else.
 
-Reads, besides what `summary` reads of rows and record (a key that is missing leaves its part of the page out):
-
-    record    study, title, paper, scale, command, baseline, primary_measure, systems, published,
-              presets_run [name, ...], in the order they ran; the first is what the verdict is about,
-              trained {preset: {system: {values, updates, sum_learning_rates, learning_rate, wall_seconds[, rates
-              {rate: held-out RR@10}]}}}, unfinished ["preset/system, seed S", ...]: left out by a budget,
-              contrasts [{point, preset, system, centre, label}]: systems that differ from a centre by one knob,
-              tables {number: {system: {column: figure}}}: the paper's printed tables,
-              collections {name: {plain values}}, weights {plain values}, versions {name: version},
-              stages [{name, key, wall_seconds}], presets {field: {as_written, as_coded, corrected}},
-              commands {what: command} for numbers that have a command of their own, seeds [n, ...],
-              deviations [sentence, ...]: how this scale departs from the paper
-    claims    `claims.Verdict.as_json()` each, with its `preset`, and `note` and `rerun` where there is more to say
-    exhibits  published_loss  {system: [[update, loss], ...]}
-              queries         {query id: {text, systems: {system: rank of the first relevant document, null where
-                              it was not found, or a list of these, one a seed}}}
-              parameters      [{system, total, trainable, share, by_part {part: n}, published: n or null, note}]
-              negatives       {policy: {rank_histogram: [[low, high, n], ...], plain values[, reading: sentence]}}
-              points          [{id, kind, doubt, verdict, sentence, test, tables [{title, columns, rows}]}]
-              geometry        as `diagnose.exhibit` makes it
-              checkpoints     as `checkpoints.compare` makes it
-              projection      as `geometry.panels.exhibit` makes it
-              transfer        as `study_transfer.exhibit` makes it
-              reranking       as `study_reranking.exhibit` makes it
-              audit           nested plain values; `readings` and `warnings` are lists of sentences
-    rows      clock rows: measure `clock/STAGE/s`, the condition as system, the repeat as item
-
 Nothing is fetched when it is opened: scripts run by the hash that the page's own Content-Security-Policy names, Vega
 interprets its expressions instead of compiling them, and every text is escaped. Equal input gives equal bytes.
 """
@@ -36,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from strop.records.record import ExplainRecord, Record
 from strop.records.results import Results, read_results
 from strop.report import (
     checkpoints,
@@ -56,7 +30,7 @@ from strop.report.geometry import explain_page
 from strop.report.judged import judged
 from strop.report.matrix import matrix_table
 from strop.report.printed import clocks_table, printed_tables
-from strop.report.summary import label, summarise
+from strop.report.summary import Summary, summarise
 from strop.report.training import logs
 
 #: (id, name, what must be there): a section without anything to show is left out.
@@ -87,19 +61,20 @@ def render(results_folder: Path, destination: Path) -> Path:
     Raises InputError when the folder holds no finished results, or its rows cannot be compared.
     """
     results = read_results(results_folder)
-    return write(explain_page(results) if results.record["study"] == "explain" else page(results), destination)
+    if results.record.study == "explain":
+        return write(explain_page(read_results(results_folder, ExplainRecord)), destination)
+    return write(page(results), destination)
 
 
-def page(results: Results) -> str:
-    """The report as text."""
-    summary = summarise(results)
+def page(results: Results[Record], summary: Summary | None = None) -> str:
+    """The report as text; `summary` is what `summarise` gives, where that is already known."""
+    summary = summary or summarise(results)
     gallery = Gallery(results, summary)
     record, exhibits, logged = results.record, results.exhibits, logs(results)
-    pictures = projection.section(exhibits.get("projection") or {}, record)
-    shown = geometry.section(exhibits.get("geometry") or {})
-    elsewhere = transfer.section(exhibits.get("transfer") or {}, record)
-    reranked = reranking.section(exhibits.get("reranking") or {})
-    points = doubts.doubts(results)
+    pictures = exhibits.projection and projection.section(exhibits.projection, record)
+    elsewhere = exhibits.transfer and transfer.section(exhibits.transfer, record)
+    reranked = exhibits.reranking and reranking.section(exhibits.reranking)
+    points = doubts.doubts(exhibits)
     around = knobs.centres(results, summary)
     context: dict[str, Any] = {
         "record": record,
@@ -108,12 +83,12 @@ def page(results: Results) -> str:
         "findings": verdict.findings(summary),
         "forest": gallery.forest(),
         "matrix": matrix_table(summary),
-        "trained": record.get("trained") or {},
+        "trained": record.trained,
         "printed": printed_tables(results, summary, logged),
         "clocks": clocks_table(results),
         "knobs": [
             (c, gallery.knobs(c), knobs.knobs_table(c, summary.primary_measure),
-             knobs.said(c, label(record, summary.baseline)))
+             knobs.said(c, record.label(summary.baseline)))
             for c in around
         ],
         "claims": judged(results),
@@ -124,17 +99,17 @@ def page(results: Results) -> str:
         "courses": gallery.courses(logged),
         "rates": settings.rates_table(record),
         "endings": [t for p, of in logged.items() if (t := settings.endings_table(results, p, of))],
-        "changes": gallery.changes() if "queries" in exhibits else (),
+        "changes": gallery.changes() if exhibits.queries else (),
         "parameters": settings.ledger(results),
-        "notes": [(s, text) for s in gallery.shown() if (text := record["systems"][s].get("note"))],
+        "notes": [(s, record.systems[s].note) for s in gallery.systems() if record.systems[s].note],
         "ranks_by_seed": gallery.ranks_by_seed(),
-        "readings": [(n, v["reading"]) for n, v in exhibits.get("negatives", {}).items() if v.get("reading")],
-        "negatives": tables.negatives_table(exhibits.get("negatives") or {}),
+        "readings": [(name, of.reading) for name, of in exhibits.negatives.items() if of.reading],
+        "negatives": tables.negatives_table(exhibits.negatives),
         "negatives_mined": gallery.negatives(),
-        "geometry": shown,
+        "geometry": exhibits.geometry and geometry.section(exhibits.geometry),
         "transfer": elsewhere,
         "reranking": reranked,
-        "checkpoints": checkpoints.section(exhibits.get("checkpoints") or {}),
+        "checkpoints": exhibits.checkpoints and checkpoints.section(exhibits.checkpoints),
         "picture_colours": (),
         "projection": pictures,
         "audit": gallery.audit(),
@@ -142,14 +117,14 @@ def page(results: Results) -> str:
         "presets": settings.presets_table(record),
         "facts": settings.facts(record),
     }  # fmt: skip
-    for drawn in (elsewhere, reranked, pictures):
-        if drawn:
-            gallery.specs |= drawn.specs
+    for part in (elsewhere, reranked, pictures):
+        if part:
+            gallery.specs |= part.specs
     context["sections"] = [(id, name) for id, name, needed in SECTIONS if not needed or any(context[n] for n in needed)]
     words = {
         "tone": verdict.tone,
         "palette": gallery.palette,
-        "label": lambda system: label(record, system),
+        "label": record.label,
         "marked": marked,
         "span": span,
         "stated": tables.said,

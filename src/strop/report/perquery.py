@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from strop.records.formats import DASH, count
+from strop.records.record import Record
 from strop.records.results import Results
 from strop.report.summary import Summary
 
@@ -18,7 +18,7 @@ SHORT, LISTED = 110, 10
 class Change:
     """One query: the system's value minus the baseline's (each averaged over its seeds), and where both ranked it.
 
-    A rank is that of the first relevant document, as text: one a seed where the exhibit `queries` lists several.
+    A rank is that of the first relevant document, as text: one per seed where the exhibit `queries` has several.
     """
 
     query: str
@@ -55,12 +55,11 @@ class Changes:
         return sum(c.difference == 0 for c in self.values)
 
 
-def changes(results: Results, summary: Summary) -> tuple[Changes, ...]:
+def changes(results: Results[Record], summary: Summary) -> tuple[Changes, ...]:
     """One `Changes` for each trained system, in the order of the summary."""
     if not summary.readings:
         return ()
     panel, measure, values = summary.readings[0], summary.primary_measure, summary.values
-    exhibit: dict[str, Any] = results.exhibits.get("queries", {})
     base = averaged(values[panel, measure, summary.baseline])
     out = []
     for cell in summary.headline():
@@ -69,13 +68,13 @@ def changes(results: Results, summary: Summary) -> tuple[Changes, ...]:
         rows = []
         for query, value in averaged(values[panel, measure, cell.system]).items():
             difference = value - base[query]
-            known = exhibit.get(query, {})
-            ranks = known.get("systems", {})
+            known = results.exhibits.queries.get(query)
+            ranks = known.systems if known else {}
             rows.append(
                 Change(
                     query=query,
                     difference=0.0 if abs(difference) < 1e-12 else difference,
-                    text=str(known.get("text", query)),
+                    text=known.text if known else query,
                     rank_before=rank_text(ranks.get(summary.baseline, ())),
                     rank_after=rank_text(ranks.get(cell.system, ())),
                 )
@@ -92,5 +91,5 @@ def averaged(by_seed: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def rank_text(ranks: int | Sequence[int | None] | None) -> str:
     """`3`, or `3, 1, not found` over seeds; one figure where all agree, a dash where nothing is known."""
     several = ranks if isinstance(ranks, Sequence) else (ranks,)
-    shown = [count(rank) if rank is not None else "not found" for rank in several]
-    return DASH if not shown else shown[0] if len(set(shown)) == 1 else ", ".join(shown)
+    texts = [count(rank) if rank is not None else "not found" for rank in several]
+    return DASH if not texts else texts[0] if len(set(texts)) == 1 else ", ".join(texts)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from statistics import fmean
-from typing import Any
 
 from strop.records import formats
+from strop.records.record import Record
 from strop.records.results import Results
-from strop.report.summary import Summary, label
+from strop.report.summary import Summary
 from strop.report.tables import Table, title
 from strop.report.training import Ending, Logs, endings
 
@@ -26,40 +26,39 @@ _DECIMALS = {"change_pct": 1, "qps": 1, LOSS: 2, ACCURACY: 2, "mean_s": 2}
 Ours = dict[str, dict[str, float | None]]
 
 
-def printed_tables(results: Results, summary: Summary, logs: Logs) -> tuple[Table, ...]:
-    """Every table of `record.tables`, {number: {system: {column: figure}}}, with what we have under the same columns.
+def printed_tables(results: Results[Record], summary: Summary, logs: Logs) -> tuple[Table, ...]:
+    """Every printed table, with what we have under the same columns.
 
     Where a column is a measure of ours it is our mean; the final training loss is the mean of the last tenth of the
     updates, and an accuracy is given on each kind of held-out negatives.
     """
-    printed: Mapping[str, Any] = results.record.get("tables") or {}
-    return tuple(_beside(number, rows, results, summary, logs) for number, rows in printed.items())
+    return tuple(_beside(number, rows, results, summary, logs) for number, rows in results.record.tables.items())
 
 
 def _beside(
-    number: str, rows: Mapping[str, Mapping[str, Any]], results: Results, summary: Summary, logs: Logs
+    number: str, rows: Mapping[str, Mapping[str, float]], results: Results[Record], summary: Summary, logs: Logs
 ) -> Table:
     theirs = list(dict.fromkeys(column for row in rows.values() for column in row))
     groups, columns, ours = [("", 1), ("The paper", len(theirs))], [_NAMES.get(c, c) for c in theirs], []
     for panel in summary.readings:
         ended = {e.system: e for e in endings(logs.get(panel.preset, {}))}
-        found: Ours = {}
+        figures: Ours = {}
         for system in summary.systems:
             row: dict[str, float | None] = {}
             for column in theirs:
                 row |= _figures(column, summary.mean(panel, column, system), ended.get(system))
-            found[system] = {k: v for k, v in row.items() if v is not None}
-        headings = list(dict.fromkeys(h for row in found.values() for h in row))
+            figures[system] = {k: v for k, v in row.items() if v is not None}
+        headings = list(dict.fromkeys(h for row in figures.values() for h in row))
         if headings:
             groups.append((title(panel.preset), len(headings)))
             columns += headings
-            ours.append((found, headings))
-    others = [s for s in summary.systems if s not in rows and any(found.get(s) for found, _ in ours)]
+            ours.append((figures, headings))
+    others = [s for s in summary.systems if s not in rows and any(figures.get(s) for figures, _ in ours)]
     body = tuple(
         (
-            label(results.record, system),
+            results.record.label(system),
             *(_number(c, rows.get(system, {}).get(c)) for c in theirs),
-            *(formats.fixed(found.get(system, {}).get(h)) for found, headings in ours for h in headings),
+            *(formats.fixed(figures.get(system, {}).get(h)) for figures, headings in ours for h in headings),
         )
         for system in (*rows, *others)
     )
@@ -80,7 +79,7 @@ def _number(column: str, value: float | None) -> str:
     return formats.signed(value, 1) if column == "change_pct" else formats.fixed(value, _DECIMALS.get(column, 4))
 
 
-def clocks_table(results: Results) -> Table | None:
+def clocks_table(results: Results[Record]) -> Table | None:
     """Clock rows by condition: mean seconds over repeats, and the total's ratio to the first condition's.
 
     Ratios are taken repeat by repeat, because conditions took turns; the lowest and highest stand below the mean.
@@ -104,7 +103,7 @@ def clocks_table(results: Results) -> Table | None:
             change = f"{formats.signed_percent(fmean(ratios))}\n{span}"
         rows.append(
             (
-                label(results.record, system),
+                results.record.label(system),
                 *(_seconds(by_stage.get(stage, {})) for stage in stages),
                 f"{_seconds(total)}\n{formats.fixed(min(total.values()), 2)} to {formats.fixed(max(total.values()), 2)}"
                 if total
@@ -114,7 +113,7 @@ def clocks_table(results: Results) -> Table | None:
         )
     repeats = max(len(v) for by_stage in seconds.values() for v in by_stage.values())
     columns = ("Condition", *(f"{title(s)}, s" for s in stages), "Total, s", "Change")
-    caption = f"Our clocks, {repeats} repeats in turns; change against {label(results.record, next(iter(seconds)))}"
+    caption = f"Our clocks, {repeats} repeats in turns; change against {results.record.label(next(iter(seconds)))}"
     return Table(caption, columns, tuple(rows), (False, *(True for _ in columns[1:])))
 
 

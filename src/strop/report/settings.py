@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from strop.records import formats
+from strop.records.exhibits.parameters import Ledger
+from strop.records.plain import to_plain
+from strop.records.record import Record, TrainingAbout
 from strop.records.results import Results
-from strop.report.summary import label
 from strop.report.tables import Block, Table, blocks, said, title
 from strop.report.training import Logged, accuracy_kinds, endings
 
 READINGS = ("as_written", "as_coded", "corrected")
 
 
-def endings_table(results: Results, preset: str, measures: Mapping[str, Logged]) -> Table | None:
+def endings_table(results: Results[Record], preset: str, measures: Mapping[str, Logged]) -> Table | None:
     """How each training of a preset went, from the rows and the record."""
     ended = endings(measures)
     if not ended:
         return None
-    described: Mapping[str, Any] = (results.record.get("trained") or {}).get(preset, {})
+    trained = results.record.trained.get(preset, {})
     kinds = accuracy_kinds(measures)
     rows = []
     for e in ended:
-        about = described.get(e.system, {})
+        about = trained.get(e.system)
         rows.append(
             (
-                label(results.record, e.system),
-                formats.count(about.get("updates", e.updates)),
+                results.record.label(e.system),
+                formats.count(about.updates if about else e.updates),
                 formats.count(e.seeds),
-                formats.scientific(about.get("learning_rate")),
-                formats.scientific(about.get("sum_learning_rates")),
+                formats.scientific(about.learning_rate if about else None),
+                formats.scientific(about.sum_learning_rates if about else None),
                 formats.fixed(e.loss),
                 *(formats.fixed(e.accuracies.get(kind)) for kind in kinds),
                 formats.percent(e.active_share),
                 formats.percent(e.padding_share),
                 formats.count(e.tokens_per_second),
-                formats.duration(about.get("wall_seconds")),
+                formats.duration(about.wall_seconds if about else None),
             )
         )
     columns = (
@@ -48,26 +49,26 @@ def endings_table(results: Results, preset: str, measures: Mapping[str, Logged])
     return Table(caption, columns, tuple(rows), (False, *(True for _ in columns[1:])), tuple(e.system for e in ended))
 
 
-def rates_table(record: Mapping[str, Any]) -> Table | None:
-    """Every setting that was tried, a row each; systems that chose from the same trials share them.
+def rates_table(record: Record) -> Table | None:
+    """One row for every setting that was tried; systems that chose from the same trials share them.
 
     A setting is a learning rate, `2e-05`, or one with a weight decay, `2e-05, decay 0.01`.
     """
-    shared: dict[tuple[str, str], list[tuple[str, Mapping[str, Any]]]] = {}
-    for preset, systems in (record.get("trained") or {}).items():
+    shared: dict[tuple[str, str], list[tuple[str, TrainingAbout]]] = {}
+    for preset, systems in record.trained.items():
         for system, about in systems.items():
-            if about.get("rates"):
-                trials = json.dumps([about["rates"], about.get("learning_rate")], sort_keys=True)
+            if about.rates:
+                trials = json.dumps([about.rates, about.learning_rate], sort_keys=True)
                 shared.setdefault((preset, trials), []).append((system, about))
     rows = []
     for (preset, _), alike in shared.items():
-        first, heading = alike[0][1], " · ".join(label(record, s) for s, _ in alike)
-        for setting, value in sorted(first["rates"].items(), key=lambda pair: _numbers(pair[0])):
+        first, heading = alike[0][1], " · ".join(record.label(s) for s, _ in alike)
+        for setting, value in sorted((first.rates or {}).items(), key=lambda pair: _numbers(pair[0])):
             rate, *decay = _numbers(setting)
-            same = abs(rate / first["learning_rate"] - 1) < 1e-9 if first.get("learning_rate") else False
-            same &= not decay or decay == [first["values"]["optimizer"]["weight_decay"]]
-            said = formats.scientific(rate) + (f", decay {decay[0]:g}" if decay else "")
-            rows.append((heading, title(preset), said, formats.fixed(value, 4), "chosen" if same else ""))
+            chosen = abs(rate / first.learning_rate - 1) < 1e-9 if first.learning_rate else False
+            chosen &= not decay or decay == [_weight_decay(first)]
+            text = formats.scientific(rate) + (f", decay {decay[0]:g}" if decay else "")
+            rows.append((heading, title(preset), text, formats.fixed(value, 4), "chosen" if chosen else ""))
     if not rows:
         return None
     columns = ("Systems", "Reading", "Learning rate", "Held-out RR@10", "Choice")
@@ -76,16 +77,22 @@ def rates_table(record: Mapping[str, Any]) -> Table | None:
     )
 
 
+def _weight_decay(about: TrainingAbout) -> object:
+    optimizer = about.values["optimizer"]
+    assert isinstance(optimizer, Mapping)
+    return optimizer["weight_decay"]
+
+
 def _numbers(setting: str) -> list[float]:
     """The rate, and the decay where it was a part of the grid."""
     return [float(part) for part in setting.split(", decay ")]
 
 
-def values_tables(record: Mapping[str, Any]) -> tuple[Table, ...]:
-    """Per preset the training values: those that all systems share, then one row a system with those that differ."""
-    found: list[Table] = []
-    for preset, systems in (record.get("trained") or {}).items():
-        tuned = {s: d["values"] for s, d in systems.items() if d.get("values")}
+def values_tables(record: Record) -> tuple[Table, ...]:
+    """Per preset the training values: those that all systems share, then one row per system with those that differ."""
+    out: list[Table] = []
+    for preset, systems in record.trained.items():
+        tuned = {s: about.values for s, about in systems.items() if about.values}
         if not tuned:
             continue
         keys = list(dict.fromkeys(k for values in tuned.values() for k in values))
@@ -93,47 +100,46 @@ def values_tables(record: Mapping[str, Any]) -> tuple[Table, ...]:
         same = [k for k in keys if len({row[k] for row in text.values()}) == 1]
         name, first = title(preset), next(iter(text.values()))
         if same:
-            found.append(
-                Table(f"{name}: the same for all", ("", ""), tuple((k, first[k]) for k in same), (False, False))
-            )
+            out.append(Table(f"{name}: the same for all", ("", ""), tuple((k, first[k]) for k in same), (False, False)))
         if other := [k for k in keys if k not in same]:
-            rows = tuple((label(record, s), *(row[k] for k in other)) for s, row in text.items())
+            rows = tuple((record.label(s), *(row[k] for k in other)) for s, row in text.items())
             headings = ("System", *other)
-            found.append(Table(f"{name}: what differs", headings, rows, tuple(False for _ in headings), tuple(tuned)))
-    return tuple(found)
+            out.append(Table(f"{name}: what differs", headings, rows, tuple(False for _ in headings), tuple(tuned)))
+    return tuple(out)
 
 
-def presets_table(record: Mapping[str, Any]) -> Table | None:
+def presets_table(record: Record) -> Table | None:
     """The readings of the paper side by side."""
-    presets: Mapping[str, Mapping[str, Any]] = record.get("presets") or {}
-    if not presets:
+    if not record.presets:
         return None
-    rows = tuple((title(field), *(_stated(v.get(reading)) for reading in READINGS)) for field, v in presets.items())
+    rows = tuple(
+        (title(field), *(_stated(choice.get(reading)) for reading in READINGS))
+        for field, choice in record.presets.items()
+    )
     return Table("Readings of the paper", ("Field", *map(title, READINGS)), rows, (False,) * 4)
 
 
-def facts(record: Mapping[str, Any]) -> tuple[Table, ...]:
+def facts(record: Record) -> tuple[Table, ...]:
     """Weights, versions and each collection; names of packages and collections stay as they are."""
-    versions = tuple((name, str(version)) for name, version in (record.get("versions") or {}).items())
-    found: list[Block] = [*blocks(record.get("weights") or {}, "Weights")]
-    if versions:
-        found.append(Table("Versions", ("", ""), versions, (False, True)))
-    for name, about in (record.get("collections") or {}).items():
-        found += blocks(about, f"Collection {name}")
-    return tuple(b for b in found if isinstance(b, Table))
+    out: list[Block] = [*blocks(to_plain(record.weights), "Weights")] if record.weights else []
+    if record.versions:
+        out.append(Table("Versions", ("", ""), tuple(record.versions.items()), (False, True)))
+    for name, about in record.collections.items():
+        out += blocks(to_plain(about), f"Collection {name}")
+    return tuple(block for block in out if isinstance(block, Table))
 
 
-def ledger(results: Results) -> tuple[Mapping[str, Any], ...]:
+def ledger(results: Results[Record]) -> tuple[Ledger, ...]:
     """The exhibit `parameters` but for knobs that train as many as their centre."""
-    counted = {p["system"]: p for p in results.exhibits.get("parameters") or ()}
-    centre = {c["system"]: c["centre"] for c in results.record.get("contrasts") or ()}
+    counted = {p.system: p for p in results.exhibits.parameters}
+    centre = {c.system: c.centre for c in results.record.contrasts}
 
-    def same(p: Mapping[str, Any]) -> bool:
-        other = counted.get(centre.get(p["system"], ""), {})
-        return [other.get(k) for k in ("trainable", "total")] == [p.get(k) for k in ("trainable", "total")]
+    def same(p: Ledger) -> bool:
+        other = counted.get(centre.get(p.system, ""))
+        return other is not None and (other.trainable, other.total) == (p.trainable, p.total)
 
     return tuple(p for p in counted.values() if not same(p))
 
 
-def _stated(value: Any) -> str:
+def _stated(value: object) -> str:
     return "not stated" if value is None else formats.plain(value)

@@ -1,13 +1,5 @@
 """The summary: what every system reached and how it differs from the baseline. One computation for terminal and page.
 
-What it reads of a Results folder
-    rows    evaluation rows have step -1, a query id as item, and a measure without a slash; every system of one
-            preset and collection has the same queries. Training rows are `train/...` with step >= 0 and an empty item.
-    record  `baseline` and `primary_measure` name the comparison; `systems` maps each name to its `label` and `note`,
-            in the order to show; `random_weights: true` there withholds every quality number of that system;
-            `trained` maps preset -> system -> what its training was; `contrasts` lists systems that differ from
-            another by one knob; `published` maps system -> measure -> value.
-
 What is shown and what is judged: intervals are 95 %, over seeds and queries together, and drawn for the primary measure
 alone; p is corrected by Holm over the systems compared with the baseline in one preset on one collection. Knobs are
 compared with their centre (`report.knobs`), not here.
@@ -18,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from strop.evaluation.comparison import Comparison, compare_together
 from strop.evaluation.significance import bootstrap_interval
 from strop.records.errors import InputError
+from strop.records.record import Record
 from strop.records.results import Results
 
 
@@ -102,7 +94,7 @@ class Summary:
         return tuple(m for m in self.measures if (panel, m, self.baseline) in self.values)
 
 
-def per_query(results: Results) -> PerQuery:
+def per_query(results: Results[Record]) -> PerQuery:
     """The evaluation rows by panel, measure and system. Raises InputError when systems have different queries."""
     read: dict[tuple[Panel, str, str], dict[int, dict[str, float]]] = {}
     for row in results.rows:
@@ -123,23 +115,20 @@ def per_query(results: Results) -> PerQuery:
     return {key: tuple(values for _, values in sorted(by_seed.items())) for key, by_seed in read.items()}
 
 
-def summarise(results: Results, readings_only: bool = False) -> Summary:
+def summarise(results: Results[Record], readings_only: bool = False) -> Summary:
     """Everything the tables say, computed once. Raises InputError when the baseline has no rows.
 
     `readings_only` draws no intervals but for the matrix, for a terminal that shows no more.
     """
     record = results.record
-    baseline = str(record.get("baseline", "base"))
-    described: Mapping[str, Any] = record.get("systems", {})
-    withheld = tuple(s for s, d in described.items() if d.get("random_weights"))
+    baseline, described = record.baseline, record.systems
+    withheld = tuple(s for s, about in described.items() if about.random_weights)
     values = {key: v for key, v in per_query(results).items() if key[2] not in withheld}
     panels = tuple(dict.fromkeys(panel for panel, _, _ in values))
     measures = tuple(dict.fromkeys(measure for _, measure, _ in values))
     present = dict.fromkeys(system for _, _, system in values)
     systems = tuple(s for s in described if s in present) + tuple(s for s in present if s not in described)
-    primary = str(record.get("primary_measure", ""))
-    if primary not in measures:
-        primary = measures[0] if measures else ""
+    primary = record.primary_measure if record.primary_measure in measures or not measures else measures[0]
     knobs = _knobs(record)
     readings = _readings(panels, record)
     cells: dict[tuple[Panel, str], Cell] = {}
@@ -156,7 +145,7 @@ def summarise(results: Results, readings_only: bool = False) -> Summary:
         comparisons = compare_together([(of[s], of[baseline]) for s in rivals])
         against = dict(zip(rivals, comparisons, strict=True))
         cells |= {(panel, s): _cell(panel, primary, s, of[s], against.get(s), record, baseline) for s in measured}
-    trained = {s for of in (record.get("trained") or {}).values() for s in of}
+    trained = {s for of in record.trained.values() for s in of}
     rivals_of_all = tuple(s for s in systems if s != baseline)
     return Summary(
         baseline=baseline,
@@ -173,20 +162,18 @@ def summarise(results: Results, readings_only: bool = False) -> Summary:
     )
 
 
-def _knobs(record: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    contrasts = record.get("contrasts") or ()
-    return frozenset((c["preset"], c["system"]) for c in contrasts) - {(c["preset"], c["centre"]) for c in contrasts}
+def _knobs(record: Record) -> frozenset[tuple[str, str]]:
+    centres = {(c.preset, c.centre) for c in record.contrasts}
+    return frozenset((c.preset, c.system) for c in record.contrasts) - centres
 
 
-def _readings(panels: Sequence[Panel], record: Mapping[str, Any]) -> tuple[Panel, ...]:
+def _readings(panels: Sequence[Panel], record: Record) -> tuple[Panel, ...]:
     """The first panel of each preset whose trained systems are not all knobs and centres; of all where none is."""
-    contrasts = record.get("contrasts") or ()
     around: dict[str, set[str]] = {}
-    for c in contrasts:
-        around.setdefault(c["preset"], set()).update((c["system"], c["centre"]))
-    trained: Mapping[str, Any] = record.get("trained") or {}
+    for c in record.contrasts:
+        around.setdefault(c.preset, set()).update((c.system, c.centre))
     first = tuple({p.preset: p for p in reversed(panels)}[preset] for preset in dict.fromkeys(p.preset for p in panels))
-    more = tuple(p for p in first if p.preset not in around or set(trained.get(p.preset, ())) - around[p.preset])
+    more = tuple(p for p in first if p.preset not in around or set(record.trained.get(p.preset, ())) - around[p.preset])
     return more or first
 
 
@@ -196,18 +183,17 @@ def _cell(
     system: str,
     values: Seeds,
     difference: Comparison | None,
-    record: Mapping[str, Any],
+    record: Record,
     baseline: str,
 ) -> Cell:
     matrix = [[seed[q] for q in values[0]] for seed in values]
     low, high = bootstrap_interval(matrix)
-    published = record.get("published", {})
-    theirs, their_base = (published.get(s, {}).get(measure) for s in (system, baseline))
+    theirs, their_base = (record.published.get(s, {}).get(measure) for s in (system, baseline))
     return Cell(
         panel=panel,
         measure=measure,
         system=system,
-        label=label(record, system),
+        label=record.label(system),
         queries=len(values[0]),
         seeds=len(values),
         mean=fmean(map(fmean, matrix)),
@@ -217,7 +203,3 @@ def _cell(
         published=theirs,
         published_relative=theirs / their_base - 1 if theirs and their_base and system != baseline else None,
     )
-
-
-def label(record: Mapping[str, Any], system: str) -> str:
-    return str(record.get("systems", {}).get(system, {}).get("label") or system)

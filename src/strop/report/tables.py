@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from strop.records import formats
+from strop.records.exhibits.negatives import NegativesAbout
+from strop.records.plain import to_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ Bins = tuple[tuple[float, float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Counted bins (low, high, count) that were found among plain values."""
+    """Counted bins: (low, high, count) each."""
 
     title: str
     bins: Bins
@@ -77,10 +79,10 @@ def blocks(values: Mapping[str, Any], caption: str, inside: bool = False) -> tup
         return f"{caption}: {str(key).replace('_', ' ')}" if inside else title(key)
 
     if _alike(inner):
-        grid, *drawn = _grid(caption, inner)
+        grid, *histograms = _grid(caption, inner)
         if len(facts) == 1 and isinstance(grid, Table):  # one figure alone needs no table of its own
             grid, out = replace(grid, caption=f"{caption} ({facts[0][0].lower()} {facts[0][1]})"), []
-        out += [grid, *drawn]
+        out += [grid, *histograms]
         inner = {}
     for key, value in values.items():
         if (counted := bins(value)) is not None:
@@ -124,7 +126,7 @@ def _alike(inner: Mapping[str, Mapping[str, Any]]) -> bool:
 def _grid(caption: str, inner: Mapping[str, Mapping[str, Any]]) -> list[Block]:
     """Fields down, entries across; a small mapping shares a cell, and histograms follow the table."""
     fields = list(next(iter(inner.values())))
-    counted = {(f, name): found for f in fields for name, v in inner.items() if (found := bins(v[f])) is not None}
+    counted = {(f, name): b for f in fields for name, v in inner.items() if (b := bins(v[f])) is not None}
     rows = tuple(
         (title(f), *(_short(said(f, v[f])) for v in inner.values()))
         for f in fields
@@ -140,11 +142,12 @@ def _short(text: str) -> str:
     return f"{text[:12]}…" if len(text) >= 40 and all(c in "0123456789abcdef" for c in text) else text
 
 
-def negatives_table(exhibit: Mapping[str, Mapping[str, Any]]) -> Table | None:
-    """One row a policy with every figure but its histogram."""
+def negatives_table(exhibit: Mapping[str, NegativesAbout]) -> Table | None:
+    """One row per policy with every figure but its histogram."""
     if not exhibit:
         return None
-    keys = list(dict.fromkeys(k for v in exhibit.values() for k, x in v.items() if not _nested(x) and k != "reading"))
-    rows = [(name, *(said(k, v.get(k)) for k in keys)) for name, v in exhibit.items()]
+    plain = {name: to_plain(about) for name, about in exhibit.items()}
+    keys = list(dict.fromkeys(k for v in plain.values() for k, x in v.items() if not _nested(x) and k != "reading"))
+    rows = [(name, *(said(k, v.get(k)) for k in keys)) for name, v in plain.items()]
     numeric = (False, *(True for _ in keys))
     return Table("What each policy mined", ("Policy", *map(title, keys)), tuple(rows), numeric)

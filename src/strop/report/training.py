@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from strop.records.record import Record
 from strop.records.results import Results
 
 #: What the held-out accuracies are called; the kind of negatives follows after a slash.
@@ -42,7 +43,7 @@ class Series:
     points: Points
 
 
-def logs(results: Results) -> Logs:
+def logs(results: Results[Record]) -> Logs:
     """Every training row, read once."""
     read: dict[str, dict[str, dict[str, dict[int, dict[int, float]]]]] = {}
     for row in results.rows:
@@ -55,9 +56,9 @@ def logs(results: Results) -> Logs:
     }
 
 
-def _ordered(present: Iterable[str], results: Results) -> list[str]:
+def _ordered(present: Iterable[str], results: Results[Record]) -> list[str]:
     present = dict.fromkeys(present)
-    described = [s for s in results.record.get("systems", {}) if s in present]
+    described = [s for s in results.record.systems if s in present]
     return described + [s for s in present if s not in described]
 
 
@@ -90,13 +91,10 @@ def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> Points
     return tuple((s[-1][0], float(f"{fmean(v for _, v in s):.5g}")) for s in stretches)
 
 
-def published_loss(results: Results) -> tuple[Series, ...]:
-    """The exhibit `published_loss`: {system: [[update, loss], ...]}, as read off the paper's figure."""
-    read = results.exhibits.get("published_loss", {})
-    return tuple(
-        Series(system, "mean", tuple((int(step), float(loss)) for step, loss in read[system]))
-        for system in _ordered(read, results)
-    )
+def published_loss(results: Results[Record]) -> tuple[Series, ...]:
+    """As read off the paper's figure."""
+    losses = results.exhibits.published_loss
+    return tuple(Series(system, "mean", losses[system]) for system in _ordered(losses, results))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ _CORNERS = (
 )
 
 
-def forest(shown: Sequence[Pair], measure: str, description: str) -> Spec:
+def forest(pairs: Sequence[Pair], measure: str, description: str) -> Spec:
     """Macro differences, one line each: thick for these collections, thin for collections in general, where known."""
     rows = [
         {
@@ -43,11 +43,11 @@ def forest(shown: Sequence[Pair], measure: str, description: str) -> Spec:
             "p": formats.p_value(p.elsewhere.p),
             "verdict": p.elsewhere.verdict,
         }
-        for place, p in enumerate(shown)
+        for place, p in enumerate(pairs)
     ]
     wide = [
         row | {"low": round(p.general[0], 5), "high": round(p.general[1], 5)}
-        for row, p in zip(rows, shown, strict=True)
+        for row, p in zip(rows, pairs, strict=True)
         if p.general
     ]
     y = alt.Y("place:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0, domain=list(range(len(rows)))))
@@ -71,9 +71,9 @@ def forest(shown: Sequence[Pair], measure: str, description: str) -> Spec:
     return finish(alt.layer(*layers if wide else (layers[0], *layers[2:])), 40 * max(1, len(rows)), description)
 
 
-def in_and_out_of_domain(shown: Sequence[Pair], own: str, description: str) -> Spec:
+def in_and_out_of_domain(pairs: Sequence[Pair], own: str, description: str) -> Spec:
     """Change in domain across, macro change out of domain up, both from the start; numbers name the systems."""
-    sides = [alt.Scale(domain=list(_domain(shown, place)), nice=True) for place in ("own", "elsewhere")]
+    sides = [alt.Scale(domain=list(_domain(pairs, place)), nice=True) for place in ("own", "elsewhere")]
     rows = [
         {
             "number": str(p.number),
@@ -90,7 +90,7 @@ def in_and_out_of_domain(shown: Sequence[Pair], own: str, description: str) -> S
             "right": right,
             "down": down,
         }
-        for p, (right, down) in zip(shown, _beside(shown), strict=True)
+        for p, (right, down) in zip(pairs, _beside(pairs), strict=True)
     ]
     chart, zero = alt.Chart(alt.InlineData(rows)), alt.Chart(alt.InlineData([{"zero": 0}]))
     axis = alt.Axis(labelExpr=_SIGNED, tickCount=5, grid=False)
@@ -101,10 +101,10 @@ def in_and_out_of_domain(shown: Sequence[Pair], own: str, description: str) -> S
     keys = {"system": "system", "home": "in domain", "others": "out of domain", "verdict": "out of domain it is"}
     tip = [alt.Tooltip(f"{key}:N", title=title) for key, title in keys.items()]
     corners = []
-    for said, side, end in _CORNERS:
+    for label, side, end in _CORNERS:
         left, top = side == "left", end == "top"
         words: dict[str, Any] = {"align": side, "baseline": "top", "dx": 6 if left else -6, "dy": 6 if top else -32}
-        text = alt.Chart(alt.InlineData([{"said": said}])).mark_text(
+        text = alt.Chart(alt.InlineData([{"said": label}])).mark_text(
             lineBreak="\n", fontSize=11, color=INK, opacity=0.6, **words
         )
         place = {"x": alt.value(0 if left else "width"), "y": alt.value(0 if top else "height")}
@@ -124,28 +124,28 @@ def in_and_out_of_domain(shown: Sequence[Pair], own: str, description: str) -> S
     return finish(alt.layer(*layers), _HEIGHT, description)
 
 
-def _domain(shown: Sequence[Pair], place: str) -> tuple[float, float]:
+def _domain(pairs: Sequence[Pair], place: str) -> tuple[float, float]:
     """All intervals and zero, and a twelfth of that at either end for the words in the corners."""
-    ends = [end for p in shown for c in (getattr(p, place),) for end in (c.low, c.high, c.difference)]
+    ends = [end for p in pairs for c in (getattr(p, place),) for end in (c.low, c.high, c.difference)]
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = (high - low or 0.01) / 12
     return round(low - room, 5), round(high + room, 5)
 
 
-def _beside(shown: Sequence[Pair]) -> list[tuple[int, int]]:
+def _beside(pairs: Sequence[Pair]) -> list[tuple[int, int]]:
     """(right, down) of each number from its point in pixels: the corner with the most room, off both intervals."""
-    (left, right), (bottom, top) = (_domain(shown, place) for place in ("own", "elsewhere"))
+    (left, right), (bottom, top) = (_domain(pairs, place) for place in ("own", "elsewhere"))
     at = [
         (
             (p.own.difference - left) / (right - left) * _WIDTH,
             (top - p.elsewhere.difference) / (top - bottom) * _HEIGHT,
         )
-        for p in shown
+        for p in pairs
     ]
-    taken, found = list(at), []
+    places, offsets = list(at), []
     for i, (x, y) in enumerate(at):
-        others = [place for j, place in enumerate(taken) if j != i]
+        others = [place for j, place in enumerate(places) if j != i]
         best = max(_BESIDE, key=lambda o: min((math.dist((x + o[0], y + o[1]), t) for t in others), default=0.0))
-        taken.append((x + best[0], y + best[1]))
-        found.append(best)
-    return found
+        places.append((x + best[0], y + best[1]))
+        offsets.append(best)
+    return offsets

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from strop.evaluation.comparison import Verdict, verdict
 from strop.evaluation.significance import holm
 from strop.records import formats
+from strop.records.exhibits.transfer import MacroInterval, OnCollection, OverCollections, Transfer, TransferComparison
+from strop.records.record import Record
 from strop.report.differences import marked, span
-from strop.report.summary import label
 
 #: kind of a comparison -> what a group of them is called, in the order to show.
 KINDS = {
@@ -48,7 +48,7 @@ class Pair:
     """System a against b. `own` is the change on the training collection, `elsewhere` that of the macro average.
 
     `each` holds every other collection's change, p by Holm over the pairs of one preset, kind and collection. `macro`
-    are the plain values of the exhibit. `number` is a tuned system's place in its preset, the largest change first.
+    is the exhibit's. `number` is a tuned system's place in its preset, the largest change first.
     """
 
     preset: str
@@ -61,13 +61,13 @@ class Pair:
     own: Change
     elsewhere: Change
     each: Mapping[str, Change]
-    macro: Mapping[str, Any]
+    macro: OverCollections
 
     @property
     def general(self) -> tuple[float, float] | None:
         """The interval for collections in general; None where there is one other only."""
-        found = self.macro["general"]
-        return (found["low"], found["high"]) if found else None
+        general = self.macro.general
+        return (general.low, general.high) if general else None
 
     @property
     def general_span(self) -> str:
@@ -79,19 +79,19 @@ class Pair:
         return f"{self.number}  {self.name}" if self.number else self.name
 
 
-def pairs(exhibit: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Pair, ...]:
+def pairs(exhibit: Transfer, record: Record) -> tuple[Pair, ...]:
     """All comparisons, preset by preset and kind by kind; tuned systems by change out of domain, best first."""
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in exhibit["comparisons"]:
-        groups.setdefault((row["preset"], row["kind"]), []).append(row)
-    found: list[Pair] = []
+    groups: dict[tuple[str, str], list[TransferComparison]] = {}
+    for row in exhibit.comparisons:
+        groups.setdefault((row.preset, row.kind), []).append(row)
+    out: list[Pair] = []
     for preset in dict.fromkeys(preset for preset, _ in groups):
         for kind in KINDS:
             rows = groups.get((preset, kind), [])
             if kind == "tuned":
-                rows = sorted(rows, key=lambda row: -row["elsewhere"]["difference"])
-            found += _group(rows, record)
-    return tuple(found)
+                rows = sorted(rows, key=lambda row: -row.elsewhere.difference)
+            out += _group(rows, record)
+    return tuple(out)
 
 
 def pair_name(a: str, b: str) -> str:
@@ -104,31 +104,31 @@ def pair_name(a: str, b: str) -> str:
     return ", ".join((f"{of_a[apart[0]]} against {of_b[apart[0]]}", *alike))
 
 
-def _group(rows: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> list[Pair]:
+def _group(rows: Sequence[TransferComparison], record: Record) -> list[Pair]:
     """Comparisons of one preset and kind: every collection's p is corrected over them here."""
-    names = list(rows[0]["each"]) if rows else []
-    corrected = {name: holm([row["each"][name]["p"] for row in rows]) for name in names}
-    found = []
+    names = list(rows[0].each) if rows else []
+    corrected = {name: holm([row.each[name].p for row in rows]) for name in names}
+    out = []
     for i, row in enumerate(rows):
-        macro, (a, b) = row["elsewhere"], (label(record, row[side]) for side in "ab")
-        tuned = row["kind"] == "tuned"
-        found.append(
+        macro, (a, b) = row.elsewhere, map(record.label, (row.a, row.b))
+        tuned = row.kind == "tuned"
+        out.append(
             Pair(
-                preset=row["preset"],
-                kind=row["kind"],
-                a=row["a"],
-                b=row["b"],
-                name=a if tuned or row["kind"] == "knob" else pair_name(a, b),
+                preset=row.preset,
+                kind=row.kind,
+                a=row.a,
+                b=row.b,
+                name=a if tuned or row.kind == "knob" else pair_name(a, b),
                 against=b,
                 number=i + 1 if tuned else 0,
-                own=_change(row["own"], row["own"], row["own"]["p"]),
-                elsewhere=_change(macro, macro["fixed"], macro["p"]),
-                each={n: _change(row["each"][n], row["each"][n], corrected[n][i]) for n in names},
+                own=_change(row.own, row.own, row.own.p),
+                elsewhere=_change(macro, macro.fixed, macro.p),
+                each={n: _change(row.each[n], row.each[n], corrected[n][i]) for n in names},
                 macro=macro,
             )
         )
-    return found
+    return out
 
 
-def _change(of: Mapping[str, float], interval: Mapping[str, float], p: float) -> Change:
-    return Change(of["difference"], interval["low"], interval["high"], p)
+def _change(of: OnCollection | OverCollections, interval: OnCollection | MacroInterval, p: float) -> Change:
+    return Change(of.difference, interval.low, interval.high, p)

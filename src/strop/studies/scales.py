@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from strop.study.definition import Scale
 
 #: A few hours on two cores: a panel of a small collection, three seeds, the slow demonstrations too.
@@ -19,17 +21,8 @@ DESK = Scale(
     thorough=True,
 )
 #: Some minutes: a smaller panel, one seed.
-QUICK = Scale(
-    name="quick",
-    collection="docstrings",
-    test_queries=150,
-    test_documents=1000,
-    train_queries=400,
-    train_documents=1000,
-    cut_chars=240,
-    depth=100,
-    seeds=(42,),
-    presets={},
+QUICK = replace(
+    DESK, name="quick", test_documents=1000, train_queries=400, train_documents=1000, seeds=(42,), thorough=False
 )
 #: The paper's own data: whole splits, nothing cut, tested on MS MARCO's dev.
 FULL = Scale(

@@ -9,18 +9,14 @@ from strop.evaluation.comparison import Comparison, compare
 from strop.evaluation.measures import measure
 from strop.evaluation.significance import Values
 
-Kind = Literal["arithmetic", "mechanism", "effect"]
-Rule = Literal["value", "shown", "above", "below", "equal"]
-Word = Literal["holds", "fails", "shown", "not shown", "analogue: same direction", "analogue: opposite", "not resolved"]
+Kind = Literal["arithmetic", "effect"]
+Rule = Literal["value", "above", "below", "equal"]
+Word = Literal["holds", "fails", "analogue: same direction", "analogue: opposite", "not resolved"]
 
 #: With fewer queries no assignment of signs reaches p < 0.05 (2 / 2^5 = 0.06), so nothing is settled.
 FEWEST_QUERIES = 6
 
-_RULES: dict[Kind, tuple[Rule, ...]] = {
-    "arithmetic": ("value",),
-    "mechanism": ("shown",),
-    "effect": ("above", "below", "equal"),
-}
+_RULES: dict[Kind, tuple[Rule, ...]] = {"arithmetic": ("value",), "effect": ("above", "below", "equal")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +24,6 @@ class Claim:
     """One statement of a paper, and the rule that judges it, fixed before anything is run.
 
     arithmetic  `value`: our figure is `published` within `tolerance`.
-    mechanism   `shown`: a demonstration that can be rerun succeeds.
     effect      `system` is `above` or `below` `against` by more than `tolerance`, or `equal` to it within `tolerance`,
                 in `measure` on `collection`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from strop.evaluation.judged_runs import rows
 from strop.evaluation.macro import weighted
 from strop.monitoring.logbook import namespaced
 from strop.records.errors import InputError
+from strop.records.plain import to_plain
 from strop.records.results import Results, Row, write_results
 from strop.retrieval import stages
 from strop.study.checkpoints import comparison
@@ -20,7 +21,7 @@ from strop.study.claims import Verdict, judge, judge_figure
 from strop.study.definition import OUT_OF_DOMAIN
 from strop.study.exhibits import exhibits
 from strop.study.record import record
-from strop.study.schedule import Done, run_trials, schedule
+from strop.study.schedule import Done, Trial, run_trials, schedule
 from strop.study.systems import Start
 from strop.study.workbench import Workbench
 
@@ -39,15 +40,15 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
     if not done.runs:
         raise InputError("nothing is trained yet, and the budget is spent", remedy="Give more minutes, or no budget")
     kept = comparison.folders(store)
-    about = record(bench, done, command) | {"checkpoints": [folder.name for folder in kept]}
-    key = content_key(study.claims, about, package_sha256())[:8]
+    about = record(bench, done, command, tuple(folder.name for folder in kept))
+    key = content_key(study.claims, to_plain(about), package_sha256())[:8]
     folder = store.root / "results" / f"{study.name}-{scale.name}-{Path(bench.source).name}-{key}"
     if (folder / "record.json").is_file():  # written last
         return folder
     measured = _measured(bench, done)
     shown, clock = exhibits(bench, done)
     if kept:
-        shown["checkpoints"] = asdict(comparison.compare(kept))
+        shown = replace(shown, checkpoints=comparison.compare(kept))
     results = Results(
         rows=(*measured, *_whole(bench, done), *_training_rows(bench, done), *clock),
         claims=tuple(_verdicts(bench, measured, done)),
@@ -68,13 +69,8 @@ def _measured(bench: Workbench, done: Done) -> list[Row]:
         for row in rows(
             stages.run_of(ranking),
             bench.panels[name].qrels,
-            study=bench.study.name,
-            preset=trial.preset.name,
-            system=trial.system,
-            seed=trial.seed,
-            collection=name,
-            split=bench.panels[name].split,
-            measures=MEASURES,
+            _row(bench, trial, name, bench.panels[name].split),
+            MEASURES,
         )
     ]
 
@@ -92,32 +88,21 @@ def _whole(bench: Workbench, done: Done) -> list[Row]:
         for row in rows(
             stages.run_of(bench.ranking(preset, system.name, bench.scale.seeds[0], whole)),
             whole.qrels,
-            study=bench.study.name,
-            preset=preset.name,
-            system=system.name,
-            seed=bench.scale.seeds[0],
-            collection=f"{whole.name}, whole corpus",
-            split=whole.split,
-            measures=WHOLE,
+            _row(bench, Trial(preset, system.name, bench.scale.seeds[0]), f"{whole.name}, whole corpus", whole.split),
+            WHOLE,
         )
     ]
+
+
+def _row(bench: Workbench, trial: Trial, collection: str, split: str) -> Row:
+    """What all rows of one trial on a collection share."""
+    return Row(bench.study.name, trial.preset.name, trial.system, trial.seed, collection, split, -1, "", "", 0.0)
 
 
 def _training_rows(bench: Workbench, done: Done) -> list[Row]:
     test = bench.own.test
     return [
-        Row(
-            bench.study.name,
-            trial.preset.name,
-            trial.system,
-            trial.seed,
-            test.name,
-            test.split,
-            int(step),
-            "",
-            namespaced(measure),
-            value,
-        )
+        replace(_row(bench, trial, test.name, test.split), step=int(step), measure=namespaced(measure), value=value)
         for trial, artifact in done.trained.items()
         for step, measure, value in json.loads((artifact.path / "log.json").read_text(encoding="utf-8"))
         if not (measure.startswith("cosine_accuracy") and trial.preset.is_random(trial.system, bench.scale))

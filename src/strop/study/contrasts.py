@@ -56,11 +56,6 @@ class Contrast:
         return Evidence(verdict, sentence, (table,))
 
 
-def around(preset: str, centre: str, variants: tuple[str, ...], expect: Direction) -> Contrast:
-    """One centre and several variants of it."""
-    return Contrast(tuple(Pair(preset, centre, variant) for variant in variants), expect)
-
-
 def judged(effects: list[Comparison], expect: Direction) -> Verdict:
     """The verdict on comparisons that were corrected together; the rule is `Contrast`'s."""
     resolved = {effect.verdict for effect in effects if effect.resolved}

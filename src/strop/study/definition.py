@@ -160,10 +160,11 @@ class Study:
     presets: tuple[Preset, ...]
     scales: tuple[Scale, ...]
     claims: tuple[Claim, ...]
-    published: Mapping[str, Mapping[str, float]]
-    published_loss: Mapping[str, tuple[tuple[int, float], ...]]
     #: Per setting that the paper leaves open, what its text, its code and strop each say.
     choices: Mapping[str, Mapping[str, str]]
+    #: The paper's figures of its systems by measure, and its loss curves as (update, loss).
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    published_loss: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     #: Open questions about the paper, each with what answers it.
     questions: tuple[OpenQuestion, ...] = ()
     #: The paper's printed tables: {table: {system: {column: figure}}}.
@@ -176,6 +177,8 @@ class Study:
     checkpointed: tuple[tuple[str, str], ...] = ()
     #: By collection, what the base's own training saw of it.
     exposure: Mapping[str, str] = field(default_factory=dict)
+    #: By system, what to know about the count of parameters that the paper prints for it.
+    parameter_notes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for preset in self.presets:

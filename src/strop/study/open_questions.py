@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
+from strop.records.exhibits.questions import Grid as Grid  # what evidence is made of
 from strop.records.results import Row
 
 Kind = Literal["arithmetic", "mechanism", "effect", "defect"]
 Verdict = Literal["shown", "not shown", "not resolved"]
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table of text under headed columns."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __post_init__(self) -> None:
-        if any(len(row) != len(self.columns) for row in self.rows):
-            raise ValueError(f"table {self.title!r}: a row has not {len(self.columns)} columns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +27,14 @@ class Evidence:
     tables: tuple[Grid, ...] = ()
     exhibits: Mapping[str, Any] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()
+
+    @classmethod
+    def shown_if(cls, confirmed: bool, sentence: str, *tables: Grid) -> Self:
+        return cls("shown" if confirmed else "not shown", sentence, tables)
+
+    def also(self, sentence: str, *tables: Grid) -> Self:
+        """With a further sentence and further tables."""
+        return replace(self, sentence=f"{self.sentence} {sentence}", tables=(*self.tables, *tables))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +58,9 @@ class OpenQuestion:
     def __post_init__(self) -> None:
         if self.demonstrate is None and not self.test:
             raise ValueError(f"open question {self.id} has neither a demonstration nor a test")
+
+    @classmethod
+    def of(cls, id: str, kind: Kind, demonstrate: Callable[[Any], Evidence], **more: Any) -> Self:
+        """The question that the first paragraph of a demonstration's docstring states."""
+        stated = (demonstrate.__doc__ or "").split("\n\n")[0]
+        return cls(id, kind, " ".join(stated.split()), demonstrate, **more)

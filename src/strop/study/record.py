@@ -6,9 +6,9 @@ import json
 import shlex
 from collections import Counter
 from importlib.metadata import version
-from typing import Any
 
 from strop.artifacts.store import Artifact, canonical
+from strop.records.record import CollectionAbout, Contrast, Record, StageAbout, SystemAbout, TrainingAbout, Weights
 from strop.study.schedule import Done, Trial
 from strop.study.systems import Rates
 from strop.study.workbench import Workbench
@@ -16,94 +16,104 @@ from strop.study.workbench import Workbench
 VERSIONS = ("strop", "torch", "transformers", "sentence-transformers", "peft", "bm25s", "ir_measures", "numpy")
 
 
-def record(bench: Workbench, done: Done, command: str) -> dict[str, Any]:
-    """Plain values; `trained` by preset and system, of the first seed; `contrasts` are the knobs and their centres."""
-    study, scale, own = bench.study, bench.scale, bench.own
+def record(bench: Workbench, done: Done, command: str, checkpoints: tuple[str, ...] = ()) -> Record:
+    """`checkpoints` are the folders of measured checkpoints that the study compares."""
+    study, scale = bench.study, bench.scale
     presets = done.presets
-    run = {(cell.preset.name, cell.system) for cell in done.runs}
-    unfinished = Counter(c.preset.name for c in done.unfinished if c.trained)
-    planned = unfinished + Counter(c.preset.name for c in done.trained)
-    unranked = Counter(c.preset.name for c in done.unfinished if not c.trained)
     first = {c: a for c, a in done.trained.items() if c.seed == scale.seeds[0]}
-    systems = {s.name: s for preset in reversed(presets) for s in reversed(preset.systems)}
-    random = {s.name for preset in presets for s in preset.systems if preset.is_random(s.name, scale)}
-    names = [s.name for preset in presets for s in preset.systems if (preset.name, s.name) in run]
-    return {
-        "study": study.name,
-        "title": study.title,
-        "paper": study.paper,
-        "scale": scale.name,
-        "deviations": list(scale.deviations),
-        "presets_run": [p.name for p in presets],
-        "command": command,
-        "baseline": study.baseline,
-        "primary_measure": study.primary_measure,
-        "systems": {
-            name: {"label": systems[name].label, "note": systems[name].note}
-            | ({"values": canonical(bm25)} if (bm25 := systems[name].way.lexical) else {})
-            | ({"random_weights": True} if study.random_weights or name in random else {})
-            for name in dict.fromkeys(names)
-        },
-        "trained": {
+    run = {(cell.preset.name, cell.system) for cell in done.runs}
+    return Record(
+        study=study.name,
+        title=study.title,
+        paper=study.paper,
+        scale=scale.name,
+        deviations=tuple(scale.deviations),
+        presets_run=tuple(p.name for p in presets),
+        command=command,
+        baseline=study.baseline,
+        primary_measure=study.primary_measure,
+        systems=_systems(bench, done),
+        trained={
             p.name: {c.system: _training(bench, c, a) for c, a in first.items() if c.preset == p} for p in presets
         },
-        "unfinished": [f"{name}: {left} of {planned[name]} trainings" for name, left in unfinished.items()]
-        + [f"{name}: {left} rankings of what others train" for name, left in unranked.items()],
-        "contrasts": [
-            {"point": s.point, "preset": p.name, "system": s.name, "centre": s.centre, "label": s.label}
+        unfinished=_unfinished(done),
+        contrasts=tuple(
+            Contrast(point=s.point, preset=p.name, system=s.name, centre=s.centre, label=s.label)
             for p in presets
             for s in p.systems
             if s.centre and (p.name, s.name) in run
-        ],
-        "published": {k: dict(v) for k, v in study.published.items()},
-        "tables": {k: {s: dict(row) for s, row in v.items()} for k, v in study.tables.items()},
-        "collections": {
-            f"{c.name}/{c.split}": {
-                "queries": len(c.queries),
-                "documents": len(c.documents),
-                "fingerprint": c.fingerprint,
-                "warnings": list(c.warnings),
-            }
-            for c in (*bench.panels.values(), own.train)
+        ),
+        published=study.published,
+        tables=study.tables,
+        collections={
+            f"{c.name}/{c.split}": CollectionAbout(len(c.queries), len(c.documents), c.fingerprint, tuple(c.warnings))
+            for c in (*bench.panels.values(), bench.own.train)
         },
-        "weights": {"name": bench.base.name, "sha256": bench.base.sha256, "source": bench.base.source},
-        "versions": {name: version(name) for name in VERSIONS},
-        "seeds": list(scale.seeds),
-        "stages": [
-            {"name": f"{c}{what}", "key": a.key, "wall_seconds": a.record["wall_seconds"]}
-            for found, what in ((done.runs, ""), (done.trained, ": training"))
-            for c, a in found.items()
-        ]
-        + [
-            {"name": f"{c}, {name}", "key": a.key, "wall_seconds": a.record["wall_seconds"]}
-            for c, of in done.out_of_domain.items()
-            for name, a in of.items()
-        ],
-        "presets": {choice: dict(said) for choice, said in study.choices.items()},
-        "commands": {
+        weights=Weights(bench.base.name, bench.base.sha256, bench.base.source),
+        versions={name: version(name) for name in VERSIONS},
+        seeds=tuple(scale.seeds),
+        stages=tuple(
+            StageAbout(name, artifact.key, artifact.record["wall_seconds"])
+            for name, artifact in (
+                *((f"{c}", a) for c, a in done.runs.items()),
+                *((f"{c}: training", a) for c, a in done.trained.items()),
+                *((f"{c}, {name}", a) for c, of in done.out_of_domain.items() for name, a in of.items()),
+            )
+        ),
+        presets=study.choices,
+        commands={
             f"model {c.preset.name}/{c.system}": shlex.join(["strop", "export", a.key, f"models/{c.system}"])
             for c, a in first.items()
         },
+        checkpoints=checkpoints,
+    )
+
+
+def _systems(bench: Workbench, done: Done) -> dict[str, SystemAbout]:
+    """Those that were run, as the first preset that has them describes them."""
+    presets = done.presets
+    run = {(cell.preset.name, cell.system) for cell in done.runs}
+    systems = {s.name: s for preset in reversed(presets) for s in reversed(preset.systems)}
+    random = {s.name for preset in presets for s in preset.systems if preset.is_random(s.name, bench.scale)}
+    names = dict.fromkeys(s.name for preset in presets for s in preset.systems if (preset.name, s.name) in run)
+    return {
+        name: SystemAbout(
+            systems[name].label,
+            systems[name].note,
+            values=canonical(bm25) if (bm25 := systems[name].way.lexical) else None,
+            random_weights=bench.study.random_weights or name in random,
+        )
+        for name in names
     }
 
 
-def _training(bench: Workbench, cell: Trial, artifact: Artifact) -> dict[str, Any]:
+def _unfinished(done: Done) -> tuple[str, ...]:
+    left = Counter(c.preset.name for c in done.unfinished if c.trained)
+    planned = left + Counter(c.preset.name for c in done.trained)
+    unranked = Counter(c.preset.name for c in done.unfinished if not c.trained)
+    return (
+        *(f"{name}: {count} of {planned[name]} trainings" for name, count in left.items()),
+        *(f"{name}: {count} rankings of what others train" for name, count in unranked.items()),
+    )
+
+
+def _training(bench: Workbench, cell: Trial, artifact: Artifact) -> TrainingAbout:
     log = json.loads((artifact.path / "log.json").read_text(encoding="utf-8"))
     rates = [value for _, measure, value in log if measure == "learning_rate"]
     recipe = artifact.record["values"]["recipe"]
     grid = None if cell.preset.is_random(cell.system, bench.scale) else cell.preset.tuned(cell.system).rates
-    return {
-        "values": recipe,
-        "updates": len(rates),
-        "sum_learning_rates": sum(rates),
-        "learning_rate": recipe["optimizer"]["learning_rate"],
-        "wall_seconds": artifact.record["wall_seconds"],
-        **({"rates": _held_out(bench, cell, grid)} if grid else {}),
-    }
+    return TrainingAbout(
+        values=recipe,
+        updates=len(rates),
+        sum_learning_rates=sum(rates),
+        learning_rate=recipe["optimizer"]["learning_rate"],
+        wall_seconds=artifact.record["wall_seconds"],
+        rates=_held_out(bench, cell, grid) if grid else None,
+    )
 
 
 def _held_out(bench: Workbench, cell: Trial, grid: Rates) -> dict[str, float]:
-    """What the held-out queries said to each setting of a grid."""
+    """The value of each setting of a grid on held-out queries."""
     return {
         f"{setting.learning_rate:g}" + (f", decay {setting.weight_decay:g}" if grid.decays else ""): value
         for setting, value in bench.held_out_values(cell.preset, grid).items()

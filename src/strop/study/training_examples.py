@@ -134,7 +134,7 @@ class TrainingData:
     def distillation(self) -> Examples:
         """What the base's first layers are distilled on: training queries, documents that the base ranks high for them,
         and its scores."""
-        window = initial_models.LESSON_WINDOW
+        window = initial_models.DISTILLATION_WINDOW
         groups = self.mining.mined(window, self.base)
         return Examples.of(teach(groups, self.mining.run(Mined(window))), self.panels.train)
 

@@ -43,7 +43,7 @@ class Trainings:
     def distillation(self, layers: int) -> Training:
         """The training that distils the base into its own first layers."""
         size, seed = self.scale.largest_batch or DISTILLATION_BATCH, self.scale.seeds[0]
-        return initial_models.teaching(self.store, self.data.base, layers, self.data.distillation(), size, seed)
+        return initial_models.distillation(self.store, self.data.base, layers, self.data.distillation(), size, seed)
 
     def examples(self, preset: Preset, how: Tuned, sources: Sources) -> Examples:
         """What a system is trained on; `sources` are the preset's systems that mine or teach."""

@@ -10,6 +10,7 @@ from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, Store
 from strop.evaluation.measures import evaluate
 from strop.geometry.sample import Sample
+from strop.models.encoder import Role
 from strop.models.pretrained import Pretrained, resolve
 from strop.monitoring.diagnose import sample_of
 from strop.monitoring.probe import DOCUMENTS, QUERIES, Probe, of_collection
@@ -18,7 +19,7 @@ from strop.records.runs import Run
 from strop.retrieval import rankings, stages
 from strop.retrieval.rankings import read_candidates
 from strop.retrieval.retriever import Retriever, retriever_of
-from strop.retrieval.task import Task
+from strop.retrieval.task import ById, Task
 from strop.study.definition import Preset, Scale, Study
 from strop.study.learning_rates import held_out_values, with_optimizer
 from strop.study.mining import refreshed
@@ -55,6 +56,10 @@ class Workbench:
     @cached_property
     def base(self) -> Pretrained:
         return resolve(self.scale.base or self.study.base)
+
+    def base_vectors(self, of: ById, role: Role) -> stages.Vectors:
+        """The base's vectors of these texts."""
+        return stages.Vectors.load(stages.encode_texts(self.store, self.base, of, role, self.progress))
 
     @cached_property
     def own(self) -> Panels:

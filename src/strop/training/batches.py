@@ -56,10 +56,8 @@ class Batching:
 
 def assemble(groups: Sequence[Group], in_batch: bool) -> Batch:
     """Documents in order of first appearance; a document shared by several groups is one column."""
-    columns: dict[str, int] = {}
-    for group in groups:
-        for doc_id in (*group.positives, *group.negatives):
-            columns.setdefault(doc_id, len(columns))
+    doc_ids = dict.fromkeys(d for group in groups for d in (*group.positives, *group.negatives))
+    columns = {doc_id: i for i, doc_id in enumerate(doc_ids)}
     targets = torch.zeros(len(groups), len(columns), dtype=torch.bool)
     mask = torch.full_like(targets, not in_batch)
     for row, group in enumerate(groups):
@@ -73,9 +71,6 @@ def assemble(groups: Sequence[Group], in_batch: bool) -> Batch:
 def _teacher(groups: Sequence[Group], columns: Mapping[str, int]) -> Tensor | None:
     if not any(group.teacher for group in groups):
         return None
-    scores = torch.full((len(groups), len(columns)), float("nan"))
-    for row, group in enumerate(groups):
-        for doc_id, score in group.teacher.items():
-            if doc_id in columns:
-                scores[row, columns[doc_id]] = score
-    return scores
+    nan = float("nan")
+    scores = [[group.teacher.get(doc_id, nan) for doc_id in columns] for group in groups]
+    return torch.tensor(scores, dtype=torch.float32)

@@ -20,8 +20,7 @@ BEST = "best.safetensors"
 def save(folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Write `folder/step-N` (trainable weights, optimiser moments, `state`), then drop older ones.
 
-    Weights that do not train are not written: they are the start, which the run has anyway. Random states need no
-    saving, because every update seeds its own.
+    Random states need no saving, because every update seeds its own.
     """
     tensors: dict[str, Tensor] = {}
     for name, parameter in _trainable(module):
@@ -33,7 +32,7 @@ def save(folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Opti
     partial.mkdir(parents=True)
     save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, partial / "tensors.safetensors")
     (partial / "state.json").write_text(json.dumps({"step": step, **state}), encoding="utf-8")
-    older = _found(folder)
+    older = _checkpoints(folder)
     os.rename(partial, folder / f"{_PREFIX}{step}")
     for path in older:
         shutil.rmtree(path)
@@ -41,27 +40,24 @@ def save(folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Opti
 
 def restore(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
     """Load the newest checkpoint into `module` and `optimizer`; its state with `step`, or None if there is none."""
-    checkpoints = _found(folder)
-    if not checkpoints:
+    if not (checkpoints := _checkpoints(folder)):
         return None
     tensors = load_file(checkpoints[-1] / "tensors.safetensors")
     with torch.no_grad():
         for name, parameter in _trainable(module):
             parameter.copy_(tensors.pop(f"weight/{name}"))
-            moments = {k.split("/", 1)[0]: v for k, v in tensors.items() if k.split("/", 1)[1] == name}
-            if moments:
-                # AdamW keeps its step count on the CPU, the moments beside the weights.
-                optimizer.state[parameter] = {
-                    k: v if k == "step" else v.to(parameter.device) for k, v in moments.items()
-                }
+            for key, value in tensors.items():
+                kind, of = key.split("/", 1)
+                if of == name:  # AdamW keeps its step count on the CPU, the moments beside the weights
+                    optimizer.state[parameter][kind] = value if kind == "step" else value.to(parameter.device)
     state: dict[str, Any] = json.loads((checkpoints[-1] / "state.json").read_text(encoding="utf-8"))
     return state
 
 
 def take_over(source: Path, folder: Path) -> None:
     """Start from the newest checkpoint of another run and what it selected, unless this one has its own already."""
-    if not _found(folder):
-        newest = _found(source)[-1]
+    if not _checkpoints(folder):
+        newest = _checkpoints(source)[-1]
         partial = folder / _PARTIAL
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(newest, partial)
@@ -94,12 +90,12 @@ def clear(folder: Path) -> None:
     partial = folder / _PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
     (folder / BEST).unlink(missing_ok=True)
-    for path in _found(folder):
+    for path in _checkpoints(folder):
         os.rename(path, partial)
         shutil.rmtree(partial)
 
 
-def _found(folder: Path) -> list[Path]:
+def _checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{_PREFIX}*"), key=lambda p: int(p.name.removeprefix(_PREFIX)))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
@@ -103,10 +102,8 @@ def cross_fitted(
     `candidates` of a query in no fold are left out; cut the run with `top` first if it is deep. `queries` and
     `documents` are the texts of its ids. Trainings and rerankings are artifacts: a killed call goes on where it was.
 
-    Each fold's scores come from a model of its own and are left as that gives them. Distillation reads differences
-    within a query alone (MarginMSE; KL's softmax), so that an offset of a model cancels out, and models of one recipe,
-    epochs and start hardly differ in scale. Standardising would take away what a bound on probabilities needs, that a
-    logit of 0 means even odds. Do not compare scores of different queries closely.
+    Each fold's scores are as its own model gives them: a logit of 0 means even odds. Distillation reads differences
+    within a query alone, in which an offset of a model cancels out. Do not compare scores of different queries closely.
 
     Raises InputError as `trainings` does, for candidates of which no query is in a fold, and for an id without a text.
     """
@@ -116,11 +113,10 @@ def cross_fitted(
         raise InputError("no query of the candidates is in a fold", remedy="Give candidates of the queries trained on")
     scored: dict[str, Ranking] = {}
     for number, (part, run) in enumerate(zip(parts, own, strict=True), start=1):
-        if not run:
-            continue
-        within = _Within(progress, f"fold {number}/{len(folds)}")
-        model = tuned_model(part(store, within))
-        scored |= scores(store, model, run, queries, documents, within, precision)
+        if run:
+            within = _within(f"fold {number}/{len(folds)}", progress)
+            model = tuned_model(part(store, within))
+            scored |= scores(store, model, run, queries, documents, within, precision)
     return Run({q: scored[q] for q in candidates if q in scored})
 
 
@@ -133,7 +129,7 @@ def scores(
     progress: Progress = silent,
     precision: Precision = "bfloat16",
 ) -> Run:
-    """Every candidate scored by one model: below no depth does a document keep a made-up score."""
+    """Every candidate scored by one model, however deep."""
     deepest = max(len(ranking.doc_ids) for ranking in candidates.values())
     task = Task(store, queries, documents, progress=progress)
     return run_of(retriever_of(model).rerank(task, candidates, deepest, precision))
@@ -147,14 +143,9 @@ def own_candidates(groups: Sequence[Group]) -> Run:
     return Run({q: (documents, documents.values()) for q, documents in candidates.items()})
 
 
-class _Within:
+def _within(fold: str, progress: Progress) -> Progress:
     """Progress that says in which fold it is."""
-
-    def __init__(self, progress: Progress, where: str) -> None:
-        self._progress, self._where = progress, where
-
-    def __call__(self, what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        return self._progress(f"{self._where}: {what}", total)
+    return lambda what, total: progress(f"{fold}: {what}", total)
 
 
 def _parts(query_ids: Sequence[str], groups: Sequence[Group], queries: ById, documents: ById) -> list[list[str]]:
@@ -176,8 +167,7 @@ def _parts(query_ids: Sequence[str], groups: Sequence[Group], queries: ById, doc
 def _without(training: Training, fold: Fold) -> Training:
     groups = training.examples.groups
     theirs = frozenset[str]().union(*(_relevant(g) for g in groups if g.query_id in fold))
-    kept = [g for g in groups if g.query_id not in fold]
-    if not kept:
+    if not (kept := [g for g in groups if g.query_id not in fold]):
         raise InputError("a fold holds every query: nothing is left to train on", remedy="Make 2 or more folds")
     for group in kept:
         if shared := _relevant(group) & theirs:
@@ -185,18 +175,14 @@ def _without(training: Training, fold: Fold) -> Training:
                 f"query {group.query_id!r} shares the relevant document {min(shared)!r} with a query of another fold",
                 remedy="Make the folds of these groups, with cross_fitting.folds",
             )
-    watched = {
-        name: held.only([g for g in held.groups if g.query_id not in fold and not _relevant(g) & theirs])
+    held_out = {
+        name: held.only(apart)
         for name, held in training.held_out.items()
+        if (apart := [g for g in held.groups if g.query_id not in fold and not _relevant(g) & theirs])
     }
     updates = max(1, round(training.recipe.updates * len(kept) / len(groups)))
-    return replace(
-        training,
-        recipe=replace(training.recipe, updates=updates),
-        examples=training.examples.only(kept),
-        held_out={name: held for name, held in watched.items() if held.groups},
-        snapshots=0,
-    )
+    recipe, examples = replace(training.recipe, updates=updates), training.examples.only(kept)
+    return replace(training, recipe=recipe, examples=examples, held_out=held_out, snapshots=0)
 
 
 def _relevant(group: Group) -> frozenset[str]:

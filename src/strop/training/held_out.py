@@ -44,15 +44,10 @@ class CosineAccuracy:
     name: str = "cosine_accuracy"
 
     def __call__(self, step: int, model: Model) -> Mapping[str, float]:
-        doc_ids = list(dict.fromkeys(d for g in self.groups for d in (*g.positives, *g.negatives)))
-        column = {doc_id: i for i, doc_id in enumerate(doc_ids)}
-        pairs = [(i, column[d]) for i, g in enumerate(self.groups) for d in (*g.positives, *g.negatives)]
-        queries, documents = [self.queries.of(g.query_id) for g in self.groups], [self.documents.of(d) for d in doc_ids]
-        score = dict(zip(pairs, model.pair_scores(queries, documents, pairs).tolist(), strict=True))
-        right = [
-            score[i, column[p]] > score[i, column[n]]
-            for i, g in enumerate(self.groups)
-            for p in g.positives
-            for n in g.negatives
-        ]
+        own = [(i, d) for i, g in enumerate(self.groups) for d in (*g.positives, *g.negatives)]
+        column = {doc_id: i for i, doc_id in enumerate(dict.fromkeys(d for _, d in own))}
+        queries, documents = [self.queries.of(g.query_id) for g in self.groups], [self.documents.of(d) for d in column]
+        scores = model.pair_scores(queries, documents, [(i, column[d]) for i, d in own])
+        score = dict(zip(own, scores.tolist(), strict=True))
+        right = [score[i, p] > score[i, n] for i, g in enumerate(self.groups) for p in g.positives for n in g.negatives]
         return {self.name: float(np.mean(right))}

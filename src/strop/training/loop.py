@@ -23,6 +23,7 @@ from strop.training import checkpoint
 from strop.training import step as chunks
 from strop.training.batches import Batch
 from strop.training.forwards import Texts, forward_of
+from strop.training.optimizers import restarts
 from strop.training.recipes import Recipe
 
 
@@ -52,15 +53,13 @@ def train(
     seed: int,
     folder: Path,
     observers: Sequence[Observer] = (),
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] = lambda updates: None,
     checkpoint_seconds: float = 60.0,
     logbook: Logbook | None = None,
     snapshots: Collection[int] = (),
     until: int | None = None,
 ) -> list[Logged]:
     """Tune `encoder` in place and return what was logged, which `logbook` gets as it comes.
-
-    One that reads pairs scores each query with its group's own candidates, and takes a recipe that scores by `Joint`.
 
     After each number of updates in `snapshots` the trainable weights are left at `snapshot(folder, number)`. `until`
     ends the call after so many updates of the whole schedule, with a checkpoint from which another goes on.
@@ -76,8 +75,7 @@ def train(
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = recipe.optimizer.build(module.named_parameters())
     state = checkpoint.restore(folder, module, optimizer) or {"step": 0, "log": []}
-    if progress:
-        progress(state["step"])
+    progress(state["step"])
     log = [Logged(*entry) for entry in state["log"]]
     if logbook:
         logbook.start(log)
@@ -87,7 +85,7 @@ def train(
         if step > 0 and _selected(recipe.selection, values, module, folder, log):
             break
         started = time.perf_counter()
-        torch.manual_seed(_step_seed(seed, step))
+        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
         module.train()
         batch = recipe.batching.batch(groups, seed, step)
         forward = forward_of(encoder, batch, queries, documents, recipe.scoring)
@@ -99,14 +97,15 @@ def train(
             loss = chunks.gradient(forward.represent, pieces, loss_of, recompute=recipe.recompute)
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
         if not (np.isfinite(loss) and np.isfinite(norm)):
+            some = ", ".join([*batch.query_ids[:8], *(["…"] if len(batch.query_ids) > 8 else [])])
             raise NonFiniteLossError(
-                f"update {step}: loss {loss}, gradient norm {norm}; queries {', '.join(batch.query_ids[:8])}"
-                f"{', …' if len(batch.query_ids) > 8 else ''}. Lower the learning rate, or look at these texts"
+                f"update {step}: loss {loss}, gradient norm {norm}; queries {some}. Lower the learning rate, or look at"
+                " these texts"
             )
         rate = recipe.optimizer.learning_rate * recipe.schedule.factor(step, recipe.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        if recipe.schedule.restarts(step, recipe.updates):
+        if restarts(recipe.schedule, step, recipe.updates):
             optimizer.state.clear()
         optimizer.step()
         if step + 1 in snapshots:
@@ -124,8 +123,7 @@ def train(
         if step + 1 == until or time.perf_counter() - saved_at >= checkpoint_seconds:
             checkpoint.save(folder, step + 1, module, optimizer, {"log": log})
             saved_at = time.perf_counter()
-        if progress:
-            progress(1)
+        progress(1)
     else:
         if until and until < recipe.updates:
             return log
@@ -158,7 +156,7 @@ def _selected(
 def _loss_of(
     recipe: Recipe, batch: Batch, forward: Forward, device: torch.device, diagnostics: dict[str, float]
 ) -> Callable[[Representation], Tensor]:
-    """What a batch's rows came to -> loss; notes the loss' own in `diagnostics`."""
+    """The loss of a batch's representations; the loss' own measures go to `diagnostics`."""
 
     def loss_of(rows: Representation) -> Tensor:
         scores = forward.scores(rows)
@@ -183,7 +181,3 @@ def _observe(
                 values.update(observer(step, encoder))
     log += [Logged(step, name, value) for name, value in values.items()]
     return values
-
-
-def _step_seed(seed: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)

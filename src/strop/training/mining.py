@@ -30,22 +30,19 @@ class Miner:
 
         Raises InputError when nothing is left of a run.
         """
-        if isinstance(source, Run):
-            return self._open(source)
-        return run_of(source.search(Task(self.store, self.queries, self.documents, progress=self.progress), depth))
-
-    def __call__(self, source: Retriever | Run, window: Window, groups: Sequence[Group], seed: int) -> list[Group]:
-        """The groups with negatives from a window of ranks; those with too few candidates are left out."""
-        return window(groups, self.ranked(source, window.high), seed)
-
-    def _open(self, run: Run) -> Run:
-        kept = {}
-        for query_id, ranking in run.items():
-            pairs = [(d, s) for d, s in zip(ranking.doc_ids, ranking.scores, strict=True) if d in self.documents]
-            kept[query_id] = ([d for d, _ in pairs], [float(s) for _, s in pairs])
-        if not any(ids for ids, _ in kept.values()):
+        if not isinstance(source, Run):
+            return run_of(source.search(Task(self.store, self.queries, self.documents, progress=self.progress), depth))
+        allowed = {}
+        for query_id, ranking in source.items():
+            scores = {d: s for d, s in zip(*ranking, strict=True) if d in self.documents}
+            allowed[query_id] = (scores.keys(), scores.values())
+        if not any(doc_ids for doc_ids, _ in allowed.values()):
             raise InputError(
                 "no document of the run may be trained on",
                 remedy="Give a run over this collection's training documents",
             )
-        return Run(kept)
+        return Run(allowed)
+
+    def __call__(self, source: Retriever | Run, window: Window, groups: Sequence[Group], seed: int) -> list[Group]:
+        """The groups with negatives from a window of ranks; those with too few candidates are left out."""
+        return window(groups, self.ranked(source, window.high), seed)

@@ -25,7 +25,7 @@ from sentence_transformers import {loader}
 model = {loader}("PATH")
 ```
 
-Trained on {groups:,} examples; {trainable:,} of {total:,} parameters.{adapter}
+Trained on {groups:,} examples; {ledger[trainable]:,} of {ledger[total]:,} parameters.{adapter}
 
 ```json
 {values}
@@ -45,25 +45,21 @@ _KINDS = {
 
 def write_card(artifact: Artifact, path: str | Path) -> None:
     """Write the card of a training artifact. Whether it beats its base is not on it: `strop evaluate` says that."""
-    record = artifact.record
-    base, loader = str(record["base"]), loaded_by(artifact.path / "model")
+    record, model = artifact.record, artifact.path / "model"
+    base, loader = str(record["base"]), loaded_by(model)
     task, kind = _KINDS[loader]
-    Path(path).write_text(
-        _CARD.format(
-            task=task,
-            kind=kind,
-            loader=loader,
-            base=base,
-            hub_base=f"base_model: {base}\n" if "/" in base else "",
-            groups=record["groups"],
-            trainable=record["ledger"]["trainable"],
-            total=record["ledger"]["total"],
-            adapter=" The LoRA adapter is merged, and kept in `adapter/`."
-            if (artifact.path / "model" / "adapter").is_dir()
-            else "",
-            values=json.dumps(record["values"], indent=1),
-            libraries=", ".join(f"{name} {version}" for name, version in record["libraries"].items()),
-            key=artifact.key,
-        ),
-        encoding="utf-8",
+    merged = " The LoRA adapter is merged, and kept in `adapter/`."
+    card = _CARD.format(
+        task=task,
+        kind=kind,
+        loader=loader,
+        base=base,
+        hub_base=f"base_model: {base}\n" if "/" in base else "",
+        groups=record["groups"],
+        ledger=record["ledger"],
+        adapter=merged if (model / "adapter").is_dir() else "",
+        values=json.dumps(record["values"], indent=1),
+        libraries=", ".join(f"{name} {version}" for name, version in record["libraries"].items()),
+        key=artifact.key,
     )
+    Path(path).write_text(card, encoding="utf-8")

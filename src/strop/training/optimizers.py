@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -29,20 +30,17 @@ class AdamW:
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
-        _check(self.learning_rate, self.betas)
-        if not self.eps > 0 or not self.weight_decay >= 0:
-            raise InputError(
-                f"eps is {self.eps} and weight_decay {self.weight_decay}", remedy="Give eps > 0 and weight_decay >= 0"
-            )
+        _check(self.learning_rate, self.betas, self.weight_decay)
+        if not self.eps > 0:
+            raise InputError(f"eps is {self.eps}", remedy="Give a number above 0")
 
     def build(self, parameters: Parameters) -> torch.optim.AdamW:
         groups = _groups(parameters, self.weight_decay)
         return torch.optim.AdamW(groups, lr=self.learning_rate, betas=self.betas, eps=self.eps)
 
     def state_bytes(self, parameters: Iterable[nn.Parameter]) -> int:
-        """What it keeps of these once each has had a gradient: two moments of a weight's type, and a step count of four
-        bytes a tensor."""
-        return sum(2 * p.numel() * p.element_size() + 4 for p in parameters)
+        """What it keeps of these once each has had a gradient: two moments per weight, and four bytes per tensor."""
+        return sum(2 * p.nbytes + 4 for p in parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +57,17 @@ class Lion:
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
-        _check(self.learning_rate, self.betas)
-        if not self.weight_decay >= 0:
-            raise InputError(f"weight_decay is {self.weight_decay}", remedy="Give a number from 0")
+        _check(self.learning_rate, self.betas, self.weight_decay)
 
     def build(self, parameters: Parameters) -> torch.optim.Optimizer:
         from lion_pytorch import Lion as Built
 
-        optimizer: torch.optim.Optimizer = Built(
-            _groups(parameters, self.weight_decay), lr=self.learning_rate, betas=self.betas
-        )
-        return optimizer
+        groups = _groups(parameters, self.weight_decay)
+        return Built(groups, lr=self.learning_rate, betas=self.betas)  # type: ignore[no-any-return]
 
     def state_bytes(self, parameters: Iterable[nn.Parameter]) -> int:
-        """What it keeps of these once each has had a gradient: one moment of a weight's type."""
-        return sum(p.numel() * p.element_size() for p in parameters)
+        """What it keeps of these once each has had a gradient: one moment per weight."""
+        return sum(p.nbytes for p in parameters)
 
 
 Optimizer = AdamW | Lion
@@ -81,8 +75,7 @@ Optimizer = AdamW | Lion
 
 def held_bytes(optimizer: torch.optim.Optimizer) -> int:
     """Bytes of every tensor of an optimiser's state as it is, wherever it lies."""
-    tensors = [value for kept in optimizer.state.values() for value in kept.values() if torch.is_tensor(value)]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    return sum(value.nbytes for kept in optimizer.state.values() for value in kept.values() if torch.is_tensor(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +91,7 @@ class WarmupLinear:
     def __post_init__(self) -> None:
         _check_warmup(self.warmup)
 
-    def restarts(self, step: int, total: int) -> bool:
-        """Whether the optimiser forgets its moments before 0-based `step`: never."""
-        return False
-
     def factor(self, step: int, total: int) -> float:
-        """The multiplier of the learning rate at 0-based `step` of `total` updates, in [0, 1]."""
         rise = round(self.warmup * total)
         if step < rise:
             return step / rise
@@ -114,12 +102,7 @@ class WarmupLinear:
 class Constant:
     """The whole learning rate at every update: no schedule, or one that was bound to another optimiser."""
 
-    def restarts(self, step: int, total: int) -> bool:
-        """Whether the optimiser forgets its moments before 0-based `step`: never."""
-        return False
-
     def factor(self, step: int, total: int) -> float:
-        """1 at every step."""
         return 1.0
 
 
@@ -140,12 +123,7 @@ class Cosine:
         if not 1 <= self.stretch < math.inf:
             raise InputError(f"stretch is {self.stretch}", remedy="Give 1 for a whole fall, more for one that is cut")
 
-    def restarts(self, step: int, total: int) -> bool:
-        """Whether the optimiser forgets its moments before 0-based `step`: never."""
-        return False
-
     def factor(self, step: int, total: int) -> float:
-        """The multiplier of the learning rate at 0-based `step` of `total` updates, in [0, 1]."""
         rise = round(self.warmup * total)
         if step < rise:
             return step / rise
@@ -172,18 +150,19 @@ class Chained:
         """The 0-based updates that the rounds begin with, 0 among them; equal parts to one update."""
         return [round(i * total / self.rounds) for i in range(self.rounds)]
 
-    def restarts(self, step: int, total: int) -> bool:
-        """Whether the optimiser forgets its moments before 0-based `step`: at each round's first."""
-        return step in self.starts(total)
-
     def factor(self, step: int, total: int) -> float:
-        """The multiplier of the learning rate at 0-based `step` of `total` updates, in [0, 1]."""
-        ends = [*self.starts(total)[1:], total]
-        begin, end = next(((a, b) for a, b in zip(self.starts(total), ends, strict=True) if step < b), (0, total))
+        rounds = pairwise([*self.starts(total), total])
+        begin, end = next((pair for pair in rounds if step < pair[1]), (0, total))
         return self.schedule.factor(step - begin, end - begin)
 
 
+#: `factor`: the multiplier of the learning rate at 0-based `step` of `total` updates, in [0, 1].
 Schedule = Constant | WarmupLinear | Cosine | Chained
+
+
+def restarts(schedule: Schedule, step: int, total: int) -> bool:
+    """Whether the optimiser forgets its moments before 0-based `step`: at the first of each round."""
+    return isinstance(schedule, Chained) and step in schedule.starts(total)
 
 
 def _groups(parameters: Parameters, decay: float) -> list[dict[str, Any]]:
@@ -196,11 +175,13 @@ def _groups(parameters: Parameters, decay: float) -> list[dict[str, Any]]:
     return [group for group in groups if group["params"]]
 
 
-def _check(rate: float, betas: tuple[float, float]) -> None:
+def _check(rate: float, betas: tuple[float, float], decay: float) -> None:
     if not 0 < rate < math.inf:
         raise InputError(f"the learning rate is {rate}", remedy="Give a number above 0, like 2e-5")
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise InputError(f"betas are {betas}", remedy="Give two numbers from 0 to below 1, like 0.9,0.999")
+    if not decay >= 0:
+        raise InputError(f"weight_decay is {decay}", remedy="Give a number from 0")
 
 
 def _check_warmup(share: float) -> None:

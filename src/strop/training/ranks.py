@@ -37,20 +37,16 @@ class Ranks:
     def gathered(self, own: Sequence[Representation]) -> list[Representation]:
         """What every process gives, by rank: its own with its graph, the others' without."""
         mine = Representation.join(own) if own else None
-        form = None if mine is None else (mine.vectors.shape, mine.vectors.dtype, mine.mask is not None)
         forms: list[Any] = [None] * distributed.get_world_size()
+        form = (mine.vectors.shape, mine.vectors.dtype, mine.mask is not None) if mine else None
         distributed.all_gather_object(forms, form)
         everyone = []
-        for rank, form in enumerate(forms):
-            if form is None:
-                continue
-            shape, dtype, masked = form
+        for rank, (shape, dtype, masked) in ((rank, form) for rank, form in enumerate(forms) if form):
             sent = mine if rank == self.rank else None
-            vectors = self._sent(rank, None if sent is None else sent.vectors, shape, dtype)
+            vectors = self._sent(rank, sent.vectors if sent else None, shape, dtype)
             # As bytes: not every backend sends truth values.
-            mask = self._sent(rank, None if sent is None else sent.mask, shape[:2], torch.uint8) if masked else None
-            other = Representation(vectors, None if mask is None else mask.bool())
-            everyone.append(other if sent is None else sent)
+            mask = self._sent(rank, sent.mask if sent else None, shape[:2], torch.uint8).bool() if masked else None
+            everyone.append(sent or Representation(vectors, mask))
         return everyone
 
     def _sent(self, rank: int, tensor: Tensor | None, shape: Sequence[int], dtype: torch.dtype) -> Tensor:

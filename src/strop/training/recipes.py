@@ -81,33 +81,28 @@ IN_BATCH_FULL = replace(TRIPLET_FULL, scoring=Cosine(), loss=InfoNCE(0.05), batc
 #: LoRA at ten times full tuning's rate, where Lee et al. (arXiv 2311.09765) found its optimum.
 IN_BATCH_LORA = replace(IN_BATCH_FULL, tuning=LoRA(), optimizer=AdamW(learning_rate=2e-4))
 
-#: From a teacher's scores of each query's own candidates (`scores` in the examples). Hofstätter et al. (arXiv
-#: 2010.02666) and Lin et al. (2010.11386) train a dot product. Here it is the cosine that the usual bases are searched
-#: with, over in-batch's temperature: without one no cosine can span a cross-encoder's margins, nor be as sure as its
-#: softmax. A teacher of cosines needs `loss.teacher_temperature=0.05`, or for MarginMSE `loss.temperature=1`.
+#: From a teacher's scores of each query's own candidates (`scores` in the examples): Hofstätter et al. (arXiv
+#: 2010.02666) and Lin et al. (2010.11386), whose dot product is here a cosine over in-batch's temperature: without one
+#: it could not span a cross-encoder's margins. A teacher of cosines needs `loss.teacher_temperature=0.05`, or for
+#: MarginMSE `loss.temperature=1`.
 DISTILL_KL = replace(IN_BATCH_FULL, loss=KLDivergence(temperature=0.05), batching=Batching(size=32, in_batch=False))
-DISTILL_MARGIN_MSE = replace(DISTILL_KL, loss=MarginMSE(temperature=0.05))
-
-#: For a model with one vector per token. MaxSim sums over a query's tokens: scores spread by units, so no temperature.
-LATE_FULL = replace(IN_BATCH_FULL, scoring=MaxSim(), loss=InfoNCE(1.0))
-LATE_LORA = replace(IN_BATCH_LORA, scoring=MaxSim(), loss=InfoNCE(1.0))
 
 #: For a cross-encoder: each pair judged on its own, as Kumar et al. (arXiv 2506.18297) train theirs (rate, decay and
 #: batch of 64 pairs are theirs), or a query's candidates against each other, in one softmax.
 RERANK_BCE = replace(TRIPLET_FULL, scoring=Joint(), loss=BinaryCrossEntropy())
-RERANK_SOFTMAX = replace(RERANK_BCE, loss=InfoNCE(1.0))
 
 RECIPES: Mapping[str, Recipe] = {
     "triplet-full": TRIPLET_FULL,
     "triplet-lora": TRIPLET_LORA,
     "in-batch-full": IN_BATCH_FULL,
     "in-batch-lora": IN_BATCH_LORA,
-    "late-full": LATE_FULL,
-    "late-lora": LATE_LORA,
+    # One vector per token. MaxSim sums over a query's tokens: scores spread by units, so no temperature.
+    "late-full": replace(IN_BATCH_FULL, scoring=MaxSim(), loss=InfoNCE(1.0)),
+    "late-lora": replace(IN_BATCH_LORA, scoring=MaxSim(), loss=InfoNCE(1.0)),
     "rerank-bce": RERANK_BCE,
-    "rerank-softmax": RERANK_SOFTMAX,
+    "rerank-softmax": replace(RERANK_BCE, loss=InfoNCE(1.0)),
     "distill-kl": DISTILL_KL,
-    "distill-margin-mse": DISTILL_MARGIN_MSE,
+    "distill-margin-mse": replace(DISTILL_KL, loss=MarginMSE(temperature=0.05)),
 }
 _RENAMED = {"thesis-full": "triplet-full", "thesis-lora": "triplet-lora"}
 

@@ -54,17 +54,17 @@ class Training:
 
     def __call__(self, store: Store, progress: Progress = silent, tracker: Sink | None = None) -> Artifact:
         """Artifact `train`: `model/` in sentence-transformers' layout (LoRA merged, its adapter in `model/adapter`),
-        `log.json` of [update, measure, value], the same as a logbook, and the parameter ledger in the record. `tracker`
-        is sent what is logged as it comes.
+        `log.json` of [update, measure, value], the same as a logbook, and the parameter ledger in the record.
 
-        Killed, it goes on from its last checkpoint to the same weights. Raises NonFiniteLossError.
+        `tracker` gets what is logged as it comes. Killed, it goes on from its last checkpoint to the same weights.
+        Raises NonFiniteLossError.
         """
 
         def make(folder: Path) -> dict[str, Any]:
             recipe, examples = self.recipe, self.examples
             encoder = load_any(self.base.path, recipe.max_length)
             encoder.check(recipe.scoring, recipe.batching.in_batch)
-            queries, documents = texts_of(encoder, examples, "query"), texts_of(encoder, examples, "document")
+            queries, documents = texts_of(encoder, examples)
             cut, pairs = count_cut(encoder, examples.groups, queries, documents)
             if cut:
                 problem = f"{cut:,} of {pairs:,} pairs are longer than the model's {encoder.max_length} tokens: cut"
@@ -75,9 +75,9 @@ class Training:
             with progress(f"train {recipe.updates} updates of {recipe.batching.size}", recipe.updates) as advance:
                 started = time.perf_counter()
                 monitor = self._monitor(encoder, logbook)
-                watching: list[loop.Observer] = [*self._observers(encoder), *([monitor] if monitor else [])]
+                observers = [*self._observers(encoder), *([monitor] if monitor else [])]
                 log = loop.train(
-                    encoder, recipe, examples.groups, queries, documents, self.seed, folder, watching, advance,
+                    encoder, recipe, examples.groups, queries, documents, self.seed, folder, observers, advance,
                     logbook=logbook, snapshots=self.snapshot_steps, until=self.until,
                 )  # fmt: skip
                 took = time.perf_counter() - started
@@ -116,12 +116,11 @@ class Training:
         return list(self.examples.queries.values())[:8] + list(self.examples.documents.values())[:8]
 
     def _monitor(self, model: Model, logbook: Logbook) -> Monitor | None:
-        encoder = model.encoder
-        if self.probe is None or encoder is None:
+        if self.probe is None or model.encoder is None:
             return None
         fixed = self._every if self._chosen_by_the_probe else None
-        look = Look.of(self.probe, encoder)
-        return Monitor.of(look, encoder, self.recipe.updates, fixed=fixed, draw=logbook.project)
+        look = Look.of(self.probe, model.encoder)
+        return Monitor.of(look, model.encoder, self.recipe.updates, fixed=fixed, draw=logbook.project)
 
     @property
     def _every(self) -> int:
@@ -145,22 +144,16 @@ class Training:
             "batch": self.recipe.batching.size,
         }
 
-    def _observers(self, encoder: Model) -> list[CosineAccuracy]:
+    def _observers(self, encoder: Model) -> list[loop.Observer]:
         return [
-            CosineAccuracy(
-                watched.groups,
-                texts_of(encoder, watched, "query"),
-                texts_of(encoder, watched, "document"),
-                self._every,
-                f"cosine_accuracy/{name}",
-            )
+            CosineAccuracy(watched.groups, *texts_of(encoder, watched), self._every, f"cosine_accuracy/{name}")
             for name, watched in self.held_out.items()
         ]
 
     @property
     def _values(self) -> dict[str, Any]:
-        set_ = {name: value for name in ("snapshots", "until") if (value := getattr(self, name))}
-        return {"recipe": self.recipe, "seed": self.seed, **set_}
+        optional = {"snapshots": self.snapshots, "until": self.until}
+        return {"recipe": self.recipe, "seed": self.seed, **{name: value for name, value in optional.items() if value}}
 
     @property
     def _inputs(self) -> dict[str, str]:
@@ -186,7 +179,10 @@ def asdict_examples(examples: Examples) -> dict[str, Any]:
     return {"groups": groups, "queries": dict(examples.queries), "documents": dict(examples.documents)}
 
 
-def texts_of(encoder: Model, examples: Examples, role: Role) -> Texts:
-    """The examples' queries or documents as tokens."""
-    texts = examples.queries if role == "query" else examples.documents
-    return Texts(encoder.tokenize(list(texts.values()), role), {text_id: i for i, text_id in enumerate(texts)})
+def texts_of(encoder: Model, examples: Examples) -> tuple[Texts, Texts]:
+    """The examples' queries and documents as tokens."""
+
+    def tokenized(texts: Mapping[str, str], role: Role) -> Texts:
+        return Texts(encoder.tokenize(list(texts.values()), role), {text_id: i for i, text_id in enumerate(texts)})
+
+    return tokenized(examples.queries, "query"), tokenized(examples.documents, "document")

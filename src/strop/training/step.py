@@ -23,13 +23,11 @@ def gradient(
     """Add the gradient of `loss_of(all texts)` to the parameters behind `represent`, and return the loss.
 
     `chunks` hold every position once (`tokens.cut`); `loss_of` gets the N texts back in position order. The loss and
-    its gradient are those of one undivided batch: each chunk's graph is kept until the loss is known, then freed chunk
-    by chunk. Dropout, where on, draws each text's own mask, but which numbers it draws depends on the cut: equal in
-    distribution, equal bit by bit only for an equal cut.
+    its gradient are those of one undivided batch: each chunk's graph is kept until the loss is known. What dropout
+    draws depends on the cut: equal in distribution, equal bit by bit only for an equal cut.
 
     With `recompute` no graph is kept: each chunk is represented a second time, under the random state of the first, so
-    that memory is one chunk's whatever the batch, for one more forward pass and the same outcome (GradCache, Gao et al.
-    2021, arXiv 2101.06983).
+    that memory is one chunk's whatever the batch, with the same outcome (GradCache, Gao et al. 2021, arXiv 2101.06983).
 
     With `ranks` every process calls with the same chunks and random state, represents its share, and ends with the
     gradient and the loss of the whole batch. What dropout draws then depends on the chunk, and not on how many share.

@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from importlib.resources import files
 
-from scipy.stats import binomtest  # type: ignore[import-untyped]
+import scipy  # type: ignore[import-untyped]
 
 #: all-MiniLM-L6-v2 on the test split, whole pool, pinned versions: queries, and those with an answer in the top 10.
 QUERIES, FOUND = 953, 655
@@ -14,10 +14,10 @@ QUERIES, FOUND = 953, 655
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """Shares of test queries, with a 95 % Wilson interval on the share of misses that are identifiable.
+    """`identifiable`: the share of the misses read whose answer a careful reader can tell from all else.
 
-    `identifiable` is the share of the misses read whose answer a careful reader can tell from all else; `ceiling` is
-    the share of all queries that a perfect retriever would answer: those found, and that part of the missed.
+    `ceiling`: the share of all queries that a perfect retriever would answer: those found, and that part of the missed.
+    Both with their 95 % Wilson interval.
     """
 
     misses_read: int
@@ -38,17 +38,11 @@ def misses() -> list[dict[str, str]]:
 
 def ceiling() -> Ceiling:
     """What the reading implies for Success@10 on the test split."""
-    read = misses()
-    identifiable = sum(miss["label"] == "identifiable" for miss in read)
-    interval = binomtest(identifiable, len(read)).proportion_ci(method="wilson")
-    found = FOUND / QUERIES
-    return Ceiling(
-        misses_read=len(read),
-        identifiable=identifiable / len(read),
-        identifiable_interval=(float(interval.low), float(interval.high)),
-        ceiling=found + (1 - found) * identifiable / len(read),
-        ceiling_interval=(float(found + (1 - found) * interval.low), float(found + (1 - found) * interval.high)),
-    )
+    labels = [miss["label"] for miss in misses()]
+    told = scipy.stats.binomtest(labels.count("identifiable"), len(labels))
+    low, high = map(float, told.proportion_ci(method="wilson"))
+    of_all, of_low, of_high = ((FOUND + (QUERIES - FOUND) * share) / QUERIES for share in (told.statistic, low, high))
+    return Ceiling(len(labels), told.statistic, (low, high), of_all, (of_low, of_high))
 
 
 def reading() -> str:

@@ -52,29 +52,16 @@ def entries(pairs: Sequence[Pair]) -> list[Entry]:
     component = components(len(pairs), [*alike, *((a, b) for b, a in enumerate(twins))])
     twin_count, component_size = Counter(twins), Counter(component)
     owner = {
-        part: next((h for h in HELD_OUT if any(p.package == h for p in (pairs[i] for i in members))), None)
-        for part, members in _members(component).items()
+        part: held for held in reversed(HELD_OUT) for p, part in zip(pairs, component, strict=True) if p.package == held
     }
-    kept_twins = {twins[i] for i, p in enumerate(pairs) if p.package == owner[component[i]]}
-    return [
-        Entry(
-            p,
-            pairs[twins[i]].id,
-            pairs[component[i]].id,
-            f"test-{owner[component[i]]}" if owner[component[i]] else _drawn(pairs[component[i]].id),
-        )
-        for i, p in enumerate(pairs)
-        if twin_count[twins[i]] <= MAX_TWINS
-        and component_size[component[i]] <= MAX_COMPONENT
-        and (owner[component[i]] is None or twins[i] in kept_twins)
-    ]
-
-
-def _members(labels: Sequence[int]) -> dict[int, list[int]]:
-    members: dict[int, list[int]] = {}
-    for i, label in enumerate(labels):
-        members.setdefault(label, []).append(i)
-    return members
+    kept_twins = {twins[i] for i, p in enumerate(pairs) if p.package == owner.get(component[i])}
+    pool = []
+    for p, twin, part in zip(pairs, twins, component, strict=True):
+        templates = twin_count[twin] > MAX_TWINS or component_size[part] > MAX_COMPONENT
+        if not templates and (part not in owner or twin in kept_twins):
+            split = f"test-{owner[part]}" if part in owner else _drawn(pairs[part].id)
+            pool.append(Entry(p, pairs[twin].id, pairs[part].id, split))
+    return pool
 
 
 def _drawn(component: str) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 from strop.collection.assembly import check_split
 from strop.collection.docstrings.pool import SPLITS, Entry, entries
 from strop.collection.docstrings.source import package_docstrings, package_version
 from strop.collection.docstrings.text import Pair, pair
-from strop.collection.fingerprint import fingerprint
+from strop.collection.fingerprint import with_fingerprint
 from strop.records.documents import Collection, Document, Query
 
 NAME = "docstrings"
@@ -41,40 +43,29 @@ PACKAGES = {
 def read_docstrings(split: str, cache: Path | None = None) -> Collection:
     """One split: every document of the pool, and the split's queries.
 
-    A query is one summary sentence; relevant are its own document and its twins'. A document holds the rest of the
-    docstring; its domain is the package. Reserved are the documents of all other splits. The versions of the
-    packages are part of the fingerprint. With `cache`, the pool is kept in that folder, under the versions.
+    A query is one summary sentence; relevant are its own document, which holds the rest of the docstring, and its
+    twins'. A document's domain is its package. Reserved are the documents of all other splits. The packages' versions
+    are part of the fingerprint, and of the name under which the folder `cache`, if there is one, keeps the pool.
     Raises InputError on an unknown split or a missing package.
     """
     check_split(split, SPLITS, NAME)
     versions = {package: package_version(package, distribution) for package, (distribution, _) in PACKAGES.items()}
     pool = _cached_pool(versions, cache) if cache else extract()
     documents = {e.pair.id: Document(e.pair.id, e.pair.body, domain=e.pair.package) for e in pool}
-    twins: dict[str, list[str]] = {}
+    twins: defaultdict[str, list[str]] = defaultdict(list)
+    questions: dict[tuple[str, str], Entry] = {}  # twins with one summary ask it once
     for entry in pool:
-        twins.setdefault(entry.twins, []).append(entry.pair.id)
-    queries: dict[str, Query] = {}
-    qrels: dict[str, dict[str, int]] = {}
-    questions: set[tuple[str, str]] = set()
-    for entry in pool:
-        question = (entry.twins, entry.pair.summary.casefold())
-        if entry.split == split and question not in questions:
-            questions.add(question)
-            query_id = f"q:{entry.pair.id}"
-            queries[query_id] = Query(query_id, entry.pair.summary)
-            qrels[query_id] = dict.fromkeys(twins[entry.twins], 1)
+        twins[entry.twins].append(entry.pair.id)
+        if entry.split == split:
+            questions.setdefault((entry.twins, entry.pair.summary.casefold()), entry)
+    by_query = {f"q:{entry.pair.id}": entry for entry in questions.values()}
+    queries = {query_id: Query(query_id, entry.pair.summary) for query_id, entry in by_query.items()}
+    qrels = {query_id: dict.fromkeys(twins[entry.twins], 1) for query_id, entry in by_query.items()}
     reserved = frozenset(entry.pair.id for entry in pool if entry.split != split)
-    contents = fingerprint(documents, queries, qrels, reserved)
-    return Collection(
-        name=NAME,
-        split=split,
-        documents=documents,
-        queries=queries,
-        qrels=qrels,
-        fingerprint=hashlib.sha256(f"{contents} {_stamp(versions)}".encode()).hexdigest(),
-        reserved=reserved,
-        warnings=_differences(versions),
-    )
+    warnings = _differences(versions)
+    data = with_fingerprint(Collection(NAME, split, documents, queries, qrels, "", reserved, warnings))
+    stamped = f"{data.fingerprint} {_stamp(versions)}".encode()
+    return replace(data, fingerprint=hashlib.sha256(stamped).hexdigest())
 
 
 def extract() -> list[Entry]:
@@ -89,11 +80,8 @@ def _stamp(versions: dict[str, str]) -> str:
 
 def _differences(versions: dict[str, str]) -> tuple[str, ...]:
     """A sentence when versions differ from those that the published scores were measured with."""
-    other = [
-        f"{package} {versions[package]} instead of {expected}"
-        for package, (_, expected) in PACKAGES.items()
-        if versions[package] != expected
-    ]
+    pairs = ((package, versions[package], expected) for package, (_, expected) in PACKAGES.items())
+    other = [f"{package} {here} instead of {expected}" for package, here, expected in pairs if here != expected]
     return (f"{', '.join(other)}: scores are not comparable with the published ones",) if other else ()
 
 

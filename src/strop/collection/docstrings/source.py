@@ -45,9 +45,9 @@ def package_version(package: str, distribution: str) -> str:
 def package_docstrings(package: str, path: list[str] | None = None) -> list[Docstring]:
     """Every public class, function and method of a package that has a docstring, by qualified name.
 
-    Left out are objects with a leading underscore and whatever is in private folders, tests, vendored code or inside a
-    function. Of two objects with one name, the first in the source stays. `path` replaces sys.path. Raises InputError
-    when the package is not installed.
+    Left out are objects with a leading underscore and whatever is in private folders, tests, vendored code or a
+    function. Of one name the first in the source stays. `path` replaces sys.path. Raises InputError when the package is
+    not installed.
     """
     spec = PathFinder.find_spec(package, path)
     if spec is None or not spec.submodule_search_locations:
@@ -65,7 +65,7 @@ def package_docstrings(package: str, path: list[str] | None = None) -> list[Docs
                 continue
             for name, text in _documented(tree.body, module):
                 by_name.setdefault(name, Docstring(package, name, text))
-    return [by_name[name] for name in sorted(by_name)]
+    return sorted(by_name.values())
 
 
 @contextmanager
@@ -104,21 +104,17 @@ def _documented(body: Iterable[ast.AST], scope: str) -> Iterator[tuple[str, str]
             if node.name.startswith("_"):
                 continue
             name = f"{scope}.{node.name}"
-            text = ast.get_docstring(node, clean=False)
-            if text:
+            if text := ast.get_docstring(node, clean=False):
                 yield name, dedented(text.encode(errors="replace").decode())  # an escape can name half a character
             if isinstance(node, ast.ClassDef):
                 yield from _documented(node.body, name)
-        elif isinstance(node, ast.If | ast.Try | ast.With):
+        elif isinstance(node, ast.If | ast.Try | ast.With | ast.ExceptHandler):
             for part in ("body", "handlers", "orelse", "finalbody"):
                 yield from _documented(getattr(node, part, ()), scope)
-        elif isinstance(node, ast.ExceptHandler):
-            yield from _documented(node.body, scope)
 
 
 def dedented(text: str) -> str:
     """A docstring without its common indentation (PEP 257), the same under every version of Python."""
     first, *rest = text.expandtabs().splitlines() or [""]
-    margins = [len(line) - len(line.lstrip()) for line in rest if line.strip()]
-    margin = min(margins, default=0)
+    margin = min((len(line) - len(line.lstrip()) for line in rest if line.strip()), default=0)
     return "\n".join([first.strip(), *(line[margin:].rstrip() for line in rest)]).strip("\n")

@@ -14,15 +14,16 @@ MIN_PROSE_WORDS = 15
 #: A longer "summary" is a paragraph without a full stop, not a sentence.
 MAX_QUERY_WORDS = 40
 
+_WORD = re.compile(r"\w+")
+
 #: What replaces the object's own name in the document.
 BLANK = "_"
 
 #: Words that distinguish no summary from another.
 _STOPWORDS = frozenset(
-    re.findall(
-        r"\w+",
+    _WORD.findall(
         "a an and are as at be by compute computes for from get gets given if in is it its of on or return returns "
-        "self that the this to with",
+        "self that the this to with"
     )
 )
 
@@ -47,7 +48,6 @@ _ADORNMENT = re.compile(r"\s*([-=~^*#_+\"'`.])\1{2,}\s*$")
 _ABBREVIATION = re.compile(
     r"(\b(e\.g|i\.e|etc|vs|cf|al|eq|eqs|fig|no|resp|approx|ref|sec|dr|st|inc|pp?|pg|vol|w\.r\.t)|\b[A-Za-z])\.$", re.I
 )
-_WORD = re.compile(r"\w+")
 _LETTERS = re.compile(r"[^\W\d_]{3,}")
 
 #: A call that fills the first line or lines, and one that fills a line anywhere, bare or after `.. function::`.
@@ -68,8 +68,7 @@ class Pair(NamedTuple):
 def pair(docstring: Docstring) -> Pair | None:
     """The known-item pair of a docstring, or None when it has no summary sentence or says too little.
 
-    The document holds neither the summary, nor the object's own name, nor a copy of its signature, nor the list of
-    related objects with their summaries.
+    The document holds neither summary nor signature, nor the object's name, nor the summaries of related objects.
     """
     name = docstring.qualified.rpartition(".")[2]
     text = _without_signatures(docstring.text, name).strip()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from strop.evaluation.comparison import compare
+from strop.evaluation.comparison import Comparison, compare
 from strop.evaluation.significance import bootstrap_interval
 from strop.negatives.audit.tally import rank_of
 from strop.records.documents import Group
@@ -26,48 +26,32 @@ LEAST = 0.02
 MOST_BINS = 20
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Embedded:
-    """Vectors `(N, D)` of queries and documents, of any length, and the row of each id."""
+def cosines(query_ids: Sequence[str], queries: Floats, doc_ids: Sequence[str], documents: Floats) -> Similarity:
+    """The cosines of vectors `(N, D)` of any length, in [-1, 1]; 0 for a vector of length 0.
 
-    queries: Floats
-    query_rows: Mapping[str, int]
-    documents: Floats
-    doc_rows: Mapping[str, int]
+    A call raises InputError for an id without a vector.
+    """
+    query_rows, doc_rows = ({text_id: i for i, text_id in enumerate(ids)} for ids in (query_ids, doc_ids))
 
-    @classmethod
-    def of(cls, query_ids: Sequence[str], queries: Floats, doc_ids: Sequence[str], documents: Floats) -> Embedded:
-        query_rows, doc_rows = ({text_id: i for i, text_id in enumerate(ids)} for ids in (query_ids, doc_ids))
-        return cls(np.asarray(queries), query_rows, np.asarray(documents), doc_rows)
-
-    def query(self, query_id: str) -> Floats:
-        """`(D,)`. Raises InputError for an id without a vector."""
-        return _row(self.queries, self.query_rows, query_id, "query")
-
-    def document(self, doc_id: str) -> Floats:
-        """`(D,)`. Raises InputError for an id without a vector."""
-        return _row(self.documents, self.doc_rows, doc_id, "document")
-
-    def cosine(self, query_id: str, doc_id: str) -> float:
-        """In [-1, 1]; 0 for a vector of length 0."""
-        q, d = self.query(query_id).astype(np.float64), self.document(doc_id).astype(np.float64)
+    def cosine(query_id: str, doc_id: str) -> float:
+        q, d = _row(queries, query_rows, query_id, "query"), _row(documents, doc_rows, doc_id, "document")
         return float(q @ d / (np.linalg.norm(q) * np.linalg.norm(d) or 1.0))
+
+    return cosine
 
 
 @dataclass(frozen=True, slots=True)
 class Hardness:
-    """How near negatives are to their queries.
-
-    `number` counts the negatives. `gaps`: per query the mean of cos(query, positive) - cos(query, negative); the
-    smaller, the harder. `above_positive`: the share of pairs whose negative has the higher cosine. `sources`: how many
-    negatives are of each kind ("rank", "BM25 rank", "uniform"). `ranks`: (low, high, count), both ends included, of
-    those whose source names a rank.
-    """
+    """How near negatives are to their queries."""
 
     number: int
+    #: Per query the mean of cos(query, positive) - cos(query, negative); the smaller, the harder.
     gaps: Mapping[str, float]
+    #: The share of pairs whose negative has the higher cosine.
     above_positive: float
+    #: How many negatives are of each kind ("rank", "BM25 rank", "uniform").
     sources: tuple[tuple[str, int], ...]
+    #: (low, high, count), both ends included, of those whose source names a rank.
     ranks: tuple[tuple[int, int, int], ...]
 
     @property
@@ -79,18 +63,6 @@ class Hardness:
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of `gap`, queries resampled."""
         return bootstrap_interval(list(self.gaps.values()))
-
-    def plain(self) -> dict[str, Any]:
-        """All figures as values ready for JSON."""
-        return {
-            "count": self.number,
-            "queries": len(self.gaps),
-            "sources": dict(self.sources),
-            "rank_histogram": [list(row) for row in self.ranks],
-            "mean_similarity_gap": self.gap,
-            "gap_interval": list(self.interval),
-            "above_positive": self.above_positive,
-        }
 
 
 def hardness(groups: Sequence[Group], similarity: Similarity) -> Hardness:
@@ -108,7 +80,7 @@ def hardness(groups: Sequence[Group], similarity: Similarity) -> Hardness:
             kinds[source if rank is None else source.removesuffix(f" {rank}")] += 1
             ranks += [] if rank is None else [rank]
     if not gaps:
-        raise _no_negatives()
+        raise InputError("no group has both a positive and a negative", remedy="Mine negatives first")
     return Hardness(
         number=sum(len(group.negatives) for group in groups),
         gaps={query_id: float(np.mean(values)) for query_id, values in gaps.items()},
@@ -120,45 +92,27 @@ def hardness(groups: Sequence[Group], similarity: Similarity) -> Hardness:
 
 @dataclass(frozen=True, slots=True)
 class Harder:
-    """Whether the negatives of `a` are harder than those of `b`: nearer by `difference` in cosine, in `low` to `high`.
-
-    `n` counts the queries that both have; `least` is the difference that harder means.
-    """
+    """Whether the negatives of `a` are harder than those of `b`: the difference in cosine, over the queries of both."""
 
     a: str
     b: str
     verdict: Literal["harder", "not harder", "not resolved"]
-    difference: float
-    low: float
-    high: float
-    n: int
-    least: float
+    comparison: Comparison
 
     def __str__(self) -> str:
-        nearer = f"{abs(self.difference):.3f} {'nearer to' if self.difference >= 0 else 'farther from'} the query"
+        difference, low, high = self.comparison.difference, self.comparison.low, self.comparison.high
+        verdict = "not resolved to be harder" if self.verdict == "not resolved" else self.verdict
         return (
-            f"{self.a} negatives are {_SAYS[self.verdict].format(b=self.b)}: in cosine they are {nearer} "
-            f"(95 % interval {self.low:+.3f} to {self.high:+.3f}, {self.n:,} queries; "
-            f"harder is nearer by more than {self.least:g})"
+            f"{self.a} negatives are {verdict} than {self.b} ones: in cosine they are {abs(difference):.3f} "
+            f"{'nearer to' if difference >= 0 else 'farther from'} the query (95 % interval {low:+.3f} to {high:+.3f}, "
+            f"{self.comparison.n:,} queries; harder is nearer by more than {LEAST:g})"
         )
 
-    def plain(self) -> dict[str, Any]:
-        """The verdict as values ready for JSON, with its sentence as `reading`."""
-        figures = {"difference": self.difference, "low": self.low, "high": self.high, "queries": self.n}
-        return {"than": self.b, "verdict": self.verdict, **figures, "least": self.least, "reading": str(self)}
 
-
-_SAYS = {
-    "harder": "harder than {b} ones",
-    "not harder": "not harder than {b} ones",
-    "not resolved": "not resolved to be harder than {b} ones",
-}
-
-
-def harder(a: Hardness, b: Hardness, names: tuple[str, str] = ("mined", "random"), least: float = LEAST) -> Harder:
+def harder(a: Hardness, b: Hardness, names: tuple[str, str] = ("mined", "random")) -> Harder:
     """Compares `a` with `b`, paired over the queries that both have.
 
-    harder: the difference is significant and its whole interval is above `least`. not harder: the interval is at or
+    harder: the difference is significant and its whole interval is above LEAST. not harder: the interval is at or
     below it. not resolved: neither. Raises InputError when they have no query in common.
     """
     common = [query_id for query_id in a.gaps if query_id in b.gaps]
@@ -166,12 +120,11 @@ def harder(a: Hardness, b: Hardness, names: tuple[str, str] = ("mined", "random"
         raise InputError("the two sets of negatives have no query in common", remedy="Mine both for the same queries")
     comparison = compare({q: b.gaps[q] for q in common}, {q: a.gaps[q] for q in common})
     verdict: Literal["harder", "not harder", "not resolved"] = "not resolved"
-    if comparison.resolved and comparison.low > least:
+    if comparison.resolved and comparison.low > LEAST:
         verdict = "harder"
-    elif comparison.high <= least:
+    elif comparison.high <= LEAST:
         verdict = "not harder"
-    difference, low, high, n = comparison.difference, comparison.low, comparison.high, comparison.n
-    return Harder(names[0], names[1], verdict, difference, low, high, n, least)
+    return Harder(*names, verdict, comparison)
 
 
 def _histogram(ranks: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
@@ -185,12 +138,7 @@ def _histogram(ranks: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
     return tuple((b * width + 1, (b + 1) * width, counts[b]) for b in range(min(counts), max(counts) + 1))
 
 
-def _row(matrix: Floats, rows: Mapping[str, int], text_id: str, role: str) -> Floats:
+def _row(matrix: Floats, rows: Mapping[str, int], text_id: str, role: str) -> npt.NDArray[np.float64]:
     if text_id not in rows:
         raise InputError(f"{role} {text_id!r} has no vector", remedy="Encode every text that the groups name")
-    row: Floats = np.asarray(matrix[rows[text_id]])
-    return row
-
-
-def _no_negatives() -> InputError:
-    return InputError("no group has both a positive and a negative", remedy="Mine negatives first")
+    return np.asarray(matrix[rows[text_id]], dtype=np.float64)

@@ -34,6 +34,11 @@ class Share:
     low: float | None
     high: float | None
 
+    def __str__(self) -> str:
+        if self.value is None or self.low is None or self.high is None:
+            return "an undefined share"
+        return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%})"
+
     def plain(self) -> dict[str, float | None]:
         """As values ready for JSON."""
         return {"share": self.value, "low": self.low, "high": self.high}
@@ -57,9 +62,7 @@ class Tally:
         hidden: Mapping[str, Collection[str]] | None = None,
     ) -> Tally:
         """Counts groups; `flags` are an estimator's, one per negative, and ranks come from the sources' names."""
-        rows: dict[str, int] = {}
-        for group in groups:
-            rows.setdefault(group.query_id, len(rows))
+        rows = {query_id: row for row, query_id in enumerate(dict.fromkeys(group.query_id for group in groups))}
         counts = np.zeros((len(rows), len(RANK_BINS) + 1, 4), np.int64)
         for group, flagged in zip(groups, flags, strict=True):
             row, secret = counts[rows[group.query_id]], (hidden or {}).get(group.query_id, ())
@@ -68,31 +71,19 @@ class Tally:
                 row[_bin(rank_of(source))] += (1, flag, is_hidden, flag and is_hidden)
         return cls(counts)
 
-    @property
-    def queries(self) -> int:
-        return len(self.counts)
-
-    def totals(self) -> tuple[int, int, int, int]:
-        """Over all queries and ranks: (mined, flagged, hidden, found)."""
-        mined, flagged, hidden, both = self.counts.sum(axis=(0, 1)).tolist()
-        return mined, flagged, hidden, both
-
     def share(self, kind: int, of: int) -> Share:
         """The share of `kind` among the kind `of`, over all ranks."""
         return interval(lambda sums: ratio(sums[..., kind], sums[..., of]), self)
 
     def by_rank(self) -> list[dict[str, int | float | None]]:
-        """For each rank bin that is not empty: its ends (None: no rank), the number mined, shares with intervals."""
+        """For each rank bin that is not empty: its ends (None: no rank), the number mined, the share flagged."""
         sums, samples = self.counts.sum(axis=0), self.resampled()
         rows: list[dict[str, int | float | None]] = []
         for i, (low, high) in enumerate((*RANK_BINS, (None, None))):
-            if not sums[i, MINED]:
-                continue
-            row: dict[str, int | float | None] = {"low": low, "high": high, "mined": int(sums[i, MINED])}
-            for name, kind in (("flagged", FLAGGED), ("hidden", HIDDEN)):
-                least, most = quantiles(ratio(samples[:, i, kind], samples[:, i, MINED]))
-                row |= {name: float(sums[i, kind] / sums[i, MINED]), f"{name}_low": least, f"{name}_high": most}
-            rows.append(row)
+            if mined := int(sums[i, MINED]):
+                least, most = quantiles(ratio(samples[:, i, FLAGGED], samples[:, i, MINED]))
+                flagged = {"flagged": float(sums[i, FLAGGED]) / mined, "flagged_low": least, "flagged_high": most}
+                rows.append({"low": low, "high": high, "mined": mined, **flagged})
         return rows
 
     def resampled(self, seed: int = 0) -> Floats:
@@ -102,7 +93,7 @@ class Tally:
 
 @lru_cache(maxsize=8)  # one draw serves every share of a tally
 def _resampled(tally: Tally, seed: int) -> Floats:
-    rng, n = np.random.default_rng(seed), tally.queries
+    rng, n = np.random.default_rng(seed), len(tally.counts)
     times = np.stack([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(RESAMPLES)])  # of each query
     sums: Floats = times.astype(np.float64) @ tally.counts.reshape(n, -1).astype(np.float64)
     return sums.reshape(RESAMPLES, *tally.counts.shape[1:])
@@ -138,8 +129,5 @@ def quantiles(samples: Floats) -> tuple[float | None, float | None]:
 
 
 def _bin(rank: int | None) -> int:
-    if rank is not None:
-        for i, (low, high) in enumerate(RANK_BINS):
-            if low <= rank <= high:
-                return i
-    return len(RANK_BINS)
+    bins = (i for i, (low, high) in enumerate(RANK_BINS) if rank is not None and low <= rank <= high)
+    return next(bins, len(RANK_BINS))

@@ -62,8 +62,8 @@ _RECIPE = Recipe(
 )
 
 
-def _start(model: str) -> Start:
-    return Start(FreshHead(), base=MODELS[model][1])
+#: Rerankers of BM25's first, watched on its negatives.
+_preset = partial(Preset, watched=(("BM25", THREE),), candidates="bm25")
 
 
 def _epochs(model: str, optimizer: str, how: Tuned) -> tuple[System, ...]:
@@ -81,59 +81,54 @@ def _grid(recipes: dict[tuple[str, str], Tuned]) -> tuple[System, ...]:
 
 def _tuned(model: str, optimizer: AdamW | Lion, schedule: Schedule, pairs: int, negatives: Negatives) -> Tuned:
     recipe = replace(_RECIPE, optimizer=optimizer, schedule=schedule, batching=Batching(pairs))
-    return Tuned(recipe, EPOCHS, negatives, start=_start(model))
+    return Tuned(recipe, EPOCHS, negatives, start=Start(FreshHead(), base=MODELS[model][1]))
+
+
+def _theirs(name: str, settings: dict[tuple[str, str], tuple[AdamW | Lion, Schedule, int]]) -> Preset:
+    """(model, optimiser) -> optimiser, schedule and pairs of a batch; the paper's negatives."""
+    systems = _grid({key: _tuned(key[0], *setting, TRIPLETS) for key, setting in settings.items()})
+    return _preset(name, systems, watched=(("BM25", ONE),))
 
 
 #: The text: 64 pairs, one learning rate for both, but ModernBERT's Lion a tenth; a cosine for ModernBERT alone.
-AS_WRITTEN = Preset(
+AS_WRITTEN = _theirs(
     "as_written",
-    _grid(
-        {
-            (model, name): _tuned(model, optimizer, Cosine() if model == "modernbert" else Constant(), PAIRS, TRIPLETS)
-            for model in MODELS
-            for name, optimizer in (
-                ("adamw", AdamW(2e-5)),
-                ("lion", Lion(2e-6 if model == "modernbert" else 2e-5)),
-            )
-        }
-    ),
-    (("BM25", ONE),),
-    candidates="bm25",
+    {
+        ("minilm", "adamw"): (AdamW(2e-5), Constant(), PAIRS),
+        ("minilm", "lion"): (Lion(2e-5), Constant(), PAIRS),
+        ("gte", "adamw"): (AdamW(2e-5), Constant(), PAIRS),
+        ("gte", "lion"): (Lion(2e-5), Constant(), PAIRS),
+        ("modernbert", "adamw"): (AdamW(2e-5), Cosine(), PAIRS),
+        ("modernbert", "lion"): (Lion(2e-6), Cosine(), PAIRS),
+    },
 )
 
 #: The code: batches as the checkpoints' steps imply them; MiniLM's and GTE's Lion three trainings of an epoch in a
 #: chain; ModernBERT's AdamW with a schedule that was bound to the other optimiser, and Lion's cosine cut at a third.
-_CODED: dict[tuple[str, str], tuple[AdamW | Lion, Schedule, int]] = {
-    ("minilm", "adamw"): (AdamW(2e-5), WarmupLinear(0.1), 256),
-    ("minilm", "lion"): (Lion(2e-5), Chained(WarmupLinear(0.1), EPOCHS), 128),
-    ("gte", "adamw"): (AdamW(2e-5), WarmupLinear(0.1), 64),
-    ("gte", "lion"): (Lion(2e-5), Chained(WarmupLinear(0.1), EPOCHS), 96),
-    ("modernbert", "adamw"): (AdamW(2e-5), Constant(), 96),
-    ("modernbert", "lion"): (Lion(2e-6), Cosine(stretch=93_750 / 31_092), 96),
-}
-AS_CODED = Preset(
+AS_CODED = _theirs(
     "as_coded",
-    _grid({key: _tuned(key[0], *values, TRIPLETS) for key, values in _CODED.items()}),
-    (("BM25", ONE),),
-    candidates="bm25",
+    {
+        ("minilm", "adamw"): (AdamW(2e-5), WarmupLinear(0.1), 256),
+        ("minilm", "lion"): (Lion(2e-5), Chained(WarmupLinear(0.1), EPOCHS), 128),
+        ("gte", "adamw"): (AdamW(2e-5), WarmupLinear(0.1), 64),
+        ("gte", "lion"): (Lion(2e-5), Chained(WarmupLinear(0.1), EPOCHS), 96),
+        ("modernbert", "adamw"): (AdamW(2e-5), Constant(), 96),
+        ("modernbert", "lion"): (Lion(2e-6), Cosine(stretch=93_750 / 31_092), 96),
+    },
 )
 
 #: Ours: one batch, one schedule that ends at zero, and for each optimiser its own best of one grid on held-out queries.
 _RATES, _DECAYS = (6e-6, 2e-5, 6e-5, 2e-4), (0.01, 1.0)
 RATES = {(m, o): Rates(_RATES, on=f"{m}_{o}_{EPOCHS}", decays=_DECAYS) for m in MODELS for o in OPTIMIZERS}
-_START: dict[str, AdamW | Lion] = {"adamw": AdamW(6e-5), "lion": Lion(2e-5)}
-
-
-def _corrected(model: str, optimizer: str) -> Tuned:
-    how = _tuned(model, _START[optimizer], WarmupLinear(0.1), PAIRS, THREE)
-    return replace(how, rates=RATES[model, optimizer])
-
-
-CORRECTED = Preset(
+_CENTRES: dict[str, AdamW | Lion] = {"adamw": AdamW(6e-5), "lion": Lion(2e-5)}
+CORRECTED = _preset(
     "corrected",
-    _grid({(model, optimizer): _corrected(model, optimizer) for model in MODELS for optimizer in OPTIMIZERS}),
-    (("BM25", THREE),),
-    candidates="bm25",
+    _grid(
+        {
+            (model, name): replace(_tuned(model, _CENTRES[name], WarmupLinear(0.1), PAIRS, THREE), rates=rates)
+            for (model, name), rates in RATES.items()
+        }
+    ),
 )
 
 #: The tuned reranker that everything below is about, and the bi-encoder tuned on the same queries.
@@ -157,7 +152,7 @@ def _then(first: str, by: str, label: str, depth: int = _DEEP, **more: Any) -> S
 
 
 #: First stages x rerankers, base and tuned; a middle stage; and one model over three sets of candidates (O2).
-PIPELINE = Preset(
+PIPELINE = _preset(
     "pipeline",
     (
         _BM25,
@@ -176,8 +171,6 @@ PIPELINE = Preset(
         System("own", "one positive and nine of BM25", WithPositive("bm25"), note="candidates that hold the answer"),
         _then("own", RERANKER, "one positive and nine of BM25, then reranker", 10, point="O2"),
     ),
-    (("BM25", THREE),),
-    candidates="bm25",
 )
 
 
@@ -187,10 +180,11 @@ def _student(name: str, label: str, negatives: Negatives, centre: str = "", **ch
 
 
 _APART = Batching(PAIRS)
+_DENOISED = Cleaned(EIGHT, TeacherBound.of_probability(0.1), keep=3, teacher=RERANKER)
 
 
 #: What a reranker that never scores a query it was trained on adds to a bi-encoder.
-TEACHER = Preset(
+TEACHER = _preset(
     "teacher",
     (
         _BM25,
@@ -198,25 +192,18 @@ TEACHER = Preset(
         _RERANKER,
         _DENSE,
         _student("dense_hard", "dense, BM25's negatives", THREE),
-        _student(
-            "dense_denoised",
-            "dense, BM25's negatives that the teacher rejects",
-            Cleaned(EIGHT, TeacherBound.of_probability(0.1), keep=3, teacher=RERANKER),
-            "dense_hard",
-        ),
+        _student("dense_denoised", "dense, BM25's negatives that the teacher rejects", _DENOISED, "dense_hard"),
         _student("dense_apart", "dense, BM25's negatives alone", THREE, batching=_APART),
         _student("dense_kl", "dense, taught its order (KL)", Taught(THREE, RERANKER), "dense_apart",
                  loss=KLDivergence(temperature=0.05), batching=_APART),
         _student("dense_margin", "dense, taught its margins (MSE)", Taught(THREE, RERANKER), "dense_apart",
                  loss=MarginMSE(temperature=0.05), batching=_APART),
     ),
-    (("BM25", THREE),),
-    candidates="bm25",
 )  # fmt: skip
 
 _knob, _lion_knob = partial(knob, _RERANKER), partial(knob, _LION)
 
-ONE_KNOB = Preset(
+ONE_KNOB = _preset(
     "one_knob",
     (
         _BM25,
@@ -232,8 +219,6 @@ ONE_KNOB = Preset(
         _knob("softmax", "softmax over the candidates", "loss", loss=InfoNCE(1.0)),
         _knob("ranknet", "RankNet", "loss", loss=RankNet()),
     ),
-    (("BM25", THREE),),
-    candidates="bm25",
 )
 
 
@@ -242,7 +227,7 @@ def _read(name: str, label: str, windows: Windows) -> System:
 
 
 #: How much of a document is read, and how: from 64 tokens a pair to 512, and windows of 128 in place of a cut.
-LONG_INPUTS = Preset(
+LONG_INPUTS = _preset(
     "long_inputs",
     (
         _BM25,
@@ -252,6 +237,6 @@ LONG_INPUTS = Preset(
         _read("windows_max", "best of windows of 128", Windows("max", 1.0, 128)),
         _read("windows_mean", "mean of windows of 128", Windows("mean", 1.0, 128)),
     ),
-    (("BM25", THREE),),
-    candidates="bm25",
 )
+
+PRESETS = (CORRECTED, PIPELINE, TEACHER, ONE_KNOB, AS_CODED, AS_WRITTEN, LONG_INPUTS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from strop.studies.figures import lines
+from strop.studies.figures import figures, lines
 
 _FOLDER = Path(__file__).parent / "published"
 #: Measures of the main table by their columns there, in its order. MRR@10 is of MS MARCO, the others of TREC DL 2019.
@@ -60,7 +60,8 @@ class Memory:
 @cache
 def rows() -> tuple[Row, ...]:
     """The 18 rows of the main table: three models, two optimisers, three epochs."""
-    appendix = {_key(line): line for line in lines(_FOLDER / "kumar_appendix.csv")}
+    keys = ("model", "optimizer", "epoch")
+    appendix = {tuple(line.pop(key) for key in keys): line for line in lines(_FOLDER / "kumar_appendix.csv")}
     return tuple(
         Row(
             line["model"],
@@ -69,7 +70,7 @@ def rows() -> tuple[Row, ...]:
             {name: float(line[f"{name}_paper"]) for name in MEASURES},
             {name: float(line[f"{name}_json"]) for name in MEASURES},
             line["runid"],
-            {name: float(v) for name, v in appendix[_key(line)].items() if name not in ("model", "optimizer", "epoch")},
+            {name: float(v) for name, v in appendix[tuple(line[key] for key in keys)].items()},
         )
         for line in lines(_FOLDER / "kumar_main.csv")
     )
@@ -83,24 +84,20 @@ def find(model: str, optimizer: str) -> tuple[Row, ...]:
 @cache
 def memory() -> dict[str, Memory]:
     """By model."""
-    names = ("adamw_mean", "lion_mean", "rel_reduction_pct")
-    return {line["model"]: Memory(*(float(line[n]) for n in names)) for line in lines(_FOLDER / "kumar_gpu_memory.csv")}
+    printed = figures(_FOLDER / "kumar_gpu_memory.csv")
+    return {
+        model: Memory(row["adamw_mean"], row["lion_mean"], row["rel_reduction_pct"]) for model, row in printed.items()
+    }
 
 
 @cache
 def listed() -> dict[str, float]:
     """nDCG@10 on TREC DL 2019 of the systems that the paper lists beside its own."""
-    return {line["system"]: float(line["ndcg10"]) for line in lines(_FOLDER / "kumar_dl19_reference.csv")}
+    return {system: row["ndcg10"] for system, row in figures(_FOLDER / "kumar_dl19_reference.csv").items()}
 
 
 @cache
 def public() -> dict[str, tuple[float, float]]:
     """Public models: (nDCG@10 on TREC DL 2019, MRR@10 on MS MARCO dev), as sbert.net prints them, as shares of one."""
-    return {
-        line["model"]: (float(line["dl19_ndcg10_pct"]) / 100, float(line["msmarco_dev_mrr10_pct"]) / 100)
-        for line in lines(_FOLDER / "sbert_reference.csv")
-    }
-
-
-def _key(line: Mapping[str, str]) -> tuple[str, str, str]:
-    return line["model"], line["optimizer"], line["epoch"]
+    printed = figures(_FOLDER / "sbert_reference.csv")
+    return {model: (row["dl19_ndcg10_pct"] / 100, row["msmarco_dev_mrr10_pct"] / 100) for model, row in printed.items()}

@@ -12,28 +12,19 @@ TREC DL 2019 and 2020.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
+from itertools import product
 from pathlib import Path
 
 from strop.models.random_weights import RandomWeights
 from strop.studies import scales
-from strop.studies.choices import choices
-from strop.studies.lion_vs_adamw.presets import (
-    AS_CODED,
-    AS_WRITTEN,
-    CORRECTED,
-    EPOCHS,
-    LONG_INPUTS,
-    MODELS,
-    ONE_KNOB,
-    PIPELINE,
-    TEACHER,
-)
+from strop.studies.figures import texts
+from strop.studies.lion_vs_adamw.presets import EPOCHS, MODELS, PRESETS
 from strop.studies.lion_vs_adamw.published import find, listed, public
 from strop.studies.lion_vs_adamw.published import rows as printed_rows
 from strop.studies.lion_vs_adamw.questions import QUESTIONS
-from strop.study.claims import Claim
+from strop.study.claims import Claim, Rule
 from strop.study.definition import OUT_OF_DOMAIN, Study
 
 PAPER = "arXiv 2506.18297"
@@ -88,46 +79,42 @@ FULL = replace(
 )
 
 
-def _effects() -> tuple[Claim, ...]:
+def _effects() -> Iterator[Claim]:
     """Lion against AdamW after each epoch, in the direction of the evaluation's own figures."""
-    effect = partial(Claim, paper=PAPER, table="main", kind="effect", measure="nDCG@10")
-    claims = []
-    for model, (name, _) in MODELS.items():
-        ours, theirs = (find(name, optimizer) for optimizer in ("Lion", "AdamW"))
-        for epoch in (EPOCHS, *range(1, EPOCHS)):  # the whole training first
-            lion, adamw = (rows[epoch - 1].written["ndcg10"] for rows in (ours, theirs))
-            above = lion > adamw
-            for place in ("in domain", OUT_OF_DOMAIN):
-                claims.append(
-                    effect(
-                        id=f"{name}, Lion against AdamW after epoch {epoch}, {place}",
-                        statement=f"{name} after epoch {epoch}, {place}: Lion {'above' if above else 'below'} AdamW",
-                        rule="above" if above else "below",
-                        system=f"{model}_lion_{epoch}",
-                        against=f"{model}_adamw_{epoch}",
-                        collection=place,
-                        published=lion,
-                        published_against=adamw,
-                    )
-                )
-    return tuple(claims)
+    epochs = (EPOCHS, *range(1, EPOCHS))  # the whole training first
+    for (model, (name, _)), epoch, place in product(MODELS.items(), epochs, ("in domain", OUT_OF_DOMAIN)):
+        lion, adamw = (find(name, optimizer)[epoch - 1].written["ndcg10"] for optimizer in ("Lion", "AdamW"))
+        rule: Rule = "above" if lion > adamw else "below"
+        yield Claim(
+            id=f"{name}, Lion against AdamW after epoch {epoch}, {place}",
+            paper=PAPER,
+            table="main",
+            kind="effect",
+            statement=f"{name} after epoch {epoch}, {place}: Lion {rule} AdamW",
+            rule=rule,
+            system=f"{model}_lion_{epoch}",
+            against=f"{model}_adamw_{epoch}",
+            collection=place,
+            measure="nDCG@10",
+            published=lion,
+            published_against=adamw,
+        )
 
 
 def _table() -> dict[str, dict[str, float]]:
     """The 18 rows as printed and as the authors' evaluation wrote them, and references on TREC DL 2019."""
     keys = {name: key for key, (name, _) in MODELS.items()}
-    table = {
+    trained = {
         f"{keys[row.model]}_{row.optimizer.lower()}_{row.epoch}": {
-            "nDCG@10, printed": row.printed["ndcg10"],
-            "nDCG@10, evaluated": row.written["ndcg10"],
-            "MRR@10, printed": row.printed["mrr10"],
-            "MRR@10, evaluated": row.written["mrr10"],
+            f"{measure}, {word}": figures[column]
+            for measure, column in (("nDCG@10", "ndcg10"), ("MRR@10", "mrr10"))
+            for word, figures in (("printed", row.printed), ("evaluated", row.written))
         }
         for row in printed_rows()
     }
-    table |= {f"listed: {name}": {"nDCG@10, printed": value} for name, value in listed().items()}
-    table |= {f"not listed: {name}": {"nDCG@10, printed": dl19} for name, (dl19, _) in public().items()}
-    return table
+    others = {f"listed: {name}": value for name, value in listed().items()}
+    others |= {f"not listed: {name}": dl19 for name, (dl19, _) in public().items()}
+    return trained | {name: {"nDCG@10, printed": value} for name, value in others.items()}
 
 
 STUDY = Study(
@@ -137,13 +124,11 @@ STUDY = Study(
     base="all-MiniLM-L6-v2",
     baseline="bm25",
     primary_measure="nDCG@10",
-    presets=(CORRECTED, PIPELINE, TEACHER, ONE_KNOB, AS_CODED, AS_WRITTEN, LONG_INPUTS),
+    presets=PRESETS,
     scales=(QUICK, DESK, FULL),
-    claims=_effects(),
-    published={},
-    published_loss={},
+    claims=tuple(_effects()),
     questions=QUESTIONS,
-    choices=choices(Path(__file__).parent),
+    choices=texts(Path(__file__).parent / "published" / "choices.csv"),
     tables={"main": _table()},
     own_documents=8_841_823,
     exposure={

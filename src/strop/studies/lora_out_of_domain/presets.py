@@ -20,7 +20,7 @@ from strop.negatives.from_run import RankWindow
 from strop.retrieval.lexical import BM25
 from strop.studies.knobs import knob
 from strop.study.definition import Preset
-from strop.study.negative_policies import Cleaned, Mined, Negatives, Provided, SelfMined, Union
+from strop.study.negative_policies import Cleaned, Mined, Provided, SelfMined, Union
 from strop.study.systems import Rates, Start, System, Tuned
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, WarmupLinear
@@ -50,13 +50,13 @@ _STARTS = (
 )
 
 
-def _core(recipes: dict[str, dict[str, Tuned]], hard: dict[str, Negatives]) -> tuple[System, ...]:
+def _core(recipes: dict[str, dict[str, Tuned]]) -> tuple[System, ...]:
     """Three architectures x full and LoRA, with the batch's negatives only, then with one mined a query."""
     return tuple(
         System(
             f"{architecture}_{tuning}_{kind}",
             f"{TUNINGS[tuning]}, {label}, {'in-batch only' if kind == 'none' else 'hard'}",
-            how if kind == "none" else replace(how, negatives=hard[architecture]),
+            how if kind == "none" else replace(how, negatives=HARD),
         )
         for kind in ("none", "hard")
         for architecture, label in ARCHITECTURES.items()
@@ -96,56 +96,48 @@ CORRECTED = Preset(
     "corrected",
     (
         *_STARTS,
-        *_core(
-            {"tied": _corrected(None), "untied": _corrected(_UNTIED), "late": _corrected(_LATE, **_TOKENS)},
-            dict.fromkeys(ARCHITECTURES, HARD),
-        ),
+        *_core({"tied": _corrected(None), "untied": _corrected(_UNTIED), "late": _corrected(_LATE, **_TOKENS)}),
     ),
     (("hard", HARD),),
 )
 
 
-def _published(r: int, warmup: dict[str, float], clip: dict[str, float], decay: dict[str, float]) -> Preset:
+def _published(name: str, r: int, settings: dict[str, tuple[float, float, float]]) -> Preset:
     """The paper's three forks: dot products without a temperature, with one, and ColBERT's triples.
 
-    Learning rates are those it prints, 2e-5 for full tuning and 2e-4 for LoRA, everywhere.
+    `settings`: warm-up, clipping and weight decay by architecture. Learning rates are those it prints, 2e-5 for full
+    tuning and 2e-4 for LoRA, everywhere.
     """
-    shapes: dict[str, dict[str, Any]] = {
-        "tied": {"scoring": Dot(), "loss": InfoNCE(0.05)},
-        "untied": {"scoring": Dot(), "loss": InfoNCE(1.0)},
-        "late": {"scoring": MaxSim("l2"), "loss": PairwiseSoftmax(), "batching": Batching(BATCH, in_batch=False)},
-    }
-    begins = {
-        "tied": Start(Tied(similarity="dot")),
-        "untied": Start(Untied(similarity="dot")),
-        "late": Start(Late()),
+    triples = Batching(BATCH, in_batch=False)
+    forks: dict[str, tuple[Start, dict[str, Any]]] = {
+        "tied": (Start(Tied(similarity="dot")), {"scoring": Dot(), "loss": InfoNCE(0.05)}),
+        "untied": (Start(Untied(similarity="dot")), {"scoring": Dot(), "loss": InfoNCE(1.0)}),
+        "late": (Start(Late()), {"scoring": MaxSim("l2"), "loss": PairwiseSoftmax(), "batching": triples}),
     }
     recipes: dict[str, dict[str, Tuned]] = {}
-    for name, changes in shapes.items():
-        shared = replace(_CENTRE, schedule=WarmupLinear(warmup[name]), clip=clip[name], **changes)
-        negatives = HARD if name == "late" else None  # its loss knows triples only
+    for architecture, (start, changes) in forks.items():
+        warmup, clip, decay = settings[architecture]
+        shared = replace(_CENTRE, schedule=WarmupLinear(warmup), clip=clip, **changes)
+        negatives = HARD if architecture == "late" else None  # its loss knows triples only
         for tuning, method, rate in (("full", Full(), 2e-5), ("lora", replace(_ADAPTER, r=r), 2e-4)):
-            recipe = replace(shared, tuning=method, optimizer=AdamW(rate, weight_decay=decay[name]))
-            recipes.setdefault(name, {})[tuning] = Tuned(recipe, EPOCHS, negatives, start=begins[name])
-    systems = _core(recipes, dict.fromkeys(ARCHITECTURES, HARD))
-    return Preset("", (*_STARTS, *(s for s in systems if not s.name.startswith("late") or s.name.endswith("hard"))))
+            recipe = replace(shared, tuning=method, optimizer=AdamW(rate, weight_decay=decay))
+            recipes.setdefault(architecture, {})[tuning] = Tuned(recipe, EPOCHS, negatives, start=start)
+    systems = _core(recipes)
+    return Preset(name, (*_STARTS, *(s for s in systems if not s.name.startswith("late") or s.name.endswith("hard"))))
 
 
 #: Ten per cent of warm-up, rank 7; weight decay, clipping and temperature are not in the text: those of the code.
-_ALIKE = [dict.fromkeys(ARCHITECTURES, value) for value in (0.1, 1.0, 0.01)]
-AS_WRITTEN = replace(_published(7, *_ALIKE), name="as_written")
+AS_WRITTEN = _published("as_written", 7, dict.fromkeys(ARCHITECTURES, (0.1, 1.0, 0.01)))
 
 #: Rank 8; 1,237 warm-up steps of 157,200 in the asymmetric fork; no clipping in the symmetric one, whose weight decay
 #: is the optimiser's default because the groups without one never reach it; a hundred epochs for one system (L3).
 _CODED = _published(
+    "as_coded",
     8,
-    {"tied": 0.1, "untied": 1237 / 157200, "late": 0.1},
-    {"tied": float("inf"), "untied": 2.0, "late": 1.0},
-    {"tied": 0.01, "untied": 0.0, "late": 0.01},
+    {"tied": (0.1, float("inf"), 0.01), "untied": (1237 / 157200, 2.0, 0.0), "late": (0.1, 1.0, 0.01)},
 )
 AS_CODED = replace(
     _CODED,
-    name="as_coded",
     systems=tuple(
         replace(s, how=replace(s.how, epochs=100)) if s.name == "tied_full_none" and isinstance(s.how, Tuned) else s
         for s in _CODED.systems
@@ -154,7 +146,8 @@ AS_CODED = replace(
 
 _DENSE_WINDOW = RankWindow(1, 100)
 _BM25_MINED, _DENSE_MINED = Mined(_DENSE_WINDOW, BM25()), Mined(_DENSE_WINDOW, "untied_full_none")
-_BOTH_MINED = Union((_BM25_MINED, _DENSE_MINED))
+_BOTH_MINED, _ONE_OF_EACH = (Union((_BM25_MINED, _DENSE_MINED), counts) for counts in ((), (1, 1)))
+_CLEANED = Cleaned(Mined(replace(_DENSE_WINDOW, count=8), BM25()), PositiveRelative(0.95, ("dense", "bm25")))
 _knob = partial(knob, CORRECTED.system("tied_lora_none"))
 
 #: Around LoRA on the tied encoder with in-batch negatives.
@@ -170,18 +163,9 @@ ONE_KNOB = Preset(
         _knob("bm25_mined", "BM25 negatives", "L6", negatives=_BM25_MINED),
         _knob("dense_mined", "negatives of a frozen dense miner", "L6", negatives=_DENSE_MINED),
         _knob("both_mined", "BM25's and the miner's, twice the rows", "L6", negatives=_BOTH_MINED),
-        _knob(
-            "one_of_each", "one of BM25's and one of the miner's", "L6", negatives=replace(_BOTH_MINED, counts=(1, 1))
-        ),
+        _knob("one_of_each", "one of BM25's and one of the miner's", "L6", negatives=_ONE_OF_EACH),
         _knob("self_mined", "negatives from itself, mined anew half-way", "L6", negatives=SelfMined(_DENSE_WINDOW)),
-        _knob(
-            "cleaned",
-            "BM25 negatives without likely false ones",
-            "L6",
-            negatives=Cleaned(
-                Mined(replace(_DENSE_WINDOW, count=8), BM25()), PositiveRelative(0.95, ("dense", "bm25"))
-            ),
-        ),
+        _knob("cleaned", "BM25 negatives without likely false ones", "L6", negatives=_CLEANED),
         _knob("rank_7", "rank 7", "L1", tuning=replace(_ADAPTER, r=7)),
         _knob("warmup_fixed", "warm-up of 0.8 %", "L2", schedule=WarmupLinear(1237 / 157200)),
         _knob("no_decay", "no weight decay", "L4", optimizer=AdamW(2e-4, weight_decay=0.0)),
@@ -204,8 +188,7 @@ SIZES = {
 
 
 def _from(architecture: str, tuning: str, base: str) -> Tuned:
-    how = AS_WRITTEN.system(f"{architecture}_{tuning}_none").how
-    assert isinstance(how, Tuned)
+    how = AS_WRITTEN.tuned(f"{architecture}_{tuning}_none")
     assert how.start is not None
     return replace(how, start=replace(how.start, base=base))
 

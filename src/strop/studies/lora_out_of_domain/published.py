@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
+from operator import itemgetter
 from pathlib import Path
 
-from strop.studies.figures import is_rounded, lines
+from strop.studies.figures import figures, is_rounded, lines
 
 _FOLDER = Path(__file__).parent / "published"
 #: The twelve collections that are out of domain whichever of MS MARCO and NQ was trained on; the other is the 13th.
@@ -63,7 +64,16 @@ class Suspect:
 @cache
 def rows() -> tuple[Row, ...]:
     """The 51 printed rows, each system once, with one exception: BERT-large FT, printed with two in-domain figures."""
-    return tuple(_row(line) for line in lines(_FOLDER / "lee_ndcg10.csv"))
+    return tuple(
+        Row(
+            tables=tuple(map(int, line["table"].split(";"))),
+            cells={name: float(line[name]) for name in COLLECTIONS} | {OTHER[line["train"]]: float(line["X13"])},
+            average=float(line[AVERAGE]),
+            in_domain=float(line[IN_DOMAIN]),
+            **{name: line[name] for name in ("train", "arch", "base", "neg", "batch", "tuning")},
+        )
+        for line in lines(_FOLDER / "lee_ndcg10.csv")
+    )
 
 
 def find(table: int, tuning: str, **fields: str) -> Row:
@@ -83,16 +93,13 @@ def tuning_pairs() -> tuple[tuple[Row, Row], ...]:
 
 def printed(name: str) -> dict[str, dict[str, float]]:
     """Another printed table, `lee_NAME.csv`: first column -> column -> figure, in percent."""
-    table = lines(_FOLDER / f"lee_{name}.csv")
-    key = next(iter(table[0]))
-    return {line[key]: {column: float(v) for column, v in line.items() if column != key} for line in table}
+    return figures(_FOLDER / f"lee_{name}.csv")
 
 
 @cache
 def check_on_load() -> tuple[Suspect, ...]:
     """Every row whose figures do not fit each other or another row's, in the order of rows."""
-    suspects = [*_averages(), *_printed_twice(), *_whole_numbers_apart()]
-    return tuple(sorted(suspects, key=lambda s: rows().index(s.row)))
+    return tuple(sorted([*_averages(), *_beside_others()], key=lambda suspect: rows().index(suspect.row)))
 
 
 def whole_differences(a: Row, b: Row) -> int:
@@ -114,60 +121,26 @@ def _averages() -> Iterator[Suspect]:
             )
 
 
-def _printed_twice() -> Iterator[Suspect]:
+def _beside_others() -> Iterator[Suspect]:
+    """One system with two figures in domain; of two that differ by whole numbers everywhere, that with negatives."""
     for a, b in combinations(rows(), 2):
         if (a.setting, a.tuning, a.cells) == (b.setting, b.tuning, b.cells) and a.in_domain != b.in_domain:
             for row, other in ((a, b), (b, a)):
-                yield Suspect(
-                    row,
-                    (IN_DOMAIN,),
-                    f"table {row.tables[0]} prints {row.in_domain} in domain and table {other.tables[0]} "
-                    f"{other.in_domain} for one system",
-                )
-
-
-def _whole_numbers_apart() -> Iterator[Suspect]:
-    """Of two different systems that differ by whole numbers everywhere, the one with negatives is the suspect."""
-    for a, b in combinations(rows(), 2):
-        if a.cells != b.cells and set(a.cells) == set(b.cells) and whole_differences(a, b) == len(a.cells):
+                figures = f"{row.in_domain} in domain and table {other.tables[0]} {other.in_domain}"
+                yield Suspect(row, (IN_DOMAIN,), f"table {row.tables[0]} prints {figures} for one system")
+        elif a.cells != b.cells and set(a.cells) == set(b.cells) and whole_differences(a, b) == len(a.cells):
             row, other = (a, b) if b.neg == "none" else (b, a)
-            yield Suspect(
-                row,
-                (*row.cells, AVERAGE),
-                f"all {len(row.cells)} cells differ by whole numbers from those of {other.label}",
-            )
-
-
-def _row(line: Mapping[str, str]) -> Row:
-    cells = {name: float(line[name]) for name in COLLECTIONS} | {OTHER[line["train"]]: float(line["X13"])}
-    return Row(
-        tables=tuple(int(number) for number in line["table"].split(";")),
-        train=line["train"],
-        arch=line["arch"],
-        base=line["base"],
-        neg=line["neg"],
-        batch=line["batch"],
-        tuning=line["tuning"],
-        cells=cells,
-        average=float(line["ood_avg"]),
-        in_domain=float(line["in_domain"]),
-    )
+            why = f"all {len(row.cells)} cells differ by whole numbers from those of {other.label}"
+            yield Suspect(row, (*row.cells, AVERAGE), why)
 
 
 def tables() -> dict[str, dict[str, dict[str, float]]]:
     """The tables of nDCG@10 as printed, in [0, 1]: number -> system -> column -> figure; a row of which a figure is
     suspect is marked so."""
     suspects = {suspect.row for suspect in check_on_load()}
-
-    def figures(row: Row) -> dict[str, float]:
-        named = {**row.cells, "average": row.average, row.train: row.in_domain}
-        return {name: round(value / 100, 4) for name, value in named.items()}
-
-    return {
-        str(number): {
-            f"{row.label}{' (suspect)' if row in suspects else ''}": figures(row)
-            for row in rows()
-            if number in row.tables
-        }
-        for number in sorted({number for row in rows() for number in row.tables})
-    }
+    printed: dict[str, dict[str, dict[str, float]]] = {}
+    for number, row in sorted(((n, r) for r in rows() for n in r.tables), key=itemgetter(0)):
+        figures = {**row.cells, "average": row.average, row.train: row.in_domain}
+        label = f"{row.label}{' (suspect)' if row in suspects else ''}"
+        printed.setdefault(str(number), {})[label] = {name: round(value / 100, 4) for name, value in figures.items()}
+    return printed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from strop.negatives.audit.calibration import EveryRank
-from strop.negatives.audit.sources import Source, source_report, table
+from strop.negatives.audit.sources import Source, table
 from strop.negatives.filters import Scores, run_scores
 from strop.negatives.from_run import RankWindow
 from strop.negatives.union import named
@@ -21,12 +21,14 @@ MINERS = {"BM25": BM25(), "the base": None}
 
 
 def negatives(bench: Workbench) -> Evidence:
-    """L6. What "w/o Neg" trains on by the loader's fallback; and every mined source here, with its false negatives."""
+    """ "Without negatives" may still mean one negative: where there is no hard one, the loader falls back to others.
+
+    Beside it every mined source here, with its false negatives.
+    """
     deep = RankWindow(1, 1000)
-    scores: dict[str, Scores] = {
-        "dense": run_scores(bench.data.mining.run(Mined(deep))),
-        "BM25": run_scores(bench.data.mining.run(Mined(deep, BM25()))),
-    }
+    mining = bench.data.mining
+    miners = {"dense": None, "BM25": BM25()}
+    scores: dict[str, Scores] = {name: run_scores(mining.run(Mined(deep, miner))) for name, miner in miners.items()}
     every = EveryRank(WINDOW.low, WINDOW.high)
     sources = [
         Source(
@@ -36,6 +38,6 @@ def negatives(bench: Workbench) -> Evidence:
         )
         for name, miner in MINERS.items()
     ]
-    grid = Grid("Negatives of ranks 1 to 100, one per query", *table(source_report(sources, scores)))
+    grid = Grid("Negatives of ranks 1 to 100, one per query", *table(sources, scores))
     evidence = hidden_negatives(bench)
     return replace(evidence, tables=(*evidence.tables, grid))

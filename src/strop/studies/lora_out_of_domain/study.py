@@ -15,17 +15,17 @@ full).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Literal
 
 from strop.studies import scales
-from strop.studies.choices import choices
+from strop.studies.figures import texts
 from strop.studies.lora_out_of_domain.presets import ARCHITECTURES, AS_CODED, AS_WRITTEN, BASES, CORRECTED, ONE_KNOB
 from strop.studies.lora_out_of_domain.published import rows, tables
 from strop.studies.lora_out_of_domain.questions import QUESTIONS
-from strop.study.claims import Claim
+from strop.study.claims import Claim, Rule
 from strop.study.definition import OUT_OF_DOMAIN, Study
 
 PAPER = "arXiv 2311.09765"
@@ -98,52 +98,32 @@ def _printed(system: str) -> tuple[float | None, float | None]:
     return None, None
 
 
-def _effects(name: str, system: str, against: str) -> tuple[Claim, Claim]:
+def _effects(name: str, system: str, against: str) -> Iterator[Claim]:
     """That `system` is above `against` out of domain, and below it in domain."""
-    (ours, ours_within), (theirs, theirs_within) = _printed(system), _printed(against)
-    effect = partial(
-        Claim,
-        paper=PAPER,
-        table="8" if "late" in system else "1",
-        kind="effect",
-        system=system,
-        against=against,
-        measure="nDCG@10",
-    )
-    places: tuple[tuple[str, Literal["above", "below"], str, float | None, float | None], ...] = (
-        (OUT_OF_DOMAIN, "above", "higher", ours, theirs),
-        ("in domain", "below", "lower", ours_within, theirs_within),
-    )
-    above, below = (
-        effect(
+    places: tuple[tuple[str, Rule, str], ...] = ((OUT_OF_DOMAIN, "above", "higher"), ("in domain", "below", "lower"))
+    for (place, rule, word), ours, theirs in zip(places, _printed(system), _printed(against), strict=True):
+        yield Claim(
             id=f"{name}, {place}",
+            paper=PAPER,
+            table="8" if "late" in system else "1",
+            kind="effect",
             statement=f"{name.capitalize()}, {place}: {word}",
             rule=rule,
+            system=system,
+            against=against,
             collection=place,
-            published=published,
-            published_against=published_against,
+            measure="nDCG@10",
+            published=ours,
+            published_against=theirs,
         )
-        for place, rule, word, published, published_against in places
-    )
-    return above, below
 
 
-CLAIMS = tuple(
-    claim
-    for name, system, against in (
-        *(
-            (f"LoRA above full, {label}, {kind}", f"{key}_lora_{kind}", f"{key}_full_{kind}")
-            for key, label in ARCHITECTURES.items()
-            for kind in ("none", "hard")
-        ),
-        *(
-            (f"in-batch above hard, {label}, {tuning}", f"{key}_{tuning}_none", f"{key}_{tuning}_hard")
-            for key, label in ARCHITECTURES.items()
-            for tuning in ("full", "lora")
-        ),
-    )
-    for claim in _effects(name, system, against)
-)
+def _claims() -> Iterator[Claim]:
+    for (key, label), kind in product(ARCHITECTURES.items(), ("none", "hard")):
+        yield from _effects(f"LoRA above full, {label}, {kind}", f"{key}_lora_{kind}", f"{key}_full_{kind}")
+    for (key, label), tuning in product(ARCHITECTURES.items(), ("full", "lora")):
+        yield from _effects(f"in-batch above hard, {label}, {tuning}", f"{key}_{tuning}_none", f"{key}_{tuning}_hard")
+
 
 STUDY = Study(
     name="lora_out_of_domain",
@@ -154,11 +134,9 @@ STUDY = Study(
     primary_measure="nDCG@10",
     presets=(CORRECTED, ONE_KNOB, AS_CODED, AS_WRITTEN, BASES),
     scales=(QUICK, DESK, FULL),
-    claims=CLAIMS,
-    published={},
-    published_loss={},
+    claims=tuple(_claims()),
     questions=QUESTIONS,
-    choices=choices(Path(__file__).parent),
+    choices=texts(Path(__file__).parent / "published" / "choices.csv"),
     tables=tables(),
     own_documents=8_841_823,
     exposure={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from strop.artifacts.progress import Progress, silent
-from strop.bench.latency import DEPTH, STAGES, Chunked, Condition, Exact, Stage, Timing, measure, ratio, repeat_ratios
+from strop.bench.latency import DEPTH, STAGES, Chunked, Condition, Exact, Stage, Timings, measure, ratio, repeat_ratios
 from strop.models.adapters import MERGE_TOLERANCE, LoRA
 from strop.models.dense import Dense
 from strop.retrieval.encode import Vectors, encode
-from strop.studies.figures import lines
-from strop.study.open_questions import Evidence, Grid, Verdict
+from strop.studies.figures import figures
+from strop.study.open_questions import Evidence, Grid
 
 #: Chunks of the paper's 8,841,823 passages: 200,000 each for full models, 100,000 for LoRA.
 FULL_CHUNKS, LORA_CHUNKS = 45, 89
@@ -28,13 +28,12 @@ MERGED = f"LoRA merged, {FULL_CHUNKS} chunks"
 AGAIN = f"base, {FULL_CHUNKS} chunks, again"
 EXACT = "base, strop's own search"
 
-_RATIOS = ("How many times the seconds", ("comparison", *STAGES))
 _PUBLISHED = Path(__file__).parent / "published" / "thesis_inference_time.csv"
 
 
 def clocks(
     base: str | Path, queries: list[str], vectors: Vectors, repeats: int, progress: Progress = silent
-) -> list[Timing]:
+) -> Timings:
     """The base and the base with an adapter, each by 45 and by 89 chunks; the adapter merged; the base once more.
 
     `base` is the encoder's folder, `vectors` `(N, D)` are passages it has encoded. They are repeated until each of
@@ -43,28 +42,28 @@ def clocks(
     """
     plain, unmerged, merged = Dense.load(base), adapted(base), adapted(base)
     merge(merged)
-    conditions = (
-        Condition(BASE, plain, Chunked(FULL_CHUNKS)),
-        Condition(UNMERGED, unmerged, Chunked(FULL_CHUNKS)),
-        Condition(BASE_MORE, plain, Chunked(LORA_CHUNKS)),
-        Condition(MERGED, merged, Chunked(FULL_CHUNKS)),
-        Condition(AGAIN, plain, Chunked(FULL_CHUNKS)),
-        Condition(UNMERGED_MORE, unmerged, Chunked(LORA_CHUNKS)),
-        Condition(EXACT, plain, Exact()),
-    )
+    conditions = {
+        BASE: Condition(plain, Chunked(FULL_CHUNKS)),
+        UNMERGED: Condition(unmerged, Chunked(FULL_CHUNKS)),
+        BASE_MORE: Condition(plain, Chunked(LORA_CHUNKS)),
+        MERGED: Condition(merged, Chunked(FULL_CHUNKS)),
+        AGAIN: Condition(plain, Chunked(FULL_CHUNKS)),
+        UNMERGED_MORE: Condition(unmerged, Chunked(LORA_CHUNKS)),
+        EXACT: Condition(plain, Exact()),
+    }
     enough = np.resize(vectors, (max(len(vectors), LORA_CHUNKS * DEPTH), vectors.shape[1]))
     with progress(f"time {len(conditions)} conditions in turns", len(queries) * len(conditions) * repeats) as advance:
         return measure(conditions, queries, enough, repeats, progress=advance)
 
 
-def adapted(base: str | Path, seed: int = 0) -> Dense:
+def adapted(base: str | Path) -> Dense:
     """The base with the paper's adapter, unmerged: rank 16 on query and value, small random weights in place of zeros.
 
     A fresh adapter adds exactly nothing (its second factor is zero), and merging nothing would prove nothing.
     """
     encoder = Dense.load(base)
-    LoRA().prepare(encoder, seed)
-    generator = torch.Generator().manual_seed(seed)
+    LoRA().prepare(encoder, seed=0)
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, weights in encoder.module.named_parameters():
             if "lora_B" in name:
@@ -88,85 +87,84 @@ def merging_gap(base: str | Path, texts: list[str]) -> float:
 
 def published_runs() -> dict[str, tuple[float, ...]]:
     """The paper's three runs of each model, in seconds. Source: arXiv 2506.18535, the runs behind table 5.2."""
-    return {row["model"]: tuple(float(row[f"run{i}_s"]) for i in (1, 2, 3)) for row in lines(_PUBLISHED)}
+    return {model: (row["run1_s"], row["run2_s"], row["run3_s"]) for model, row in figures(_PUBLISHED).items()}
 
 
-def chunks_not_adapter(timings: Sequence[Timing]) -> Evidence:
+def chunks_not_adapter(timings: Timings) -> Evidence:
     """T2. Shown where more chunks alone cost more than an unmerged adapter alone, and than noise, intervals apart."""
     chunks, adapter, both = (ratio(timings, c, BASE) for c in (BASE_MORE, UNMERGED, UNMERGED_MORE))
-    theirs = _published_ratios()
-    sentence = (
+    random, hard = (f"{_published_ratios()[model]:.2f}" for model in ("lora_random", "lora_hard"))
+    blank = ("–",) * (len(STAGES) - 1)
+    table = _ratios(
+        timings,
+        (f"{LORA_CHUNKS} chunks / {FULL_CHUNKS}, base", BASE_MORE, BASE),
+        (f"{LORA_CHUNKS} chunks / {FULL_CHUNKS}, LoRA unmerged", UNMERGED_MORE, UNMERGED),
+        (f"LoRA unmerged / base, {FULL_CHUNKS} chunks", UNMERGED, BASE),
+        (f"LoRA unmerged / base, {LORA_CHUNKS} chunks", UNMERGED_MORE, BASE_MORE),
+        (f"LoRA unmerged, {LORA_CHUNKS} / base, {FULL_CHUNKS}", UNMERGED_MORE, BASE),
+        (f"base, {FULL_CHUNKS} chunks / the same again", AGAIN, BASE),
+    )
+    printed = (("paper: LoRA random / base", *blank, random), ("paper: LoRA hard / base", *blank, hard))
+    return Evidence(
+        "shown" if chunks.low > max(adapter.high, _noise(timings)) else "not resolved",
         f"With the base untouched, {LORA_CHUNKS} chunks instead of {FULL_CHUNKS} take {chunks} times as long; an "
         f"unmerged adapter, chunks equal, {adapter} times; both together, which is what was compared, {both} times "
-        f"(the paper: {theirs['lora_random']:.2f} and {theirs['lora_hard']:.2f})."
+        f"(the paper: {random} and {hard}).",
+        (replace(table, rows=(*table.rows, *printed)),),
     )
-    rows = (
-        _ratios(timings, f"{LORA_CHUNKS} chunks / {FULL_CHUNKS}, base", BASE_MORE, BASE),
-        _ratios(timings, f"{LORA_CHUNKS} chunks / {FULL_CHUNKS}, LoRA unmerged", UNMERGED_MORE, UNMERGED),
-        _ratios(timings, f"LoRA unmerged / base, {FULL_CHUNKS} chunks", UNMERGED, BASE),
-        _ratios(timings, f"LoRA unmerged / base, {LORA_CHUNKS} chunks", UNMERGED_MORE, BASE_MORE),
-        _ratios(timings, f"LoRA unmerged, {LORA_CHUNKS} / base, {FULL_CHUNKS}", UNMERGED_MORE, BASE),
-        _ratios(timings, f"base, {FULL_CHUNKS} chunks / the same again", AGAIN, BASE),
-        ("paper: LoRA random / base", "–", "–", "–", f"{theirs['lora_random']:.2f}"),
-        ("paper: LoRA hard / base", "–", "–", "–", f"{theirs['lora_hard']:.2f}"),
-    )
-    verdict: Verdict = "shown" if chunks.low > max(adapter.high, _noise(timings)) else "not resolved"
-    table = Grid(*_RATIOS, rows)
-    return Evidence(verdict, sentence, (table,))
 
 
-def merging_is_free(timings: Sequence[Timing], gap: float) -> Evidence:
+def merging_is_free(timings: Timings, gap: float) -> Evidence:
     """T3. Shown where merging leaves the outputs within 1e-5 and saves encoding time beyond noise."""
     unmerged, merged, saved = (
         ratio(timings, a, b, "encode") for a, b in ((UNMERGED, BASE), (MERGED, BASE), (UNMERGED, MERGED))
     )
-    sentence = (
-        f"Encoding takes {unmerged} times the base's seconds with the adapter beside the weights and {merged} times "
-        f"with it merged; the vectors differ by at most {gap:.0e}."
-    )
-    rows = (
-        _ratios(timings, "LoRA unmerged / base", UNMERGED, BASE),
-        _ratios(timings, "LoRA merged / base", MERGED, BASE),
-        _ratios(timings, "LoRA unmerged / merged", UNMERGED, MERGED),
-        _ratios(timings, "base / the same again", AGAIN, BASE),
-    )
     cheaper = saved.low > _noise(timings, "encode")
-    verdict: Verdict = "shown" if gap <= MERGE_TOLERANCE and cheaper else "not resolved"
-    table = Grid(*_RATIOS, rows)
-    return Evidence(verdict, sentence, (table,))
-
-
-def noise_exceeds_effects(timings: Sequence[Timing]) -> Evidence:
-    """T4. Shown where the paper's own runs of one model lie further apart than the means of models of one architecture.
-
-    Our control, one condition timed twice in turns, stands beside it: what remains of noise when it is kept down.
-    """
-    runs, theirs = published_runs(), _published_ratios()
-    apart = {model: max(runs[model]) / min(runs[model]) for model in ("base", "full_random", "full_hard")}
-    control, single = ratio(timings, AGAIN, BASE), repeat_ratios(timings, AGAIN, BASE)
-    farthest = max(single, key=lambda r: abs(np.log(r)))
-    sentence = (
-        f"The paper's three runs of the base differ by {_percent(apart['base'])} and those of the model on hard "
-        f"negatives by {_percent(apart['full_hard'])}, more than the {_percent(theirs['full_random'])} and "
-        f"{_percent(theirs['full_hard'])} reported between identical architectures. Here one condition timed twice, "
-        f"in turns, came to {control} times itself, in a single repeat to {farthest:.2f}."
+    table = _ratios(
+        timings,
+        ("LoRA unmerged / base", UNMERGED, BASE),
+        ("LoRA merged / base", MERGED, BASE),
+        ("LoRA unmerged / merged", UNMERGED, MERGED),
+        ("base / the same again", AGAIN, BASE),
     )
-    rows = (
-        *((f"paper: {m}, slowest / fastest of 3 runs", f"{apart[m]:.2f}") for m in apart),
-        *((f"paper: {m} / base, means", f"{theirs[m]:.3f}") for m in ("full_random", "full_hard")),
-        (f"ours: {AGAIN} / before, all repeats", str(control)),
-        *((f"ours: repeat {i + 1} alone", f"{r:.3f}") for i, r in enumerate(single)),
-    )
-    reported = max(theirs["full_random"], theirs["full_hard"])
-    table = Grid("Repeats of one condition", ("comparison", "ratio"), rows)
     return Evidence(
-        "shown" if apart["base"] > reported else "not shown",
-        sentence,
+        "shown" if gap <= MERGE_TOLERANCE and cheaper else "not resolved",
+        f"Encoding takes {unmerged} times the base's seconds with the adapter beside the weights and {merged} times "
+        f"with it merged; the vectors differ by at most {gap:.0e}.",
         (table,),
     )
 
 
-def _noise(timings: Sequence[Timing], stage: Stage = "total") -> float:
+def noise_exceeds_effects(timings: Timings) -> Evidence:
+    """T4. Shown where the paper's own runs of one model lie further apart than the means of models of one architecture.
+
+    Our control, one condition timed twice in turns, stands beside it: what remains of noise when it is kept down.
+    """
+    theirs = _published_ratios()
+    reported = {model: theirs[model] for model in ("full_random", "full_hard")}
+    apart = {model: max(runs) / min(runs) for model, runs in published_runs().items() if model in ("base", *reported)}
+    control, single = ratio(timings, AGAIN, BASE), repeat_ratios(timings, AGAIN, BASE)
+    farthest = max(single, key=lambda r: abs(np.log(r)))
+    return Evidence.shown_if(
+        apart["base"] > max(reported.values()),
+        f"The paper's three runs of the base differ by {_percent(apart['base'])} and those of the model on hard "
+        f"negatives by {_percent(apart['full_hard'])}, more than the {_percent(reported['full_random'])} and "
+        f"{_percent(reported['full_hard'])} reported between identical architectures. Here one condition timed twice, "
+        f"in turns, came to {control} times itself, in a single repeat to {farthest:.2f}.",
+        Grid.of(
+            "Repeats of one condition",
+            ("comparison", "ratio"),
+            (
+                *((f"paper: {model}, slowest / fastest of 3 runs", f"{r:.2f}") for model, r in apart.items()),
+                *((f"paper: {model} / base, means", r) for model, r in reported.items()),
+                (f"ours: {AGAIN} / before, all repeats", str(control)),
+                *((f"ours: repeat {i} alone", r) for i, r in enumerate(single, 1)),
+            ),
+        ),
+    )
+
+
+def _noise(timings: Timings, stage: Stage = "total") -> float:
     """The farthest from 1 that the interval of one condition against itself reaches, as a ratio of 1 or more."""
     control = ratio(timings, AGAIN, BASE, stage)
     return max(control.high, 1 / control.low)
@@ -177,8 +175,10 @@ def _published_ratios() -> dict[str, float]:
     return {model: mean / means["base"] for model, mean in means.items()}
 
 
-def _ratios(timings: Sequence[Timing], label: str, condition: str, against: str) -> tuple[str, ...]:
-    return (label, *(str(ratio(timings, condition, against, stage)) for stage in STAGES))
+def _ratios(timings: Timings, *compared: tuple[str, str, str]) -> Grid:
+    """(label, condition, the one it is compared with) each."""
+    rows = ((label, *(str(ratio(timings, a, b, stage)) for stage in STAGES)) for label, a, b in compared)
+    return Grid.of("How many times the seconds", ("comparison", *STAGES), rows)
 
 
 def _percent(of_ratio: float) -> str:

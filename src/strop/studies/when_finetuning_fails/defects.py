@@ -7,7 +7,7 @@ from these and from what is measured.
 from __future__ import annotations
 
 import csv
-import io
+from operator import eq
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +16,7 @@ from strop.records import formats
 from strop.records.documents import Collection
 from strop.retrieval.stages import ENCODE
 from strop.studies.updates import updates
-from strop.studies.when_finetuning_fails.quoting import QuotedRows, quoted_rows
+from strop.studies.when_finetuning_fails.quoting import quoted_rows
 from strop.study.open_questions import Evidence, Grid, Verdict
 from strop.study.systems import Tuned
 from strop.study.workbench import Workbench
@@ -44,70 +44,62 @@ CACHED = ("random/model_debug", "hard/model_debug")
 
 
 def missing_column(bench: Workbench) -> Evidence:
-    """T9. A table written with the sampler's columns, read back, and asked for the column that it selects."""
-    table = io.StringIO()
-    writer = csv.DictWriter(table, WRITTEN)
-    writer.writeheader()
-    writer.writerow(dict.fromkeys(WRITTEN, "1"))
-    table.seek(0)
-    row = next(csv.DictReader(table))
+    """The published sampler writes a column under one name and selects it under another: it cannot have made the
+    published data."""
+    row = next(csv.DictReader([",".join(WRITTEN), "1,1"]))
+    missing = f"no column {SELECTED!r} to select: the script stops with KeyError before it samples 1 negative"
+    outcome = f"the column {SELECTED!r} to select" if SELECTED in row else missing
     columns = f"A table with the columns {' and '.join(row)}, as the published sampler writes it, has"
-    try:
-        row[SELECTED]
-    except KeyError as error:
-        return Evidence(
-            "shown",
-            f"{columns} no column {error} to select: the script stops with KeyError before it samples 1 negative.",
-        )
-    return Evidence("not shown", f"{columns} the column {SELECTED!r} to select.")
+    return Evidence.shown_if(SELECTED not in row, f"{columns} {outcome}.")
 
 
 def batch_and_warmup(bench: Workbench) -> Evidence:
-    """T12. The logged steps against the printed batch and the code's, and the printed warm-up against them."""
-    rows, fits, printed_fits = [], 0, 0
-    for name, (triples, epochs, steps, batch) in RUNS.items():
-        coded, printed = (updates(triples, epochs, size) for size in (batch, PRINTED_BATCH))
-        fits, printed_fits = fits + (coded == steps), printed_fits + (printed == steps)
-        rows.append(
-            (name, f"{triples:,}", str(epochs), f"{steps:,}", f"{batch:,}", f"{coded:,}", f"{printed:,}",
-             formats.percent(PRINTED_WARMUP / steps, 0))
-        )  # fmt: skip
-    shares = [PRINTED_WARMUP / steps for _, _, steps, _ in RUNS.values()]
-    table = Grid(
-        "Steps",
-        ("model", "triples", "epochs", "logged steps", "batch", "gives", "128 would give", "1,000 of them"),
-        tuple(rows),
+    """The logged steps are those of batches of 1,024 and 512, not of the printed 128, and 1,000 warm-up steps would be
+    up to half of them."""
+    logged, coded, printed = (
+        [steps for _, _, steps, _ in RUNS.values()],
+        [updates(triples, epochs, batch) for triples, epochs, _, batch in RUNS.values()],
+        [updates(triples, epochs, PRINTED_BATCH) for triples, epochs, *_ in RUNS.values()],
     )
-    return Evidence(
-        "shown" if fits == len(RUNS) and not printed_fits else "not shown",
+    fits = sum(map(eq, logged, coded))
+    warmups = [formats.percent(PRINTED_WARMUP / steps, 0) for steps in sorted(logged, reverse=True)]
+    *most, last = (f"{steps:,}" for steps in printed)
+    return Evidence.shown_if(
+        fits == len(RUNS) and not any(map(eq, logged, printed)),
         f"{fits} of {len(RUNS)} logged step counts are exactly those of batches of 1,024 (full) or 512 (LoRA); the "
-        f"printed batch of {PRINTED_BATCH} would take {rows[0][6]}, {rows[1][6]}, {rows[2][6]} and {rows[3][6]}. The "
-        f"printed 1,000 warm-up steps are {formats.percent(min(shares), 0)} to {formats.percent(max(shares), 0)} of "
-        "what was logged.",
-        (table,),
+        f"printed batch of {PRINTED_BATCH} would take {', '.join(most)} and {last}. The printed 1,000 warm-up steps "
+        f"are {warmups[0]} to {warmups[-1]} of what was logged.",
+        Grid.of(
+            "Steps",
+            ("model", "triples", "epochs", "logged steps", "batch", "gives", "128 would give", "1,000 of them"),
+            (
+                (name, *run, gives, would_give, formats.percent(PRINTED_WARMUP / run[2], 0))
+                for (name, run), gives, would_give in zip(RUNS.items(), coded, printed, strict=True)
+            ),
+        ),
     )
 
 
 def queries_or_judgments(bench: Workbench) -> Evidence:
-    """T15. Shown where the printed number of judgments is some split's judged queries, and no split's judgments."""
+    """The 55,578 judgments are judged queries of the full dev split, and the authors' read-me speaks of another,
+    smaller split."""
     whole = bench.own.whole
     ours = (len(whole.qrels), sum(map(len, whole.qrels.values())))
     counts = {f"MS MARCO {name}": pair for name, pair in MARCO.items()} | {f"{whole.name}/{whole.split}, here": ours}
     of_queries, of_judgments = ([name for name, pair in counts.items() if pair[i] == PRINTED_JUDGMENTS] for i in (0, 1))
     queries, judgments = MARCO["dev"]
-    table = Grid(
-        "Judged queries are fewer than judgments",
-        ("split", "judged queries", "judgments"),
-        tuple((name, f"{q:,}", f"{j:,}") for name, (q, j) in counts.items()),
-    )
-    return Evidence(
-        "shown" if of_queries and not of_judgments else "not shown",
+    return Evidence.shown_if(
+        bool(of_queries) and not of_judgments,
         f"The printed {PRINTED_JUDGMENTS:,} judgments are the number of judged queries of {_and(of_queries)}, and of "
         f"judgments of {_and(of_judgments)}: the full dev split as distributed has {queries:,} judged queries and "
         f"{judgments:,} judgments ({judgments / queries:.2f} per query); the authors' read-me speaks of about 6,800 "
         f"queries, and dev.small has {MARCO['dev.small'][0]:,}. The split searched here has {ours[0]:,} queries and "
         f"{ours[1]:,} judgments.",
-        (table,),
+        Grid.of(
+            "Judged queries are fewer than judgments",
+            ("split", "judged queries", "judgments"),
+            ((name, *pair) for name, pair in counts.items()),
+        ),
     )
 
 
@@ -123,9 +115,9 @@ def overlap(train: Collection, test: Collection) -> tuple[int, int, int, int]:
 
 
 def seen_before(bench: Workbench) -> Evidence:
-    """T17. Test queries that training has too, which only on the paper's own collection speak of pre-training.
+    """That the base had seen the evaluation's data is concluded from training pairs; no overlap between them is shown.
 
-    Relevant documents are not counted for the verdict: panels keep those of test queries out of training.
+    Only shared queries of the paper's own collection decide: panels keep relevant documents out of training.
     """
     same, queries, known, relevant = overlap(bench.own.train, bench.own.test)
     verdict: Verdict = "not resolved"
@@ -140,7 +132,7 @@ def seen_before(bench: Workbench) -> Evidence:
 
 
 def one_architecture(bench: Workbench) -> Evidence:
-    """T20. How many fine-tuned models, of how many architectures, "all five" and "all architectures" are."""
+    """The paper says that all five variants and all architectures lose; four were tuned, of one architecture."""
     study = bench.study
     measure, published = study.primary_measure, study.published
     base = published[study.baseline][measure]
@@ -148,22 +140,24 @@ def one_architecture(bench: Workbench) -> Evidence:
     below = sum(value < base for value in tuned.values())
     coded = [system.how for system in study.preset("as_coded").systems if system.name in tuned]
     bases = {how.start for how in coded if isinstance(how, Tuned)}
-    table = Grid(
-        f"Published {measure}",
-        ("model", measure, "to the base"),
-        tuple((n, formats.fixed(v, 4), formats.signed(v - base, 4)) for n, v in tuned.items()),
-    )
-    return Evidence(
-        "shown" if below < VARIANTS_SAID and len(bases) == 1 else "not shown",
+    return Evidence.shown_if(
+        below < VARIANTS_SAID and len(bases) == 1,
         f"Table 5.1 has {len(published)} rows: the untouched base and {len(tuned)} fine-tuned models, {below} of them "
         f"below it, all of {len(bases)} architecture, with 1 run each.",
-        (table,),
+        Grid.of(
+            f"Published {measure}",
+            ("model", measure, "to the base"),
+            ((name, value, formats.signed(value - base, 4)) for name, value in tuned.items()),
+            decimals=4,
+        ),
     )
 
 
 def merged_rows(bench: Workbench) -> Evidence:
-    """T21. Rows that default quoting loses of the collection's own file, where it is an official one. Five lines that
-    were made to lose some show how, and decide nothing."""
+    """Passages and triples were read with quoting on and bad lines skipped, though the files quote nothing.
+
+    Decided by the collection's own file, where it is an official one; five lines made to lose some show how.
+    """
     with TemporaryDirectory() as folder:
         small = Path(folder) / "collection.tsv"
         small.write_text("\n".join(UNBALANCED) + "\n", encoding="utf-8")
@@ -171,17 +165,17 @@ def merged_rows(bench: Workbench) -> Evidence:
     official = Path(bench.source) / "collection.tsv"
     verdict: Verdict = "not resolved"
     if official.is_file():
-        counts["collection.tsv"] = quoted_rows(official, columns=2)
-        verdict = "shown" if _lost(counts["collection.tsv"]) else "not shown"
-    table = Grid(
+        whole = counts["collection.tsv"] = quoted_rows(official, columns=2)
+        verdict = "shown" if whole.kept < whole.raw else "not shown"
+    table = Grid.of(
         "Rows of tab-separated files under default quoting",
         ("file", "lines", "rows kept", "merged into another", "dropped"),
-        tuple((name, *(f"{n:,}" for n in (c.raw, c.kept, c.merged, c.lost))) for name, c in counts.items()),
+        ((name, c.raw, c.kept, c.merged, c.lost) for name, c in counts.items()),
     )
     return Evidence(
         verdict,
         "Default quoting loses "
-        + " and ".join(f"{_lost(c):,} of {c.raw:,} rows of {name}" for name, c in counts.items())
+        + " and ".join(f"{c.raw - c.kept:,} of {c.raw:,} rows of {name}" for name, c in counts.items())
         + "; lines read raw are all kept."
         + ("" if official.is_file() else " What it loses of MS MARCO only --on a folder with its files would show."),
         (table,),
@@ -189,37 +183,34 @@ def merged_rows(bench: Workbench) -> Evidence:
 
 
 def cache_names(bench: Workbench) -> Evidence:
-    """T22. Cache entries of two models with unlike weights: by folder name and chunk as published, and by content."""
+    """Cached vectors are named by the model's folder and a chunk number, and both LoRA models are in folders of one
+    name."""
+    by_name, by_content = [], []
     with TemporaryDirectory() as folder:
-        models = [Path(folder) / model for model in CACHED]
-        for model in models:
+        for model in (Path(folder) / cached for cached in CACHED):
             model.mkdir(parents=True)
-            (model / "model.safetensors").write_bytes(model.parent.name.encode())
-        by_name = [f"{model.name}_chunk_0" for model in models]
-        inputs = [{"model": file_sha256(model / "model.safetensors"), "texts": "the same"} for model in models]
-    by_content = [Store(folder).key(ENCODE, "document", of_model) for of_model in inputs]
+            weights = model / "model.safetensors"
+            weights.write_bytes(model.parent.name.encode())
+            by_name.append(f"{model.name}_chunk_0")
+            inputs = {"model": file_sha256(weights), "texts": "the same"}
+            by_content.append(Store(folder).key(ENCODE, "document", inputs))
     names, contents = len(set(by_name)), len(set(by_content))
     mixed_up = ", so that the second would be given the first one's"
-    table = Grid(
-        "Keys of the same texts under two models",
-        ("folder", "by name and chunk", "by content"),
-        tuple((f, name, key[:8]) for f, name, key in zip(CACHED, by_name, by_content, strict=True)),
-    )
-    return Evidence(
-        "shown" if names < len(CACHED) == contents else "not shown",
+    return Evidence.shown_if(
+        names < len(CACHED) == contents,
         f"Named by folder and chunk, the vectors of {len(CACHED)} models with different weights share {names} cache "
         f"{'entry' if names == 1 else 'entries'} ({', '.join(sorted(set(by_name)))})"
         f"{mixed_up if names == 1 else ''}; keyed by content they have {contents}.",
-        (table,),
+        Grid.of(
+            "Keys of the same texts under two models",
+            ("folder", "by name and chunk", "by content"),
+            ((f, name, key[:8]) for f, name, key in zip(CACHED, by_name, by_content, strict=True)),
+        ),
     )
 
 
 def _and(splits: list[str]) -> str:
     return " and ".join(splits) or "no split"
-
-
-def _lost(counted: QuotedRows) -> int:
-    return counted.merged + counted.lost
 
 
 def _normal(text: str) -> str:

@@ -1,10 +1,9 @@
-"""The pictures of several models under several seeds, and the numbers beside them, as plain values for an exhibit."""
+"""The pictures of several models under several seeds, and the numbers beside them: the exhibit `projection`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 
@@ -21,29 +20,23 @@ from strop.geometry.projection import (
 )
 from strop.geometry.spectrum import effective_rank
 from strop.records.errors import InputError
+from strop.records.exhibits.projection import Fit, Projection, ProjectionOverlap, ProjectionPanel, VectorsAbout
 
 #: (fit, normalised): the paper's own, the same on unit vectors, and all models in one picture.
-PAPER, UNIT, JOINT = ("separate", False), ("separate", True), ("joint", True)
-FITS = (PAPER, UNIT, JOINT)
+FITS: tuple[tuple[Fit, bool], ...] = (("separate", False), ("separate", True), ("joint", True))
+PAPER, UNIT, JOINT = FITS
 #: How many of a fit's seeds keep their points: the paper's is shown a second time, under another seed.
 _DRAWN_SEEDS = {PAPER: 2, UNIT: 0, JOINT: 1}
 _DRAWN_PAIRS = 200
 
 
-def exhibit(models: Mapping[str, tuple[Vectors, Vectors]], seeds: Sequence[int], baseline: str) -> dict[str, Any]:
+def exhibit(models: Mapping[str, tuple[Vectors, Vectors]], seeds: Sequence[int], baseline: str) -> Projection:
     """Every picture of every model, and what can be said without one.
 
     `models`: system -> queries `(P, D)` and their positives `(P, D)`, as the model gives them, not normalised; the
-    same texts under every model. All P pairs are fitted; at most 200, spread evenly, keep their points. Keys:
+    same texts under every model. All P pairs are fitted; at most 200, spread evenly, keep their points.
 
-    panels      {fit, normalised, seed, system, trustworthiness, clumping} and, where drawn, `points`: rounded [x, y],
-                first half queries, second half their positives
-    table       per system {system, length: [mean, SD] of its vectors, alignment, uniformity_queries,
-                uniformity_positives, effective_rank_queries, effective_rank_positives}, of unit vectors
-    overlaps    per fit and system {fit, normalised, system, seed_overlap, model_overlap}: the mean share of neighbours
-                that its pictures share with its own, and with the baseline's, under another seed
-
-    Both overlaps compare pictures of unlike seeds, so that they differ by the model alone. Raises InputError with
+    Overlaps compare pictures of unlike seeds, so that they differ by the model alone. Raises InputError with
     fewer than two seeds, without the baseline, or where systems were given different numbers of texts.
     """
     if len(set(seeds)) < 2 or baseline not in models:
@@ -57,45 +50,45 @@ def exhibit(models: Mapping[str, tuple[Vectors, Vectors]], seeds: Sequence[int],
     pairs = len(models[baseline][0])
     kept = np.linspace(0, pairs - 1, min(pairs, _DRAWN_PAIRS)).round().astype(int)
     plotted = np.concatenate([kept, kept + pairs])
-    panels, overlaps = [], []
+    panels: list[ProjectionPanel] = []
+    overlaps: list[ProjectionOverlap] = []
     for fit in FITS:
         rows: Mapping[str, Vectors] = {name: unit(v) for name, v in stacked.items()} if fit[1] else stacked
         pictures = {seed: _pictures(fit, rows, seed) for seed in seeds}
         with_points = seeds[: _DRAWN_SEEDS[fit]]
         panels += [
-            {
-                "fit": fit[0],
-                "normalised": fit[1],
-                "seed": seed,
-                "system": name,
-                "trustworthiness": round(trustworthiness(rows[name], points), 4),
-                "clumping": round(clumping(points), 4),
-                **({"points": points[plotted].round(3).tolist()} if seed in with_points else {}),
-            }
+            ProjectionPanel(
+                *fit,
+                seed,
+                name,
+                trustworthiness=round(trustworthiness(rows[name], points), 4),
+                clumping=round(clumping(points), 4),
+                points=tuple((x, y) for x, y in points[plotted].round(3).tolist()) if seed in with_points else None,
+            )
             for seed, of_seed in pictures.items()
             for name, points in of_seed.items()
         ]
         overlaps += _overlaps(fit, pictures, baseline)
-    return {
-        "baseline": baseline,
-        "seeds": list(seeds),
-        "pairs": pairs,
-        "drawn_pairs": len(kept),
-        "neighbours": NEIGHBOURS,
-        "min_dist": MIN_DIST,
-        "panels": panels,
-        "table": [_geometry(name, *of_model) for name, of_model in models.items()],
-        "overlaps": overlaps,
-    }
+    return Projection(
+        baseline=baseline,
+        seeds=tuple(seeds),
+        pairs=pairs,
+        drawn_pairs=len(kept),
+        neighbours=NEIGHBOURS,
+        min_dist=MIN_DIST,
+        panels=tuple(panels),
+        table=tuple(_geometry(name, *of_model) for name, of_model in models.items()),
+        overlaps=tuple(overlaps),
+    )
 
 
-def _pictures(fit: tuple[str, bool], rows: Mapping[str, Vectors], seed: int) -> dict[str, Floats]:
+def _pictures(fit: tuple[Fit, bool], rows: Mapping[str, Vectors], seed: int) -> dict[str, Floats]:
     return joint_umap(rows, seed) if fit[0] == "joint" else {name: umap(v, seed) for name, v in rows.items()}
 
 
 def _overlaps(
-    fit: tuple[str, bool], pictures: Mapping[int, Mapping[str, Floats]], baseline: str
-) -> list[dict[str, Any]]:
+    fit: tuple[Fit, bool], pictures: Mapping[int, Mapping[str, Floats]], baseline: str
+) -> list[ProjectionOverlap]:
     """Neighbourhoods shared between pictures of unlike seeds, each system's with its own and with the baseline's."""
     near = {seed: {name: nearest(points) for name, points in of.items()} for seed, of in pictures.items()}
 
@@ -104,25 +97,19 @@ def _overlaps(
         return round(float(np.mean([overlap(near[one][name], near[two][other]) for one, two in pairs])), 4)
 
     return [
-        {
-            "fit": fit[0],
-            "normalised": fit[1],
-            "system": name,
-            "seed_overlap": shared(name, name),
-            "model_overlap": shared(name, baseline),
-        }
+        ProjectionOverlap(*fit, name, seed_overlap=shared(name, name), model_overlap=shared(name, baseline))
         for name in next(iter(pictures.values()))
     ]
 
 
-def _geometry(name: str, queries: Vectors, positives: Vectors) -> dict[str, Any]:
+def _geometry(name: str, queries: Vectors, positives: Vectors) -> VectorsAbout:
     lengths = np.linalg.norm(np.concatenate([queries, positives]), axis=1)
-    return {
-        "system": name,
-        "length": [round(float(lengths.mean()), 4), round(float(lengths.std()), 4)],
-        "alignment": round(alignment(queries, positives), 4),
-        "uniformity_queries": round(uniformity(queries), 4),
-        "uniformity_positives": round(uniformity(positives), 4),
-        "effective_rank_queries": round(effective_rank(unit(queries)), 2),
-        "effective_rank_positives": round(effective_rank(unit(positives)), 2),
-    }
+    return VectorsAbout(
+        system=name,
+        length=(round(float(lengths.mean()), 4), round(float(lengths.std()), 4)),
+        alignment=round(alignment(queries, positives), 4),
+        uniformity_queries=round(uniformity(queries), 4),
+        uniformity_positives=round(uniformity(positives), 4),
+        effective_rank_queries=round(effective_rank(unit(queries)), 2),
+        effective_rank_positives=round(effective_rank(unit(positives)), 2),
+    )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,31 +34,17 @@ def quoted_rows(path: str | Path, columns: int) -> QuotedRows:
     The csv module's defaults: a field that begins with `"` runs to the next single `"`, over tabs and lines. Raises
     InputError on a file that cannot be read as UTF-8.
     """
-    path = Path(path)
-    kept = merged = lost = 0
+    path, limit = Path(path), csv.field_size_limit(_NO_LIMIT)
     try:
-        with _unlimited(), path.open(encoding="utf-8", newline="\n") as file:
+        with path.open(encoding="utf-8", newline="\n") as file:
             lines = (line.rstrip("\r\n").replace("\r", " ") + "\n" for line in file if line.strip())
             reader = csv.reader(lines, delimiter="\t")
-            before = 0
-            for row in reader:
-                merged += reader.line_num - before - 1
-                before = reader.line_num
-                if len(row) > columns:
-                    lost += 1
-                else:
-                    kept += 1
+            too_wide = Counter(len(row) > columns for row in reader)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", where=str(path), remedy="Check the path") from None
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 ({error.reason})", where=str(path), remedy="Save it as UTF-8") from None
-    return QuotedRows(reader.line_num, kept, merged, lost)
-
-
-@contextmanager
-def _unlimited() -> Iterator[None]:
-    before = csv.field_size_limit(_NO_LIMIT)
-    try:
-        yield
     finally:
-        csv.field_size_limit(before)
+        csv.field_size_limit(limit)
+    raw = reader.line_num
+    return QuotedRows(raw, kept=too_wide[False], merged=raw - too_wide.total(), lost=too_wide[True])

@@ -16,8 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from strop.studies import scales
-from strop.studies.choices import choices
-from strop.studies.figures import lines
+from strop.studies.figures import figures, texts
 from strop.studies.when_finetuning_fails.presets import AS_CODED, AS_WRITTEN, CORRECTED, ONE_KNOB
 from strop.studies.when_finetuning_fails.questions import QUESTIONS
 from strop.study.claims import Claim
@@ -75,9 +74,11 @@ def _loss_curves() -> dict[str, tuple[tuple[int, float], ...]]:
 
 
 def _printed(table: str, columns: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """{system: {our name of a column: figure}} of a printed table; empty cells are left out."""
-    rows = lines(_PUBLISHED / f"thesis_{table}.csv")
-    return {r["model"]: {ours: float(r[theirs]) for ours, theirs in columns.items() if r[theirs]} for r in rows}
+    """{system: {our name of a column: figure}} of a printed table."""
+    rows = figures(_PUBLISHED / f"thesis_{table}.csv")
+    return {
+        name: {ours: row[theirs] for ours, theirs in columns.items() if theirs in row} for name, row in rows.items()
+    }
 
 
 _RANKING = _printed("mrr", {"RR@10": "mrr10", "RR@100": "mrr100"})
@@ -114,14 +115,14 @@ CLAIMS = (
     _below("lora_hard", "full_hard", "LoRA below full, hard", "5.1", "LoRA does worse than full, hard"),
     _below("in_batch", "base", "T16", "6.1.1", "No fine-tuning improves on the base (its own loss aside: the control)"),
     Claim(
-        id="T1",
-        paper=PAPER,
-        table="eq. 4.5",
-        kind="arithmetic",
-        statement="LoRA with r = 16 on query and value trains 884,736 parameters",
-        rule="value",
-        published=884_736,
+        "T1",
+        PAPER,
+        "eq. 4.5",
+        "arithmetic",
+        "LoRA with r = 16 on query and value trains 884,736 parameters",
+        "value",
         system="lora_hard",
+        published=884_736,
     ),
 )
 
@@ -151,5 +152,9 @@ STUDY = Study(
         ("corrected", "lora_random"),
     ),
     questions=QUESTIONS,
-    choices=choices(Path(__file__).parent),
+    choices=texts(_PUBLISHED / "choices.csv"),
+    parameter_notes={
+        "lora_hard": "r × (in + out) per matrix: 16 × (384 + 384) = 12,288, in 2 matrices of 6 layers. The paper "
+        "multiplies 12,288 by 12 heads and 6 layers, but a projection is one matrix for all heads: 6 times too many."
+    },
 )

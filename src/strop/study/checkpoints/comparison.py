@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from strop.artifacts.store import Store, content_key, package_sha256
 from strop.evaluation.judged_runs import rows
@@ -16,9 +15,12 @@ from strop.monitoring.diagnose import sample_of, weight_distances
 from strop.monitoring.logbook import Series, namespaced
 from strop.monitoring.monitor import reciprocal_rank
 from strop.monitoring.probe import Probe
-from strop.monitoring.selection import BestDev, Both, ByGeometry, Choice, Last, LowestLoss, WithinDrift
+from strop.monitoring.selection import BestDev, Both, Choice, WithinDrift, last, lowest_loss
 from strop.records.errors import InputError
-from strop.records.results import Results, Row, read_results, write_results
+from strop.records.exhibits.checkpoints import Checkpoints, PredictorAbout, RuleAbout
+from strop.records.plain import to_plain
+from strop.records.record import CheckpointsRecord
+from strop.records.results import Exhibits, Results, Row, read_results, write_results
 from strop.retrieval import stages
 from strop.retrieval.retriever import retriever_of
 from strop.study.checkpoints.predictors import Checkpoint, predictors
@@ -36,10 +38,10 @@ TRIVIAL = ("sum of learning rates", "weight distance", "update")
 NAME = "checkpoints"
 
 RULES: Mapping[str, Choice] = {
-    "last": Last(),
-    "lowest loss": LowestLoss(),
+    "last": last,
+    "lowest loss": lowest_loss,
     "best dev": BestDev(),
-    "closest to the base": ByGeometry("geometry/overlap@10/document", "higher"),
+    "closest to the base": BestDev("geometry/overlap@10/document"),
     "within drift": WithinDrift(),
     "best dev within drift": Both(BestDev(), WithinDrift()),
 }
@@ -63,17 +65,10 @@ def measure(bench: Workbench, command: str) -> Path:
         families[f"{preset_name}/{system}"] = f"{type(job.recipe.loss).__name__}, {type(job.recipe.tuning).__name__}"
         place = Row(study.name, preset_name, system, seed, bench.own.test.name, bench.own.test.split, 0, "", "", 0)
         made += _run_rows(bench, job, probe, place)
-    about = {
-        "study": NAME,
-        "of": study.name,
-        "scale": scale.name,
-        "command": command,
-        "collection": test.name,
-        "families": families,
-    }
-    key = content_key(about, [asdict(row) for row in made], package_sha256())[:8]
+    about = CheckpointsRecord(study.name, scale.name, command, test.name, families)
+    key = content_key(to_plain(about), [asdict(row) for row in made], package_sha256())[:8]
     folder = bench.store.root / "results" / f"{NAME}-{study.name}-{scale.name}-{test.name}-{key}"
-    write_results(Results(tuple(made), (), {}, about), folder)
+    write_results(Results(tuple(made), (), Exhibits(), about), folder)
     return folder
 
 
@@ -95,10 +90,7 @@ def _run_rows(bench: Workbench, job: Training, probe: Probe, place: Row) -> list
         seen["known/update"] = step
         made += [replace(place, step=step, measure=name, value=value) for name, value in seen.items()]
         run = stages.run_of(bench.retrieve(retriever_of(model), bench.own.test))
-        made += rows(
-            run, bench.own.test.qrels, study=place.study, preset=place.preset, system=place.system,
-            seed=place.seed, collection=place.collection, split=place.split, step=step, measures=(MEASURE,),
-        )  # fmt: skip
+        made += rows(run, bench.own.test.qrels, replace(place, step=step), (MEASURE,))
     return made
 
 
@@ -108,34 +100,24 @@ def _distance(model: Pretrained, base: Pretrained) -> float:
     return sum(layers.values()) / len(layers)
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Every rule's and every diagnostic's score, over all runs given."""
-
-    rules: tuple[dict[str, Any], ...]
-    predictors: tuple[dict[str, Any], ...]
-    runs: int
-    collections: tuple[str, ...]
-
-
 def folders(store: Store) -> list[Path]:
     """The Results folders of all runs that were measured so, oldest first."""
     found = (store.root / "results").glob(f"{NAME}-*/record.json")
     return sorted((record.parent for record in found), key=lambda folder: folder.stat().st_mtime)
 
 
-def compare(measured: Sequence[Path]) -> Compared:
+def compare(measured: Sequence[Path]) -> Checkpoints:
     """Rules and predictors over the runs of several folders that `measure` wrote; the newest of equal runs counts."""
     courses: dict[str, dict[str, dict[int, float]]] = {}
     tested: dict[str, dict[int, dict[str, float]]] = {}
     about: dict[str, tuple[str, str]] = {}
     for folder in measured:
-        results = read_results(folder)
+        results = read_results(folder, CheckpointsRecord)
         fresh = {_run(row) for row in results.rows}
         courses, tested = ({r: v for r, v in of.items() if r not in fresh} for of in (courses, tested))  # type: ignore[assignment]
         for row in results.rows:
             run = _run(row)
-            about[run] = (results.record["families"][f"{row.preset}/{row.system}"], row.collection)
+            about[run] = (results.record.families[f"{row.preset}/{row.system}"], row.collection)
             if row.item:
                 tested.setdefault(run, {}).setdefault(row.step, {})[row.item] = row.value
             else:
@@ -149,9 +131,12 @@ def compare(measured: Sequence[Path]) -> Compared:
     chosen = {
         rule: {run: _chosen(choice, courses[run], tested[run]) for run in tested} for rule, choice in RULES.items()
     }
-    return Compared(
-        tuple({**asdict(score), "verdict": score.verdict} for score in rule_table(points, chosen)),
-        tuple({**asdict(each), "verdict": each.verdict} for each in predictors(points, TRIVIAL)),
+    return Checkpoints(
+        tuple(
+            RuleAbout(s.rule, s.runs, s.queries, s.gain, s.regret, s.over_baseline, s.p, s.verdict)
+            for s in rule_table(points, chosen)
+        ),
+        tuple(PredictorAbout(**asdict(each), verdict=each.verdict) for each in predictors(points, TRIVIAL)),
         len(tested),
         tuple(sorted({collection for _, collection in about.values()})),
     )

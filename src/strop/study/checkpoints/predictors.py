@@ -75,7 +75,7 @@ class Predictor:
 def predictors(checkpoints: Sequence[Checkpoint], trivial: Sequence[str] = ()) -> tuple[Predictor, ...]:
     """Every diagnostic as a predictor, in the order of the first checkpoint's; `trivial` names those to be beaten.
 
-    The permutation test hands whole runs' outcomes to other runs tested on the same collections, so that checkpoints
+    The permutation test gives whole runs' outcomes to other runs tested on the same collections, so that checkpoints
     of one run, which resemble each other, count once, and a trend with the update that all runs share is no evidence.
     Raises InputError with fewer than two families, or where a diagnostic is missing or not finite.
     """
@@ -174,6 +174,6 @@ def _permutations(rows: Sequence[Checkpoint]) -> Ints:
     return index
 
 
-def _spread(given: Sequence[int], count: int) -> list[int]:
-    """`count` of the given in order, evenly spread; some twice where there are fewer."""
-    return [given[k] for k in np.rint(np.linspace(0, len(given) - 1, count)).astype(int)]
+def _spread(items: Sequence[int], count: int) -> list[int]:
+    """`count` of the items in order, evenly spread; some twice where there are fewer."""
+    return [items[k] for k in np.rint(np.linspace(0, len(items) - 1, count)).astype(int)]

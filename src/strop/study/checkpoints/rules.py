@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from strop.evaluation.comparison import UNRESOLVED, verdict
 from strop.evaluation.significance import holm, percentile_interval, randomisation_p
-from strop.monitoring.selection import Oracle
+from strop.monitoring.selection import oracle_step
 from strop.records.errors import InputError
+from strop.records.exhibits.checkpoints import Estimate
 from strop.study.checkpoints.predictors import Checkpoint
 
 Floats = npt.NDArray[np.float64]
@@ -19,15 +20,6 @@ Floats = npt.NDArray[np.float64]
 PerQuery = Mapping[tuple[str, str], Floats]
 
 SPLITS, RESAMPLES = 20, 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over runs and queries with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +101,14 @@ def hierarchical(values: PerQuery, resamples: int = RESAMPLES) -> Estimate:
     runs = sorted({run for run, _ in values})
     mean = float(np.mean([v.mean() for v in values.values()]))
     apart = (len(runs) / (len(runs) - 1)) ** 0.5 - 1 if len(runs) > 1 else 0.0
-    drawn = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), resamples)
+    counts = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), resamples)
     total, weight = np.zeros(resamples), np.zeros(resamples)
     for collection in sorted({name for _, name in values}):
         mine = [run for run in runs if (run, collection) in values]
         rows = np.stack([values[run, collection] for run in mine])
         n = rows.shape[1]
         means = rng.multinomial(n, np.full(n, 1 / n), resamples) / n @ rows.T + apart * (rows.mean(axis=1) - mean)
-        times = drawn[:, [runs.index(run) for run in mine]]
+        times = counts[:, [runs.index(run) for run in mine]]
         total += (times * means).sum(axis=1)
         weight += times.sum(axis=1)
     return Estimate(mean, *percentile_interval(total / weight))
@@ -140,13 +132,13 @@ def _courses(checkpoints: Sequence[Checkpoint]) -> dict[tuple[str, str], dict[in
 def _halved_oracle(of_step: Mapping[int, Floats], base: bool) -> Floats:
     """Each query's difference at the update that was best on the half without it, averaged over splits."""
     n = len(of_step[0])
-    found = np.zeros(n)
+    differences = np.zeros(n)
     for seed in range(SPLITS):
         half = np.random.default_rng(seed).permutation(n) < n // 2
-        for seen in (half, ~half):
-            step = Oracle(base)({step: float(v[seen].mean()) for step, v in of_step.items()})
-            found[~seen] += of_step[step][~seen] / SPLITS
-    return found
+        for known in (half, ~half):
+            step = oracle_step({step: float(v[known].mean()) for step, v in of_step.items()}, base)
+            differences[~known] += of_step[step][~known] / SPLITS
+    return differences
 
 
 def _minus(a: PerQuery, b: PerQuery) -> PerQuery:

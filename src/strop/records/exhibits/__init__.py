@@ -1,0 +1,1 @@
+"""Exhibits: what a study shows beside its rows, one frozen dataclass each."""
