@@ -99,7 +99,7 @@ def are_of(groups: tuple[Group, ...], ranking: dict[str, list[str]]) -> bool:
 
 
 def test_negatives_mined_by_another_system_are_of_its_ranking_and_never_a_known_positive(bench: Workbench) -> None:
-    groups = bench.trainings.examples(PRESET, KINDS["mined"], Others(bench, PRESET)).groups
+    groups = bench.trainings.training(PRESET, KINDS["mined"], 42, Others(bench, PRESET)).examples.groups
     ranking = ranked(bench, bench.model(PRESET, "miner", 42))
     assert len(groups) == 20
     assert are_of(groups, ranking)
@@ -109,7 +109,7 @@ def test_negatives_mined_by_another_system_are_of_its_ranking_and_never_a_known_
 
 
 def test_a_union_doubles_the_rows_and_an_epoch_sees_each_of_them_once(bench: Workbench) -> None:
-    groups = bench.trainings.examples(PRESET, KINDS["union"], Others(bench, PRESET)).groups
+    groups = bench.trainings.training(PRESET, KINDS["union"], 42, Others(bench, PRESET)).examples.groups
     by_query: dict[str, list[Group]] = {}
     for group in groups:
         by_query.setdefault(group.query_id, []).append(group)
@@ -127,7 +127,7 @@ def test_a_union_doubles_the_rows_and_an_epoch_sees_each_of_them_once(bench: Wor
 
 
 def test_with_counts_a_union_is_one_row_a_query_with_so_many_of_each(bench: Workbench) -> None:
-    groups = bench.trainings.examples(PRESET, KINDS["quota"], Others(bench, PRESET)).groups
+    groups = bench.trainings.training(PRESET, KINDS["quota"], 42, Others(bench, PRESET)).examples.groups
     lexical, dense = (
         {g.query_id: g for g in bench.data.mining.rows(p, Others(bench, PRESET))} for p in (BY_BM25, BY_MODEL)
     )

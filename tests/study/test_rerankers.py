@@ -208,7 +208,7 @@ def test_a_teacher_s_scores_are_of_models_that_were_not_trained_on_the_query(ben
     preset = bench.study.presets[0]
     how = preset.system("taught").how
     assert isinstance(how, Tuned)
-    groups = bench.trainings.examples(preset, how, Others(bench, preset)).groups
+    groups = bench.trainings.training(preset, how, 42, Others(bench, preset)).examples.groups
     assert all(group.teacher.keys() == {*group.positives, *group.negatives} for group in groups)
     trained = [
         {g.query_id for g in fold.examples.groups}
@@ -216,9 +216,10 @@ def test_a_teacher_s_scores_are_of_models_that_were_not_trained_on_the_query(ben
     ]
     assert not trained[0] & trained[1]
     assert trained[0] | trained[1] == {
-        g.query_id for g in bench.trainings.examples(preset, _tuned(preset, "one"), Others(bench, preset)).groups
+        g.query_id
+        for g in bench.trainings.training(preset, _tuned(preset, "one"), 42, Others(bench, preset)).examples.groups
     }
-    kept = bench.trainings.examples(preset, _tuned(preset, "cleaned"), Others(bench, preset)).groups
+    kept = bench.trainings.training(preset, _tuned(preset, "cleaned"), 42, Others(bench, preset)).examples.groups
     assert {len(group.negatives) for group in kept} == {1}
 
 

@@ -38,10 +38,10 @@ def way(name: str) -> How:
 
 
 def test_the_short_forms_are_bm25_and_a_base_that_nothing_changes() -> None:
-    assert way("bm25").lexical == BM25(k1=1.2)
+    assert PRESET.system("bm25").lexical == BM25(k1=1.2)
     assert way("bm25").initial is None
     assert way("base") == way("base").initial == Start()
-    assert way("base").lexical is None
+    assert PRESET.system("base").lexical is None
     assert replace(DENSE, start=None).initial == Start()
 
 

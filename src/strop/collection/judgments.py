@@ -50,7 +50,7 @@ def trec_judgments(path: Path) -> Iterator[Judgment]:
 
     Raises InputError on another number of columns, or a relevance that is not a whole number.
     """
-    for number, (query_id, _, doc_id, relevance) in trec_rows(path, 4, "query 0 doc relevance"):
+    for number, (query_id, _, doc_id, relevance) in trec_rows(path, "query 0 doc relevance"):
         yield Judgment(number, query_id, doc_id, _relevance(relevance, f"{path}:{number}"))
 
 

@@ -68,13 +68,11 @@ def duration(seconds: float | None) -> str:
 
 def scientific(value: float | None) -> str:
     """As `plain`, but below 0.001 and from a million on `2 × 10⁻⁵`, with up to three digits."""
-    if value is None:
-        return DASH
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
+    if value is None or value == 0 or 1e-3 <= abs(value) < 1e6:
         return plain(value)
-    mantissa, exponent = f"{value:.3g}".split("e") if "e" in f"{value:.3g}" else (f"{value:.2e}").split("e")
+    mantissa, exponent = f"{value:.2e}".split("e")
     digits = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}{_THIN}×{_THIN}10{digits}"
+    return f"{mantissa.rstrip('0').rstrip('.')}{_THIN}×{_THIN}10{digits}"
 
 
 def plain(value: Any) -> str:

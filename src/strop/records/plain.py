@@ -40,13 +40,11 @@ def from_plain(kind: type[T], value: object, where: object) -> T:
         return read
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        key, value = ".".join(map(str, fault["loc"])) or "the file", str(fault["input"])
-        problem = f"{key} is {value[:60]!r}: {fault['msg']}"
-        raise InputError(
-            f"{key} is missing" if fault["type"] == "missing" else problem,
-            where=str(where),
-            remedy="Give a file as strop wrote it, or run what wrote it again",
-        ) from None
+        key = ".".join(map(str, fault["loc"])) or "the file"
+        missing = fault["type"] == "missing"
+        problem = f"{key} is missing" if missing else f"{key} is {str(fault['input'])[:60]!r}: {fault['msg']}"
+        remedy = "Give a file as strop wrote it, or run what wrote it again"
+        raise InputError(problem, where=str(where), remedy=remedy) from None
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
@@ -83,12 +84,10 @@ class Results(Generic[AnyRecord]):
     record: AnyRecord
 
     def __post_init__(self) -> None:
-        keys: set[tuple[Any, ...]] = set()
-        for row in self.rows:
-            key = astuple(row)[:-1]
-            if key in keys:
+        keys = Counter(astuple(row)[:-1] for row in self.rows)
+        for key, count in keys.most_common(1):
+            if count > 1:
                 raise ValueError(f"two rows share the key {key}")
-            keys.add(key)
 
 
 def write_results(results: Results[AnyRecord], folder: str | Path) -> None:
@@ -97,8 +96,7 @@ def write_results(results: Results[AnyRecord], folder: str | Path) -> None:
     A study's folder has a file for each exhibit, `{}` or `[]` where there is nothing to show. What an earlier call left
     is replaced. A call that was interrupted leaves no record, so nothing half new is read.
     """
-    record = Path(folder) / "record.json"
-    exhibits = Path(folder) / "exhibits"
+    record, exhibits = Path(folder) / "record.json", Path(folder) / "exhibits"
     exhibits.mkdir(parents=True, exist_ok=True)
     record.unlink(missing_ok=True)
     for old in exhibits.glob("*.json"):
@@ -108,8 +106,7 @@ def write_results(results: Results[AnyRecord], folder: str | Path) -> None:
     for each in fields(Exhibits):
         exhibit = getattr(results.exhibits, each.name)
         if exhibit or isinstance(results.record, Record):
-            plain = {} if exhibit is None else to_plain(exhibit)
-            write_json(plain, exhibits / f"{each.name}.json")
+            write_json({} if exhibit is None else to_plain(exhibit), exhibits / f"{each.name}.json")
     write_json(to_plain(results.record), record)
 
 
@@ -151,11 +148,8 @@ def _content(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"not a JSON file that can be read ({error})",
-            where=str(path),
-            remedy="Run what wrote the folder again, or restore the file",
-        ) from None
+        remedy = "Run what wrote the folder again, or restore the file"
+        raise InputError(f"not a JSON file that can be read ({error})", where=str(path), remedy=remedy) from None
 
 
 def write_rows(rows: Iterable[Row], path: str | Path) -> None:
@@ -176,22 +170,16 @@ def read_rows(path: str | Path, growing: bool = False) -> list[Row]:
         reader = csv.reader(line for line in file if line.endswith("\n") or not growing)
         header = tuple(next(reader, ()))
         if header != COLUMNS:
-            raise InputError(
-                f"columns {','.join(header)} instead of {','.join(COLUMNS)}",
-                where=f"{path}:1",
-                remedy="Give a rows.csv that strop wrote",
-            )
+            problem = f"columns {','.join(header)} instead of {','.join(COLUMNS)}"
+            raise InputError(problem, where=f"{path}:1", remedy="Give a rows.csv that strop wrote")
         rows = []
         for line in reader:
             try:
                 a, b, c, d, e, f, g, h, i, j = line
                 rows.append(Row(a, b, c, int(d), e, f, int(g), h, i, float(j)))
             except ValueError as error:
-                raise InputError(
-                    f"not a row ({error})",
-                    where=f"{path}:{reader.line_num}",
-                    remedy="Give a rows.csv as strop wrote it",
-                ) from None
+                where, remedy = f"{path}:{reader.line_num}", "Give a rows.csv as strop wrote it"
+                raise InputError(f"not a row ({error})", where=where, remedy=remedy) from None
         return rows
 
 

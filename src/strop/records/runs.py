@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from strop.records.errors import InputError
 from strop.records.text_lines import text_lines
 
+T = TypeVar("T")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -54,7 +55,7 @@ class Run(Mapping[str, Ranking]):
 def _rank(query_id: str, doc_ids: Iterable[str], scores: Iterable[float]) -> Ranking:
     ids = list(doc_ids)
     with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused below
-        values = np.asarray(list(scores) if not isinstance(scores, np.ndarray) else scores, dtype=np.float32)
+        values = np.asarray(scores if isinstance(scores, np.ndarray) else list(scores), dtype=np.float32)
     if len(ids) != len(values):
         raise ValueError(f"query {query_id}: {len(ids)} documents but {len(values)} scores")
     if len(set(ids)) != len(ids):
@@ -75,18 +76,15 @@ def read_run(path: str | Path) -> Run:
     """
     path = Path(path)
     scores: dict[str, dict[str, float]] = {}
-    for number, (query_id, _, doc_id, _, score, *_) in trec_rows(path, 6, "query Q0 doc rank score tag", more=True):
+    for number, (query_id, _, doc_id, _, score, *_) in trec_rows(path, "query Q0 doc rank score tag", more=True):
+        where = f"{path}:{number}"
         try:
             value = float(score)
         except ValueError:
             value = float("nan")
         if not abs(value) <= _LARGEST:
-            problem = f"score {score!r} is not a finite float32"
-            raise InputError(problem, where=f"{path}:{number}", remedy="Write a number there")
-        row = scores.setdefault(query_id, {})
-        if doc_id in row:
-            raise _twice(query_id, doc_id, "ranked", f"{path}:{number}")
-        row[doc_id] = value
+            raise InputError(f"score {score!r} is not a finite float32", where=where, remedy="Write a number there")
+        _add(scores, query_id, doc_id, value, "ranked", where)
     if not scores:
         raise InputError("the run is empty", where=str(path), remedy="Give a TREC run with at least one line")
     return Run({query_id: (list(row), list(row.values())) for query_id, row in scores.items()})
@@ -111,16 +109,14 @@ def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
     """
     path = Path(path)
     qrels: dict[str, dict[str, int]] = {}
-    for number, (query_id, _, doc_id, relevance) in trec_rows(path, 4, "query 0 doc relevance"):
+    for number, (query_id, _, doc_id, relevance) in trec_rows(path, "query 0 doc relevance"):
+        where = f"{path}:{number}"
         try:
             value = int(relevance)
         except ValueError:
             problem = f"relevance {relevance!r} is not a whole number"
-            raise InputError(problem, where=f"{path}:{number}", remedy="Write 0, 1, 2, …") from None
-        row = qrels.setdefault(query_id, {})
-        if doc_id in row:
-            raise _twice(query_id, doc_id, "judged", f"{path}:{number}")
-        row[doc_id] = value
+            raise InputError(problem, where=where, remedy="Write 0, 1, 2, …") from None
+        _add(qrels, query_id, doc_id, value, "judged", where)
     if not qrels:
         raise InputError("there are no judgments", where=str(path), remedy="Give qrels with at least one line")
     return qrels
@@ -135,8 +131,9 @@ def _check_columns(query_ids: Mapping[str, object], others: Iterable[str]) -> No
             raise InputError(f"query {query_id!r} would read as a comment", remedy="Rename it without # in front")
 
 
-def trec_rows(path: Path, width: int, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """(line number, columns) of a TREC file without its comments: `width` columns, or `more` where that is allowed."""
+def trec_rows(path: Path, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """(line number, columns) of a TREC file without its comments; `more` columns than `layout` only where allowed."""
+    width = len(layout.split())
     for number, line in text_lines(path):
         columns = line.split()
         if columns[0].startswith("#"):
@@ -147,9 +144,9 @@ def trec_rows(path: Path, width: int, layout: str, more: bool = False) -> Iterat
         yield number, columns
 
 
-def _twice(query_id: str, doc_id: str, verb: str, where: str) -> InputError:
-    return InputError(
-        f"document {doc_id!r} is {verb} twice for query {query_id!r}",
-        where=where,
-        remedy="Keep one line for each query and document",
-    )
+def _add(table: dict[str, dict[str, T]], query_id: str, doc_id: str, value: T, verb: str, where: str) -> None:
+    row = table.setdefault(query_id, {})
+    if doc_id in row:
+        problem = f"document {doc_id!r} is {verb} twice for query {query_id!r}"
+        raise InputError(problem, where=where, remedy="Keep one line for each query and document")
+    row[doc_id] = value

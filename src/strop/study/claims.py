@@ -61,9 +61,8 @@ class Claim:
 
     @property
     def published_difference(self) -> float | None:
-        if self.published is None or self.published_against is None:
-            return None
-        return self.published - self.published_against
+        published, against = self.published, self.published_against
+        return None if published is None or against is None else published - against
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +70,8 @@ class Verdict:
     """A claim, the word on it, and for an effect the comparison behind the word.
 
     `ours` is our figure (for an effect, the mean of `system`). `detectable` is the minimum detectable difference;
-    `queries_needed` and `queries_needed_published` say how many queries would resolve a difference as large as ours,
-    or as theirs, and are None where there is none. Raises ValueError on an effect that
-    holds or fails away from its paper's own setting.
+    `queries_needed` (`queries_needed_published`) would resolve a difference as large as ours (theirs), None where there
+    is none. Raises ValueError on an effect that holds or fails away from its paper's own setting.
     """
 
     claim: Claim
@@ -95,9 +93,9 @@ class Verdict:
 
 
 def judge_figure(claim: Claim, ours: float) -> Verdict:
-    """An arithmetic claim against our figure: holds or fails."""
-    _expect(claim, "arithmetic")
-    assert claim.published is not None  # Claim sees to it
+    """An arithmetic claim against our figure: holds or fails. Raises ValueError for an effect."""
+    if claim.kind != "arithmetic" or claim.published is None:
+        raise ValueError(f"claim {claim.id} is {claim.kind}, not arithmetic")
     # A billionth of slack: 0.1 + 0.2 is within 0 of 0.3, and a tolerance of .05 includes what is printed .05 away.
     slack = 1e-9 * max(1.0, abs(ours), abs(claim.published))
     within = abs(ours - claim.published) <= claim.tolerance + slack
@@ -108,11 +106,11 @@ def judge(claim: Claim, system: Values, against: Values, own_setting: bool = Fal
     """An effect claim against per-query values of both systems (one mapping, or one per seed).
 
     In the paper's own setting (its scale, weights and collection) it holds, fails, or is not resolved, by interval,
-    primary test and tolerance. Anywhere else it is an analogue, of the same or the opposite direction, or not resolved;
-    there only the direction is read, for a margin means nothing at another scale. Raises ValueError when the claim
-    is no effect, and as `compare` does.
+    primary test and tolerance. Anywhere else it is an analogue of the same or the opposite direction, whatever the
+    margin, or not resolved. Raises ValueError when the claim is no effect, and as `compare` does.
     """
-    _expect(claim, "effect")
+    if claim.kind != "effect":
+        raise ValueError(f"claim {claim.id} is {claim.kind}, not effect")
     comparison = compare(system, against)
     margin = claim.tolerance if own_setting or claim.rule == "equal" else 0.0
     supported, contradicted = _evidence(claim, comparison, margin)
@@ -143,8 +141,3 @@ def _evidence(claim: Claim, comparison: Comparison, margin: float) -> tuple[bool
     if claim.rule == "below":
         low, high = -high, -low
     return low > margin and resolved, high < margin and (resolved or margin > 0)
-
-
-def _expect(claim: Claim, kind: Kind) -> None:
-    if claim.kind != kind:
-        raise ValueError(f"claim {claim.id} is {claim.kind}, not {kind}")

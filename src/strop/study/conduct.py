@@ -12,6 +12,7 @@ from strop.artifacts.store import content_key, package_sha256
 from strop.evaluation.judged_runs import rows
 from strop.evaluation.macro import weighted
 from strop.monitoring.logbook import namespaced
+from strop.records.documents import Collection
 from strop.records.errors import InputError
 from strop.records.plain import to_plain
 from strop.records.results import Results, Row, write_results
@@ -46,17 +47,23 @@ def conduct(bench: Workbench, command: str, presets: Sequence[str] = (), budget:
     if (folder / "record.json").is_file():  # written last
         return folder
     measured = _measured(bench, done)
-    shown, clock = exhibits(bench, done)
+    exhibited, clock = exhibits(bench, done)
     if kept:
-        shown = replace(shown, checkpoints=comparison.compare(kept))
+        exhibited = replace(exhibited, checkpoints=comparison.compare(kept))
     results = Results(
         rows=(*measured, *_whole(bench, done), *_training_rows(bench, done), *clock),
         claims=tuple(_verdicts(bench, measured, done)),
-        exhibits=shown,
+        exhibits=exhibited,
         record=about,
     )
     write_results(results, folder)
     return folder
+
+
+def _place(bench: Workbench, trial: Trial, collection: Collection) -> Row:
+    """The row of a trial on a collection, but for what is measured: item, measure and value."""
+    name, preset = bench.study.name, trial.preset.name
+    return Row(name, preset, trial.system, trial.seed, collection.name, collection.split, -1, "", "", 0)
 
 
 def _measured(bench: Workbench, done: Done) -> list[Row]:
@@ -66,12 +73,8 @@ def _measured(bench: Workbench, done: Done) -> list[Row]:
         for trial, artifact in done.runs.items()
         if not trial.preset.is_random(trial.system, bench.scale)
         for name, ranking in {own: artifact, **done.out_of_domain[trial]}.items()
-        for row in rows(
-            stages.run_of(ranking),
-            bench.panels[name].qrels,
-            _row(bench, trial, name, bench.panels[name].split),
-            MEASURES,
-        )
+        for panel in (bench.panels[name],)
+        for row in rows(stages.run_of(ranking), panel.qrels, _place(bench, trial, panel), MEASURES)
     ]
 
 
@@ -79,19 +82,15 @@ def _whole(bench: Workbench, done: Done) -> list[Row]:
     """The base and BM25 on every document and test query, where the scale asks for it."""
     if not bench.scale.thorough:
         return []
-    whole = bench.own.whole
-    preset = done.presets[0]
-    return [
-        row
-        for system in preset.systems
-        if system.way.lexical or system.way == Start()
-        for row in rows(
-            stages.run_of(bench.ranking(preset, system.name, bench.scale.seeds[0], whole)),
-            whole.qrels,
-            _row(bench, Trial(preset, system.name, bench.scale.seeds[0]), f"{whole.name}, whole corpus", whole.split),
-            WHOLE,
-        )
-    ]
+    whole, preset, seed = bench.own.whole, done.presets[0], bench.scale.seeds[0]
+    measured = []
+    for system in preset.systems:
+        if system.lexical or system.way == Start():
+            run = stages.run_of(bench.ranking(preset, system.name, seed, whole))
+            place = _place(bench, Trial(preset, system.name, seed), whole)
+            place = replace(place, collection=f"{whole.name}, whole corpus")
+            measured += rows(run, whole.qrels, place, WHOLE)
+    return measured
 
 
 def _row(bench: Workbench, trial: Trial, collection: str, split: str) -> Row:
@@ -100,9 +99,8 @@ def _row(bench: Workbench, trial: Trial, collection: str, split: str) -> Row:
 
 
 def _training_rows(bench: Workbench, done: Done) -> list[Row]:
-    test = bench.own.test
     return [
-        replace(_row(bench, trial, test.name, test.split), step=int(step), measure=namespaced(measure), value=value)
+        replace(_place(bench, trial, bench.own.test), step=int(step), measure=namespaced(measure), value=value)
         for trial, artifact in done.trained.items()
         for step, measure, value in json.loads((artifact.path / "log.json").read_text(encoding="utf-8"))
         if not (measure.startswith("cosine_accuracy") and trial.preset.is_random(trial.system, bench.scale))
@@ -124,19 +122,14 @@ def _verdicts(bench: Workbench, measured: Sequence[Row], done: Done) -> list[dic
         ledgers = {c.system: a.record["ledger"] for c, a in done.trained.items() if c.preset == preset}
         for claim in study.claims:
             verdict: Verdict | None = None
-            away = claim.collection == OUT_OF_DOMAIN
             if claim.kind == "arithmetic":
                 if claim.system in ledgers:
                     verdict = judge_figure(claim, ledgers[claim.system]["trainable"])
-            elif (
-                not study.random_weights
-                and {(s, claim.measure, away) for s in (claim.system, claim.against)} <= values.keys()
-            ):
-                ours, theirs = (
-                    weighted({name: list(of.values()) for name, of in values[s, claim.measure, away].items()})
-                    for s in (claim.system, claim.against)
-                )
-                verdict = judge(claim, ours, theirs, own_setting)
+            else:
+                both = [(s, claim.measure, claim.collection == OUT_OF_DOMAIN) for s in (claim.system, claim.against)]
+                if values.keys() >= {*both}:
+                    ours, theirs = (weighted({n: list(of.values()) for n, of in values[key].items()}) for key in both)
+                    verdict = judge(claim, ours, theirs, own_setting)
             if verdict:
                 judged.append({**verdict.as_json(), "preset": preset.name})
     return judged

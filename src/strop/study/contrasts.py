@@ -59,8 +59,8 @@ class Contrast:
 def judged(effects: list[Comparison], expect: Direction) -> Verdict:
     """The verdict on comparisons that were corrected together; the rule is `Contrast`'s."""
     resolved = {effect.verdict for effect in effects if effect.resolved}
-    wanted = {"up": {"better"}, "down": {"worse"}, "any": {"better", "worse"}}[expect]
-    return "shown" if resolved & wanted else "not shown" if resolved else "not resolved"
+    expected = {"up": {"better"}, "down": {"worse"}, "any": {"better", "worse"}}[expect]
+    return "shown" if resolved & expected else "not shown" if resolved else "not resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +93,8 @@ class _Measured:
         return f"{formats.signed(effect.difference)} {formats.interval(effect.low, effect.high, signs=True)}"
 
     def row(self) -> tuple[str, ...]:
-        effect, won = self.effect, formats.percent(self.won_back, 0)
-        figures = (
-            formats.fixed(effect.mean_a),
-            self.difference,
-            formats.p_value(effect.p_corrected),
-            won,
-            self.size,
-        )
-        return (*self.words, *figures)
+        mean, p = formats.fixed(self.effect.mean_a), formats.p_value(self.effect.p_corrected)
+        return (*self.words, mean, self.difference, p, formats.percent(self.won_back, 0), self.size)
 
     def centre(self) -> str:
         name = f"{self.words[1]} ({self.words[0]}, {formats.fixed(self.effect.mean_b)}"
@@ -118,11 +111,9 @@ class _Measured:
 
 def _measured(bench: Workbench, pair: Pair) -> _Measured:
     study, preset = bench.study, bench.study.preset(pair.preset)
-    measure = study.primary_measure
-    variant, centre = (bench.values(preset, name, measure) for name in (pair.variant, pair.centre))
-    loss = None
-    if pair.centre != study.baseline:
-        loss = compare(centre, bench.values(preset, study.baseline, measure))
+    names = (pair.variant, pair.centre, study.baseline)
+    variant, centre, baseline = (bench.values(preset, name, study.primary_measure) for name in names)
+    loss = None if pair.centre == study.baseline else compare(centre, baseline)
     words = (pair.preset, preset.system(pair.centre).label, preset.system(pair.variant).label)
     return _Measured(words, compare(variant, centre), loss)
 
@@ -142,14 +133,12 @@ def _conclusion(verdict: Verdict, measured: list[_Measured]) -> str:
     if verdict == "not shown":
         return "What is resolved points the other way"
     nearest = min(measured, key=lambda each: each.effect.p)
-    effect = nearest.effect
-    queries, least = formats.count(effect.n), effect.minimum_detectable_difference
+    effect, queries = nearest.effect, formats.count(nearest.effect.n)
+    least, needed = effect.minimum_detectable_difference, effect.queries_needed(effect.difference)
     if least is None:
         return f"Nothing is resolved: {nearest.name} differs on no query of {queries}"
     nothing = f"Nothing is resolved: the minimum detectable difference of {queries} queries is {formats.fixed(least)}"
-    needed = effect.queries_needed(effect.difference)
     if needed is None:
         return f"{nothing}, and no number of them resolves a difference of zero"
-    return (
-        f"{nothing}; {formats.count(needed)} would resolve the {formats.signed(effect.difference, 4)} of {nearest.name}"
-    )
+    difference = formats.signed(effect.difference, 4)
+    return f"{nothing}; {formats.count(needed)} would resolve the {difference} of {nearest.name}"

@@ -17,13 +17,17 @@ from strop.study.negative_policies import Negatives
 from strop.study.open_questions import OpenQuestion
 from strop.study.systems import Reranked, System, Tuned
 
+T = TypeVar("T")
+
+#: More names than these are listed with commas.
+MANY = 8
 #: The collection of a claim about the mean over all collections but the one that was trained on.
 OUT_OF_DOMAIN = "out of domain"
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much of a collection a run uses. Panels are drawn by chance before any training; None is no limit."""
+    """How much of a collection a run uses; None is no limit."""
 
     name: str
     collection: str
@@ -31,7 +35,7 @@ class Scale:
     test_documents: int | None
     train_queries: int | None
     train_documents: int | None
-    #: Documents are cut to so many characters, so that a small machine can afford many of them.
+    #: Documents are cut to so many characters.
     cut_chars: int | None
     #: How many documents per query are retrieved.
     depth: int
@@ -58,8 +62,7 @@ class Scale:
     epochs_share: float = 1.0
     #: How many candidates a reranker puts in a new order.
     rerank_depth: int = 100
-    #: For models that are not at hand, by name, an architecture of random weights. It shows that the code runs and what
-    #: it costs; no quality number of it is shown.
+    #: For models that are not at hand, by name, an architecture of random weights; no quality number of it is shown.
     stand_ins: Mapping[str, Architecture] = field(default_factory=dict)
 
 
@@ -68,10 +71,9 @@ class Preset:
     """The paper's settings under one interpretation, as systems in the order to show them.
 
     Every system sees the same queries and positives. `watched` are kinds of negatives by name: held-out queries get
-    each kind, and every tuned system is evaluated on all of them in training. Rerankers put in a new order what the
-    system `candidates` retrieves. Raises ValueError when two systems share a name, when a system names one that is not
-    there (as its centre, part, miner, teacher, or where its rate is chosen) or depends on itself, when the system to
-    rerank by has no model, and when rerankers have no candidates.
+    each kind, and every tuned system is evaluated on all of them in training. Rerankers reorder what the system
+    `candidates` retrieves. Raises ValueError when two systems share a name, one names a system that is not there or
+    depends on itself, the system to rerank by has no model, or rerankers have no candidates.
     """
 
     name: str
@@ -80,15 +82,15 @@ class Preset:
     candidates: str = ""
 
     def __post_init__(self) -> None:
-        names = [s.name for s in self.systems]
-        if len(set(names)) != len(names):
+        names = {s.name: s for s in self.systems}
+        if len(names) < len(self.systems):
             raise ValueError(f"preset {self.name}: two systems share a name")
         for centre in {s.centre for s in self.systems} - {"", *names}:
             raise ValueError(f"preset {self.name}: no system is the centre {centre!r}")
         if not self.candidates and any(s.way.needs_candidates for s in self.systems):
             raise ValueError(f"preset {self.name}: no system finds the candidates of its rerankers")
         needs = {name: self.needs(name) for name in names}
-        for part in {part for of in needs.values() for part in of} - {*names}:
+        for part in set().union(*needs.values()) - names.keys():
             raise ValueError(f"preset {self.name}: no system is the part {part!r}")
         try:
             TopologicalSorter(needs).prepare()
@@ -111,10 +113,7 @@ class Preset:
         return how
 
     def reranking(self, name: str, depth: int = 0) -> Reranked | None:
-        """Whose candidates a system puts in a new order, and by whose model; None where it retrieves.
-
-        `depth` is how many of the preset's own candidates a cross-encoder gets.
-        """
+        """Whose candidates a system reorders, by whose model; a cross-encoder gets `depth`. None where it retrieves."""
         way = self.system(name).way
         if way.needs_candidates:
             return Reranked(self.candidates, name, depth)
@@ -139,9 +138,6 @@ class Preset:
         initial = self.system(name).way.initial
         own = initial is not None and initial.base in scale.stand_ins
         return own or any(self.is_random(part, scale) for part in self.needs(name))
-
-
-_Named = TypeVar("_Named", Preset, Scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +167,6 @@ class Study:
     tables: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     #: Only on a corpus of so many documents is the setting the paper's own; effects on any other are analogues.
     own_documents: int | None = None
-    #: The base has random weights: it shows that the code runs and what it costs, and no quality number is shown.
-    random_weights: bool = False
     #: The (preset, system) whose checkpoints `strop study checkpoints` compares.
     checkpointed: tuple[tuple[str, str], ...] = ()
     #: By collection, what the base's own training saw of it.
@@ -193,20 +187,20 @@ class Study:
                 raise ValueError(f"scale {scale.name}: there is no preset {name!r}")
 
     def preset(self, name: str) -> Preset:
-        return _named(self.presets, name, "preset", self.name)
+        return self._named({p.name: p for p in self.presets}, name, "preset")
 
     def scale(self, name: str) -> Scale:
-        return _named(self.scales, name, "scale", self.name)
+        return self._named({s.name: s for s in self.scales}, name, "scale")
 
     def question(self, name: str) -> OpenQuestion:
-        """Raises InputError when the study has no such open question."""
-        for question in self.questions:
-            if question.id == name:
-                return question
-        known = ", ".join(question.id for question in self.questions)
-        raise InputError(
-            f"study {self.name} has no open question {name!r}", remedy=f"Choose one of {known or 'none yet'}"
-        )
+        return self._named({q.id: q for q in self.questions}, name, "open question")
+
+    def _named(self, values: Mapping[str, T], name: str, kind: str) -> T:
+        """Raises InputError when there is none of that name."""
+        if name not in values:
+            known = f"one of {', '.join(values)}" if len(values) > MANY else " or ".join(values) or "none yet"
+            raise InputError(f"study {self.name} has no {kind} {name!r}", remedy=f"Choose {known}")
+        return values[name]
 
 
 def find(name_or_path: str) -> Study:
@@ -249,12 +243,3 @@ def studies() -> tuple[str, ...]:
     """The names of the studies that come with strop."""
     folder = Path(__file__).parents[1] / "studies"
     return tuple(sorted(path.parent.name for path in folder.glob("*/study.py")))
-
-
-def _named(values: tuple[_Named, ...], name: str, what: str, study: str) -> _Named:
-    for value in values:
-        if value.name == name:
-            return value
-    raise InputError(
-        f"study {study} has no {what} {name!r}", remedy=f"Choose {' or '.join(v.name for v in values) or 'none yet'}"
-    )

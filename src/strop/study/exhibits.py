@@ -30,7 +30,6 @@ from strop.records.plain import from_plain, to_plain
 from strop.records.results import Exhibits, Row, read_json, write_json
 from strop.records.runs import Run
 from strop.retrieval import stages
-from strop.retrieval.stages import Vectors
 from strop.study import out_of_domain, reranking
 from strop.study.definition import Study
 from strop.study.open_questions import Evidence, OpenQuestion
@@ -40,7 +39,7 @@ from strop.training.stage import tuned_model
 
 EVIDENCE = Stage("evidence", 1)
 GEOMETRY = Stage("geometry", 1)
-#: The verdict on a point that nothing but a test shows: no run of the study could decide it otherwise.
+#: The verdict on a question that a test answers, and no run of the study.
 BY_TEST = "shown by a test"
 #: Random halves of the texts behind an interval: enough for an SD to within a sixth.
 _HALVES = 20
@@ -52,17 +51,17 @@ def exhibits(bench: Workbench, done: Done) -> tuple[Exhibits, tuple[Row, ...]]:
     leading = done.presets[0]  # the page's query by query part is about the first preset
     first = {c.system: stages.run_of(a) for c, a in done.runs.items() if c.seed == seed and c.preset == leading}
     encoder = load(bench.base.path)
-    answers = [_answer(point, bench, done) for point in study.questions]
+    answers = [_answer(question, bench, done) for question in study.questions]
     own = Exhibits(
         published_loss={k: v for k, v in study.published_loss.items() if k in {c.system for c in done.trained}},
-        queries=first_relevant_ranks(panel, first),
+        queries=_first_relevant_ranks(panel, first),
         parameters=_parameters(study, done),
         negatives=_negatives(bench, done),
         audit=from_plain(Audit, audit([panel], encoder.token_counts, encoder.max_length), "the audit"),
         geometry=_geometry(bench, done),
         transfer=out_of_domain.exhibit(bench, done),
         reranking=reranking.exhibit(bench, done),
-        points=tuple(question for question, _ in answers),
+        points=tuple(about for about, _ in answers),
     )
     more = {name: exhibit for _, evidence in answers if evidence for name, exhibit in evidence.exhibits.items()}
     return replace(own, **_read(more)), tuple(row for _, evidence in answers if evidence for row in evidence.rows)
@@ -71,9 +70,8 @@ def exhibits(bench: Workbench, done: Done) -> tuple[Exhibits, tuple[Row, ...]]:
 def _read(more: Mapping[str, Any]) -> dict[str, Any]:
     """What demonstrations exhibit besides. Raises InputError for one that no page shows."""
     if unknown := more.keys() - {field.name for field in fields(Exhibits)}:
-        raise InputError(
-            f"there is no exhibit {min(unknown)!r}", remedy="Name a field of strop.records.results.Exhibits"
-        )
+        remedy = "Name a field of strop.records.results.Exhibits"
+        raise InputError(f"there is no exhibit {min(unknown)!r}", remedy=remedy)
     read = from_plain(Exhibits, to_plain(more), "the evidence of a study's demonstrations")
     return {name: getattr(read, name) for name in more}
 
@@ -86,38 +84,36 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, NegativesAbout]:
         for policy in (Uniform(), *reversed(kinds))
         if not bench.data.provided(policy)
     }
-    similarity = _similarity(
-        bench, {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)}
-    )
-    uniform = hardness(mined[Uniform()], similarity)
-    by_kind = {}
-    for policy, groups in mined.items():
-        if policy in kinds:
-            of = hardness(groups, similarity)
-            by_kind[kinds[policy]] = NegativesAbout(
-                count=of.number,
-                queries=len(of.gaps),
-                sources=dict(of.sources),
-                rank_histogram=of.ranks,
-                mean_similarity_gap=of.gap,
-                gap_interval=of.interval,
-                above_positive=of.above_positive,
-                pool=len(bench.own.train_documents),
-                reading=None if policy == Uniform() else str(harder(of, uniform, (kinds[policy], "uniform"))),
-            )
-    return by_kind
+    documents = {d for groups in mined.values() for g in groups for d in (*g.positives, *g.negatives)}
+    similarity = _similarity(bench, documents)
+    hard = {policy: hardness(groups, similarity) for policy, groups in mined.items()}
+    return {
+        kinds[policy]: NegativesAbout(
+            count=of.number,
+            queries=len(of.gaps),
+            sources=dict(of.sources),
+            rank_histogram=of.ranks,
+            mean_similarity_gap=of.gap,
+            gap_interval=of.interval,
+            above_positive=of.above_positive,
+            pool=len(bench.own.train_documents),
+            reading=None if policy == Uniform() else str(harder(of, hard[Uniform()], (kinds[policy], "uniform"))),
+        )
+        for policy, of in hard.items()
+        if policy in kinds
+    }
 
 
 def _geometry(bench: Workbench, done: Done) -> Geometry | None:
     """What every model of the first seed shows on a probe of the test panel, beside the base."""
-    study, probe = bench.study, bench.probe
-    if study.random_weights or len(probe.queries) < LEAST_QUERIES or len(probe.documents) < LEAST_DOCUMENTS:
+    probe = bench.probe
+    if len(probe.queries) < LEAST_QUERIES or len(probe.documents) < LEAST_DOCUMENTS:
         return None
     base = bench.base
     models = {
-        f"{cell.preset.system(cell.system).label}, {cell.preset.name.replace('_', ' ')}": tuned_model(trained)
-        for cell, trained in done.trained.items()
-        if cell.seed == bench.scale.seeds[0] and not cell.preset.system(cell.system).way.needs_candidates
+        f"{trial.preset.system(trial.system).label}, {trial.preset.name.replace('_', ' ')}": tuned_model(trained)
+        for trial, trained in done.trained.items()
+        if trial.seed == bench.scale.seeds[0] and not trial.preset.system(trial.system).way.needs_candidates
     }
     samples = {base.name: bench.sample(base)}
     by_model = {}
@@ -129,80 +125,64 @@ def _geometry(bench: Workbench, done: Done) -> Geometry | None:
             write_json(to_plain(own), folder / "readings.json")
 
         inputs = {"model": model.identity, "base": base.identity, "probe": content_key(probe)}
-        kept = bench.store.build(GEOMETRY, _HALVES, inputs, make)
-        by_model[name] = read_json(Readings, kept.path / "readings.json")
+        folder = bench.store.build(GEOMETRY, _HALVES, inputs, make).path
+        by_model[name] = read_json(Readings, folder / "readings.json")
     return exhibit(samples, base.name, by_model)
 
 
 def _similarity(bench: Workbench, doc_ids: Set[str]) -> Similarity:
     """The base's cosines of training queries and these documents."""
-    own = bench.own
-    queries = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_queries, "query"))
-    documents = Vectors.load(stages.encode_texts(bench.store, bench.base, own.train_documents, "document"))
+    queries = bench.base_vectors(bench.own.train_queries, "query")
+    documents = bench.base_vectors(bench.own.train_documents, "document")
     rows = [i for i, doc_id in enumerate(documents.ids) if doc_id in doc_ids]
-    return cosines(
-        queries.ids, np.asarray(queries.matrix), [documents.ids[i] for i in rows], documents.matrix[np.array(rows)]
-    )
+    ids = [documents.ids[i] for i in rows]
+    return cosines(queries.ids, np.asarray(queries.matrix), ids, documents.matrix[np.array(rows)])
 
 
-def _answer(point: OpenQuestion, bench: Workbench, done: Done) -> tuple[Question, Evidence | None]:
-    """A point as the page shows it, and its evidence: None where it needs systems or time that were not given."""
-    question = Question(point.id, point.kind, point.question, point.test, verdict="not run", sentence="", tables=())
-    if point.demonstrate is None:
-        return replace(question, verdict=BY_TEST), None
-    if not done.whole.issuperset(point.needs) or (point.slow and not bench.scale.thorough):
-        return question, None
-    evidence = _kept(point, bench, done) if point.slow else point.demonstrate(bench)
-    answered = replace(question, verdict=evidence.verdict, sentence=evidence.sentence, tables=evidence.tables)
-    return answered, evidence
+def _answer(question: OpenQuestion, bench: Workbench, done: Done) -> tuple[Question, Evidence | None]:
+    """A question as the page shows it, and its evidence: None where it needs what was not run."""
+    about = Question(question.id, question.kind, question.question, question.test, "not run", sentence="", tables=())
+    if question.demonstrate is None:
+        return replace(about, verdict=BY_TEST), None
+    if not done.whole.issuperset(question.needs) or (question.slow and not bench.scale.thorough):
+        return about, None
+    evidence = _kept(question, bench, done) if question.slow else question.demonstrate(bench)
+    return replace(about, verdict=evidence.verdict, sentence=evidence.sentence, tables=evidence.tables), evidence
 
 
-def _kept(point: OpenQuestion, bench: Workbench, done: Done) -> Evidence:
-    """The evidence of a slow point, kept as an artifact beside what it was gained from."""
+def _kept(question: OpenQuestion, bench: Workbench, done: Done) -> Evidence:
+    """The evidence of a slow question, as an artifact."""
 
     def make(folder: Path) -> None:
-        assert point.demonstrate
-        write_json(to_plain(point.demonstrate(bench)), folder / "evidence.json")
+        assert question.demonstrate
+        write_json(to_plain(question.demonstrate(bench)), folder / "evidence.json")
 
-    needed = {str(c): a.key for c, a in done.runs.items() if (c.preset.name, c.system) in point.needs}
+    needed = {str(c): a.key for c, a in done.runs.items() if (c.preset.name, c.system) in question.needs}
     inputs = {"test": bench.own.test.fingerprint, "base": bench.base.identity, **needed}
-    kept = bench.store.build(EVIDENCE, point.id, inputs, make)
-    return read_json(Evidence, kept.path / "evidence.json")
+    return read_json(Evidence, bench.store.build(EVIDENCE, question.id, inputs, make).path / "evidence.json")
 
 
-def first_relevant_ranks(collection: Collection, runs: Mapping[str, Run]) -> dict[str, QueryRanks]:
+def _first_relevant_ranks(collection: Collection, runs: Mapping[str, Run]) -> dict[str, QueryRanks]:
     """Per query its text, and per system the rank of its first relevant document (None: not retrieved)."""
     ranks = {}
     for query_id, query in collection.queries.items():
         relevant = {d for d, grade in collection.qrels[query_id].items() if grade > 0}
-        of_query = {system: run[query_id].doc_ids if query_id in run else () for system, run in runs.items()}
-        ranks[query_id] = QueryRanks(
-            query.text,
-            {
-                system: next((rank for rank, d in enumerate(doc_ids, 1) if d in relevant), None)
-                for system, doc_ids in of_query.items()
-            },
-        )
+        ranked = {system: run[query_id].doc_ids if query_id in run else () for system, run in runs.items()}
+        first = {s: next((rank for rank, d in enumerate(ids, 1) if d in relevant), None) for s, ids in ranked.items()}
+        ranks[query_id] = QueryRanks(query.text, first)
     return ranks
 
 
 def _parameters(study: Study, done: Done) -> tuple[Ledger, ...]:
     """Of each tuned system, beside what its paper printed for it."""
     printed = {c.system: int(c.published) for c in study.claims if c.kind == "arithmetic" and c.published}
-    by_system = {
-        trial.system: Ledger(
-            system=trial.system,
-            total=ledger["total"],
-            trainable=ledger["trainable"],
-            by_part=ledger["by_part"],
-            share=ledger["trainable"] / ledger["total"],
-            published=printed.get(trial.system),
-            note=study.parameter_notes.get(trial.system, "") or _unused(trial, ledger["by_part"]),
-        )
-        for trial, artifact in done.trained.items()
-        for ledger in (artifact.record["ledger"],)
-    }
-    return tuple(by_system.values())
+    ledgers = {}
+    for trial, artifact in done.trained.items():
+        total, trainable, by_part = (artifact.record["ledger"][key] for key in ("total", "trainable", "by_part"))
+        note = study.parameter_notes.get(trial.system, "") or _unused(trial, by_part)
+        published = printed.get(trial.system)
+        ledgers[trial.system] = Ledger(trial.system, total, trainable, by_part, trainable / total, published, note)
+    return tuple(ledgers.values())
 
 
 def _unused(trial: Trial, by_part: Mapping[str, int]) -> str:

@@ -22,7 +22,7 @@ MEASURE, DEPTH = "RR@10", 10
 
 def held_out_values(trainings: Trainings, preset: Preset, rates: Rates, sources: Sources) -> Mapping[Optimizer, float]:
     """RR@10 over held-out queries and training documents of the system the rates are chosen on, at each setting."""
-    how, seed = preset.tuned(rates.on), trainings.scale.seeds[0]
+    how, seed = preset.tuned(rates.on), trainings.data.seed
     return {
         setting: _value(trainings, preset, trainings.training(preset, with_optimizer(how, setting), seed, sources))
         for setting in rates.settings(how.recipe.optimizer)
@@ -34,12 +34,12 @@ def with_optimizer(how: Tuned, optimizer: Optimizer) -> Tuned:
 
 
 def _value(trainings: Trainings, preset: Preset, training: Training) -> float:
-    store, progress, depth = trainings.store, trainings.progress, trainings.scale.rerank_depth
+    store, progress, scale = trainings.data.store, trainings.data.progress, trainings.data.scale
     held_out, retriever = trainings.data.held_out(preset), retriever_of(tuned_model(training(store, progress)))
     task = Task.of(held_out, store, progress)
     if training.recipe.reads_pairs:
-        first = retriever_of(BM25()).search(task, trainings.scale.depth)
-        ranking = retriever.rerank(task, stages.run_of(first), depth, training.recipe.precision)
+        first = retriever_of(BM25()).search(task, scale.depth)
+        ranking = retriever.rerank(task, stages.run_of(first), scale.rerank_depth, training.recipe.precision)
     else:
         ranking = retriever.search(task, DEPTH)
     return mean(evaluate(stages.run_of(ranking), held_out.qrels, (MEASURE,))[MEASURE])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from strop.models.pretrained import Pretrained
 from strop.negatives import filters, union
@@ -26,29 +25,19 @@ from strop.training.mining import Miner
 from strop.training.stage import Training, tuned_model
 
 
-class Sources(Protocol):
-    """The systems of a preset that mine or teach, by name."""
+class Sources:
+    """The systems of a preset that mine or teach, by name; here, for policies that name none, there are none."""
 
     def miner(self, name: str) -> Pretrained:
         """The finished model."""
-        ...
-
-    def teacher(self, name: str, candidates: Run) -> Run:
-        """A reranker's scores of training queries' candidates, by models that were not trained on these queries."""
-        ...
-
-
-class NoSources:
-    """For policies that name no system."""
-
-    def miner(self, name: str) -> Pretrained:
         raise ValueError(f"negatives mined by {name!r} belong to a preset's system")
 
     def teacher(self, name: str, candidates: Run) -> Run:
+        """A reranker's scores of training queries' candidates, by models that were not trained on these queries."""
         raise ValueError(f"the teacher {name!r} belongs to a preset's system")
 
 
-NO_SOURCES = NoSources()
+NO_SOURCES = Sources()
 
 #: As deep as an estimator looks for the positive whose score it compares with.
 _JUDGED_DEPTH = 1000
@@ -66,8 +55,7 @@ class Mining:
     def rows(self, policy: Negatives, sources: Sources = NO_SOURCES) -> list[Group]:
         """Groups with negatives, in the order of the judgments; a union's sources one after the other.
 
-        Queries without enough candidates are left out. Self-mined negatives are the base's here: replace `base` by the
-        initial model.
+        Queries without enough candidates are left out. Self-mined negatives are those of `base`.
         """
         groups = positive_groups(self.train, first_only=True)
         match policy:
@@ -111,22 +99,20 @@ class Mining:
 
 
 def refreshed(whole: Training, policy: Negatives | None, mining: Mining) -> Training:
-    """A self-mined training in parts, each on negatives from the ranking of the model that the part starts with; trains
-    all but the last. Any other training is one part."""
+    """A self-mined training in parts, each on negatives that its first model mines; trains all but the last. Any other
+    training is one part."""
     if not isinstance(policy, SelfMined):
         return whole
     count = policy.refreshes + 1
     if whole.recipe.updates < count:
-        raise InputError(
-            f"{whole.recipe.updates} updates cannot be cut in {count} parts to mine anew between",
-            remedy="Train longer, or refresh less often",
-        )
+        problem = f"{whole.recipe.updates} updates cannot be cut in {count} parts to mine anew between"
+        raise InputError(problem, remedy="Train longer, or refresh less often")
     part = replace(whole, until=round(whole.recipe.updates / count))
     for i in range(2, count + 1):
         model = tuned_model(part(mining.miner.store, mining.miner.progress))
-        rows = mining.mined(policy.window, model, whole.examples.groups)
+        examples = Examples.of(mining.mined(policy.window, model, whole.examples.groups), mining.train)
         until = round(whole.recipe.updates * i / count) if i < count else None
-        part = replace(whole, examples=Examples.of(rows, mining.train), until=until, earlier=part)
+        part = replace(whole, examples=examples, until=until, earlier=part)
     return part
 
 

@@ -14,7 +14,7 @@ from strop.retrieval.lexical import BM25
 @dataclass(frozen=True, slots=True)
 class Mined:
     """Negatives from a window of a miner's ranking of the training documents. The miner is BM25, the base (None), or
-    the finished model of another system of the preset, by name, at the first seed."""
+    another system's finished model, by name, at the first seed."""
 
     window: Window
     miner: BM25 | str | None = None
@@ -49,8 +49,8 @@ class Union:
 class Cleaned:
     """The first `keep` negatives of a window that the estimator does not flag as false; `of` draws more than that.
 
-    The estimator's sources are `dense` (the base), `bm25` and, where a reranker of the preset is named, `teacher`: its
-    scores, cross-fitted, so that no query is judged by a model that was trained on it.
+    The estimator's sources are `dense` (the base) and `bm25`, or `teacher`: the cross-fitted scores of the reranker of
+    that name, so that no query is judged by a model that was trained on it.
     """
 
     of: Mined

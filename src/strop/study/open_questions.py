@@ -15,11 +15,10 @@ Verdict = Literal["shown", "not shown", "not resolved"]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The outcome of a demonstration: the verdict, one sentence with its figures, and the tables behind it. `exhibits`
-    (plain values by name) and `rows` join the study's Results, where there is a picture or a timing to show.
+    """The outcome of a demonstration: the verdict, one sentence with its figures, and the tables behind it.
 
-    `shown`: what was run here confirms the doubt. `not shown`: it speaks against the doubt. `not resolved`: it cannot
-    tell; the sentence then says what would.
+    `shown`: what was run here confirms the doubt. `not shown`: it speaks against it. `not resolved`: it cannot tell;
+    the sentence then says what would. `exhibits` (by name) and `rows` join the study's Results.
     """
 
     verdict: Verdict
@@ -39,12 +38,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class OpenQuestion:
-    """What is doubtful in a paper: `question` says in a sentence or two what is wrong or unproven.
+    """What is wrong or unproven in a paper, in a sentence or two.
 
-    `demonstrate` takes the study's workbench and returns Evidence; for arithmetic or a defect of scripts, `test` may
-    name the test that shows it instead. `needs` are the (preset, system) pairs that it compares, which are trained
-    unless that was done before. A `slow` one takes minutes: a study reruns it only where its scale asks for that.
-    Raises ValueError when a question has neither.
+    `demonstrate` takes the study's workbench; where it is None, `test` names the test that shows it. `needs` are the
+    (preset, system) pairs that it compares. A `slow` one takes minutes: only a `thorough` scale runs it. Raises
+    ValueError when a question has neither.
     """
 
     id: str

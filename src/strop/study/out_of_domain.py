@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from strop.collection.lazy_documents import Contents
 from strop.evaluation import macro
-from strop.evaluation.comparison import Comparison, compare
+from strop.evaluation.comparison import Comparison, compare, corrected
 from strop.evaluation.macro import weighted
-from strop.evaluation.significance import holm
 from strop.geometry.collections_apart import DOCUMENTS, similarity
 from strop.models.architecture import Tied
 from strop.records.exhibits.transfer import (
@@ -25,8 +24,6 @@ from strop.records.exhibits.transfer import (
     Transfer,
     TransferComparison,
 )
-from strop.retrieval import stages
-from strop.retrieval.stages import Vectors
 from strop.study.definition import OUT_OF_DOMAIN, Preset
 from strop.study.schedule import Done
 from strop.study.systems import Start, System
@@ -34,14 +31,15 @@ from strop.study.workbench import Workbench
 
 
 def exhibit(bench: Workbench, done: Done) -> Transfer | None:
-    """None with one collection, or on random weights.
+    """None with one collection.
 
     A comparison is of a tuned system with what it was tuned from, of a reranker with the candidates it reorders, or one
     that a claim of the paper makes; it is made over the seeds of which both have every run.
     """
     own = bench.own.test.name
-    if len(bench.panels) == 1 or bench.study.random_weights:
+    if len(bench.panels) == 1:
         return None
+    finished = [_Finished(bench, done, preset) for preset in done.presets]
     return Transfer(
         trained_on=own,
         measure=bench.study.primary_measure,
@@ -50,111 +48,104 @@ def exhibit(bench: Workbench, done: Done) -> Transfer | None:
             for name, c in bench.panels.items()
         ),
         similarity=_similarity(bench),
-        systems=tuple(row for preset in done.presets for row in _systems(bench, done, preset)),
-        comparisons=tuple(row for preset in done.presets for row in _comparisons(bench, done, preset)),
+        systems=tuple(row for each in finished for row in _systems(each)),
+        comparisons=tuple(row for each in finished for row in _comparisons(each)),
     )
 
 
 def _similarity(bench: Workbench) -> Similarity:
     """How alike the collections' documents are to the base. Small panels are left out, and so are candidates that were
     given: they are no sample of their collection."""
-    base, vectors = bench.base, {}
-    for name, collection in bench.panels.items():
-        if bench.is_given(collection):
-            continue
-        encoded = Vectors.load(stages.encode_texts(bench.store, base, Contents(collection.documents), "document"))
-        vectors[name] = np.asarray(encoded.matrix[:])
+    vectors = {
+        name: np.asarray(bench.base_vectors(Contents(collection.documents), "document").matrix[:])
+        for name, collection in bench.panels.items()
+        if not bench.is_given(collection)
+    }
     if len(vectors) == 1 or min(map(len, vectors.values())) < DOCUMENTS:
         return Similarity()
     return similarity(vectors, bench.own.test.name, bench.scale.seeds[0]).exhibit()
 
 
-def _systems(bench: Workbench, done: Done, preset: Preset) -> Iterator[SystemMeans]:
-    for system in _measured(bench, done, preset):
-        values = _values(bench, preset, system, _finished(done, preset, system))
-        means = {name: float(np.mean([np.mean(list(v.values())) for v in of])) for name, of in values.items()}
-        seeds = len(next(iter(values.values())))
-        yield SystemMeans(preset.name, system.name, system.label, seeds, means)
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """What is there of a preset; systems of random weights are no result."""
+
+    bench: Workbench
+    done: Done
+    preset: Preset
+
+    @property
+    def systems(self) -> dict[str, System]:
+        return {
+            s.name: s
+            for s in self.preset.systems
+            if self.done.seeds(self.preset, s.name) and not self.preset.is_random(s.name, self.bench.scale)
+        }
+
+    def values(self, system: str, seeds: tuple[int, ...]) -> dict[str, list[dict[str, float]]]:
+        """{collection: per-query values of the primary measure, one mapping per seed}, its own collection first."""
+        bench = self.bench
+        measure = bench.study.primary_measure
+        return {name: bench.values(self.preset, system, measure, panel, seeds) for name, panel in bench.panels.items()}
 
 
-def _comparisons(bench: Workbench, done: Done, preset: Preset) -> Iterator[TransferComparison]:
-    run = {system.name: system for system in _measured(bench, done, preset)}
-    tuned = [s for s in run.values() if s.way.is_tuned and not s.way.needs_candidates]
-    own = [("tuned", s, start) for s in tuned if (start := _start(s, run))]
-    reranked = [
-        ("reranked", s, run[preset.candidates])
-        for s in run.values()
-        if s.way.needs_candidates and preset.candidates in run
-    ]
-    claimed = [
-        ("claim", run[c.system], run[c.against])
-        for c in bench.study.claims
-        if c.collection == OUT_OF_DOMAIN and {c.system, c.against} <= run.keys()
-    ]
-    knobs = [("knob", s, run[s.centre]) for s in run.values() if s.centre in run]
-    for pairs in (own, reranked, claimed, knobs):
-        rows = [_comparison(bench, done, preset, *pair) for pair in pairs if all(_seeds(done, preset, *pair[1:]))]
-        corrected = (holm([p.p for p in place]) for place in ([r.own for r in rows], [r.elsewhere for r in rows]))
-        for row, own_p, elsewhere_p in zip(rows, *corrected, strict=True):
-            yield replace(row, own=replace(row.own, p=own_p), elsewhere=replace(row.elsewhere, p=elsewhere_p))
+def _systems(of: _Finished) -> Iterator[SystemMeans]:
+    for name, system in of.systems.items():
+        seeds = of.done.seeds(of.preset, name)
+        values = of.values(name, seeds)
+        means = {panel: float(np.mean([np.mean(list(v.values())) for v in each])) for panel, each in values.items()}
+        yield SystemMeans(of.preset.name, name, system.label, len(seeds), means)
 
 
-def _comparison(
-    bench: Workbench, done: Done, preset: Preset, kind: str, system: System, against: System
-) -> TransferComparison:
-    """With p as they come, corrected for nothing."""
-    both = zip((system, against), _seeds(done, preset, system, against), strict=True)
-    a, b = (_values(bench, preset, s, seeds) for s, seeds in both)
-    name = bench.own.test.name
-    own = compare(a.pop(name), b.pop(name))
-    over = macro.compare(a, b)
-    averages = {field.name: getattr(over.macro, field.name) for field in fields(over.macro)}
-    averages |= {ratio: RelativeDifference(**asdict(averages[ratio])) for ratio in ("ratio_of_means", "mean_of_ratios")}
-    return TransferComparison(
-        preset=preset.name,
-        kind=kind,
-        a=system.name,
-        b=against.name,
-        own=_on_collection(own),
-        elsewhere=OverCollections(
-            **averages,
-            p=compare(*(weighted(v) for v in (a, b))).p,
-            fixed=MacroInterval(**asdict(over.fixed), detectable=over.fixed.detectable),
-            general=MacroInterval(**asdict(over.general)) if over.general else None,
-        ),
-        each={name: _on_collection(compared) for name, compared in over.each.items()},
-    )
+def _comparisons(of: _Finished) -> Iterator[TransferComparison]:
+    run, candidates = of.systems, of.preset.candidates
+    pairs = {
+        "tuned": [
+            (name, start.name)
+            for name, s in run.items()
+            if s.way.is_tuned and not s.way.needs_candidates and (start := _start(s, run))
+        ],
+        "reranked": [(name, candidates) for name, s in run.items() if s.way.needs_candidates and candidates in run],
+        "claim": [
+            (c.system, c.against)
+            for c in of.bench.study.claims
+            if c.collection == OUT_OF_DOMAIN and {c.system, c.against} <= run.keys()
+        ],
+        "knob": [(name, s.centre) for name, s in run.items() if s.centre in run],
+    }
+    for kind, of_kind in pairs.items():
+        yield from _compared(of, kind, [pair for pair in of_kind if all(of.done.common_seeds(of.preset, *pair))])
+
+
+def _compared(of: _Finished, kind: str, pairs: Sequence[tuple[str, str]]) -> Iterator[TransferComparison]:
+    """The pairs of one kind, corrected together: on their own collection, and over the others."""
+    values = [tuple(map(of.values, pair, of.done.common_seeds(of.preset, *pair))) for pair in pairs]
+    name = of.bench.own.test.name
+    owns = corrected([compare(a.pop(name), b.pop(name)) for a, b in values])
+    together = corrected([compare(weighted(a), weighted(b)) for a, b in values])
+    for (a, b), (of_a, of_b), own, overall in zip(pairs, values, owns, together, strict=True):
+        over = macro.compare(of_a, of_b)
+        averages = asdict(over.macro)
+        for ratio in ("ratio_of_means", "mean_of_ratios"):
+            averages[ratio] = RelativeDifference(**averages[ratio])
+        yield TransferComparison(
+            preset=of.preset.name,
+            kind=kind,
+            a=a,
+            b=b,
+            own=_on_collection(own),
+            elsewhere=OverCollections(
+                **averages,
+                p=overall.p_corrected,
+                fixed=MacroInterval(**asdict(over.fixed), detectable=over.fixed.detectable),
+                general=MacroInterval(**asdict(over.general)) if over.general else None,
+            ),
+            each={panel: _on_collection(compared) for panel, compared in over.each.items()},
+        )
 
 
 def _on_collection(c: Comparison) -> OnCollection:
-    return OnCollection(c.mean_a, c.mean_b, c.difference, c.low, c.high, c.p, c.n)
-
-
-def _measured(bench: Workbench, done: Done, preset: Preset) -> list[System]:
-    """Systems of a preset of which at least one seed is there; those of random weights are no result."""
-    names = {cell.system for cell in done.runs if cell.preset == preset}
-    return [s for s in preset.systems if s.name in names and not preset.is_random(s.name, bench.scale)]
-
-
-def _finished(done: Done, preset: Preset, system: System) -> tuple[int, ...]:
-    """The seeds of which a run is there."""
-    return tuple(cell.seed for cell in done.runs if cell.preset == preset and cell.system == system.name)
-
-
-def _seeds(done: Done, preset: Preset, a: System, b: System) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The seeds to compare two systems over: of tuned ones those that both have; what is not tuned has one."""
-    of_a, of_b = (_finished(done, preset, system) for system in (a, b))
-    if preset.trained(a.name) and preset.trained(b.name):
-        of_a = of_b = tuple(seed for seed in of_a if seed in of_b)
-    return of_a, of_b
-
-
-def _values(
-    bench: Workbench, preset: Preset, system: System, seeds: tuple[int, ...]
-) -> dict[str, list[dict[str, float]]]:
-    """{collection: per-query values of the primary measure, a mapping a seed}, its own collection first."""
-    measure = bench.study.primary_measure
-    return {name: bench.values(preset, system.name, measure, panel, seeds) for name, panel in bench.panels.items()}
+    return OnCollection(c.mean_a, c.mean_b, c.difference, c.low, c.high, c.p_corrected, c.n)
 
 
 def _start(system: System, run: Mapping[str, System]) -> System | None:

@@ -42,23 +42,18 @@ class Panels:
 
 
 def read(scale: Scale, source: str, docstrings: Path, progress: Progress) -> Panels:
-    """Panels of the collection `source` in which no training document is relevant to a test query.
-
-    Raises InputError on bad data.
-    """
+    """Panels in which no training document is relevant to a test query. Raises InputError on bad data."""
     seed = scale.seeds[0]
     with progress("read the collection", 2) as advance:
-        whole = _load(scale, source, scale.test_split, docstrings)
+        whole = _cut(door.load(source, scale.test_split, docstrings), scale)
         advance(1)
-        train = _load(scale, source, "train", docstrings)
+        train = _cut(door.load(source, "train", docstrings), scale)
         advance(1)
     test = _panel(whole, scale.test_queries, scale.test_documents, seed)
     closed = {d for judged in test.qrels.values() for d, grade in judged.items() if grade > 0}
-    if scale.train_queries is not None and scale.train_documents is not None:
-        train = training_panel(train, scale.train_queries, scale.train_documents, seed, closed)
-    else:
-        train = replace(train, reserved=train.reserved | closed)
-    return Panels(test, train, whole)
+    if scale.train_queries is None or scale.train_documents is None:
+        return Panels(test, replace(train, reserved=train.reserved | closed), whole)
+    return Panels(test, training_panel(train, scale.train_queries, scale.train_documents, seed, closed), whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +80,13 @@ def tested(
         if reranked := rankings.of_collection(candidates, whole, scale.rerank_depth):
             collections[whole.name] = Tested(*reranked)
         else:
-            short = whole if scale.cut_chars is None else cut(whole, scale.cut_chars)
-            short = _panel(short, scale.other_queries, scale.other_documents, scale.seeds[0])
-            collections[whole.name] = Tested(short)
-    known = {query_id for each in collections.values() for query_id in each.candidates or ()}
-    if unknown := [query_id for query_id in candidates if query_id not in known]:
+            sample = _panel(_cut(whole, scale), scale.other_queries, scale.other_documents, scale.seeds[0])
+            collections[whole.name] = Tested(sample)
+    tested_on = {query_id for each in collections.values() for query_id in each.candidates or ()}
+    if unknown := [query_id for query_id in candidates if query_id not in tested_on]:
+        queries = f"{len(unknown):,} queries with candidates (first: {unknown[0]!r})"
         raise InputError(
-            f"{len(unknown):,} queries with candidates (first: {unknown[0]!r}) are in no collection that is tested on",
-            remedy="Give their collection with --test",
+            f"{queries} are in no collection that is tested on", remedy="Give their collection with --test"
         )
     return collections
 
@@ -104,8 +98,7 @@ def triples(path: Path, share: float, count: int, seed: int) -> tuple[Examples, 
     return data.only(training[: int(share * len(training))]), data.only(held_out)
 
 
-def _load(scale: Scale, source: str, split: str, docstrings: Path) -> Collection:
-    data = door.load(source, split, docstrings)
+def _cut(data: Collection, scale: Scale) -> Collection:
     return data if scale.cut_chars is None else cut(data, scale.cut_chars)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,6 +14,7 @@ from strop.evaluation.significance import USUAL_SD, minimum_detectable_differenc
 from strop.models.adapters import LoRA
 from strop.models.dense import Dense
 from strop.models.encoder import represent_rows
+from strop.models.pretrained import Pretrained
 from strop.models.scoring import Representation
 from strop.models.tokens import cut
 from strop.retrieval import encode
@@ -54,8 +55,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Costs:
-    """The base, a sample of documents, the mean tokens of a query and of a document, and the base's rates in tokens per
-    second; of training by whether it is LoRA's."""
+    """The base, a sample of documents, the mean tokens of a query and of a document, and rates in tokens per second: of
+    encoding, and of training by whether it is LoRA's."""
 
     encoder: Dense
     sample: list[str]
@@ -67,14 +68,11 @@ class _Costs:
     @classmethod
     def of(cls, bench: Workbench) -> _Costs:
         encoder = Dense.load(bench.base.path)
-        documents = list(islice(bench.own.train_documents.values(), SAMPLE))
-        query, document = (
-            float(np.mean(np.minimum(encoder.token_counts(texts), encoder.max_length)))
-            for texts in (list(islice(bench.own.train_queries.values(), SAMPLE)), documents)
-        )
-        encoded = _encoding_rate(encoder, documents)
-        trained = {lora: _training_rate(encoder.max_length, bench.base.path, documents, lora) for lora in (False, True)}
-        return cls(encoder, documents, query, document, encoded, trained)
+        samples = [list(islice(t.values(), SAMPLE)) for t in (bench.own.train_queries, bench.own.train_documents)]
+        query, document = (float(np.minimum(encoder.token_counts(t), encoder.max_length).mean()) for t in samples)
+        documents = samples[1]
+        trained = {lora: _training_rate(bench.base, documents, encoder.max_length, lora) for lora in (False, True)}
+        return cls(encoder, documents, query, document, _encoding_rate(encoder, documents), trained)
 
     def tokens(self, queries: float, documents: float) -> float:
         return queries * self.query + documents * self.document
@@ -131,9 +129,8 @@ def _training(bench: Workbench, trials: Sequence[Trial], costs: _Costs) -> Itera
         texts = tokens = seconds = 0.0
         for how in _trainings([t for t in trials if t.preset == preset and not _is_random(bench, t)]):
             rows = max(1, how.epochs * bench.scale.epochs_share) * how.share * groups
-            queries, documents = how.texts
-            texts += rows * (queries + documents)
-            size = rows * costs.tokens(queries, documents)
+            size = rows * costs.tokens(*how.texts)
+            texts += rows * sum(how.texts)
             tokens += size
             seconds += size / costs.trained[isinstance(how.recipe.tuning, LoRA)]
         yield Work(f"train {preset.name}", int(texts), int(tokens), seconds)
@@ -143,8 +140,7 @@ def _trainings(trials: Sequence[Trial]) -> list[Tuned]:
     """Every training of one preset, and once for each grid of rates those of the settings that are not chosen."""
     tuned = [trial.tuned for trial in trials if trial.tuned and trial.trained]
     grids = {how.rates: how for how in tuned if how.rates}
-    tried = [(how, len(rates.settings(how.recipe.optimizer)) - 1) for rates, how in grids.items()]
-    return tuned + [how for how, others in tried for _ in range(others)]
+    return tuned + [how for rates, how in grids.items() for _ in rates.settings(how.recipe.optimizer)[1:]]
 
 
 def _is_random(bench: Workbench, trial: Trial) -> bool:
@@ -152,44 +148,42 @@ def _is_random(bench: Workbench, trial: Trial) -> bool:
     return trial.preset.is_random(trial.system, bench.scale)
 
 
+def _seconds(work: Callable[[], object]) -> float:
+    """What a call takes after a warm-up."""
+    work()
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
 def _encoding_rate(encoder: Dense, texts: list[str], bfloat16: bool = False) -> float:
-    """Tokens tokenized and encoded per second, after a warm-up."""
+    """Tokens tokenized and encoded per second."""
     out = np.empty((len(texts), encoder.dimension), dtype=np.float32)
     with torch.autocast(encoder.device.type, torch.bfloat16, enabled=bfloat16):
-        encode.encode(encoder, encoder.tokenize(texts, "document"), "document", out)
-        started = time.perf_counter()
-        tokens = encoder.tokenize(texts, "document")
-        encode.encode(encoder, tokens, "document", out)
-    return int(tokens.offsets[-1]) / (time.perf_counter() - started)
+        seconds = _seconds(lambda: encode.encode(encoder, encoder.tokenize(texts, "document"), "document", out))
+    return int(encoder.tokenize(texts, "document").offsets[-1]) / seconds
 
 
 def _product_rate(dimension: int) -> float:
-    """Floating-point operations per second of search's matrix product, best rows kept, after a warm-up."""
+    """Floating-point operations per second of search's matrix product, best rows kept."""
     queries, documents = torch.randn(256, dimension), torch.randn(65536, dimension)
-    (queries @ documents.T).topk(100)
-    started = time.perf_counter()
-    (queries @ documents.T).topk(100)
-    return 2.0 * dimension * len(queries) * len(documents) / (time.perf_counter() - started)
+    return 2.0 * dimension * len(queries) * len(documents) / _seconds(lambda: (queries @ documents.T).topk(100))
 
 
-def _training_rate(length: int, path: object, texts: list[str], lora: bool) -> float:
-    """Tokens per second through a training step in bfloat16, forward and backward, after a warm-up."""
-    encoder = Dense.load(str(path), length)
+def _training_rate(base: Pretrained, texts: list[str], length: int, lora: bool) -> float:
+    """Tokens per second through a training step in bfloat16, forward and backward."""
+    encoder = Dense.load(base.path, length)
     if lora:
         LoRA().prepare(encoder, 0)
     encoder.module.train()
     tokens = encoder.tokenize(texts[:96], "document")
-    rows = [tokens.row(i) for i in range(len(tokens))]
+    rows, pieces = [tokens.row(i) for i in range(len(tokens))], cut(tokens.lengths, 4096)
 
-    def step() -> float:
-        started = time.perf_counter()
+    def step() -> None:
         with torch.autocast(encoder.model.device.type, torch.bfloat16):
-            pieces = cut(tokens.lengths, 4096)
             chunks.gradient(lambda positions: represent_rows(encoder, rows, positions, "document"), pieces, _norm)
-        return time.perf_counter() - started
 
-    step()
-    return int(tokens.offsets[-1]) / step()
+    return int(tokens.offsets[-1]) / _seconds(step)
 
 
 def _norm(texts: Representation) -> torch.Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from statistics import fmean
 
 from strop.evaluation.comparison import compare_together
 from strop.evaluation.measures import evaluate, mean
 from strop.evaluation.reordering import JUDGED, ceiling, depth_note
-from strop.evaluation.significance import ALPHA, USUAL_SD, Values, minimum_detectable_difference, queries_needed, spread
+from strop.evaluation.significance import ALPHA, USUAL_SD, minimum_detectable_difference, queries_needed, spread
 from strop.records.exhibits.reranking import (
     Candidates,
     CandidateSet,
@@ -59,10 +60,8 @@ def _panel(of: Tested) -> Candidates:
     first, depth, queries = of.preset.candidates, of.depth, sum(map(bool, of.collection.qrels.values()))
     run = of.runs(first)[0]
     known = not of.random(first)
-    best = {
-        level: {m: ceiling(run, of.collection.qrels, m, depth, level) for m in measures_of(of.bench)}
-        for level in of.levels
-    }
+    measures = measures_of(of.bench)
+    best = {level: {m: ceiling(run, of.collection.qrels, m, depth, level) for m in measures} for level in of.levels}
     judged = evaluate(run, of.collection.qrels, (of.measure, JUDGED))
     sd, pair = _spread(of)
     return Candidates(
@@ -87,17 +86,12 @@ def _spread(of: Tested) -> tuple[float, tuple[str, ...]]:
     """SD of per-query differences of the first pair that a claim is about, else of the first two systems that reorder
     candidates; else what is usual."""
     claimed = [(c.system, c.against) for c in of.bench.study.claims if {c.system, c.against} <= of.values.keys()]
-    pair = (*claimed, tuple([s for s in of.values if of.candidates(s)][:2]))[0]
+    pair = (*claimed, tuple([s for s in of.values if of.reranking(s)][:2]))[0]
     if len(pair) == 2:
-        seeds = [seed for seed in of.values[pair[0]] if seed in of.values[pair[1]]]
-        each = [tuple(seeds) or tuple(of.values[s]) for s in pair]
-        if sd := spread(*(_by_query(of, s, of.measure, at) for s, at in zip(pair, each, strict=True))):
+        common = [seed for seed in of.values[pair[0]] if seed in of.values[pair[1]]]
+        if sd := spread(*(of.by_query(s, of.measure, common or of.values[s]) for s in pair)):
             return sd, pair
     return USUAL_SD, ()
-
-
-def _by_query(of: Tested, system: str, measure: str, seeds: tuple[int, ...]) -> Values:
-    return [of.values[system][seed][1][measure] for seed in seeds]
 
 
 def _rows(of: Tested) -> Iterator[RerankedSystem]:
@@ -110,8 +104,8 @@ def _rows(of: Tested) -> Iterator[RerankedSystem]:
             seeds=len(by_seed),
             random=of.random(system),
             values={
-                level: {m: fmean(seed[level][m] for seed in means) for m in named}
-                for level, named in (means[0] if means else {}).items()
+                level: {m: fmean(seed[level][m] for seed in means) for m in measures}
+                for level, measures in (means[0] if means else {}).items()
             },
         )
 
@@ -119,17 +113,13 @@ def _rows(of: Tested) -> Iterator[RerankedSystem]:
 def _comparisons(of: Tested) -> list[RerankingComparison]:
     claimed = [(c.system, c.against, c.measure) for c in of.bench.study.claims if c.kind == "effect"]
     apart = [(s, part, of.measure) for s in of.values for part in _alone(of, s)]
-    pairs = []
-    for a, b, measure in dict.fromkeys((*claimed, *apart)):
-        if not {a, b} <= of.values.keys():
-            continue
-        seeds = [tuple(of.values[system]) for system in (a, b)]
-        if of.preset.trained(a) and of.preset.trained(b):
-            seeds = [tuple(seed for seed in seeds[0] if seed in seeds[1])] * 2
-        if seeds[0]:
-            pairs.append((a, b, measure, seeds))
+    pairs = [
+        (a, b, measure, seeds)
+        for a, b, measure in dict.fromkeys((*claimed, *apart))
+        if {a, b} <= of.values.keys() and (seeds := of.done.common_seeds(of.preset, a, b))[0]
+    ]
     compared = compare_together(
-        [(_by_query(of, a, measure, of_a), _by_query(of, b, measure, of_b)) for a, b, measure, (of_a, of_b) in pairs]
+        [(of.by_query(a, measure, of_a), of.by_query(b, measure, of_b)) for a, b, measure, (of_a, of_b) in pairs]
     )
     alpha = ALPHA / max(1, len(pairs))  # Holm's threshold for the first of them
     return [
@@ -168,23 +158,23 @@ def _alone(of: Tested, system: str) -> tuple[str, ...]:
 
 def _candidates(of: Tested) -> Iterator[CandidateSet]:
     """Every set of candidates that a model was given, where it was given several."""
-    given = {s: about for s in of.values if (about := of.candidates(s))}
-    models = [by for _, by, _ in given.values()]
-    for system, (first, by, depth) in given.items():
-        if models.count(by) < 2:
+    rerankings = {s: reranking for s in of.values if (reranking := of.reranking(s))}
+    models = Counter(reranking.by for reranking in rerankings.values())
+    for system, reranking in rerankings.items():
+        if models[reranking.by] < 2:
             continue
-        runs, qrels = of.runs(first), of.collection.qrels
+        runs, qrels = of.runs(reranking.first), of.collection.qrels
         yield CandidateSet(
             **of.place,
-            by=by,
+            by=reranking.by,
             system=system,
             label=of.label(system),
-            first=first,
-            first_label=of.label(first),
-            depth=depth,
-            depth_note=depth_note(runs[0], depth),
+            first=reranking.first,
+            first_label=of.label(reranking.first),
+            depth=reranking.depth,
+            depth_note=depth_note(runs[0], reranking.depth),
             first_value=fmean(mean(evaluate(run, qrels, (of.measure,))[of.measure]) for run in runs),
-            ceiling=fmean(mean(ceiling(run, qrels, of.measure, depth)) for run in runs),
+            ceiling=fmean(mean(ceiling(run, qrels, of.measure, reranking.depth)) for run in runs),
             value=of.mean(system, of.measure),
             judged=of.mean(system, JUDGED),
         )

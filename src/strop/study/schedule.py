@@ -27,7 +27,7 @@ class Trial:
 
     @property
     def trained(self) -> bool:
-        """Whether a training ends with it; one that is taken after an earlier epoch is shown with the last."""
+        """Whether a training ends with it, rather than at a later epoch."""
         return self.tuned is not None and self.tuned.after in (None, self.tuned.epochs)
 
     def __str__(self) -> str:
@@ -71,12 +71,23 @@ class Done:
         unfinished = {(trial.preset.name, trial.system) for trial in self.unfinished}
         return frozenset((trial.preset.name, trial.system) for trial in self.runs) - unfinished
 
+    def seeds(self, preset: Preset, system: str) -> tuple[int, ...]:
+        """The seeds of which a run is there."""
+        return tuple(trial.seed for trial in self.runs if trial.preset == preset and trial.system == system)
+
+    def common_seeds(self, preset: Preset, a: str, b: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The seeds to compare two systems over: of tuned ones those that both have; what is not tuned has one."""
+        of_a, of_b = self.seeds(preset, a), self.seeds(preset, b)
+        if preset.trained(a) and preset.trained(b):
+            of_a = of_b = tuple(seed for seed in of_a if seed in of_b)
+        return of_a, of_b
+
 
 def run_trials(bench: Workbench, trials: Sequence[Trial], budget: float | None = None) -> Done:
     """Every trial that is not there yet, in order, until the next would pass `budget` seconds.
 
-    What needs a training is expected to take as long as the longest so far; all else always runs. So a budget of 0
-    only collects what is there. A preset without a finished training has no runs: its untuned systems show nothing.
+    What needs a training is expected to take as long as the longest so far; all else always runs. A preset without a
+    finished training has no runs: its untuned systems show nothing.
     """
     runs: dict[Trial, Artifact] = {}
     trained: dict[Trial, Artifact] = {}
@@ -85,17 +96,17 @@ def run_trials(bench: Workbench, trials: Sequence[Trial], budget: float | None =
     unfinished = []
     started, longest = time.perf_counter(), 0.0
     for trial in trials:
-        preset, system, seed = trial.preset, trial.system, trial.seed
+        key = (trial.preset, trial.system, trial.seed)
         begun = time.perf_counter()
         late = budget is not None and begun - started + longest > budget
-        needs_training = preset.trained(system)
-        if late and needs_training and not bench.is_ready(preset, system, seed):
+        needs_training = trial.preset.trained(trial.system)
+        if late and needs_training and not bench.is_ready(*key):
             unfinished.append(trial)
             continue
         if trial.trained:
-            trained[trial] = bench.training(preset, system, seed)
-        runs[trial] = bench.ranking(preset, system, seed)
-        out_of_domain[trial] = {c.name: bench.ranking(preset, system, seed, c) for c in others}
+            trained[trial] = bench.training(*key)
+        runs[trial] = bench.ranking(*key)
+        out_of_domain[trial] = {c.name: bench.ranking(*key, c) for c in others}
         if needs_training:
             longest = max(longest, time.perf_counter() - begun)
     complete = {t.preset for t in trained} | ({t.preset for t in trials} - {t.preset for t in unfinished})

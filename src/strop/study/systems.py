@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Protocol
+from typing import ClassVar
 
 from strop.models.architecture import Architecture
 from strop.models.scoring import Precision
@@ -16,10 +16,11 @@ from strop.training.optimizers import Optimizer
 from strop.training.recipes import Recipe
 
 
-class How(Protocol):
-    """The way a system is made, and the answers that most ways give; each overrides those that it gives otherwise."""
+class How:
+    """The way a system is made, and the answers that most ways give."""
 
     __slots__ = ()
+    is_tuned: ClassVar[bool] = False
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -36,15 +37,6 @@ class How(Protocol):
         return None
 
     @property
-    def lexical(self) -> BM25 | None:
-        """The BM25 that it is, if it is one."""
-        return None
-
-    @property
-    def is_tuned(self) -> bool:
-        return False
-
-    @property
     def needs_candidates(self) -> bool:
         """Whether its model reads pairs, and so can only put in a new order what another system retrieves."""
         return False
@@ -56,23 +48,12 @@ class How(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LexicalSearch(How):
-    """A search by BM25."""
-
-    bm25: BM25
-
-    @property
-    def lexical(self) -> BM25:
-        return self.bm25
-
-
-@dataclass(frozen=True, slots=True)
 class Start(How):
     """A model before it is tuned: the study's base, or `base` by name, in this architecture (None: its own), of its
     first `layers` only.
 
-    First layers alone are a damaged model. They are distilled from the study's base on training text, so that the
-    effect of size is not mixed up with that of damage. Raises ValueError for layers of another base than the study's.
+    First layers alone are a damaged model, so they are distilled from the study's base on training text. Raises
+    ValueError for layers of another base than the study's.
     """
 
     architecture: Architecture | None = None
@@ -110,11 +91,10 @@ class Rates:
 class Tuned(How):
     """A fine-tuned system: a recipe, a number of epochs, and its negatives (None: only the batch's own).
 
-    The recipe's `updates` follow from the epochs and the number of training groups, of which only `share` are used; its
-    learning rate is chosen from `rates`, if given. `start` is what it is tuned from (None: the base). `after` is the
-    epoch whose weights are taken (None: the last); the schedule spans all epochs either way. A recipe that reads pairs
-    makes a reranker. Raises ValueError when a recipe that needs negatives has none, `share` is outside (0, 1], or
-    `after` is none of the epochs.
+    The recipe's `updates` follow from the epochs and the `share` of the training groups; its learning rate is chosen
+    from `rates`, if any. `start` is what it is tuned from (None: the base). `after` is the epoch whose weights are
+    taken (None: the last); the schedule spans all epochs either way. A recipe that reads pairs makes a reranker. Raises
+    ValueError when a recipe that needs negatives has none, `share` is outside (0, 1], or `after` is none of the epochs.
     """
 
     recipe: Recipe
@@ -124,6 +104,7 @@ class Tuned(How):
     rates: Rates | None = None
     start: Start | None = None
     after: int | None = None
+    is_tuned: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.negatives is None and not self.recipe.batching.in_batch:
@@ -139,10 +120,6 @@ class Tuned(How):
     @property
     def initial(self) -> Start:
         return self.start or Start()
-
-    @property
-    def is_tuned(self) -> bool:
-        return True
 
     @property
     def needs_candidates(self) -> bool:
@@ -173,8 +150,8 @@ class Fused(How):
 
 @dataclass(frozen=True, slots=True)
 class Reranked(How):
-    """The first `depth` documents of the system `first` in the order of the model of the system `by`, which reads long
-    ones in `windows` (None: their beginning)."""
+    """The first `depth` documents of system `first`, reordered by the model of system `by`, which reads long ones in
+    `windows` (None: their beginning)."""
 
     first: str
     by: str
@@ -201,11 +178,9 @@ class WithPositive(How):
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One row of the study's table. `how` is BM25, the untouched base model (None), the base in another architecture or
-    size, a tuned one, or a ranking made of other systems' rankings.
+    """One row of the study's table; `how` is None for the untouched base.
 
-    `point` names what a system of a knob is about, often an open question's id: from the system `centre` it differs by
-    that alone.
+    `point` names the one thing, often an open question's id, by which it differs from the system `centre`.
     """
 
     name: str
@@ -217,7 +192,12 @@ class System:
 
     @property
     def way(self) -> How:
-        """`how` with its short forms written out: the untouched base is a Start that changes nothing."""
+        """`how`, its short forms written out: the untouched base is a Start that changes nothing."""
         if self.how is None:
             return Start()
-        return LexicalSearch(self.how) if isinstance(self.how, BM25) else self.how
+        return How() if isinstance(self.how, BM25) else self.how
+
+    @property
+    def lexical(self) -> BM25 | None:
+        """The BM25 that it is, if it is one."""
+        return self.how if isinstance(self.how, BM25) else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from strop.artifacts.store import Artifact
@@ -13,7 +13,8 @@ from strop.records.documents import Collection
 from strop.records.runs import Run
 from strop.retrieval import stages
 from strop.study.definition import Preset
-from strop.study.schedule import Done
+from strop.study.schedule import Done, Trial
+from strop.study.systems import Reranked
 from strop.study.workbench import Workbench
 
 #: Measures that tell relevant from not relevant alone, and so depend on the grade that counts as relevant.
@@ -33,6 +34,7 @@ class Tested:
     """
 
     bench: Workbench
+    done: Done
     preset: Preset
     collection: Collection
     rankings: Mapping[str, Mapping[int, Artifact]]
@@ -64,8 +66,7 @@ class Tested:
 
     def random(self, system: str) -> bool:
         """Whether its ranking is built on random weights: then no quality number of it is shown."""
-        own = self.bench.study.random_weights and bool(self.preset.trained(system))
-        return own or self.preset.is_random(system, self.bench.scale)
+        return self.preset.is_random(system, self.bench.scale)
 
     def runs(self, system: str) -> tuple[Run, ...]:
         """Its rankings, one per seed; of a system that is only a part of others, the first seed's."""
@@ -73,23 +74,26 @@ class Tested:
         own = self.rankings.get(system) or {first: self.bench.ranking(self.preset, system, first, self.collection)}
         return tuple(map(stages.run_of, own.values()))
 
-    def mean(self, system: str, measure: str, level: int = 1) -> float:
-        return fmean(mean(of[level][measure]) for of in self.values[system].values())
+    def by_query(self, system: str, measure: str, seeds: Iterable[int]) -> list[Mapping[str, float]]:
+        return [self.values[system][seed][1][measure] for seed in seeds]
 
-    def candidates(self, system: str) -> tuple[str, str, int] | None:
-        """(whose documents it puts in a new order, the system whose model does, how many); None where it does not."""
-        reranking = self.preset.reranking(system, self.depth)
-        return (reranking.first, reranking.by, reranking.depth) if reranking else None
+    def mean(self, system: str, measure: str) -> float:
+        return fmean(map(mean, self.by_query(system, measure, self.values[system])))
+
+    def reranking(self, system: str) -> Reranked | None:
+        """Whose documents it puts in a new order, by whose model, and how many; None where it does not."""
+        return self.preset.reranking(system, self.depth)
 
 
 def tested(bench: Workbench, done: Done, preset: Preset, collection: Collection) -> Tested:
     own = collection.name == bench.own.test.name
-    rankings: dict[str, dict[int, Artifact]] = {s.name: {} for s in preset.systems}
-    for cell, artifact in done.runs.items():
-        if cell.preset == preset:
-            rankings[cell.system][cell.seed] = artifact if own else done.out_of_domain[cell][collection.name]
-    rankings = {system: of for system, of in rankings.items() if of}
-    blank = Tested(bench, preset, collection, rankings, {})
+    runs = done.runs if own else {trial: of[collection.name] for trial, of in done.out_of_domain.items()}
+    rankings = {
+        system.name: {seed: runs[Trial(preset, system.name, seed)] for seed in seeds}
+        for system in preset.systems
+        if (seeds := done.seeds(preset, system.name))
+    }
+    blank = Tested(bench, done, preset, collection, rankings, {})
     measures = measures_of(bench)
     values = {
         system: {
@@ -99,7 +103,7 @@ def tested(bench: Workbench, done: Done, preset: Preset, collection: Collection)
         for system, of in rankings.items()
         if not blank.random(system)
     }
-    return Tested(bench, preset, collection, rankings, values)
+    return replace(blank, values=values)
 
 
 def measures_of(bench: Workbench) -> tuple[str, ...]:

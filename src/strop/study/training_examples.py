@@ -57,8 +57,7 @@ class TrainingData:
     def examples(self, preset: Preset, how: Tuned, sources: Sources, initial: Pretrained) -> Examples:
         """What a system is trained on: the preset's training groups with its own negatives, `share` of them.
 
-        `sources` are the preset's systems that mine or teach; a self-mined system begins with what its `initial` model
-        mines.
+        `sources` are the preset's systems that mine or teach; `initial` mines the first negatives of a self-mined one.
         """
         if file := self.provided(how.negatives):
             return triples(file, how.share, self.scale.train_queries or 0, self.seed)[0]
@@ -111,15 +110,14 @@ class TrainingData:
     @cache  # noqa: B019
     def held_out(self, preset: Preset) -> Collection:
         """The held-out queries over training documents, the relevant ones among them: what choices are made on."""
-        data, known = self.panels.train, self.panels.train_documents
-        queries = sorted({g.query_id for g in self.groups(preset)[1]})
-        needed = {d for q in queries for d in data.qrels[q]}
-        pool = shuffled((d for d in known if d not in needed), "held-out documents")
-        kept = sorted(needed.union(pool[:HELD_OUT_DOCUMENTS]) & known.keys())
-        documents = {d: data.documents[d] for d in kept}
-        judged = {q: {d: r for d, r in data.qrels[q].items() if d in documents} for q in queries}
-        texts = {q: data.queries[q] for q in queries}
-        return replace(data, split="held out", documents=documents, queries=texts, qrels=judged)
+        data, trainable = self.panels.train, self.panels.train_documents
+        queries = {q: data.queries[q] for q in sorted({g.query_id for g in self.groups(preset)[1]})}
+        judged = {d for q in queries for d in data.qrels[q]}
+        pool = shuffled((d for d in trainable if d not in judged), "held-out documents")
+        ids = sorted(judged.union(pool[:HELD_OUT_DOCUMENTS]) & trainable.keys())
+        documents = {d: data.documents[d] for d in ids}
+        qrels = {q: {d: r for d, r in data.qrels[q].items() if d in documents} for q in queries}
+        return replace(data, split="held out", documents=documents, queries=queries, qrels=qrels)
 
     @cache  # noqa: B019
     def with_negatives(self, policy: Negatives) -> Mapping[str, Group]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from strop.artifacts.progress import Progress
-from strop.artifacts.store import Store
 from strop.models.pretrained import Pretrained, resolve
 from strop.monitoring.monitor import affordable
-from strop.negatives.examples import Examples
-from strop.study.definition import Preset, Scale
+from strop.study.definition import Preset
 from strop.study.mining import Sources
 from strop.study.systems import Start, Tuned
 from strop.study.training_examples import TrainingData, held_out_probe
@@ -25,36 +22,34 @@ DISTILLATION_BATCH = 32
 class Trainings:
     """The trainings of tuned systems whose learning rates are settled."""
 
-    scale: Scale
     data: TrainingData
-    store: Store
-    progress: Progress
 
     def initial(self, start: Start, seed: int) -> Pretrained:
         """The model before any tuning; `seed` draws what is random in it."""
-        architecture = self.scale.stand_ins.get(start.base or "", start.architecture)
-        base = resolve(start.base) if start.base and start.base not in self.scale.stand_ins else self.data.base
+        data, stand_ins = self.data, self.data.scale.stand_ins
+        architecture = stand_ins.get(start.base or "", start.architecture)
+        base = resolve(start.base) if start.base and start.base not in stand_ins else data.base
         if start.layers:
-            base = tuned_model(self.distillation(start.layers)(self.store, self.progress))
+            base = tuned_model(self.distillation(start.layers)(data.store, data.progress))
         if architecture is None:
             return base
-        return initial_models.converted(self.store, base, initial_models.seeded(architecture, seed))
+        return initial_models.converted(data.store, base, initial_models.seeded(architecture, seed))
 
     def distillation(self, layers: int) -> Training:
         """The training that distils the base into its own first layers."""
-        size, seed = self.scale.largest_batch or DISTILLATION_BATCH, self.scale.seeds[0]
-        return initial_models.distillation(self.store, self.data.base, layers, self.data.distillation(), size, seed)
-
-    def examples(self, preset: Preset, how: Tuned, sources: Sources) -> Examples:
-        """What a system is trained on; `sources` are the preset's systems that mine or teach."""
-        return self.data.examples(preset, how, sources, self.initial(how.initial, self.scale.seeds[0]))
+        data = self.data
+        size = data.scale.largest_batch or DISTILLATION_BATCH
+        return initial_models.distillation(data.store, data.base, layers, data.distillation(), size, data.seed)
 
     def training(self, preset: Preset, how: Tuned, seed: int, sources: Sources) -> Training:
-        """The whole training of a tuned system, by its recipe's own learning rate."""
-        examples = self.examples(preset, how, sources)
+        """The whole training of a tuned system, by its recipe's own learning rate.
+
+        `sources` are the preset's systems that mine or teach.
+        """
+        examples = self.data.examples(preset, how, sources, self.initial(how.initial, self.data.seed))
         watched = {name: self.data.watched(preset, policy) for name, policy in preset.watched}
         batching = self._batching(preset, how)
-        epochs = max(1, round(how.epochs * self.scale.epochs_share))
+        epochs = max(1, round(how.epochs * self.data.scale.epochs_share))
         updates = epochs * batching.per_epoch(len(examples.groups))
         recipe = replace(how.recipe, updates=updates, batching=batching)
         probe = None
@@ -65,7 +60,8 @@ class Trainings:
 
     def _batching(self, preset: Preset, how: Tuned) -> Batching:
         """The batch at this scale: every system's shrinks by the factor of the preset's largest."""
+        scale, size = self.data.scale, how.recipe.batching.size
         largest = max(s.how.recipe.batching.size for s in preset.systems if isinstance(s.how, Tuned))
-        shrink = max(1.0, largest / (self.scale.largest_batch or largest))
-        share, size = self.scale.batch_share, how.recipe.batching.size
-        return replace(how.recipe.batching, size=max(1, round(size * share if share else size / shrink)))
+        shrink = max(1.0, largest / (scale.largest_batch or largest))
+        size = max(1, round(size * scale.batch_share if scale.batch_share else size / shrink))
+        return replace(how.recipe.batching, size=size)

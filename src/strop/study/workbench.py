@@ -22,7 +22,7 @@ from strop.retrieval.retriever import Retriever, retriever_of
 from strop.retrieval.task import ById, Task
 from strop.study.definition import Preset, Scale, Study
 from strop.study.learning_rates import held_out_values, with_optimizer
-from strop.study.mining import refreshed
+from strop.study.mining import Sources, refreshed
 from strop.study.panels import Panels, Tested, read, tested
 from strop.study.systems import Fused, Rates, Reranked, Start, WithPositive
 from strop.study.training_examples import TrainingData
@@ -35,8 +35,8 @@ from strop.training.stage import Training, tuned_model
 class Workbench:
     """Artifacts of a study at a scale: what is in the store is read, the rest is made and kept.
 
-    `source` is the collection to train on, `others` are more to test on (default: the scale's), `candidates` TREC runs
-    over some of these. Raises InputError on bad data, before any model is loaded.
+    `source` is the collection to train on, `others` more to test on (default: the scale's), `candidates` TREC runs over
+    some of these. Raises InputError on bad data, before any model is loaded.
     """
 
     def __init__(
@@ -78,8 +78,11 @@ class Workbench:
 
     def is_given(self, collection: Collection) -> bool:
         """Whether a panel's candidates were given, and nothing is retrieved."""
+        return self._candidates(collection) is not None
+
+    def _candidates(self, collection: Collection) -> Run | None:
         panel = self._tested.get(collection.name)
-        return panel is not None and panel.candidates is not None
+        return panel.candidates if panel else None
 
     @cached_property
     def data(self) -> TrainingData:
@@ -87,7 +90,7 @@ class Workbench:
 
     @cached_property
     def trainings(self) -> Trainings:
-        return Trainings(self.scale, self.data, self.store, self.progress)
+        return Trainings(self.data)
 
     def seeds(self, preset: Preset) -> tuple[int, ...]:
         return self.scale.seeds[: self.scale.presets.get(preset.name, 1)]
@@ -109,7 +112,7 @@ class Workbench:
     def setting(self, preset: Preset, rates: Rates) -> Optimizer:
         """The optimiser whose model ranks the held-out queries best; of equals the lower rate and decay."""
         values = self.held_out_values(preset, rates)
-        return max(values, key=lambda setting: values[setting])
+        return max(values, key=values.__getitem__)
 
     def held_out_values(self, preset: Preset, rates: Rates) -> Mapping[Optimizer, float]:
         """RR@10 of the model of each setting over held-out queries and training documents."""
@@ -129,8 +132,8 @@ class Workbench:
 
     def ranking(self, preset: Preset, name: str, seed: int, collection: Collection | None = None) -> Artifact:
         """The Run of a system over the test panel, or over another collection."""
-        among, way = collection or self.own.test, preset.system(name).way
-        match way:
+        among = collection or self.own.test
+        match way := preset.system(name).way:
             case Fused():
                 parts = [self.ranking(preset, part, seed, among) for part in way.of]
                 return rankings.fused(self.store, parts, way.method)
@@ -140,9 +143,9 @@ class Workbench:
         reranking = preset.reranking(name, self.scale.rerank_depth)
         if reranking:
             first = self.ranking(preset, reranking.first, seed, among)
-        elif (panel := self._tested.get(among.name)) and panel.candidates:
-            first = rankings.given(self.store, panel.candidates, among)
-            if way.lexical:
+        elif candidates := self._candidates(among):
+            first = rankings.given(self.store, candidates, among)
+            if preset.system(name).lexical:
                 return first
             reranking = Reranked("", name, self.scale.rerank_depth)
         else:
@@ -153,7 +156,7 @@ class Workbench:
 
     def retriever(self, preset: Preset, name: str, seed: int) -> Retriever:
         """What a system ranks with."""
-        return retriever_of(preset.system(name).way.lexical or self.model(preset, name, seed))
+        return retriever_of(preset.system(name).lexical or self.model(preset, name, seed))
 
     def retrieve(self, retriever: Retriever, collection: Collection) -> Artifact:
         """Its search of a collection, to the scale's depth."""
@@ -194,7 +197,7 @@ class Workbench:
 
 
 @dataclass(frozen=True, slots=True)
-class Others:
+class Others(Sources):
     """The systems of a preset at the first seed, as sources of negatives and of a teacher's scores."""
 
     bench: Workbench

@@ -11,6 +11,7 @@ import scipy  # type: ignore[import-untyped]
 
 from strop.evaluation.significance import holm, significant
 from strop.records.errors import InputError
+from strop.records.exhibits.checkpoints import PredictorAbout
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -33,47 +34,10 @@ class Checkpoint:
     differences: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Predictor:
-    """How well one diagnostic predicts the mean test difference to the base.
+def predictors(checkpoints: Sequence[Checkpoint], trivial: Sequence[str] = ()) -> tuple[PredictorAbout, ...]:
+    """Every diagnostic, in the order of the first checkpoint's; `trivial` names those to be beaten.
 
-    `spearman` over all checkpoints. `r2_*` and `auc_*`: predictions of a one-variable linear regression for each
-    family (collection) from all others; R² is 1 where exact, 0 where no better than the others' mean, and can be
-    below; AUC is for "worse than the base", 0.5 at chance. None with one collection, or where none or all are worse.
-    `p`: permutation test of `r2_family`; `p_holm`: corrected over diagnostics; None for trivial ones. `over_trivial`:
-    `r2_family` minus the best trivial one's, a plain difference that is not tested.
-    """
-
-    name: str
-    trivial: bool
-    checkpoints: int
-    runs: int
-    families: int
-    collections: int
-    spearman: float
-    r2_family: float
-    auc_family: float | None
-    r2_collection: float | None
-    auc_collection: float | None
-    p: float
-    p_holm: float | None
-    over_trivial: float | None
-
-    @property
-    def found(self) -> bool:
-        """Whether it predicts: resolved, above 0 in each leaving-out, and better than what is known without it."""
-        resolved = self.p_holm is not None and significant(self.p_holm) and self.r2_family > 0
-        transfers = self.r2_collection is None or self.r2_collection > 0
-        return resolved and transfers and (self.over_trivial is None or self.over_trivial > 0)
-
-    @property
-    def verdict(self) -> str:
-        n = f"{self.runs} runs of {self.families} families, {self.collections} collections"
-        return f"predicts ({n})" if self.found else f"not resolved ({n})"
-
-
-def predictors(checkpoints: Sequence[Checkpoint], trivial: Sequence[str] = ()) -> tuple[Predictor, ...]:
-    """Every diagnostic as a predictor, in the order of the first checkpoint's; `trivial` names those to be beaten.
+    It predicts when its `p_holm` is significant and each R², and what it has over the trivial ones, is above 0.
 
     The permutation test gives whole runs' outcomes to other runs tested on the same collections, so that checkpoints
     of one run, which resemble each other, count once, and a trend with the update that all runs share is no evidence.
@@ -101,25 +65,34 @@ def predictors(checkpoints: Sequence[Checkpoint], trivial: Sequence[str] = ()) -
     tested = [name for name in names if name not in trivial]
     corrected = dict(zip(tested, holm([p[name] for name in tested]), strict=True))
     best = max((r2[name] for name in trivial), default=None)
-    return tuple(
-        Predictor(
-            name=name,
-            trivial=name in trivial,
-            checkpoints=len(rows),
-            runs=len({c.run for c in rows}),
-            families=len(set(families)),
-            collections=len(set(collections)),
-            spearman=_spearman(x, y),
-            r2_family=r2[name],
-            auc_family=_auc(y < 0, -_left_out(x, y, families)[0]),
-            r2_collection=float(_r2(x, y, collections)) if several else None,
-            auc_collection=_auc(y < 0, -_left_out(x, y, collections)[0]) if several else None,
-            p=p[name],
-            p_holm=corrected.get(name),
-            over_trivial=r2[name] - best if best is not None and name in corrected else None,
+    runs, of = len({c.run for c in rows}), (len(set(families)), len(set(collections)))
+    n = f"{runs} runs of {of[0]} families, {of[1]} collections"
+    table = []
+    for name, x in values.items():
+        over_trivial = r2[name] - best if best is not None and name in corrected else None
+        r2_collection = float(_r2(x, y, collections)) if several else None
+        better = all(value is None or value > 0 for value in (r2[name], r2_collection, over_trivial))
+        predicts = name in corrected and significant(corrected[name]) and better
+        table.append(
+            PredictorAbout(
+                name=name,
+                trivial=name in trivial,
+                checkpoints=len(rows),
+                runs=runs,
+                families=of[0],
+                collections=of[1],
+                spearman=_spearman(x, y),
+                r2_family=r2[name],
+                auc_family=_auc(y < 0, -_left_out(x, y, families)[0]),
+                r2_collection=r2_collection,
+                auc_collection=_auc(y < 0, -_left_out(x, y, collections)[0]) if several else None,
+                p=p[name],
+                p_holm=corrected.get(name),
+                over_trivial=over_trivial,
+                verdict=f"{'predicts' if predicts else 'not resolved'} ({n})",
+            )
         )
-        for name, x in values.items()
-    )
+    return tuple(table)
 
 
 def _left_out(x: Floats, y: Floats, groups: npt.NDArray[np.str_]) -> tuple[Floats, Floats]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ from strop.evaluation.comparison import UNRESOLVED, verdict
 from strop.evaluation.significance import holm, percentile_interval, randomisation_p
 from strop.monitoring.selection import oracle_step
 from strop.records.errors import InputError
-from strop.records.exhibits.checkpoints import Estimate
+from strop.records.exhibits.checkpoints import Estimate, RuleAbout
 from strop.study.checkpoints.predictors import Checkpoint
 
 Floats = npt.NDArray[np.float64]
@@ -20,49 +19,24 @@ Floats = npt.NDArray[np.float64]
 PerQuery = Mapping[tuple[str, str], Floats]
 
 SPLITS, RESAMPLES = 20, 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class RuleScore:
-    """What a rule's checkpoints gain over the base, fall short of the oracle's, and gain over the baseline rule's.
-
-    `p`: paired randomisation test of the last over runs, corrected over rules; None for the baseline and the oracle.
-    """
-
-    rule: str
-    runs: int
-    queries: int
-    gain: Estimate
-    regret: Estimate
-    over_baseline: Estimate
-    p: float | None
-
-    @property
-    def verdict(self) -> str:
-        """Better or worse than the baseline rule, or not resolved, with n."""
-        n = f"{self.runs} runs, {self.queries} queries"
-        if self.p is None:
-            return f"– ({n})"
-        word = verdict(self.over_baseline.mean, self.over_baseline.low, self.over_baseline.high, self.p)
-        return f"{word} ({n})" if word == UNRESOLVED else f"{word} than the baseline ({n})"
+#: The rule that the others are compared with.
+BASELINE = "last"
 
 
 def rule_table(
     checkpoints: Sequence[Checkpoint],
     chosen: Mapping[str, Mapping[str, int]],
-    baseline: str = "last",
-    base: bool = False,
-) -> tuple[RuleScore, ...]:
+) -> tuple[RuleAbout, ...]:
     """Every rule's score in the order given, then the oracle's. `chosen`: rule -> run -> update; 0 is the base.
 
-    The oracle picks each run's best checkpoint (the base among them with `base`) on one random half of the queries and
-    counts on the other, either way round, over 20 fixed splits; so does everything it is compared with. Raises
-    InputError where a rule chose no checkpoint or an unknown one, or the baseline is no rule.
+    The oracle picks each run's best checkpoint on one random half of the queries and counts on the other, either way
+    round, over 20 fixed splits. Raises InputError where a rule chose no checkpoint or an unknown one, or BASELINE is no
+    rule.
     """
     courses = _courses(checkpoints)
-    if baseline not in chosen:
-        raise InputError(f"{baseline!r} is none of the rules {sorted(chosen)}", remedy="Name the rule to compare with")
-    oracle = {course: _halved_oracle(of_step, base) for course, of_step in courses.items()}
+    if BASELINE not in chosen:
+        raise InputError(f"{BASELINE!r} is none of the rules {sorted(chosen)}", remedy="Name the rule to compare with")
+    oracle = {course: _halved_oracle(of_step) for course, of_step in courses.items()}
     gains: dict[str, PerQuery] = {}
     for rule, steps in chosen.items():
         for run, collection in courses:
@@ -73,22 +47,24 @@ def rule_table(
                 )
         gains[rule] = {(run, name): of_step[steps[run]] for (run, name), of_step in courses.items()}
     gains["oracle"] = oracle
-    contrasts = {rule: _minus(gain, gains[baseline]) for rule, gain in gains.items()}
-    tested = [rule for rule in chosen if rule != baseline]
+    contrasts = {rule: _minus(gain, gains[BASELINE]) for rule, gain in gains.items()}
+    tested = [rule for rule in chosen if rule != BASELINE]
     corrected = dict(zip(tested, holm([_over_runs(contrasts[rule]) for rule in tested]), strict=True))
-    sizes = {collection: len(values) for (_, collection), values in oracle.items()}
-    return tuple(
-        RuleScore(
-            rule,
-            len({run for run, _ in courses}),
-            sum(sizes.values()),
-            hierarchical(gain),
-            hierarchical(_minus(oracle, gain)),
-            hierarchical(contrasts[rule]),
-            corrected.get(rule),
-        )
-        for rule, gain in gains.items()
-    )
+    runs = len({run for run, _ in courses})
+    queries = sum({collection: len(values) for (_, collection), values in oracle.items()}.values())
+    table = []
+    for rule, gain in gains.items():
+        regret, over, p = hierarchical(_minus(oracle, gain)), hierarchical(contrasts[rule]), corrected.get(rule)
+        worded = f"{_word(over, p)} ({runs} runs, {queries} queries)"
+        table.append(RuleAbout(rule, runs, queries, hierarchical(gain), regret, over, p, worded))
+    return tuple(table)
+
+
+def _word(over_baseline: Estimate, p: float | None) -> str:
+    if p is None:
+        return "–"
+    word = verdict(over_baseline.mean, over_baseline.low, over_baseline.high, p)
+    return word if word == UNRESOLVED else f"{word} than the baseline"
 
 
 def hierarchical(values: PerQuery, resamples: int = RESAMPLES) -> Estimate:
@@ -129,14 +105,14 @@ def _courses(checkpoints: Sequence[Checkpoint]) -> dict[tuple[str, str], dict[in
     return courses
 
 
-def _halved_oracle(of_step: Mapping[int, Floats], base: bool) -> Floats:
+def _halved_oracle(of_step: Mapping[int, Floats]) -> Floats:
     """Each query's difference at the update that was best on the half without it, averaged over splits."""
     n = len(of_step[0])
     differences = np.zeros(n)
     for seed in range(SPLITS):
         half = np.random.default_rng(seed).permutation(n) < n // 2
         for known in (half, ~half):
-            step = oracle_step({step: float(v[known].mean()) for step, v in of_step.items()}, base)
+            step = oracle_step({step: float(v[known].mean()) for step, v in of_step.items()})
             differences[~known] += of_step[step][~known] / SPLITS
     return differences
 
