@@ -3,7 +3,7 @@
     python tools/keep_results.py RESULTS OUT
 
 OUT gets record.json, claims.json, the exhibits `points`, `negatives`, `geometry`, `checkpoints`, `transfer` and
-`reranking`, and systems.csv: every system of every reading on the primary measure, its difference to the baseline and,
+`reranking`, and systems.csv: every system of every preset on the primary measure, its difference to the baseline and,
 for a knob, to its centre, with 95 % intervals.
 """
 

@@ -96,9 +96,9 @@ def test_vega_draws_every_chart(read: Reader) -> None:
 
 
 def test_bins_of_unequal_width_get_names_and_equal_ones_a_true_axis() -> None:
-    equal = histogram([(51, 60, 3), (61, 70, 2), (71, 80, 1)], "rank", "negatives", "said")
+    equal = histogram([(51, 60, 3), (61, 70, 2), (71, 80, 1)], "rank", "negatives")
     assert equal["encoding"]["x"]["scale"]["domain"] == [51, 81]
-    unequal = histogram([(51, 60, 3), (61, 70, 2), (71, 200, 1)], "rank", "negatives", "said")
+    unequal = histogram([(51, 60, 3), (61, 70, 2), (71, 200, 1)], "rank", "negatives")
     assert unequal["encoding"]["x"]["type"] == "nominal"
 
 

@@ -77,26 +77,31 @@ def made() -> Section:
     return section(exhibit(), RECORD)
 
 
+def figures(made: Section) -> list[charts.Figure]:
+    return [figure for _, row in made.rows for figure in row]
+
+
 def html_of(made: Section | None) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(part), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.globals |= {"palette": {"base": "currentColor"}, "tone": lambda word: ""}
+    environment.globals |= {"palette": {"base": "currentColor"}, "tone": lambda word: "", "draw": lambda f: f.name}
     return environment.get_template("projection.html").render(projection=made)
 
 
 def test_each_drawn_picture_has_its_place_in_a_row_of_its_fit_and_seed(made: Section) -> None:
-    assert [(row.title.split(",")[0], row.title.split(", ")[-1]) for row in made.rows] == [
+    assert [(title.split(",")[0], title.split(", ")[-1]) for title, _ in made.rows] == [
         ("Each model fitted alone", "seed 42"),
         ("Each model fitted alone", "seed 43"),
         ("All models in one fit", "seed 42"),
     ]
-    assert [[f.title for f in row.figures] for row in made.rows] == [["Base, untouched", "LoRA <hard>"]] * 3
-    assert sorted(made.specs) == sorted(f.name for row in made.rows for f in row.figures)
+    assert [[f.title for f in row] for _, row in made.rows] == [["Base, untouched", "LoRA <hard>"]] * 3
+    assert len({figure.name for figure in figures(made)}) == 6
 
 
 def test_vega_draws_every_picture_with_its_trustworthiness_and_one_mark_a_text(made: Section) -> None:
-    for name, spec in made.specs.items():
+    for figure in figures(made):
+        name, spec = figure.name, figure.spec
         drawn = vl_convert.vegalite_to_svg(spec | {"width": 200, "config": charts.CONFIG}, VEGA_LITE)
         assert f">trustworthiness {'0.910' if '-43-' in name else '0.900'}<" in drawn
         assert drawn.count(f'fill="{QUERY}"') == drawn.count(f'fill="{POSITIVE}"') == 30
@@ -105,15 +110,15 @@ def test_vega_draws_every_picture_with_its_trustworthiness_and_one_mark_a_text(m
 
 
 def test_the_first_half_of_the_points_are_queries() -> None:
-    points = [(0.0, 1.0), (2.0, 3.0), (4.0, 5.0), (6.0, 7.0)]
-    spec = scatter(points, 2, 0.5, "a picture", points)
+    points = ((0.0, 1.0), (2.0, 3.0), (4.0, 5.0), (6.0, 7.0))
+    spec = scatter(points, 2, 0.5, points)
     rows = [(r["x"], r["y"], r["is"]) for rows in spec["datasets"].values() for r in rows]
     assert rows == [(0, 1, "query"), (4, 5, "positive"), (2, 3, "query"), (6, 7, "positive")]
 
 
 def test_models_fitted_jointly_share_a_frame_and_those_fitted_alone_do_not(made: Section) -> None:
     def frames(row: int) -> set[str]:
-        encodings = [made.specs[f.name]["encoding"] for f in made.rows[row].figures]
+        encodings = [f.spec["encoding"] for f in made.rows[row][1]]
         return {json.dumps([e[axis]["scale"]["domain"] for axis in "xy"]) for e in encodings}
 
     assert [len(frames(row)) for row in range(3)] == [2, 2, 1]
@@ -122,9 +127,9 @@ def test_models_fitted_jointly_share_a_frame_and_those_fitted_alone_do_not(made:
     assert json.loads(frames(2).pop())[0] == [round(min(xs), 2), round(max(xs), 2)]
 
 
-def test_the_tables_and_the_reading_say_what_the_exhibit_holds(made: Section) -> None:
-    assert "a picture keeps 62\u202f% of its neighbourhoods (15 points each)" in made.reading
-    assert "another model's picture keeps 55\u202f% of the base's" in made.reading
+def test_the_tables_and_the_sentence_say_what_the_exhibit_holds(made: Section) -> None:
+    assert "a picture keeps 62\u202f% of its neighbourhoods (15 points each)" in made.overlaps
+    assert "another model's picture keeps 55\u202f% of the base's" in made.overlaps
     pictures, vectors = made.tables
     assert len(pictures.rows) == 6
     assert pictures.rows[0][:3] == ("Base, untouched", "alone, as given", "0.900 to 0.910")
@@ -139,8 +144,7 @@ def test_the_template_shows_it_all_and_escapes_every_text(made: Section) -> None
     assert html.count("<caption>") == html.count("<table") == 2
     assert "<hard>" not in html
     assert "LoRA &lt;hard&gt;" in html
-    for row in made.rows:
-        assert all(f.description.split(":")[0].replace("<hard>", "&lt;hard&gt;") in html for f in row.figures)
+    assert all(f.description.split(":")[0].replace("<hard>", "&lt;hard&gt;") in html for f in figures(made))
 
 
 def test_without_an_exhibit_there_is_no_section() -> None:

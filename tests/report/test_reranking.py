@@ -50,11 +50,11 @@ def test_without_pairs_it_says_the_first_stage_and_its_ceiling() -> None:
     exhibit = replace(drawn.exhibit(), comparisons=())
     found = section(exhibit)
     assert found.lead == ("BM25 reaches nDCG@10 0.610 on nq_small; the best order of its first 100 would reach 0.930.")
-    assert found.readings[0].collections[0].forest is None
+    assert found.presets[0][1][0][1] is None
     unknown = replace(exhibit.panels[0], value=None, ceiling=None, ceilings={})
     found = section(replace(exhibit, panels=(unknown, *exhibit.panels[1:])))
     assert found.lead == "Random weights show machinery and cost, and get no quality number."
-    table = found.readings[0].collections[0].systems
+    table = found.presets[0][1][0][0].systems()
     assert (table.rows[0][2], table.rows[-1][0]) == ("0.610", "ModernBERT, random weights"), "and no ceiling"
 
 
@@ -63,7 +63,7 @@ def test_a_verdict_needs_both_the_interval_and_p() -> None:
     rows = list(exhibit.comparisons)
     rows[1] = replace(rows[1], p=0.06)
     found = section(replace(exhibit, comparisons=tuple(rows)))
-    pairs = found.readings[0].collections[0].pairs
+    pairs = found.presets[0][1][0][0].pairs()
     assert pairs is not None
     assert [row[5] for row in pairs.rows] == ["not resolved", "not resolved", "worse"]
     assert [row[-1] != "–" for row in pairs.rows] == [True, True, False], "queries needed, where it is not resolved"
@@ -71,13 +71,13 @@ def test_a_verdict_needs_both_the_interval_and_p() -> None:
 
 
 def test_systems_stand_under_the_depth_the_ceiling_and_what_is_judged(made: Section) -> None:
-    first, graded = made.readings[0].collections
-    assert first.systems.caption == (
+    first, graded = (panel for panel, _ in made.presets[0][1])
+    assert first.systems().caption == (
         "nq_small, test: depth 100, ceiling 0.930, 97.0\u202f% of the candidates’ first ten judged"
     )
-    assert first.systems.columns == ("System", "Seeds", *drawn.MEASURES)
-    assert first.systems.groups == ()
-    assert [row[:3] for row in first.systems.rows] == [
+    assert first.systems().columns == ("System", "Seeds", *drawn.MEASURES)
+    assert first.systems().groups == ()
+    assert [row[:3] for row in first.systems().rows] == [
         ("BM25", "1", "0.610"),
         ("MiniLM, AdamW", "3", "0.720"),
         ("MiniLM, Lion", "3", "0.722"),
@@ -85,30 +85,32 @@ def test_systems_stand_under_the_depth_the_ceiling_and_what_is_judged(made: Sect
         ("ModernBERT, random weights", "3", "–"),
         ("Ceiling of BM25", "–", "0.930"),
     ]
-    assert set(first.systems.rows[4][2:]) == {"–"}, "random weights get no quality number"
-    assert graded.systems.groups == (("", 9), ("Relevant from grade 2 on", 5))
-    assert graded.systems.columns[9:] == drawn.BINARY
-    assert "3 of 43 queries have fewer" in graded.about
+    assert set(first.systems().rows[4][2:]) == {"–"}, "random weights get no quality number"
+    assert graded.systems().groups == (("", 9), ("Relevant from grade 2 on", 5))
+    assert graded.systems().columns[9:] == drawn.BINARY
+    assert "3 of 43 queries have fewer" in graded.about_words()
     spread = "With an SD of 0.120 between MiniLM, AdamW and MiniLM, Lion, "
-    assert f"{spread}the minimum detectable difference is 0.051." in graded.about
+    assert f"{spread}the minimum detectable difference is 0.051." in graded.about_words()
 
 
 def test_the_same_model_on_several_candidates_and_what_ranking_took(made: Section) -> None:
-    found = made.readings[0].collections[1]
-    assert found.candidates is not None
-    assert found.candidates.rows[1][:5] == (
+    panel = made.presets[0][1][1][0]
+    candidates, costs = panel.candidate_sets(), panel.costs()
+    assert candidates is not None
+    assert candidates.rows[1][:5] == (
         "MiniLM, Lion, own passages", "own passages, depth 10", "0.700", "0.930", "1.000"
     )  # fmt: skip
-    assert found.costs is not None
-    assert found.costs.rows[0][1:] == ("searches", "17.2 s", "–", "–", "–", "390.0")
-    assert found.costs.rows[1][1:] == ("reranks", "17.2 s", "4,300", "387,000", "3", "390.0")
-    plain = section(replace(drawn.exhibit(), candidates=(), stages=()))
-    assert (plain.readings[0].collections[0].candidates, plain.readings[0].collections[0].costs) == (None, None)
+    assert costs is not None
+    assert costs.rows[0][1:] == ("searches", "17.2 s", "–", "–", "–", "390.0")
+    assert costs.rows[1][1:] == ("reranks", "17.2 s", "4,300", "387,000", "3", "390.0")
+    plain = section(replace(drawn.exhibit(), candidates=(), stages=())).presets[0][1][0][0]
+    assert (plain.candidate_sets(), plain.costs()) == (None, None)
 
 
 def test_vega_draws_the_pairs_with_their_numbers(made: Section) -> None:
-    assert len(made.specs) == 4
-    spec = made.specs["reranking-1"]
+    figures = {figure.name: figure for _, panels in made.presets for _, figure in panels if figure}
+    assert len(figures) == 4
+    spec = figures["reranking-1"].spec
     assert "NaN" not in vl_convert.vegalite_to_svg(spec | {"width": 400, "config": charts.CONFIG}, VEGA_LITE)
     shown = [row for row in rows_of(spec) if "span" in row]
     assert [(row["name"], row["verdict"]) for row in shown] == [
@@ -136,7 +138,7 @@ def test_hostile_names_stay_text() -> None:
     assert not [t for t, _ in Reader(html).tags if t == "img"]
 
 
-def test_a_terminal_shows_the_first_reading_within_100_columns(
+def test_a_terminal_shows_the_first_preset_within_100_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(terminal.console, "_width", 100)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,12 +9,12 @@ from strop.commands import study_tables, terminal
 from strop.records.exhibits.questions import Question
 from strop.records.record import Contrast, Record, TrainingAbout
 from strop.records.results import Exhibits, Results, Row
-from strop.report.doubts import counted, doubts
 from strop.report.gallery import Gallery
 from strop.report.judged import judged
 from strop.report.knobs import centres, knobs_table
 from strop.report.page import page
 from strop.report.printed import clocks_table, printed_tables
+from strop.report.questions import counted, in_order, table, verdict
 from strop.report.settings import ledger
 from strop.report.summary import summarise
 from strop.report.training import endings, logs
@@ -43,7 +44,8 @@ def test_a_knob_is_compared_with_its_centre_and_wins_back_a_share_of_its_loss() 
         ("base", base), ("centre", centre), ("half", [v + 0.2 for v in centre]), ("worse", [v - 0.1 for v in centre])
     )
     (found,) = centres(results, summarise(results))
-    assert found.lost == pytest.approx(0.4)
+    assert found.cell.difference is not None
+    assert found.cell.difference.difference == pytest.approx(-0.4)
     assert [k.system for k in found.knobs] == ["half", "worse"]
     assert [k.difference.difference for k in found.knobs] == pytest.approx([0.2, -0.1])
     assert [k.share for k in found.knobs] == pytest.approx([0.5, -0.25])
@@ -60,7 +62,7 @@ def test_where_the_centre_lost_nothing_there_is_no_share_to_win_back(shift: obje
     centre = [v + shift(i) for i, v in enumerate(base)]  # type: ignore[operator]
     results = knobs_of(("base", base), ("centre", centre), ("knob", [v + 0.1 for v in centre]))
     (found,) = centres(results, summarise(results))
-    assert (found.lost, found.knobs[0].share) == (None, None)
+    assert found.knobs[0].share is None
     assert knobs_table(found, "RR@10").rows[0][-1] == "–"
 
 
@@ -71,14 +73,14 @@ def test_a_knob_that_a_budget_left_out_is_no_row() -> None:
     assert [(c.system, len(c.knobs)) for c in found] == [("lora_hard", 4)]
 
 
-def test_the_papers_tables_stand_beside_ours_in_every_reading() -> None:
+def test_the_papers_tables_stand_beside_ours_in_every_preset() -> None:
     results = synthetic.results(queries=20)
     summary, logged = summarise(results), logs(results)
     mrr, times, losses = printed_tables(results, summary, logged)
     assert mrr.groups == (("", 1), ("The paper", 2), ("Corrected", 2), ("As coded", 2), ("As written", 2))
     row = next(r for r in mrr.rows if r[0] == "LoRA, hard negatives")
     assert row[1:3] == ("0.2050", "0.2149")
-    assert row[5] == f"{summary.cells[summary.readings[1], 'lora_hard'].mean:.3f}"
+    assert row[5] == f"{summary.cells[summary.matrix[1], 'lora_hard'].mean:.3f}"
     assert [r[0] for r in mrr.rows[3:]] == ["BM25", "In-batch control"]
     assert times.groups == (("", 1), ("The paper", 3))
     assert times.rows[2][1:] == ("598.69", "16.7", "+97.0")
@@ -126,18 +128,21 @@ def test_a_claim_is_told_once_with_a_ruling_for_each_preset_that_differs() -> No
     assert [r.presets for r in found["T5"].rulings] == [("corrected",), ("as_coded",), ("as_written",)]
 
 
-def test_points_are_in_order_and_one_that_only_a_test_shows_says_its_doubt() -> None:
-    found = doubts(synthetic.results(queries=2).exhibits)
-    assert [d.question.id for d in found] == ["T1", "T8", "T9", "T10", "T23"]
-    assert (found[2].answer, found[2].question.test) == ("The sampler stops with a KeyError.", "tests/test_sampler.py")
-    assert found[0].tables[0].numeric == (False, True, True)
-    assert counted(found) == "1 shown, 1 not shown, 1 not resolved, 1 shown by a test, 1 not run"
+def test_questions_are_in_order_and_one_that_only_a_test_shows_is_given_as_it_is_asked() -> None:
+    results = synthetic.results(queries=2)
+    questions = in_order(results.exhibits.points)
+    assert [question.id for question in questions] == ["T1", "T8", "T9", "T10", "T23"]
+    answer = re.search("<strong>T9</strong>.*?</p>", page(results), re.DOTALL)
+    assert answer is not None
+    assert '<span class="says">The sampler stops with a KeyError.</span>' in answer.group()
+    assert "Test: <code>tests/test_sampler.py</code>" in answer.group()
+    assert table(questions[0].tables[0]).numeric == (False, True, True)
+    assert counted(questions) == "1 shown, 1 not shown, 1 not resolved, 1 shown by a test, 1 not run"
 
 
 def test_an_older_folder_s_point_that_only_a_test_shows_is_told_from_one_that_a_run_showed() -> None:
     old = Question("T9", "defect", "The sampler stops.", "tests/test_sampler.py", "shown", "", ())
-    (found,) = doubts(Exhibits(points=(old,)))
-    assert found.verdict == "shown by a test"
+    assert verdict(old) == "shown by a test"
 
 
 def test_the_ledger_leaves_out_knobs_that_train_what_their_centre_trains() -> None:
@@ -156,7 +161,7 @@ def test_the_terminal_shows_a_study_on_one_screen_of_eighty_columns(
     console = terminal.Console(width=80, record=True, highlight=False, quiet=False)
     monkeypatch.setattr(study_tables, "console", console)
     monkeypatch.setattr(terminal, "console", console)
-    study_tables.study_table(results, summarise(results, readings_only=True))
+    study_tables.study_table(results, summarise(results, matrix_only=True))
     shown = console.export_text().splitlines()
     assert max(map(len, shown)) <= 80
     assert len(shown) <= 40
@@ -167,12 +172,12 @@ def test_the_terminal_shows_a_study_on_one_screen_of_eighty_columns(
     assert "not finished (the budget ran out): one_knob/short, seed 0; one_knob/all, seed 0" in text
 
 
-def test_a_reading_s_realised_updates_are_its_least_and_its_most() -> None:
+def test_a_preset_s_realised_updates_are_its_least_and_its_most() -> None:
     trained = [TrainingAbout({}, u, r, 1e-5, 1.0) for u, r in ((120, 1e-3), (63, 2e-4), (63, 5e-3))]
     assert study_tables.realised(trained) == "63 to 120 updates, learning rates summing to 2.00e-04 to 5.00e-03"
 
 
-def test_what_a_monitor_saw_is_drawn_reading_by_reading_beside_the_training() -> None:
+def test_what_a_monitor_saw_is_drawn_preset_by_preset_beside_the_training() -> None:
     results = synthetic.results()
     gallery = Gallery(results, summarise(results))
     drawn = [f for f in gallery.courses(logs(results)) if f.name.startswith("geometry-overlap@10-document")]

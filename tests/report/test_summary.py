@@ -108,11 +108,11 @@ def test_training_rows_and_other_namespaces_are_no_measures() -> None:
 def test_a_preset_of_knobs_alone_is_no_reading_unless_it_is_all_there_is() -> None:
     results = synthetic.results(queries=10)
     summary = summarise(results)
-    assert [p.preset for p in summary.readings] == ["corrected", "as_coded", "as_written"]
+    assert [p.preset for p in summary.matrix] == ["corrected", "as_coded", "as_written"]
     assert {p.preset for p in summary.panels} == set(synthetic.PRESETS)
     knobs = tuple(r for r in results.rows if r.preset == "one_knob")
     alone = summarise(Results(knobs, (), Exhibits(), results.record))
-    assert [p.preset for p in alone.readings] == ["one_knob"]
+    assert [p.preset for p in alone.matrix] == ["one_knob"]
     assert [c.system for c in alone.headline()] == ["base", "full_random", "lora_hard"]
 
 
@@ -121,8 +121,8 @@ def test_intervals_are_drawn_for_what_is_shown_alone(monkeypatch: pytest.MonkeyP
     compare = comparison.compare
     monkeypatch.setattr(comparison, "compare", lambda a, b: drawn.append(1) or compare(a, b))  # type: ignore[func-returns-value]
     results = synthetic.results(queries=6)
-    summarise(results, readings_only=True)
-    assert len(drawn) == 3 * 4  # four rivals in each of three readings
+    summarise(results, matrix_only=True)
+    assert len(drawn) == 3 * 4  # four rivals in each of three presets
     summarise(results)
     assert len(drawn) == 2 * 3 * 4 + 1 + 2  # BM25 on the whole corpus, and two centres
 
@@ -133,7 +133,7 @@ def test_the_matrix_has_a_row_a_system_and_a_column_a_reading() -> None:
     assert found is not None
     assert found.columns == ("System", "Corrected", "As coded", "As written", "The paper")
     row = found.rows[found.systems.index("lora_hard")]
-    cell = summary.cells[summary.readings[1], "lora_hard"]
+    cell = summary.cells[summary.matrix[1], "lora_hard"]
     assert cell.difference is not None
     seen = cell.difference
     assert row[2].split("\n") == [
@@ -151,9 +151,9 @@ def test_per_query_changes_average_seeds_and_list_the_largest_ten_each_way() -> 
         cell = summary.cells[summary.panels[0], found.system]
         assert cell.difference is not None
         assert fmean(c.difference for c in found.values) == pytest.approx(cell.difference.difference)
-        assert found.tied == cell.difference.tied
-        assert found.losses[0].difference == min(c.difference for c in found.values)
-        assert found.wins[0].difference == max(c.difference for c in found.values)
+        assert sum(c.difference == 0 for c in found.values) == cell.difference.tied
+        assert found.largest(-1)[0].difference == min(c.difference for c in found.values)
+        assert found.largest(1)[0].difference == max(c.difference for c in found.values)
     assert [found.system for found in changes(results, summary)] == ["full_random", "lora_hard", "in_batch"]
 
 
@@ -179,7 +179,7 @@ def test_training_series_hold_each_seed_and_their_mean() -> None:
 
 @pytest.mark.parametrize("results", [synthetic.read_as("as_coded", 200), synthetic.results(40)])
 def test_the_terminal_table_fits_eighty_columns(results: Results) -> None:
-    table = terminal_table(summarise(results, readings_only=True))
+    table = terminal_table(summarise(results, matrix_only=True))
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     assert sum(widths) + len(widths) - 1 <= 80
 

@@ -12,6 +12,7 @@ from strop.records.plain import from_plain, to_plain
 from strop.records.record import Record, SystemAbout
 from strop.records.results import Exhibits
 from strop.report import charts
+from strop.report.differences import marked
 from strop.report.document import VEGA_LITE
 from strop.report.page import page
 from strop.report.transfer import Section, section
@@ -91,7 +92,7 @@ def test_a_difference_is_resolved_by_interval_and_p_together() -> None:
     found = section(exhibit, PLAIN)
     assert found.lead.endswith("the one tuned system, up, cannot be told from it.")
     (pair,) = pairs(exhibit, PLAIN)
-    assert (pair.own.text, pair.elsewhere.text) == ("▲ +0.100", "+0.060")
+    assert (marked(pair.in_domain), marked(pair.out_of_domain)) == ("▲ +0.100", "+0.060")
     assert quadrant(pair) == "gains in domain, open out of domain"
 
 
@@ -103,7 +104,7 @@ def test_each_collection_s_p_is_corrected_over_the_pairs_of_its_kind_there() -> 
         for row, p in zip(exhibit.comparisons, (0.03, 0.01, 0.04, 0.03), strict=True)
     )
     exhibit = replace(exhibit, comparisons=rows)
-    corrected = {(p.kind, p.a): p.each["fiqa"].p for p in pairs(exhibit, PLAIN)}
+    corrected = {(p.row.kind, p.row.a): p.each["fiqa"].p for p in pairs(exhibit, PLAIN)}
     assert [corrected["tuned", name] for name in "abc"] == pytest.approx([0.06, 0.03, 0.06])
     assert corrected["claim", "a"] == pytest.approx(0.03)
 
@@ -112,16 +113,17 @@ def test_the_grid_has_its_own_collection_first_and_the_mean_of_the_others_next(m
     grid = made.grid
     assert grid.names == (drawn.OWN, *drawn.OTHERS)
     assert [name for name, _ in grid.groups] == ["corrected", "as coded"]
-    line = next(line for line in grid.groups[0][1] if line.system == "base, symmetric")
+    rows = {label: scores for label, _, scores in grid.groups[0][1]}
+    untouched = rows["base, symmetric"]
     others = [drawn.COLLECTIONS[n][-1] for n in drawn.OTHERS]
-    assert [s.value for s in line.scores] == [
+    assert [s.value for s in untouched] == [
         "0.710",
         f"{sum(others) / len(others):.3f}",
         *(f"{v:.3f}" for v in others),
     ]
-    assert {s.change for s in line.scores} == {""}
-    tuned = next(line for line in grid.groups[0][1] if line.system == "full, symmetric, hard")
-    assert all(re.fullmatch(r"([▲▼] )?[+−]0\.\d{3}", s.change) for s in tuned.scores)
+    assert {s.change for s in untouched} == {""}
+    tuned = rows["full, symmetric, hard"]
+    assert all(re.fullmatch(r"([▲▼] )?[+−]0\.\d{3}", s.change) for s in tuned)
     about = dict(grid.about)
     assert about["Queries"] == ("150", "–", "150", "150", "50", "150", "150")
     assert about["Seen by the base"][-1] == "duplicate questions"
@@ -132,7 +134,7 @@ def test_equally_good_systems_are_all_the_best_of_their_column() -> None:
     added = {drawn.OWN: 0.1, "scifact": 0.05, "fiqa": 0.07}
     exhibit = of(("tuned", "x", "base", 0.5, added), ("tuned", "y", "base", 0.5, {**added, "fiqa": 0.0702}))
     found = section(exhibit, PLAIN)
-    best = {line.system: [s.best for s in line.scores] for line in found.grid.groups[0][1]}
+    best = {label: [s.best for s in scores] for label, _, scores in found.grid.groups[0][1]}
     assert best == {"x": [True] * 4, "y": [True] * 4, "base": [False] * 4}
 
 
@@ -144,7 +146,7 @@ def test_a_table_of_pairs_has_both_intervals_and_both_relative_differences_in_bo
     labels = {"x": SystemAbout("LoRA, late"), "y": SystemAbout("full, late")}
     found = section(exhibit, replace(PLAIN, systems=labels))
     assert found.lead.endswith("nothing tuned was compared with its start.")
-    (row,) = found.readings[0].forests[0][1].rows
+    (row,) = found.presets[0].forests[0][1].rows
     assert row[:3] == ("LoRA against full, late", "0.475", "0.500")
     assert row[3].startswith("▼ −0.025\n[−0.037, ")
     assert (row[4], row[6]) == ("[−0.200, +0.150]", "1 / 0 / 1")
@@ -156,29 +158,29 @@ def test_a_table_of_pairs_has_both_intervals_and_both_relative_differences_in_bo
 def test_a_knob_stands_against_its_centre_after_the_tuned_systems() -> None:
     added = {drawn.OWN: 0.1, "scifact": 0.05, "fiqa": 0.07}
     found = section(of(("knob", "rank 7", "centre", 0.5, added), ("tuned", "centre", "base", 0.5, added)), PLAIN)
-    titles = [f.title for f, _ in found.readings[0].forests]
+    titles = [f.title for f, _ in found.presets[0].forests]
     assert titles == [
         "Tuned systems, from their start",
         "One change at a time",
     ]
-    table = found.readings[0].forests[1][1]
+    table = found.presets[0].forests[1][1]
     assert (table.columns[:2], table.rows[0][:2]) == (("System", "Against"), ("rank 7", "centre"))
 
 
 def test_one_other_collection_has_no_interval_in_general_and_one_seed_is_said() -> None:
     found = section(of(("tuned", "x", "base", 0.5, {drawn.OWN: 0.1, "fiqa": 0.05})), PLAIN)
-    figure, table = found.readings[0].forests[0]
+    figure, table = found.presets[0].forests[0]
     assert table.rows[0][5] == "–"
     assert "Thin" not in figure.caption
     assert "One seed each" in figure.caption
-    assert found.readings[0].similarity is None
+    assert found.presets[0].similarity is None
     assert "Trained on docstrings and tested on 1 other:" in found.lead
-    wide = [row for row in rows_of(found.specs[figure.name]) if "pair" in row]
+    wide = [row for row in rows_of(figure.spec) if "pair" in row]
     assert len(wide) == 1
 
 
 def test_similarity_stands_beside_each_system_s_change_nearest_first(made: Section) -> None:
-    table = made.readings[0].similarity
+    table = made.presets[0].similarity
     assert table is not None
     assert [row[0] for row in table.rows[:2]] == ["cqadupstack/programmers", "fiqa"]
     assert table.rows[0][1:3] == ("5 of 5\nsimilar", "0.050\n± 0.010")
@@ -200,12 +202,14 @@ def test_a_pair_is_named_by_what_differs(a: str, b: str, name: str) -> None:
 
 
 def test_vega_draws_every_chart_with_its_numbers(made: Section) -> None:
+    first = made.presets[0]
+    figures = {figure.name: figure for figure, _ in (*first.forests, first.scatter or first.forests[0])}
     for name in ("transfer-corrected-claim", "transfer-corrected-scatter"):
-        spec = made.specs[name]
+        spec = figures[name].spec
         svg = vl_convert.vegalite_to_svg(spec | {"width": 400, "config": charts.CONFIG}, VEGA_LITE)
         assert "NaN" not in svg, name
         assert ("gains in domain," in svg) == name.endswith("scatter")
-    tuned = [row for row in rows_of(made.specs["transfer-corrected-tuned"]) if "pair" in row]
+    tuned = [row for row in rows_of(figures["transfer-corrected-tuned"].spec) if "pair" in row]
     gains = [row["difference"] for row in tuned[:12]]
     assert gains == sorted(gains, reverse=True)
 

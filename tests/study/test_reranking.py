@@ -231,6 +231,14 @@ def test_without_grades_there_is_one_level(tmp_path: Path) -> None:
     assert {tuple(row.values) for row in found.rows if not row.random} == {("1",)}
 
 
+def test_a_study_of_random_weights_shows_cost_alone(tmp_path: Path) -> None:
+    whole = bench(collection())
+    whole.study = replace(whole.study, random_weights=True)
+    found = reranking(whole, done(tmp_path))
+    assert {row.system for row in found.rows if row.values} == {"bm25", "own"}
+    assert found.comparisons == found.candidates == ()
+
+
 def test_a_preset_that_reorders_nothing_shows_nothing(tmp_path: Path) -> None:
     plain = Preset("plain", (System("bm25", "BM25", BM25()), System("base", "base", None)))
     runs = {Trial(plain, "bm25", 1): done(tmp_path).runs[Trial(PRESET, "bm25", 1)]}

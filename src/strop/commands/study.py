@@ -199,7 +199,7 @@ def study_run_command(
     setting = Setting(name, scale, preset or (), on, test or (), candidates or ())
     folder = _conducted(setting, budget, terminal.progress)
     report, results = folder / "report.html", read_results(folder)
-    summary = summarise(results, readings_only=report.is_file())  # of the page and of the terminal
+    summary = summarise(results, matrix_only=report.is_file())  # of the page and of the terminal
     if not report.is_file():
         from strop.report.document import write
         from strop.report.page import page

@@ -11,11 +11,11 @@ from strop.records.exhibits.checkpoints import Checkpoints, Estimate
 from strop.records.exhibits.reranking import Reranking
 from strop.records.record import Record, TrainingAbout
 from strop.records.results import Results
-from strop.report.doubts import counted, doubts
 from strop.report.judged import Ruling, judged
 from strop.report.matrix import terminal_table
+from strop.report.questions import counted
 from strop.report.summary import Summary
-from strop.report.verdict import findings, lead
+from strop.report.verdict import findings, lead, sentence
 from strop.study.open_questions import Evidence, OpenQuestion
 from strop.study.planning import Plan
 
@@ -50,10 +50,10 @@ def study_table(results: Results[Record], summary: Summary) -> None:
     """Print a Results folder: the verdict, systems by presets, updates done, each claim, the open questions."""
     record = results.record
     say(lead(summary))
-    several = len(summary.readings) > 1
+    several = len(summary.matrix) > 1
     about = f"{record.title}, {record.scale}"
-    if summary.readings:
-        what = f"{summary.primary_measure} against the baseline, by preset" if several else summary.readings[0].preset
+    if summary.matrix:
+        what = f"{summary.primary_measure} against the baseline, by preset" if several else summary.matrix[0].preset
         table(terminal_table(summary), f"{about}\n{what}")
     else:
         say(f"{about}: built on random weights, so costs only, no quality figures")
@@ -69,10 +69,10 @@ def study_table(results: Results[Record], summary: Summary) -> None:
             say(f"{preset}: {realised(list(trained.values()))}")
     if not several:
         for finding in findings(summary):
-            say(f"{finding.label}: {finding.sentence}")
+            say(f"{finding.label}: {sentence(finding, summary)}")
     for claim in judged(results):
         say(f"claim {claim.id}: {_words(claim.rulings)}")
-    if questions := doubts(results.exhibits):
+    if questions := results.exhibits.points:
         say(f"{len(questions)} open questions: {counted(questions)}")
 
 
@@ -82,9 +82,9 @@ def reranking_tables(exhibit: Reranking) -> None:
 
     reranked = section(exhibit)
     say(reranked.lead)
-    for each in reranked.readings[0].collections:
-        table(each.brief, each.name)
-        say(each.about)
+    for panel, _ in reranked.presets[0][1]:
+        table(panel.terminal_rows(), panel.about.collection)
+        say(panel.about_words())
 
 
 def realised(trained: Sequence[TrainingAbout]) -> str:

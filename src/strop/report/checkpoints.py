@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from strop.records import formats
-from strop.records.exhibits.checkpoints import Checkpoints, Estimate
-from strop.report import tables
+from strop.records.exhibits.checkpoints import Checkpoints, Estimate, PredictorAbout, RuleAbout
+from strop.report.tables import Columns, Table, table
 
 
-def section(exhibit: Checkpoints) -> tuple[str, tuple[tables.Table, ...]]:
+def section(exhibit: Checkpoints) -> tuple[str, tuple[Table, ...]]:
     """(what was compared, the tables)."""
     compared = (
         f"{exhibit.runs} runs on {', '.join(exhibit.collections)}, kept at five updates each, in RR@10. The "
@@ -15,33 +15,29 @@ def section(exhibit: Checkpoints) -> tuple[str, tuple[tables.Table, ...]]:
         "predict recipe families and collections that it was not fitted on, beat what is known without looking, and "
         "stay resolved after Holm's correction."
     )
-    return compared, (_rules(exhibit), _predictors(exhibit))
-
-
-def _rules(exhibit: Checkpoints) -> tables.Table:
-    rows = tuple(
-        (r.rule, _estimate(r.gain), _estimate(r.regret), _estimate(r.over_baseline), r.verdict) for r in exhibit.rules
+    rules: Columns[RuleAbout] = {
+        "Rule": lambda r: r.rule,
+        "Gain over the base": lambda r: _estimate(r.gain),
+        "Short of the oracle": lambda r: _estimate(r.regret),
+        "Against the last": lambda r: _estimate(r.over_baseline),
+        "Verdict": lambda r: r.verdict,
+    }
+    predictors: Columns[PredictorAbout] = {
+        "Diagnostic": lambda p: f"{p.name.removeprefix('geometry/')}{', known without looking' if p.trivial else ''}",
+        "Spearman": lambda p: formats.fixed(p.spearman),
+        "R², new family": lambda p: formats.fixed(p.r2_family),
+        "R², new collection": lambda p: formats.fixed(p.r2_collection),
+        "AUC worse, new family": lambda p: formats.fixed(p.auc_family),
+        "AUC worse, new collection": lambda p: formats.fixed(p.auc_collection),
+        "p (Holm)": lambda p: formats.p_value(p.p_holm),
+        "Verdict": lambda p: p.verdict.split(" (")[0],
+    }
+    best_first = sorted(exhibit.predictors, key=lambda p: -p.r2_family)
+    return compared, (
+        table("Which checkpoint to keep", exhibit.rules, rules, text=("Verdict",)),
+        table("What predicts a gain over the base", best_first, predictors, text=("Verdict",)),
     )
-    columns = ("Rule", "Gain over the base", "Short of the oracle", "Against the last", "Verdict")
-    return tables.Table("Which checkpoint to keep", columns, rows, (False, True, True, True, False))
 
 
 def _estimate(of: Estimate) -> str:
     return f"{formats.signed(of.mean)}\n{formats.interval(of.low, of.high, signs=True)}"
-
-
-def _predictors(exhibit: Checkpoints) -> tables.Table:
-    rows = tuple(
-        (
-            f"{p.name.removeprefix('geometry/')}{', known without looking' if p.trivial else ''}",
-            *map(formats.fixed, (p.spearman, p.r2_family, p.r2_collection, p.auc_family, p.auc_collection)),
-            formats.p_value(p.p_holm),
-            p.verdict.split(" (")[0],
-        )
-        for p in sorted(exhibit.predictors, key=lambda p: -p.r2_family)
-    )
-    columns = (
-        "Diagnostic", "Spearman", "R², new family", "R², new collection", "AUC worse, new family",
-        "AUC worse, new collection", "p (Holm)", "Verdict",
-    )  # fmt: skip
-    return tables.Table("What predicts a gain over the base", columns, rows, (False, *(True,) * 6, False))

@@ -31,16 +31,24 @@ def document(
     """The page of `template`, run by Vega and one script: charts.js followed by `script`.
 
     `context` is what the template shows, `words` what its macros use beside `formats`. Every text is escaped.
-    Nothing can be fetched, unless the page `connects`: then from where it came itself.
+    The template finds the specifications of the figures it has shown so far as `specs`. Nothing can be fetched, unless
+    the page `connects`: then from where it came itself.
     """
+    specs: dict[str, charts.Spec] = {}
+
+    def draw(figure: charts.Figure) -> str:
+        specs[figure.name] = {**figure.spec, "description": figure.description}
+        return figure.name
+
     scripts = [_bundle(), part("charts.js") + part(script)]
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(part), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals |= {"formats": formats, **(words or {})}
+    environment.globals |= {"formats": formats, "draw": draw, **(words or {})}
     return environment.get_template(template).render(
         **context,
+        specs=specs,
         connects=connects,
         config=charts.CONFIG,
         style=Markup(part("page.css")),

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from strop.records import formats
 from strop.records.plain import to_plain
 from strop.records.record import Record
 from strop.records.results import Results
-from strop.report import charts, forests, knobs, tables
+from strop.report import charts, forests, knobs
+from strop.report.charts import Figure
 from strop.report.differences import span
 from strop.report.perquery import Changes, changes
 from strop.report.summary import Summary
+from strop.report.tables import Histogram, Table, blocks, spaced, title
 from strop.report.training import ACCURACY, CURVES, MONITORED, Logs, Series, accuracy_kinds, published_loss, series
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A place for the chart `name`: `description` says in words what it shows, `caption` how to read it."""
-
-    name: str
-    title: str
-    description: str
-    caption: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    readings: tuple[str, ...]
-    warnings: tuple[str, ...]
-    blocks: tuple[tables.Table | Figure, ...]
-
-
 class Gallery:
-    """Draws the charts of a Results folder; `specs` holds what was drawn so far."""
+    """Draws the charts of a Results folder, each system in one colour."""
 
     def __init__(self, results: Results[Record], summary: Summary) -> None:
         self.results, self.summary = results, summary
-        described = tuple(results.record.systems)
-        everyone = dict.fromkeys((*described, *summary.systems))
-        self.specs: dict[str, charts.Spec] = {}
+        everyone = dict.fromkeys((*results.record.systems, *summary.systems))
         self._knobs = {system for _, system in summary.knobs}
         own = charts.colours([s for s in everyone if s not in self._knobs], summary.baseline)
         self.palette = dict.fromkeys(everyone, charts.GREY) | own
@@ -51,100 +34,87 @@ class Gallery:
 
     def forest(self) -> Figure | None:
         """All rivals on the headline measure, the paper's changes beside ours."""
-        cells = [c for c in self.summary.headline() if c.difference is None or c.difference.relative is not None]
-        rivals = [c for c in cells if c.difference is not None]
+        rivals = [(c, d) for c in self.summary.headline() if (d := c.difference) and d.relative is not None]
         if not rivals:
             return None
         texts = []
-        for cell in rivals:
-            assert cell.difference is not None
-            low, high = cell.difference.relative_interval or (None, None)
-            ours = f"{cell.label} {formats.signed_percent(cell.difference.relative)}"
-            theirs = formats.signed_percent(cell.published_relative) if cell.published_relative else ""
-            ends = f"{formats.signed_percent(low)} to {formats.signed_percent(high)}"
-            texts.append(f"{ours} ({ends}){f', the paper {theirs}' if theirs else ''}")
-        text = f"{'; '.join(texts)}."
+        for cell, d in rivals:
+            low, high = map(formats.signed_percent, d.relative_interval or (None, None))
+            theirs = f", the paper {formats.signed_percent(cell.published_relative)}" if cell.published_relative else ""
+            texts.append(f"{cell.label} {formats.signed_percent(d.relative)} ({low} to {high}){theirs}")
         caption = "Dots are ours with their 95 % intervals"
-        caption += ", diamonds the changes the paper prints." if any(c.published_relative for c in rivals) else "."
+        caption += ", diamonds the changes the paper prints." if any(c.published_relative for c, _ in rivals) else "."
         name = f"Against {self.results.record.label(self.summary.baseline)}"
-        return self._add("forest", name, forests.forest(cells, self.palette, text), text, caption)
+        spec = forests.forest(rivals, self.summary.primary_measure, self.palette)
+        return Figure("forest", name, spec, f"{'; '.join(texts)}.", caption)
 
     def knobs(self, centre: knobs.Centre) -> Figure:
         """Every knob around one centre, the largest difference first."""
-        measure, ordered = self.summary.primary_measure, knobs.ordered(centre)
         texts = []
-        for k in ordered:
+        for k in centre.knobs:
             back = f", wins back {formats.percent(k.share, 0)}" if k.share is not None else ""
             texts.append(f"{k.label} {formats.signed(k.difference.difference)} {span(k.difference)}{back}")
-        text = f"{'; '.join(texts)}."
-        spec = forests.knob_forest(ordered, measure, centre.label, text)
-        caption = "Dots are differences to the centre with 95 % intervals, drawn in colour where they are resolved."
-        name = f"knobs-{centre.panel.preset}-{centre.system}"
-        return self._add(name, f"One knob at a time around {centre.label}", spec, text, caption)
+        return Figure(
+            f"knobs-{centre.panel.preset}-{centre.system}",
+            f"One knob at a time around {centre.label}",
+            forests.knob_forest(centre.knobs, self.summary.primary_measure, centre.label),
+            f"{'; '.join(texts)}.",
+            "Dots are differences to the centre with 95 % intervals, drawn in colour where they are resolved.",
+        )
 
-    def losses(self, logs: Logs) -> tuple[Figure, ...]:
-        """The loss of each reading, and the paper's own."""
-        figures = [
-            self._curves(f"loss-{panel.preset}", f"loss, {_said(panel.preset)}", series(logged), "train/loss")
-            for panel in self.summary.readings
-            if (logged := logs.get(panel.preset, {}).get("train/loss"))
-        ]
+    def losses(self, logs: Logs) -> list[Figure]:
+        """The loss in each preset, and the paper's own."""
+        figures = self._logged(logs, {"train/loss": "loss"})
         if figures and (theirs := published_loss(self.results)):
             title = "loss in the paper, read off its figure"
             figures.append(self._curves("published-loss", title, theirs, "train/loss", dashed=True))
-        return tuple(figures)
+        return figures
 
-    def accuracies(self, logs: Logs) -> tuple[Figure, ...]:
-        """What was watched on held-out queries, reading by reading, a chart a kind of negatives."""
-        return tuple(
-            self._curves(
-                f"accuracy-{kind}-{preset}", f"accuracy, held-out {kind} negatives, {_said(preset)}", lines, ACCURACY
-            )
-            for preset in (p.preset for p in self.summary.readings)
-            for kind in accuracy_kinds(logs.get(preset, {}))
-            if (lines := series(logs[preset][f"{ACCURACY}/{kind}"]))
-        )
+    def accuracies(self, logs: Logs) -> list[Figure]:
+        """Accuracy on held-out queries, by kind of negatives."""
+        kinds = dict.fromkeys(kind for of_preset in logs.values() for kind in accuracy_kinds(of_preset))
+        return self._logged(logs, {f"{ACCURACY}/{kind}": f"accuracy, held-out {kind} negatives" for kind in kinds})
 
-    def courses(self, logs: Logs) -> tuple[Figure, ...]:
+    def courses(self, logs: Logs) -> list[Figure]:
         """Everything else that was logged."""
-        return tuple(
-            self._curves(f"{measure.replace('/', '-')}-{preset}", f"{name}, {_said(preset)}", series(logged), measure)
-            for preset in (p.preset for p in self.summary.readings)
-            for measure, name in {**CURVES, **MONITORED}.items()
-            if measure != "train/loss" and (logged := logs.get(preset, {}).get(measure))
-        )
+        return self._logged(logs, {m: name for m, name in {**CURVES, **MONITORED}.items() if m != "train/loss"})
 
-    def _curves(self, name: str, title: str, lines: Sequence[Series], measure: str, dashed: bool = False) -> Figure:
+    def _logged(self, logs: Logs, names: Mapping[str, str]) -> list[Figure]:
+        """One chart per preset and measure; `names` are the measures' own."""
+        return [
+            self._curves(f"{measure.replace('/', '-')}-{preset}", f"{name}, {spaced(preset)}", series(logged), measure)
+            for preset in (panel.preset for panel in self.summary.matrix)
+            for measure, name in names.items()
+            if (logged := logs.get(preset, {}).get(measure))
+        ]
+
+    def _curves(self, name: str, heading: str, lines: Sequence[Series], measure: str, dashed: bool = False) -> Figure:
         labels = {s.system: self.results.record.label(s.system) for s in lines}
-        palette = {s: self.palette.get(s, charts.GREY) for s in labels}
         ends = [
             f"{labels[s.system]} from {formats.plain(s.points[0][1])} to {formats.plain(s.points[-1][1])}"
             f" at update {formats.count(s.points[-1][0])}"
             for s in lines
             if s.seed == "mean"
         ]
-        text = f"{tables.title(title)}: {'; '.join(ends)}."
-        unit = (0.0, 1.0) if measure == "train/active_share" else None
-        rate = "~e" if measure == "train/learning_rate" else ""
-        name_of_measure = measure.removeprefix("train/").replace("_", " ")
         spec = charts.curves(
-            lines, palette, labels, name_of_measure, text, dashed=dashed, domain=unit, value_format=rate
+            [replace(s, system=labels[s.system]) for s in lines],
+            {label: self.palette.get(s, charts.GREY) for s, label in labels.items()},
+            "cosine accuracy" if measure.startswith(ACCURACY) else measure.removeprefix("train/").replace("_", " "),
+            dashed=dashed,
+            domain=(0.0, 1.0) if measure == "train/active_share" else None,
+            value_format="~e" if measure == "train/learning_rate" else "",
         )
-        return self._add(name, tables.title(title), spec, text)
+        return Figure(name, title(heading), spec, f"{title(heading)}: {'; '.join(ends)}.")
 
     def changes(self) -> tuple[tuple[Changes, Figure], ...]:
-        base = self.results.record.label(self.summary.baseline)
+        base, measure = self.results.record.label(self.summary.baseline), self.summary.primary_measure
         out = []
-        for of_system in changes(self.results, self.summary):
-            won, lost = (sum(c.difference * sign > 0 for c in of_system.values) for sign in (1, -1))
-            text = (
-                f"{of_system.label} against {base}, query by query in {self.summary.primary_measure}: "
-                f"{lost} lost, {of_system.tied} tied, {won} won, of {len(of_system.values)}."
-            )
-            colour = self.palette[of_system.system]
-            spec = charts.changes(of_system.values, self.summary.primary_measure, base, of_system.label, colour, text)
-            caption = f"{lost} lost, {of_system.tied} tied, {won} won."
-            out.append((of_system, self._add(f"changes-{of_system.system}", of_system.label, spec, text, caption)))
+        for each in changes(self.results, self.summary):
+            won, lost = (sum(c.difference * sign > 0 for c in each.values) for sign in (1, -1))
+            counts = f"{lost} lost, {len(each.values) - won - lost} tied, {won} won"
+            text = f"{each.label} against {base}, query by query in {measure}: {counts}, of {len(each.values)}."
+            spec = charts.changes(each.values, measure, base, each.label, self.palette[each.system])
+            out.append((each, Figure(f"changes-{each.system}", each.label, spec, text, f"{counts}.")))
         return tuple(out)
 
     def ranks_by_seed(self) -> bool:
@@ -155,37 +125,26 @@ class Gallery:
 
     def negatives(self) -> tuple[Figure, ...]:
         return tuple(
-            self.histogram(f"negatives-{policy}", tables.Histogram(policy, bins), "rank of the negative", "negatives")
+            histogram(f"negatives-{policy}", Histogram(policy, bins), "rank of the negative", "negatives")
             for policy, about in self.results.exhibits.negatives.items()
-            if (bins := tuple((float(a), float(b), float(n)) for a, b, n in about.rank_histogram))
+            if (bins := about.rank_histogram)
         )
 
-    def audit(self) -> Audit | None:
+    def audit(self) -> tuple[Table | Figure, ...]:
+        """The figures of the audit, as tables and histograms."""
         exhibit = self.results.exhibits.audit
-        if not exhibit:
-            return None
-        plain = {k: v for k, v in to_plain(exhibit).items() if k not in ("readings", "warnings")}
-        blocks = [
-            self.histogram(f"audit-{i}", block, block.title.lower(), "count")
-            if isinstance(block, tables.Histogram)
-            else block
-            for i, block in enumerate(tables.blocks(plain, "At a glance"))
-        ]
-        return Audit(exhibit.readings, exhibit.warnings, tuple(blocks))
-
-    def histogram(self, name: str, data: tables.Histogram, axis: str, unit: str) -> Figure:
-        total = sum(n for _, _, n in data.bins) or 1
-        most = max(data.bins, key=lambda b: b[2])
-        text = (
-            f"{tables.title(data.title)}: {formats.count(total)} in {len(data.bins)} bins; most, "
-            f"{formats.percent(most[2] / total)}, from {formats.plain(most[0])} to {formats.plain(most[1])}."
+        plain = {k: v for k, v in to_plain(exhibit).items() if k not in ("readings", "warnings")} if exhibit else {}
+        return tuple(
+            histogram(f"audit-{i}", block, block.title.lower(), "count") if isinstance(block, Histogram) else block
+            for i, block in enumerate(blocks(plain, "At a glance"))
         )
-        return self._add(name, tables.title(data.title), charts.histogram(data.bins, axis, unit, text), text)
-
-    def _add(self, name: str, title: str, spec: charts.Spec, text: str, caption: str = "") -> Figure:
-        self.specs[name] = spec
-        return Figure(name, title, text, caption)
 
 
-def _said(preset: str) -> str:
-    return preset.replace("_", " ")
+def histogram(name: str, data: Histogram, axis: str, unit: str) -> Figure:
+    total = sum(n for _, _, n in data.bins) or 1
+    low, high, most = max(data.bins, key=lambda b: b[2])
+    text = (
+        f"{title(data.title)}: {formats.count(total)} in {len(data.bins)} bins; most, "
+        f"{formats.percent(most / total)}, from {formats.plain(low)} to {formats.plain(high)}."
+    )
+    return Figure(name, title(data.title), charts.histogram(data.bins, axis, unit), text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strop.evaluation.significance import leaves_zero_out
@@ -10,43 +9,42 @@ from strop.records import formats
 from strop.records.exhibits.geometry import DiagnosticAbout, Geometry, Reading
 from strop.records.record import ExplainRecord
 from strop.records.results import Results
-from strop.report import charts, tables
+from strop.report.charts import Figure
 from strop.report.document import document
-from strop.report.gallery import Figure
 from strop.report.projection import POSITIVE, QUERY, scatter
+from strop.report.tables import Columns, Table, table, title
 
 #: What a table of many models has room for: spread, directions, hubs, quality without measures, drift.
 BRIEF = (
     "alignment", "uniformity/document", "mean_cosine/document", "effective_rank/document", "hub_skew", "anti_hubs",
     "auc", "standardised_margin", "cka/document", "overlap@10/document", "shift/document", "rank_displacement",
 )  # fmt: skip
-_BETTER = {"higher": 1, "lower": -1}
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Everything the template `geometry.html` shows; `specs` are the charts by their figures' names."""
+    """What the template `geometry.html` shows; a row is one fit, with a figure per model."""
 
-    reading: str
-    readings: tuple[tables.Table, ...]
-    meanings: tables.Table
-    rows: tuple[tuple[str, tuple[Figure, ...]], ...]
-    specs: Mapping[str, charts.Spec]
+    probe: str
+    tables: tuple[Table, ...]
+    meanings: Table
+    rows: tuple[tuple[str, list[Figure]], ...]
+    colours: tuple[tuple[str, str], ...] = (("queries", QUERY), ("documents", POSITIVE))
 
 
 def section(exhibit: Geometry) -> Section:
-    rows, specs = _pictures(exhibit)
-    detailed = len(exhibit.models) <= 2
-    readings = (_detailed(exhibit),) if detailed else (_brief(exhibit),)
-    return Section(_reading(exhibit), (*readings, *_layers(exhibit)), _meanings(exhibit), rows, specs)
+    diagnostics = _detailed(exhibit) if len(exhibit.models) <= 2 else _brief(exhibit)
+    return Section(_probe(exhibit), (diagnostics, *_layers(exhibit)), _meanings(exhibit), _pictures(exhibit))
 
 
 def change(about: DiagnosticAbout, reading: Reading) -> str:
     """`▲ +0.031 [+0.020, +0.042]`: marked where it is resolved, up for better, ■ where nobody knows which way is."""
     value, low, high = reading
-    resolved = leaves_zero_out(low, high)
-    direction = _BETTER.get(about.good)
-    mark = "" if not resolved else "■ " if direction is None else "▲ " if value * direction > 0 else "▼ "
+    mark = ""
+    if leaves_zero_out(low, high):
+        mark = "▲ " if (value > 0) == (about.good == "higher") else "▼ "
+        if about.good not in ("higher", "lower"):
+            mark = "■ "
     return f"{mark}{formats.signed(value)} {formats.interval(low, high, signs=True)}"
 
 
@@ -71,13 +69,13 @@ def detailed_rows(exhibit: Geometry) -> list[tuple[str, ...]]:
     return rows
 
 
-def _detailed(exhibit: Geometry) -> tables.Table:
+def _detailed(exhibit: Geometry) -> Table:
+    rows = tuple((title(name), *rest) for name, *rest in detailed_rows(exhibit))
     columns = ("Diagnostic", "Base", "Model", "Change or value [95 %]")
-    rows = tuple((tables.title(name), *rest) for name, *rest in detailed_rows(exhibit))
-    return tables.Table("Geometry, diagnostic by diagnostic", columns, rows, (False, True, True, True))
+    return Table("Geometry, diagnostic by diagnostic", columns, rows)
 
 
-def _brief(exhibit: Geometry) -> tables.Table:
+def _brief(exhibit: Geometry) -> Table:
     known = {about.name: about for about in exhibit.diagnostics}
     names = [name for name in BRIEF if any(name in (*m.own, *m.moved) for m in exhibit.models.values())]
     rows = []
@@ -86,43 +84,38 @@ def _brief(exhibit: Geometry) -> tables.Table:
         for name in names:
             reading = of.own.get(name) or of.moved.get(name)
             text = formats.fixed(reading[0]) if reading else formats.DASH
-            moved = of.change.get(name)
-            cells.append(f"{text}\n{change(known[name], moved)}" if moved else text)
+            cells.append(f"{text}\n{change(known[name], of.change[name])}" if name in of.change else text)
         rows.append((label, *cells))
-    columns = ("Model", *(tables.title(name) for name in names))
-    return tables.Table("Geometry, model by model", columns, tuple(rows), (False, *(True for _ in names)))
+    return Table("Geometry, model by model", ("Model", *map(title, names)), tuple(rows))
 
 
-def _layers(exhibit: Geometry) -> tuple[tables.Table, ...]:
+def _layers(exhibit: Geometry) -> tuple[Table, ...]:
     layers = {model: of for model, of in (exhibit.layers or {}).items() if of}
     if not layers:
         return ()
     names = list(next(iter(layers.values())))
     rows = tuple((model, *(formats.percent(of[n], 2) for n in names)) for model, of in layers.items())
-    caption = "How far the weights went, as a share of the base's own length"
-    return (tables.Table(caption, ("Model", *map(tables.title, names)), rows, (False, *(True for _ in names))),)
-
-
-def _meanings(exhibit: Geometry) -> tables.Table:
-    rows = tuple(
-        (
-            tables.title(about.name),
-            about.meaning,
-            f"{_limit(about.low)} to {_limit(about.high)}",
-            about.good,
-            about.source,
-        )
-        for about in exhibit.diagnostics
+    return (
+        Table("How far the weights went, as a share of the base's own length", ("Model", *map(title, names)), rows),
     )
-    columns = ("Diagnostic", "What it is", "Range", "Better", "Source")
-    return tables.Table("What each diagnostic is", columns, rows, (False,) * 5)
+
+
+def _meanings(exhibit: Geometry) -> Table:
+    columns: Columns[DiagnosticAbout] = {
+        "Diagnostic": lambda about: title(about.name),
+        "What it is": lambda about: about.meaning,
+        "Range": lambda about: f"{_limit(about.low)} to {_limit(about.high)}",
+        "Better": lambda about: about.good,
+        "Source": lambda about: about.source,
+    }
+    return table("What each diagnostic is", exhibit.diagnostics, columns, text=tuple(columns))
 
 
 def _limit(value: float | None) -> str:
     return "any" if value is None else formats.plain(float(value))
 
 
-def _reading(exhibit: Geometry) -> str:
+def _probe(exhibit: Geometry) -> str:
     probe = (
         f"Every model saw the same {formats.count(exhibit.queries)} queries and "
         f"{formats.count(exhibit.documents)} documents; vectors are scaled to length 1. Intervals are ±1.96 SD over "
@@ -131,8 +124,7 @@ def _reading(exhibit: Geometry) -> str:
     return f"{probe}; changes are against {exhibit.base}, on equal halves." if exhibit.base else f"{probe}."
 
 
-def _pictures(exhibit: Geometry) -> tuple[tuple[tuple[str, tuple[Figure, ...]], ...], dict[str, charts.Spec]]:
-    specs: dict[str, charts.Spec] = {}
+def _pictures(exhibit: Geometry) -> tuple[tuple[str, list[Figure]], ...]:
     rows: dict[str, list[Figure]] = {}
     titles = {
         "PCA": "The base's principal plane: every model on the same two axes",
@@ -146,25 +138,13 @@ def _pictures(exhibit: Geometry) -> tuple[tuple[tuple[str, tuple[Figure, ...]], 
             f"documents; trustworthiness {formats.fixed(picture.trustworthiness)}{share}."
         )
         frame = [point for other in pictures if other.fit == picture.fit for point in other.points]
-        name = f"geometry-{i}"
-        specs[name] = scatter(picture.points, picture.queries, picture.trustworthiness, text, frame)
-        rows.setdefault(titles[picture.fit], []).append(Figure(name, picture.model, text))
-    return tuple((title, tuple(figures)) for title, figures in rows.items()), specs
-
-
-#: What the two colours of a picture are.
-COLOURS = (("queries", QUERY), ("documents", POSITIVE))
+        spec = scatter(picture.points, picture.queries, picture.trustworthiness, frame)
+        rows.setdefault(titles[picture.fit], []).append(Figure(f"geometry-{i}", picture.model, spec, text))
+    return tuple(rows.items())
 
 
 def explain_page(results: Results[ExplainRecord]) -> str:
     """The page as text, of a Results folder that `strop explain` wrote."""
     assert results.exhibits.geometry
-    geometry = section(results.exhibits.geometry)
-    context = {
-        "record": results.record,
-        "facts": list(results.record.facts.items()),
-        "geometry": geometry,
-        "picture_colours": COLOURS,
-        "specs": geometry.specs,
-    }
+    context = {"record": results.record, "geometry": section(results.exhibits.geometry)}
     return document("explain.html", "page.js", context, {"palette": {}, "tone": str})

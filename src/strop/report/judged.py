@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from strop.records import formats
 from strop.records.record import Record
 from strop.records.results import Results
-from strop.report.verdict import tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,6 @@ class Ruling:
     presets: tuple[str, ...]
     ours: str
     word: str
-    tone: str
     evidence: str
 
 
@@ -42,49 +40,33 @@ def judged(results: Results[Record]) -> tuple[Judged, ...]:
 
     Where an item has no `rerun`, the command of the whole study is the way to run it again.
     """
-    by_claim: dict[str, Judged] = {}
+    by_claim: dict[str, list[Mapping[str, Any]]] = {}
     for item in results.claims:
-        claim = str(item["claim"]["id"])
-        known = by_claim.get(claim) or _claim(item, results.record.command)
-        by_claim[claim] = replace(known, rulings=_with(known.rulings, _ruling(item)))
-    return tuple(by_claim.values())
+        by_claim.setdefault(str(item["claim"]["id"]), []).append(item)
+    return tuple(_judged(items, results.record.command) for items in by_claim.values())
 
 
-def _with(rulings: tuple[Ruling, ...], ruling: Ruling) -> tuple[Ruling, ...]:
-    for i, known in enumerate(rulings):
-        if replace(known, presets=ruling.presets) == ruling:
-            joined = replace(known, presets=(*known.presets, *ruling.presets))
-            return (*rulings[:i], joined, *rulings[i + 1 :])
-    return (*rulings, ruling)
-
-
-def _claim(item: Mapping[str, Any], command: str) -> Judged:
-    claim: Mapping[str, Any] = item["claim"]
-    theirs = formats.plain(claim.get("published"))
-    notes = [str(item["note"])] if item.get("note") else []
-    if claim["kind"] == "effect":
-        theirs = _beside(claim.get("published"), claim.get("published_against"))
-        notes = [_rule(claim), *notes]
+def _judged(items: Sequence[Mapping[str, Any]], command: str) -> Judged:
+    first = items[0]
+    claim: Mapping[str, Any] = first["claim"]
+    effect = claim["kind"] == "effect"
+    rulings: dict[tuple[str, str, str], list[str]] = {}
+    for item in items:
+        comparison = item.get("comparison") or {}
+        ours = _beside(item.get("ours"), comparison.get("mean_b")) if effect else formats.plain(item.get("ours"))
+        presets = rulings.setdefault((ours, str(item["word"]), _evidence(item, comparison)), [])
+        presets += [str(item["preset"])] if item.get("preset") else []
+    theirs = claim.get("published")
     return Judged(
         id=str(claim["id"]),
         statement=str(claim["statement"]),
         kind=str(claim["kind"]),
         source=", ".join(str(claim[k]) for k in ("paper", "table") if claim.get(k)),
-        theirs=theirs,
-        note=" ".join(notes),
-        rerun=str(item.get("rerun") or command),
-        rulings=(),
+        theirs=_beside(theirs, claim.get("published_against")) if effect else formats.plain(theirs),
+        note=" ".join(([_rule(claim)] if effect else []) + ([str(first["note"])] if first.get("note") else [])),
+        rerun=str(first.get("rerun") or command),
+        rulings=tuple(Ruling(tuple(presets), *ruling) for ruling, presets in rulings.items()),
     )
-
-
-def _ruling(item: Mapping[str, Any]) -> Ruling:
-    claim: Mapping[str, Any] = item["claim"]
-    comparison = item.get("comparison") or {}
-    ours, word = formats.plain(item.get("ours")), str(item["word"])
-    if claim["kind"] == "effect":
-        ours = _beside(item.get("ours"), comparison.get("mean_b"))
-    presets = (str(item["preset"]),) if item.get("preset") else ()
-    return Ruling(presets, ours, word, tone(word), " ".join(_evidence(item, comparison)))
 
 
 def _beside(value: float | None, against: float | None) -> str:
@@ -101,19 +83,19 @@ def _rule(claim: Mapping[str, Any]) -> str:
     return f"{claim['system']} {where} {claim['against']} in {claim['measure']} on {claim['collection']}{margin}."
 
 
-def _evidence(item: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[str]:
+def _evidence(item: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
     if not comparison:
-        return []
-    difference = formats.signed(comparison["difference"])
-    out = [
-        f"Difference {difference} {formats.interval(comparison['low'], comparison['high'], signs=True)}, "
+        return ""
+    text = (
+        f"Difference {formats.signed(comparison['difference'])} "
+        f"{formats.interval(comparison['low'], comparison['high'], signs=True)}, "
         f"p {formats.p_value(comparison['p'])}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{formats.count(comparison['n'])}."
-    ]
-    if item["word"] == "not resolved" and item.get("detectable"):
-        null = f"The minimum detectable difference is {formats.fixed(item['detectable'])}"
-        if item.get("queries_needed"):
-            null += f"; a difference as small as ours would need {formats.count(item['queries_needed'])} queries"
-        if item.get("queries_needed_published"):
-            null += f"; one as large as the paper's would need {formats.count(item['queries_needed_published'])}"
-        out.append(null + ".")
-    return out
+    )
+    if item["word"] != "not resolved" or not item.get("detectable"):
+        return text
+    text += f" The minimum detectable difference is {formats.fixed(item['detectable'])}"
+    if item.get("queries_needed"):
+        text += f"; a difference as small as ours would need {formats.count(item['queries_needed'])} queries"
+    if item.get("queries_needed_published"):
+        text += f"; one as large as the paper's would need {formats.count(item['queries_needed_published'])}"
+    return f"{text}."

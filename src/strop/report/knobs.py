@@ -11,7 +11,7 @@ from strop.records.record import Contrast, Record
 from strop.records.results import Results
 from strop.report.differences import span
 from strop.report.summary import Cell, Panel, Summary
-from strop.report.tables import Table
+from strop.report.tables import Columns, Table, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +25,19 @@ class Knob:
     point: str
     system: str
     label: str
-    mean: float
     difference: Comparison
     share: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Centre:
-    """A system and the knobs around it, in the order of the record. `cell` is its own comparison with the baseline."""
+    """A system and the knobs around it, the largest difference first. `cell` is its comparison with the baseline."""
 
     system: str
     label: str
     panel: Panel
     cell: Cell
     knobs: tuple[Knob, ...]
-
-    @property
-    def lost(self) -> float | None:
-        """How far the centre is below the baseline; None where that is not resolved."""
-        d = self.cell.difference
-        return -d.difference if d is not None and d.verdict == WORSE else None
 
 
 def centres(results: Results[Record], summary: Summary) -> tuple[Centre, ...]:
@@ -56,71 +49,49 @@ def centres(results: Results[Record], summary: Summary) -> tuple[Centre, ...]:
     for (preset, system), contrasts in grouped.items():
         panel = next((p for p in summary.panels if p.preset == preset), None)
         cell = summary.cells.get((panel, system)) if panel else None
-        if panel is None or cell is None:
-            continue
         measure = summary.primary_measure
-        run = [c for c in contrasts if (panel, measure, c.system) in summary.values]
-        if run:
+        run = [c for c in contrasts if panel and (panel, measure, c.system) in summary.values]
+        if panel and cell and run:
             of_centre = summary.values[panel, measure, system]
             differences = compare_together([(summary.values[panel, measure, c.system], of_centre) for c in run])
-            bare = Centre(system, results.record.label(system), panel, cell, ())
-            knobs = tuple(_knob(c, d, bare.lost) for c, d in zip(run, differences, strict=True))
-            out.append(Centre(bare.system, bare.label, panel, cell, knobs))
+            knobs = [
+                Knob(c.point, c.system, c.label, d, _share(d, cell)) for c, d in zip(run, differences, strict=True)
+            ]
+            knobs.sort(key=lambda k: -k.difference.difference)
+            out.append(Centre(system, results.record.label(system), panel, cell, tuple(knobs)))
     return tuple(out)
 
 
-def _knob(contrast: Contrast, difference: Comparison, lost: float | None) -> Knob:
-    return Knob(
-        point=contrast.point,
-        system=contrast.system,
-        label=contrast.label,
-        mean=difference.mean_a,
-        difference=difference,
-        share=difference.difference / lost if lost else None,
-    )
+def _share(difference: Comparison, centre: Cell) -> float | None:
+    of_centre = centre.difference
+    if of_centre is None or of_centre.verdict != WORSE:
+        return None
+    return -difference.difference / of_centre.difference
 
 
 def knobs_table(centre: Centre, measure: str) -> Table:
-    """One row per knob, the largest difference first."""
-    columns = (
-        "Knob",
-        "Point",
-        measure,
-        "To the centre",
-        "p (Holm)",
-        "Won / tied / lost",
-        "Minimum detectable difference",
-        "Wins back",
-    )
-    rows = tuple(
-        (
-            k.label,
-            k.point,
-            formats.fixed(k.mean),
-            f"{formats.signed(k.difference.difference)}\n{span(k.difference)}",
-            formats.p_value(k.difference.p_corrected),
-            f"{k.difference.won} / {k.difference.tied} / {k.difference.lost}",
-            formats.fixed(k.difference.minimum_detectable_difference),
-            formats.percent(k.share, 0),
-        )
-        for k in ordered(centre)
-    )
+    columns: Columns[Knob] = {
+        "Knob": lambda k: k.label,
+        "Point": lambda k: k.point,
+        measure: lambda k: formats.fixed(k.difference.mean_a),
+        "To the centre": lambda k: f"{formats.signed(k.difference.difference)}\n{span(k.difference)}",
+        "p (Holm)": lambda k: formats.p_value(k.difference.p_corrected),
+        "Won / tied / lost": lambda k: f"{k.difference.won} / {k.difference.tied} / {k.difference.lost}",
+        "Minimum detectable difference": lambda k: formats.fixed(k.difference.minimum_detectable_difference),
+        "Wins back": lambda k: formats.percent(k.share, 0),
+    }
     caption = f"One knob at a time around {centre.label} ({measure} {formats.fixed(centre.cell.mean)})"
-    return Table(caption, columns, rows, (False, False, *(True for _ in columns[2:])))
+    return table(caption, centre.knobs, columns, text=("Point",))
 
 
-def ordered(centre: Centre) -> tuple[Knob, ...]:
-    return tuple(sorted(centre.knobs, key=lambda k: -k.difference.difference))
-
-
-def said(centre: Centre, baseline: str) -> str:
+def about(centre: Centre, baseline: str) -> str:
     """The centre beside the baseline, and how many of its knobs are resolved."""
     d = centre.cell.difference
     if d is None:
         return ""
     resolved = sum(k.difference.resolved for k in centre.knobs)
     where = f"{formats.signed(d.difference)} {span(d)} against {baseline}"
-    lost = "" if centre.lost else ": no resolved loss, so no share of one"
+    lost = "" if d.verdict == WORSE else ": no resolved loss, so no share of one"
     least = [each for k in centre.knobs if (each := k.difference.minimum_detectable_difference)]
     detectable = f" The minimum detectable difference is about {formats.fixed(fmean(least))}." if least else ""
     return f"{where}{lost}. {resolved} of {len(centre.knobs)} knobs differ from it, resolved.{detectable}"

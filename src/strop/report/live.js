@@ -45,9 +45,9 @@
   };
 
   const alarmOf = ({ step, name, sentence }) => {
-    const said = element("p", "", "warning");
-    said.append(element("strong", name), ` at update ${step.toLocaleString("en")}: ${sentence}`);
-    return said;
+    const line = element("p", "", "warning");
+    line.append(element("strong", name), ` at update ${step.toLocaleString("en")}: ${sentence}`);
+    return line;
   };
 
   const factOf = ([name, value]) => {
@@ -64,7 +64,7 @@
     place("progress").value = state.updates[0];
     place("progress").max = state.updates[1] || 1;
     place("facts").replaceChildren(...state.facts.map(factOf));
-    if (alarmed) { // said aloud only when it changes
+    if (alarmed) { // read aloud only when it changes
       place("raised").replaceChildren(...(state.alarms.length ? state.alarms.map(alarmOf) : [element("p", "No alarm.")]));
     }
     for (const chart of state.charts) chartOf(chart);

@@ -12,8 +12,8 @@ from strop.geometry.catalogue import ABSOLUTE, RELATIVE
 from strop.monitoring.logbook import Course
 from strop.records import formats
 from strop.report import live_charts
+from strop.report.charts import Figure
 from strop.report.document import document
-from strop.report.gallery import Figure
 from strop.report.tables import title
 from strop.report.training import ACCURACY, CURVES, Points
 
@@ -37,10 +37,10 @@ def live_page(course: Course, alarms: Sequence[Alarm], polls: bool) -> str:
     """
     now = state(course, alarms)
     groups = [
-        (id, name, [Figure(c["name"], c["title"], "", c["text"]) for c in now["charts"] if c["group"] == id])
+        (id, name, [Figure(c["name"], c["title"], {}, "", c["text"]) for c in now["charts"] if c["group"] == id])
         for id, name in GROUPS.items()
     ]
-    context = {"state": now, "groups": groups, "polls": polls, "blank": Figure("", "", "")}
+    context = {"state": now, "groups": groups, "polls": polls, "blank": Figure("", "", {}, "")}
     return document("live.html", "live.js", context, connects=polls)
 
 
@@ -53,7 +53,7 @@ def state(course: Course, alarms: Sequence[Alarm]) -> dict[str, Any]:
         "title": str(course.about.get("title") or "Training"),
         "status": _status(course),
         "done": course.done,
-        "updates": [_updates(course), _planned(course)],
+        "updates": [*_updates(course)],
         "written": course.written,
         "facts": [list(fact) for fact in _facts(course)],
         "alarms": [{"step": step, "name": name, "sentence": sentence} for step, name, sentence in alarms],
@@ -61,17 +61,14 @@ def state(course: Course, alarms: Sequence[Alarm]) -> dict[str, Any]:
     }
 
 
-def _updates(course: Course) -> int:
-    """Updates done: the loss at step s is that of update s + 1."""
-    return max((points[-1][0] + (m == "train/loss") for m, points in course.series.items()), default=0)
-
-
-def _planned(course: Course) -> int:
-    return max(int(course.about.get("updates") or 0), _updates(course))
+def _updates(course: Course) -> tuple[int, int]:
+    """Those done and those planned: the loss at step s is that of update s + 1."""
+    done = max((points[-1][0] + (m == "train/loss") for m, points in course.series.items()), default=0)
+    return done, max(int(course.about.get("updates") or 0), done)
 
 
 def _status(course: Course) -> str:
-    done, planned = (formats.count(n) for n in (_updates(course), _planned(course)))
+    done, planned = map(formats.count, _updates(course))
     if course.done:
         stopped, kept = course.about.get("stopped"), course.about.get("kept")
         end = f"Stopped after {done} of {planned} updates: {stopped}" if stopped else f"Finished after {done} updates."
@@ -103,12 +100,12 @@ def _facts(course: Course) -> Iterator[tuple[str, str]]:
 
 def seconds_left(course: Course) -> float | None:
     """What the updates still planned will take at the pace so far; None where that is unknown or none are left."""
-    started = course.about.get("started")
-    updates = _updates(course) - int(course.about.get("started_at") or 0)
+    started, (done, planned) = course.about.get("started"), _updates(course)
+    updates = done - int(course.about.get("started_at") or 0)
     if course.done or not started or not course.written or updates < 2:
         return None
     elapsed = course.written - datetime.fromisoformat(started).timestamp()
-    return max(0.0, elapsed / updates * (_planned(course) - _updates(course)))
+    return max(0.0, elapsed / updates * (planned - done))
 
 
 def _clock(moment: str) -> str:

@@ -27,8 +27,7 @@ def curve(dots: bool, smooth: bool, rate: bool) -> charts.Spec:
     values that are powers of ten.
     """
     lines = [Series("", seed, ()) for seed in (("0", "mean") if smooth else ("mean",))]
-    value_format = "~e" if rate else ""
-    spec = charts.curves(lines, {"": charts.PALETTE[0]}, {"": ""}, "value", "", value_format=value_format)
+    spec = charts.curves(lines, {"": charts.PALETTE[0]}, "value", value_format="~e" if rate else "")
     spec.pop("datasets", None)
     spec["data"] = {"name": "points"}
     line = next(layer for layer in spec["layer"] if layer["mark"].get("strokeWidth") == 2)
@@ -48,24 +47,24 @@ def curve_rows(points: Points, seed: str = "mean") -> list[dict[str, Any]]:
 @cache
 def picture() -> charts.Spec:
     """Queries and documents in a plane from the data set `points`; the invisible `frame` holds its scale still."""
-    x, y = (
-        alt.X("x:Q", title=None, scale=alt.Scale(nice=False), axis=alt.Axis(tickCount=5, grid=True)),
-        alt.Y("y:Q", title=None, scale=alt.Scale(nice=False), axis=alt.Axis(tickCount=5)),
-    )
-    colours, shapes = zip(*ROLES.values(), strict=True)
+    scale, grid, bare = alt.Scale(nice=False), alt.Axis(tickCount=5, grid=True), alt.Axis(tickCount=5)
+    place = {
+        "x": alt.X("x:Q", title=None, scale=scale, axis=grid),
+        "y": alt.Y("y:Q", title=None, scale=scale, axis=bare),
+    }
     legend = alt.Legend(orient="top", title=None, labelColor=charts.INK, labelFontSize=12, symbolOpacity=1)
+    colours, shapes = ({role: of[i] for role, of in ROLES.items()} for i in (0, 1))
     dots = (
         alt.Chart(alt.NamedData("points"))
         .mark_point(filled=True, size=34, opacity=0.7)
         .encode(
-            x=x,
-            y=y,
-            color=alt.Color("is:N", scale=alt.Scale(domain=list(ROLES), range=list(colours)), legend=legend),
-            shape=alt.Shape("is:N", scale=alt.Scale(domain=list(ROLES), range=list(shapes)), legend=legend),
+            **place,
+            color=charts.keyed(alt.Color, "is", colours, legend),
+            shape=charts.keyed(alt.Shape, "is", shapes, legend),
         )
     )
-    frame = alt.Chart(alt.NamedData("frame")).mark_point(opacity=0, size=1).encode(x=x, y=y)
-    return charts.finish(alt.layer(frame, dots), 380, "")
+    frame = alt.Chart(alt.NamedData("frame")).mark_point(opacity=0, size=1).encode(**place)
+    return charts.finish(alt.layer(frame, dots), 380)
 
 
 def picture_data(projection: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:

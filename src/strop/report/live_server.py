@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from strop.monitoring.logbook import Course, read_logbook
@@ -54,8 +54,7 @@ def watch(folder: str | Path, alarms: Alarms, port: int = 0, say: Callable[[str]
     with serve(folder, alarms, port) as address:
         try:
             say(f"{address} shows the training as it goes; Ctrl-C ends the page, not the training")
-            while True:
-                time.sleep(3600)
+            Event().wait()
         except KeyboardInterrupt:
             return
 
@@ -115,22 +114,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.headers.get("Host") not in self.server.hosts:  # a foreign name that was made to point here
             return self._answer(403, "text/plain", "This page is for this machine only.\n")
-        show = {"/": self._page, "/state.json": self._state}.get(self.path)
-        if show is None:
+        if self.path not in ("/", "/state.json"):
             return self._answer(404, "text/plain", "There is nothing here.\n")
         try:
-            kind, text = show(*self.server.book.now())
+            course, alarms = self.server.book.now()
         except (InputError, OSError) as error:
             return self._answer(503, "application/json", json.dumps({"error": f"{error}"}))
-        return self._answer(200, kind, text)
+        if self.path == "/":
+            return self._answer(200, "text/html", live_page(course, alarms, polls=True))
+        return self._answer(200, "application/json", json.dumps(state(course, alarms), allow_nan=False))
 
     do_HEAD = do_GET
-
-    def _page(self, course: Course, alarms: Sequence[Alarm]) -> tuple[str, str]:
-        return "text/html", live_page(course, alarms, polls=True)
-
-    def _state(self, course: Course, alarms: Sequence[Alarm]) -> tuple[str, str]:
-        return "application/json", json.dumps(state(course, alarms), allow_nan=False)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """The library's own refusals, without its page: a method that no `do_` knows is one that is not allowed."""

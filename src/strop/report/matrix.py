@@ -10,35 +10,32 @@ from strop.report.tables import Table, title
 
 def matrix_table(summary: Summary) -> Table | None:
     """Difference, relative change and interval in each cell; the paper's relative change in the last column."""
-    readings, by_system = summary.readings, _by_system(summary)
-    if not by_system:
+    rows = _rows(summary)
+    if not rows:
         return None
-    theirs = {s: next((c.published_relative for c in row.values() if c.published_relative), None) for s, row in
-              by_system.items()}  # fmt: skip
-    printed = any(theirs.values())
-    rows = []
-    for system, row in by_system.items():
-        cells = [_text(row[panel.preset]) if panel.preset in row else formats.DASH for panel in readings]
-        heading = next(iter(row.values())).label
-        rows.append((heading, *cells, *((formats.signed_percent(theirs[system]),) if printed else ())))
-    columns = ("System", *(title(p.preset) for p in readings), *(("The paper",) if printed else ()))
-    base = next(iter(by_system.get(summary.baseline, {}).values()), None)
-    caption = f"{summary.primary_measure}: difference to {base.label if base else summary.baseline}, by preset"
-    return Table(caption, columns, tuple(rows), (False, *(True for _ in columns[1:])), tuple(by_system))
+    printed = any(first.published_relative for first, _ in rows)
+    body = tuple(
+        (first.label, *map(_text, cells), *((formats.signed_percent(first.published_relative),) if printed else ()))
+        for first, cells in rows
+    )
+    columns = ("System", *(title(p.preset) for p in summary.matrix), *(("The paper",) if printed else ()))
+    base = next((first.label for first, _ in rows if first.system == summary.baseline), summary.baseline)
+    caption = f"{summary.primary_measure}: difference to {base}, by preset"
+    return Table(caption, columns, body, systems=tuple(first.system for first, _ in rows))
 
 
-def _text(cell: Cell) -> str:
+def _rows(summary: Summary) -> list[tuple[Cell, list[Cell | None]]]:
+    """By system: its first cell, and those of all presets, None where it was not run."""
+    by_system = ([summary.cells.get((panel, system)) for panel in summary.matrix] for system in summary.systems)
+    return [(first, cells) for cells in by_system if (first := next(filter(None, cells), None))]
+
+
+def _text(cell: Cell | None) -> str:
+    if cell is None:
+        return formats.DASH
     if (d := cell.difference) is None:
         return f"{formats.fixed(cell.mean)}\n{formats.interval(cell.low, cell.high)}"
     return f"{marked(d)}\n{formats.signed_percent(d.relative)}\n{span(d)}"
-
-
-def _by_system(summary: Summary) -> dict[str, dict[str, Cell]]:
-    by_system: dict[str, dict[str, Cell]] = {}
-    for panel in summary.readings:
-        for cell in summary.column(panel):
-            by_system.setdefault(cell.system, {})[panel.preset] = cell
-    return {s: by_system[s] for s in summary.systems if s in by_system}
 
 
 def terminal_table(summary: Summary) -> tuple[tuple[str, ...], ...]:
@@ -46,34 +43,28 @@ def terminal_table(summary: Summary) -> tuple[tuple[str, ...], ...]:
 
     Fits 80 columns when labels keep to 22 characters and presets are at most four.
     """
-    if len(summary.readings) == 1:
+    if len(summary.matrix) == 1:
         return _one(summary)
-    by_system = _by_system(summary)
-    out: list[tuple[str, ...]] = [("", *(p.preset for p in summary.readings), "paper")]
-    for row in by_system.values():
-        cells = [_short(row[p.preset]) if p.preset in row else formats.DASH for p in summary.readings]
-        any_cell = next(iter(row.values()))
-        out.append((any_cell.label, *cells, formats.signed_percent(any_cell.published_relative)))
+    out: list[tuple[str, ...]] = [("", *(p.preset for p in summary.matrix), "paper")]
+    for first, cells in _rows(summary):
+        out.append((first.label, *map(_short, cells), formats.signed_percent(first.published_relative)))
     return tuple(out)
 
 
-def _short(cell: Cell) -> str:
-    if (d := cell.difference) is None:
-        return formats.fixed(cell.mean)
-    return marked(d)
+def _short(cell: Cell | None) -> str:
+    if cell is None:
+        return formats.DASH
+    return marked(cell.difference) if cell.difference else formats.fixed(cell.mean)
 
 
 def _one(summary: Summary) -> tuple[tuple[str, ...], ...]:
     cells = summary.headline()
-    out: list[tuple[str, ...]] = [
-        ("system", cells[0].measure if cells else "", "against the baseline", "p", "W/T/L", "paper")
-    ]
+    header = ("system", summary.primary_measure if cells else "", "against the baseline", "p", "W/T/L", "paper")
+    out: list[tuple[str, ...]] = [header]
     for cell in cells:
-        row = [cell.label, formats.fixed(cell.mean)]
-        if (d := cell.difference) is None:
-            row += [formats.DASH] * 3
-        else:
-            row.append(f"{formats.signed(d.difference)} {span(d)}")
-            row += [formats.p_value(d.p_corrected), f"{d.won}/{d.tied}/{d.lost}"]
-        out.append((*row, formats.signed_percent(cell.published_relative)))
+        against = [formats.DASH] * 3
+        if d := cell.difference:
+            counts = f"{d.won}/{d.tied}/{d.lost}"
+            against = [f"{formats.signed(d.difference)} {span(d)}", formats.p_value(d.p_corrected), counts]
+        out.append((cell.label, formats.fixed(cell.mean), *against, formats.signed_percent(cell.published_relative)))
     return tuple(out)

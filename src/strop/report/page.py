@@ -13,10 +13,10 @@ from strop.records.record import ExplainRecord, Record
 from strop.records.results import Results, read_results
 from strop.report import (
     checkpoints,
-    doubts,
     geometry,
     knobs,
     projection,
+    questions,
     reranking,
     settings,
     tables,
@@ -26,7 +26,6 @@ from strop.report import (
 from strop.report.differences import marked, span
 from strop.report.document import document, write
 from strop.report.gallery import Gallery
-from strop.report.geometry import explain_page
 from strop.report.judged import judged
 from strop.report.matrix import matrix_table
 from strop.report.printed import clocks_table, printed_tables
@@ -62,7 +61,7 @@ def render(results_folder: Path, destination: Path) -> Path:
     """
     results = read_results(results_folder)
     if results.record.study == "explain":
-        return write(explain_page(read_results(results_folder, ExplainRecord)), destination)
+        return write(geometry.explain_page(read_results(results_folder, ExplainRecord)), destination)
     return write(page(results), destination)
 
 
@@ -71,29 +70,22 @@ def page(results: Results[Record], summary: Summary | None = None) -> str:
     summary = summary or summarise(results)
     gallery = Gallery(results, summary)
     record, exhibits, logged = results.record, results.exhibits, logs(results)
-    pictures = exhibits.projection and projection.section(exhibits.projection, record)
-    elsewhere = exhibits.transfer and transfer.section(exhibits.transfer, record)
-    reranked = exhibits.reranking and reranking.section(exhibits.reranking)
-    points = doubts.doubts(exhibits)
-    around = knobs.centres(results, summary)
     context: dict[str, Any] = {
         "record": record,
         "summary": summary,
-        "lead": verdict.lead(summary),
-        "findings": verdict.findings(summary),
+        "verdict": verdict,
         "forest": gallery.forest(),
         "matrix": matrix_table(summary),
-        "trained": record.trained,
         "printed": printed_tables(results, summary, logged),
         "clocks": clocks_table(results),
         "knobs": [
             (c, gallery.knobs(c), knobs.knobs_table(c, summary.primary_measure),
-             knobs.said(c, record.label(summary.baseline)))
-            for c in around
+             knobs.about(c, record.label(summary.baseline)))
+            for c in knobs.centres(results, summary)
         ],
         "claims": judged(results),
-        "points": points,
-        "counted": doubts.counted(points),
+        "points": questions.in_order(exhibits.points),
+        "questions": questions,
         "losses": gallery.losses(logged),
         "accuracies": gallery.accuracies(logged),
         "courses": gallery.courses(logged),
@@ -103,23 +95,20 @@ def page(results: Results[Record], summary: Summary | None = None) -> str:
         "parameters": settings.ledger(results),
         "notes": [(s, record.systems[s].note) for s in gallery.systems() if record.systems[s].note],
         "ranks_by_seed": gallery.ranks_by_seed(),
-        "readings": [(name, of.reading) for name, of in exhibits.negatives.items() if of.reading],
+        "hardness": [(name, of.reading) for name, of in exhibits.negatives.items() if of.reading],
         "negatives": tables.negatives_table(exhibits.negatives),
         "negatives_mined": gallery.negatives(),
         "geometry": exhibits.geometry and geometry.section(exhibits.geometry),
-        "transfer": elsewhere,
-        "reranking": reranked,
+        "transfer": exhibits.transfer and transfer.section(exhibits.transfer, record),
+        "reranking": exhibits.reranking and reranking.section(exhibits.reranking),
         "checkpoints": exhibits.checkpoints and checkpoints.section(exhibits.checkpoints),
-        "picture_colours": (),
-        "projection": pictures,
-        "audit": gallery.audit(),
+        "projection": exhibits.projection and projection.section(exhibits.projection, record),
+        "audit": exhibits.audit,
+        "audit_blocks": gallery.audit(),
         "values": settings.values_tables(record),
         "presets": settings.presets_table(record),
         "facts": settings.facts(record),
     }  # fmt: skip
-    for part in (elsewhere, reranked, pictures):
-        if part:
-            gallery.specs |= part.specs
     context["sections"] = [(id, name) for id, name, needed in SECTIONS if not needed or any(context[n] for n in needed)]
     words = {
         "tone": verdict.tone,
@@ -127,8 +116,7 @@ def page(results: Results[Record], summary: Summary | None = None) -> str:
         "label": record.label,
         "marked": marked,
         "span": span,
-        "stated": tables.said,
         "title": tables.title,
-        "said": lambda preset: str(preset).replace("_", " "),
+        "spaced": tables.spaced,
     }
-    return document("page.html", "page.js", {**context, "specs": gallery.specs}, words)
+    return document("page.html", "page.js", context, words)

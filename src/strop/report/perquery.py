@@ -15,7 +15,7 @@ SHORT, LISTED = 110, 10
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class QueryChange:
     """One query: the system's value minus the baseline's (each averaged over its seeds), and where both ranked it.
 
     A rank is that of the first relevant document, as text: one per seed where the exhibit `queries` has several.
@@ -34,32 +34,23 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """All changes of one system on the primary measure of the first reading, and the ten largest each way."""
+    """All changes of one system on the primary measure of the matrix's first panel."""
 
     system: str
     label: str
-    values: tuple[Change, ...]
+    values: tuple[QueryChange, ...]
 
-    @property
-    def losses(self) -> tuple[Change, ...]:
-        lost = [c for c in self.values if c.difference < 0]
-        return tuple(sorted(lost, key=lambda c: (c.difference, c.query))[:LISTED])
-
-    @property
-    def wins(self) -> tuple[Change, ...]:
-        won = [c for c in self.values if c.difference > 0]
-        return tuple(sorted(won, key=lambda c: (-c.difference, c.query))[:LISTED])
-
-    @property
-    def tied(self) -> int:
-        return sum(c.difference == 0 for c in self.values)
+    def largest(self, sign: int) -> tuple[QueryChange, ...]:
+        """The ten largest losses (-1) or wins (1)."""
+        these = [c for c in self.values if c.difference * sign > 0]
+        return tuple(sorted(these, key=lambda c: (-sign * c.difference, c.query))[:LISTED])
 
 
 def changes(results: Results[Record], summary: Summary) -> tuple[Changes, ...]:
     """One `Changes` for each trained system, in the order of the summary."""
-    if not summary.readings:
+    if not summary.matrix:
         return ()
-    panel, measure, values = summary.readings[0], summary.primary_measure, summary.values
+    panel, measure, values = summary.matrix[0], summary.primary_measure, summary.values
     base = averaged(values[panel, measure, summary.baseline])
     out = []
     for cell in summary.headline():
@@ -71,7 +62,7 @@ def changes(results: Results[Record], summary: Summary) -> tuple[Changes, ...]:
             known = results.exhibits.queries.get(query)
             ranks = known.systems if known else {}
             rows.append(
-                Change(
+                QueryChange(
                     query=query,
                     difference=0.0 if abs(difference) < 1e-12 else difference,
                     text=known.text if known else query,

@@ -1,29 +1,26 @@
-"""The paper's printed tables beside ours, reading by reading; and the clocks, by condition."""
+"""The paper's printed tables beside ours, preset by preset; and the clocks, by condition."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from strop.records import formats
 from strop.records.record import Record
 from strop.records.results import Results
-from strop.report.summary import Summary
+from strop.report.summary import Panel, Summary
 from strop.report.tables import Table, title
 from strop.report.training import Ending, Logs, endings
 
 LOSS, ACCURACY = "final_train_loss", "eval_cosine_accuracy"
-_NAMES = {
-    LOSS: "Final loss",
-    ACCURACY: "Accuracy",
-    "mean_s": "Mean, s",
-    "change_pct": "Change, %",
-    "qps": "Queries/s",
+#: column of a printed table -> (its heading, decimals).
+_COLUMNS = {
+    LOSS: ("Final loss", 2),
+    ACCURACY: ("Accuracy", 2),
+    "mean_s": ("Mean, s", 2),
+    "change_pct": ("Change, %", 1),
+    "qps": ("Queries/s", 1),
 }
-_DECIMALS = {"change_pct": 1, "qps": 1, LOSS: 2, ACCURACY: 2, "mean_s": 2}
-
-#: system -> heading -> our figure.
-Ours = dict[str, dict[str, float | None]]
 
 
 def printed_tables(results: Results[Record], summary: Summary, logs: Logs) -> tuple[Table, ...]:
@@ -39,15 +36,10 @@ def _beside(
     number: str, rows: Mapping[str, Mapping[str, float]], results: Results[Record], summary: Summary, logs: Logs
 ) -> Table:
     theirs = list(dict.fromkeys(column for row in rows.values() for column in row))
-    groups, columns, ours = [("", 1), ("The paper", len(theirs))], [_NAMES.get(c, c) for c in theirs], []
-    for panel in summary.readings:
+    groups, columns, ours = [("", 1), ("The paper", len(theirs))], [_COLUMNS.get(c, (c, 4))[0] for c in theirs], []
+    for panel in summary.matrix:
         ended = {e.system: e for e in endings(logs.get(panel.preset, {}))}
-        figures: Ours = {}
-        for system in summary.systems:
-            row: dict[str, float | None] = {}
-            for column in theirs:
-                row |= _figures(column, summary.mean(panel, column, system), ended.get(system))
-            figures[system] = {k: v for k, v in row.items() if v is not None}
+        figures = {s: _ours(theirs, s, panel, summary, ended.get(s)) for s in summary.systems}
         headings = list(dict.fromkeys(h for row in figures.values() for h in row))
         if headings:
             groups.append((title(panel.preset), len(headings)))
@@ -63,20 +55,27 @@ def _beside(
         for system in (*rows, *others)
     )
     caption = f"Table {number}" + (" beside ours" if ours else ", as printed")
-    return Table(caption, ("System", *columns), body, (False, *(True for _ in columns)), (*rows, *others),
-                 tuple(groups))  # fmt: skip
+    return Table(caption, ("System", *columns), body, systems=(*rows, *others), groups=tuple(groups))
 
 
-def _figures(column: str, mean: float | None, ended: Ending | None) -> dict[str, float | None]:
-    if column == LOSS:
-        return {_NAMES[LOSS]: ended.loss if ended else None}
-    if column == ACCURACY:
-        return {f"Accuracy, {kind}": value for kind, value in (ended.accuracies if ended else {}).items()}
-    return {column: mean}
+def _ours(
+    columns: Sequence[str], system: str, panel: Panel, summary: Summary, ended: Ending | None
+) -> dict[str, float]:
+    """heading -> our figure, of those that we have."""
+    figures: dict[str, float | None] = {}
+    for column in columns:
+        if column == LOSS:
+            figures[_COLUMNS[LOSS][0]] = ended.loss if ended else None
+        elif column == ACCURACY:
+            figures |= {f"Accuracy, {kind}": value for kind, value in (ended.accuracies if ended else {}).items()}
+        else:
+            figures[column] = summary.mean(panel, column, system)
+    return {heading: value for heading, value in figures.items() if value is not None}
 
 
 def _number(column: str, value: float | None) -> str:
-    return formats.signed(value, 1) if column == "change_pct" else formats.fixed(value, _DECIMALS.get(column, 4))
+    write = formats.signed if column == "change_pct" else formats.fixed
+    return write(value, _COLUMNS.get(column, (column, 4))[1])
 
 
 def clocks_table(results: Results[Record]) -> Table | None:
@@ -101,20 +100,15 @@ def clocks_table(results: Results[Record]) -> Table | None:
         if total is not first and ratios:
             span = f"{formats.signed_percent(min(ratios), 0)} to {formats.signed_percent(max(ratios), 0)}"
             change = f"{formats.signed_percent(fmean(ratios))}\n{span}"
-        rows.append(
-            (
-                results.record.label(system),
-                *(_seconds(by_stage.get(stage, {})) for stage in stages),
-                f"{_seconds(total)}\n{formats.fixed(min(total.values()), 2)} to {formats.fixed(max(total.values()), 2)}"
-                if total
-                else formats.DASH,
-                change,
-            )
-        )
+        whole = _seconds(total)
+        if total:
+            whole += f"\n{formats.fixed(min(total.values()), 2)} to {formats.fixed(max(total.values()), 2)}"
+        parts = (_seconds(by_stage.get(stage, {})) for stage in stages)
+        rows.append((results.record.label(system), *parts, whole, change))
     repeats = max(len(v) for by_stage in seconds.values() for v in by_stage.values())
     columns = ("Condition", *(f"{title(s)}, s" for s in stages), "Total, s", "Change")
     caption = f"Our clocks, {repeats} repeats in turns; change against {results.record.label(next(iter(seconds)))}"
-    return Table(caption, columns, tuple(rows), (False, *(True for _ in columns[1:])))
+    return Table(caption, columns, tuple(rows))
 
 
 def _seconds(by_repeat: Mapping[str, float]) -> str:

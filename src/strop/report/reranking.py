@@ -2,72 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strop.evaluation.comparison import UNRESOLVED
 from strop.records import formats
 from strop.records.exhibits.reranking import Reranking
-from strop.report import charts, forests, reranking_tables
-from strop.report.gallery import Figure
-from strop.report.reranking_tables import Panel, change, seeds
-from strop.report.tables import Table
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One collection: systems by measure, and `brief`, for a terminal; the pairs, drawn and as a table; sets of
-    candidates side by side; cost."""
-
-    name: str
-    about: str
-    systems: Table
-    brief: Sequence[Sequence[str]]
-    forest: Figure | None
-    pairs: Table | None
-    candidates: Table | None
-    costs: Table | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    preset: str
-    collections: tuple[Shown, ...]
+from strop.report import forests
+from strop.report.charts import Figure, tip
+from strop.report.differences import marked, span
+from strop.report.reranking_tables import Panel, change, panels, seeds
+from strop.report.tables import spaced
+from strop.report.transfer import ONE_SEED
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Everything the template `reranking.html` shows; `specs` are the charts by their figures' names."""
+    """What the template `reranking.html` shows: by preset, each collection and its pairs drawn."""
 
     lead: str
-    readings: tuple[Reading, ...]
-    specs: Mapping[str, charts.Spec]
+    presets: tuple[tuple[str, tuple[tuple[Panel, Figure | None], ...]], ...]
 
 
 def section(exhibit: Reranking) -> Section:
-    specs: dict[str, charts.Spec] = {}
-    panels = reranking_tables.panels(exhibit)
-    readings = tuple(
-        Reading(
-            preset.replace("_", " "),
-            tuple(_shown(p, i, specs) for i, p in enumerate(panels) if p.about.preset == preset),
-        )
-        for preset in dict.fromkeys(p.about.preset for p in panels)
-    )
-    return Section(lead(panels), readings, specs)
+    presets: dict[str, list[tuple[Panel, Figure | None]]] = {}
+    for i, panel in enumerate(panels(exhibit)):
+        presets.setdefault(panel.about.preset, []).append((panel, _forest(panel, i)))
+    return Section(lead(panels(exhibit)), tuple((spaced(preset), tuple(of)) for preset, of in presets.items()))
 
 
-def lead(panels: Sequence[Panel]) -> str:
+def lead(on: Sequence[Panel]) -> str:
     """One sentence: the first pair with its minimum detectable difference, and how many of all pairs are resolved."""
-    compared = [(panel, row) for panel in panels for row in panel.comparisons]
+    compared = [(panel, row) for panel in on for row in panel.comparisons]
     if not compared:
-        return _first(panels[0])
+        return _first_stage(on[0])
     panel, row = compared[0]
     first = change(row)
     least = "" if row.detectable is None else f"; minimum detectable difference {formats.fixed(row.detectable)}"
     sentence = (
         f"{panel.pair(row)}: {first.verdict} on {formats.count(row.queries)} queries of "
-        f"{row.collection} and {seeds(row)} ({row.measure} {formats.signed(first.difference)} {first.span}{least})."
+        f"{row.collection} and {seeds(row)} ({row.measure} {formats.signed(first.difference)} {span(first)}{least})."
     )
     if len(compared) == 1:
         return sentence
@@ -76,8 +50,8 @@ def lead(panels: Sequence[Panel]) -> str:
     return f"{sentence} Of all {len(compared)} comparisons {resolved or 'none'} {verb} resolved."
 
 
-def _first(panel: Panel) -> str:
-    """Of the first panel: what the first stage reaches, and what the best order of it would."""
+def _first_stage(panel: Panel) -> str:
+    """What the first stage reaches, and what the best order of it would."""
     about = panel.about
     if about.value is None:
         return "Random weights show machinery and cost, and get no quality number."
@@ -87,40 +61,24 @@ def _first(panel: Panel) -> str:
     )
 
 
-def _shown(panel: Panel, number: int, specs: dict[str, charts.Spec]) -> Shown:
-    return Shown(
-        name=panel.about.collection,
-        about=reranking_tables.about(panel),
-        systems=reranking_tables.systems(panel),
-        brief=reranking_tables.terminal_rows(panel),
-        forest=_forest(panel, number, specs),
-        pairs=reranking_tables.pairs(panel),
-        candidates=reranking_tables.candidates(panel),
-        costs=reranking_tables.costs(panel),
-    )
-
-
-def _forest(panel: Panel, number: int, specs: dict[str, charts.Spec]) -> Figure | None:
+def _forest(panel: Panel, number: int) -> Figure | None:
     if not panel.comparisons:
         return None
-    rows = [
-        {
-            "name": panel.measured(row),
-            "text": of.text,
-            "span": of.span,
-            "p": formats.p_value(of.p),
-            "verdict": of.verdict,
-            "difference": of.difference,
-            "low": of.low,
-            "high": of.high,
-        }
-        for row in panel.comparisons
-        for of in (change(row),)
+    rows = []
+    for row in panel.comparisons:
+        of = change(row)
+        words = {"name": panel.measured(row), "text": marked(of), "span": span(of), "p": formats.p_value(of.p)}
+        rows.append(words | forests.rounded(of))
+    tooltip = [
+        tip("name", "pair"),
+        tip("text", "difference"),
+        tip("span", "95 %"),
+        tip("p", "p (Holm)"),
+        tip("verdict"),
     ]
     text = "; ".join(f"{row['name']} {row['text']} {row['span']}, {row['verdict']}" for row in rows) + "."
     caption = "Lines are 95 % intervals, queries and seeds drawn. ▲ and ▼, in colour: resolved."
     if all(row.seeds == 1 for row in panel.comparisons):
-        caption += " One seed each: no interval knows how much another training would differ."
-    name = f"reranking-{number}"
-    specs[name] = forests.pair_forest(rows, text)
-    return Figure(name, f"Pairs on {panel.about.collection}", text, caption)
+        caption += ONE_SEED
+    spec = forests.lines(rows, "difference, first minus second", tooltip, "text")
+    return Figure(f"reranking-{number}", f"Pairs on {panel.about.collection}", spec, text, caption)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 from strop.evaluation.comparison import UNRESOLVED
 from strop.records import formats
@@ -17,10 +17,10 @@ from strop.records.exhibits.reranking import (
     Reranking,
     RerankingComparison,
 )
-from strop.report.tables import Table
-from strop.report.transfer_pairs import Change, pair_name
+from strop.report.differences import Change, marked_and_span
+from strop.report.tables import Columns, Table, table
+from strop.report.transfer_pairs import pair_name
 
-OfPanel = TypeVar("OfPanel", RerankedSystem, RerankingComparison, CandidateSet, RankingCost)
 #: What a terminal has room for.
 _NARROW = ("nDCG@10", "RR@10", "AP", "P@10", "R@10", "Judged@10")
 _STAGES = {"rerank": "reranks", "search": "searches", "lexical": "searches"}
@@ -55,22 +55,99 @@ class Panel:
         """And the measure, where it is not the primary one."""
         return self.pair(row) + ("" if row.measure == self.measure else f", {row.measure}")
 
+    def about_words(self) -> str:
+        """How far to trust the figures: depth, ceiling, what is judged, and the minimum detectable difference."""
+        p, values = self.about, ""
+        if p.ceiling is not None:
+            value, best = formats.fixed(p.value), formats.fixed(p.ceiling)
+            values = f" {self.measure} is {value} as they came and {best} in the best order."
+        between = " and ".join(map(self.label, p.sd_of))
+        return (
+            f"{formats.count(p.queries)} queries; candidates of {p.first_label}, {p.depth_note}.{values} "
+            f"{formats.percent(p.judged)} of their first ten are judged; the others count as not relevant. With an SD "
+            f"of {formats.fixed(p.sd)} {f'between {between}' if between else 'as is usual'}, the "
+            f"minimum detectable difference is {formats.fixed(p.detectable)}."
+        )
+
+    def systems(self) -> Table:
+        """Every system by measure, the ceiling last."""
+        p = self.about
+        rows = [(self.label(r.system), formats.count(r.seeds), *self._values(r.values)) for r in self.rows]
+        caption = f"{p.collection}, {p.split}: {p.depth_note}"
+        if p.ceilings:
+            rows.append((f"Ceiling of {p.first_label}", formats.DASH, *self._values(p.ceilings)))
+        if p.ceiling is not None:
+            caption += f", ceiling {formats.fixed(p.ceiling)}"
+        caption += f", {formats.percent(p.judged)} of the candidates’ first ten judged"
+        graded = sum(level != "1" for level, _ in self.columns)
+        head = ("System", "Seeds", *(measure for _, measure in self.columns))
+        groups = (("", len(head) - graded), ("Relevant from grade 2 on", graded)) if graded else ()
+        return Table(caption, head, tuple(rows), groups=groups)
+
+    def _values(self, values: Means) -> list[str]:
+        return [formats.fixed(values.get(level, {}).get(measure)) for level, measure in self.columns]
+
+    def terminal_rows(self) -> Sequence[Sequence[str]]:
+        """Systems by the first measures, as text for a terminal, the header first. Fits 100 columns when labels keep to
+        40 characters."""
+        systems, columns = self.systems(), enumerate(self.columns, start=2)
+        kept = [0, *(i for i, (level, m) in columns if level == "1" and m in (self.measure, *_NARROW))]
+        return [[row[i] for i in kept] for row in (systems.columns, *systems.rows)]
+
+    def pairs(self) -> Table | None:
+        if not self.comparisons:
+            return None
+        columns: Columns[RerankingComparison] = {
+            "a against b": self.measured,
+            "a": lambda row: formats.fixed(row.mean_a),
+            "b": lambda row: formats.fixed(row.mean_b),
+            "Difference": lambda row: marked_and_span(change(row)),
+            "p (Holm)": lambda row: formats.p_value(row.p),
+            "Verdict": lambda row: change(row).verdict,
+            "Won / tied / lost": lambda row: f"{row.won} / {row.tied} / {row.lost}",
+            "Queries": lambda row: f"{formats.count(row.queries)}\n{seeds(row)}",
+            "Minimum detectable difference": lambda row: formats.fixed(row.detectable),
+            "Queries needed": lambda row: formats.count(row.needed if change(row).verdict == UNRESOLVED else None),
+        }
+        return table(f"Pairs on {self.about.collection}, {self.measure}", self.comparisons, columns, text=("Verdict",))
+
+    def candidate_sets(self) -> Table | None:
+        """The same model on several sets of candidates."""
+        if not self.candidates:
+            return None
+        columns: Columns[CandidateSet] = {
+            "System": lambda row: row.label,
+            "Candidates": lambda row: f"{row.first_label}, {row.depth_note}",
+            "As they came": lambda row: formats.fixed(row.first_value),
+            "Reranked": lambda row: formats.fixed(row.value),
+            "Ceiling": lambda row: formats.fixed(row.ceiling),
+            "Judged of its ten": lambda row: formats.percent(row.judged),
+        }
+        caption = f"The same model on several sets of candidates, {self.measure} on {self.about.collection}"
+        return table(caption, self.candidates, columns, text=("Candidates",))
+
+    def costs(self) -> Table | None:
+        if not self.stages:
+            return None
+        columns: Columns[RankingCost] = {
+            "System": lambda row: self.label(row.system),
+            "It": lambda row: _STAGES.get(row.stage, row.stage),
+            "Time": lambda row: formats.duration(row.wall_seconds),
+            "Pairs": lambda row: formats.count(row.pairs),
+            "Tokens": lambda row: formats.count(row.tokens),
+            "Cut": lambda row: formats.count(row.cut),
+            "ms a query": lambda row: formats.fixed(row.ms_per_query, 1),
+        }
+        return table(f"What ranking {self.about.collection} took", self.stages, columns, text=("It",))
+
 
 def panels(exhibit: Reranking) -> tuple[Panel, ...]:
-    def on(place: Candidates, rows: tuple[OfPanel, ...]) -> tuple[OfPanel, ...]:
+    def on(place: Candidates, name: str) -> Any:
+        rows = getattr(exhibit, name)
         return tuple(row for row in rows if (row.preset, row.collection) == (place.preset, place.collection))
 
-    return tuple(
-        Panel(
-            exhibit.measure,
-            place,
-            on(place, exhibit.rows),
-            on(place, exhibit.comparisons),
-            on(place, exhibit.candidates),
-            on(place, exhibit.stages),
-        )
-        for place in exhibit.panels
-    )
+    parts = ("rows", "comparisons", "candidates", "stages")
+    return tuple(Panel(exhibit.measure, place, *(on(place, name) for name in parts)) for place in exhibit.panels)
 
 
 def seeds(row: RerankingComparison) -> str:
@@ -80,124 +157,3 @@ def seeds(row: RerankingComparison) -> str:
 def change(row: RerankingComparison) -> Change:
     """A comparison's difference, with its verdict."""
     return Change(row.difference, row.low, row.high, row.p)
-
-
-def about(panel: Panel) -> str:
-    """How far to trust the figures: depth, ceiling, what is judged, and the minimum detectable difference."""
-    p = panel.about
-    queries, values = f"{formats.count(p.queries)} queries", ""
-    if p.ceiling is not None:
-        value, best = formats.fixed(p.value), formats.fixed(p.ceiling)
-        values = f" {panel.measure} is {value} as they came and {best} in the best order."
-    between = " and ".join(map(panel.label, p.sd_of))
-    spread = f"an SD of {formats.fixed(p.sd)} {f'between {between}' if between else 'as is usual'}"
-    return (
-        f"{queries}; candidates of {p.first_label}, {p.depth_note}.{values} {formats.percent(p.judged)} of "
-        f"their first ten are judged; the others count as not relevant. With {spread}, the "
-        f"minimum detectable difference is {formats.fixed(p.detectable)}."
-    )
-
-
-def systems(panel: Panel) -> Table:
-    """Every system by measure, the ceiling last."""
-    p, columns = panel.about, panel.columns
-    rows = [
-        (
-            panel.label(row.system),
-            formats.count(row.seeds),
-            *(_value(row.values, level, measure) for level, measure in columns),
-        )
-        for row in panel.rows
-    ]
-    if p.ceilings:
-        best = (_value(p.ceilings, level, measure) for level, measure in columns)
-        rows.append((f"Ceiling of {p.first_label}", formats.DASH, *best))
-    caption = f"{p.collection}, {p.split}: {p.depth_note}"
-    if p.ceiling is not None:
-        caption += f", ceiling {formats.fixed(p.ceiling)}"
-    caption += f", {formats.percent(p.judged)} of the candidates’ first ten judged"
-    first = sum(level == "1" for level, _ in columns)
-    groups = (("", 2 + first), ("Relevant from grade 2 on", len(columns) - first)) if len(columns) > first else ()
-    head = ("System", "Seeds", *(measure for _, measure in columns))
-    return Table(caption, head, tuple(rows), (False, *(True for _ in head[1:])), groups=groups)
-
-
-def _value(values: Means, level: str, measure: str) -> str:
-    return formats.fixed(values.get(level, {}).get(measure))
-
-
-def pairs(panel: Panel) -> Table | None:
-    if not panel.comparisons:
-        return None
-    rows = []
-    for row in panel.comparisons:
-        of = change(row)
-        needed = row.needed if of.verdict == UNRESOLVED else None
-        rows.append(
-            (
-                panel.measured(row),
-                formats.fixed(row.mean_a),
-                formats.fixed(row.mean_b),
-                f"{of.text}\n{of.span}",
-                formats.p_value(of.p),
-                of.verdict,
-                f"{row.won} / {row.tied} / {row.lost}",
-                f"{formats.count(row.queries)}\n{seeds(row)}",
-                formats.fixed(row.detectable),
-                formats.count(needed),
-            )
-        )
-    columns = (
-        "a against b", "a", "b", "Difference", "p (Holm)", "Verdict", "Won / tied / lost", "Queries",
-        "Minimum detectable difference", "Queries needed",
-    )  # fmt: skip
-    numeric = tuple(i not in (0, 5) for i in range(len(columns)))
-    caption = f"Pairs on {panel.about.collection}, {panel.measure}"
-    return Table(caption, columns, tuple(rows), numeric)
-
-
-def candidates(panel: Panel) -> Table | None:
-    """The same model on several sets of candidates."""
-    if not panel.candidates:
-        return None
-    rows = tuple(
-        (
-            row.label,
-            f"{row.first_label}, {row.depth_note}",
-            formats.fixed(row.first_value),
-            formats.fixed(row.value),
-            formats.fixed(row.ceiling),
-            formats.percent(row.judged),
-        )
-        for row in panel.candidates
-    )
-    columns = ("System", "Candidates", "As they came", "Reranked", "Ceiling", "Judged of its ten")
-    caption = f"The same model on several sets of candidates, {panel.measure} on {panel.about.collection}"
-    return Table(caption, columns, rows, (False, False, True, True, True, True))
-
-
-def costs(panel: Panel) -> Table | None:
-    if not panel.stages:
-        return None
-    rows = tuple(
-        (
-            panel.label(row.system),
-            _STAGES.get(row.stage, row.stage),
-            formats.duration(row.wall_seconds),
-            formats.count(row.pairs),
-            formats.count(row.tokens),
-            formats.count(row.cut),
-            formats.fixed(row.ms_per_query, 1),
-        )
-        for row in panel.stages
-    )
-    columns = ("System", "It", "Time", "Pairs", "Tokens", "Cut", "ms a query")
-    return Table(f"What ranking {panel.about.collection} took", columns, rows, (False, False, *(True,) * 5))
-
-
-def terminal_rows(panel: Panel) -> Sequence[Sequence[str]]:
-    """Systems by the first measures, as text for a terminal, the header first. Fits 100 columns when labels keep to 40
-    characters."""
-    table, columns = systems(panel), panel.columns
-    kept = [i for i, (level, m) in enumerate(columns, start=2) if level == "1" and m in (panel.measure, *_NARROW)]
-    return [[row[i] for i in (0, *kept)] for row in (table.columns, *table.rows)]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from strop.records import formats
 from strop.records.exhibits.parameters import Ledger
 from strop.records.plain import to_plain
 from strop.records.record import Record, TrainingAbout
 from strop.records.results import Results
-from strop.report.tables import Block, Table, blocks, said, title
-from strop.report.training import Logged, accuracy_kinds, endings
+from strop.report.tables import Columns, Table, blocks, stated, table, title
+from strop.report.training import Ending, Logged, accuracy_kinds, endings
 
-READINGS = ("as_written", "as_coded", "corrected")
+PRESETS = ("as_written", "as_coded", "corrected")
 
 
 def endings_table(results: Results[Record], preset: str, measures: Mapping[str, Logged]) -> Table | None:
@@ -22,31 +22,28 @@ def endings_table(results: Results[Record], preset: str, measures: Mapping[str, 
     if not ended:
         return None
     trained = results.record.trained.get(preset, {})
-    kinds = accuracy_kinds(measures)
-    rows = []
-    for e in ended:
-        about = trained.get(e.system)
-        rows.append(
-            (
-                results.record.label(e.system),
-                formats.count(about.updates if about else e.updates),
-                formats.count(e.seeds),
-                formats.scientific(about.learning_rate if about else None),
-                formats.scientific(about.sum_learning_rates if about else None),
-                formats.fixed(e.loss),
-                *(formats.fixed(e.accuracies.get(kind)) for kind in kinds),
-                formats.percent(e.active_share),
-                formats.percent(e.padding_share),
-                formats.count(e.tokens_per_second),
-                formats.duration(about.wall_seconds if about else None),
-            )
-        )
-    columns = (
-        "System", "Updates", "Seeds", "Learning rate", "Sum of learning rates", "Loss, last tenth",
-        *(f"Accuracy, {kind}, last" for kind in kinds), "Active triplets", "Padding", "Tokens/s", "Wall time",
-    )  # fmt: skip
+
+    def of(ending: Ending, field: str) -> float | None:
+        return getattr(trained.get(ending.system), field, None)
+
+    def accuracy(kind: str) -> Callable[[Ending], str]:
+        return lambda e: formats.fixed(e.accuracies.get(kind))
+
+    columns: Columns[Ending] = {
+        "System": lambda e: results.record.label(e.system),
+        "Updates": lambda e: formats.count(of(e, "updates") or e.updates),
+        "Seeds": lambda e: formats.count(e.seeds),
+        "Learning rate": lambda e: formats.scientific(of(e, "learning_rate")),
+        "Sum of learning rates": lambda e: formats.scientific(of(e, "sum_learning_rates")),
+        "Loss, last tenth": lambda e: formats.fixed(e.loss),
+        **{f"Accuracy, {kind}, last": accuracy(kind) for kind in accuracy_kinds(measures)},
+        "Active triplets": lambda e: formats.percent(e.active_share),
+        "Padding": lambda e: formats.percent(e.padding_share),
+        "Tokens/s": lambda e: formats.count(e.tokens_per_second),
+        "Wall time": lambda e: formats.duration(of(e, "wall_seconds")),
+    }
     caption = f"How training went, {title(preset).lower()}, averaged over seeds"
-    return Table(caption, columns, tuple(rows), (False, *(True for _ in columns[1:])), tuple(e.system for e in ended))
+    return table(caption, ended, columns, system=lambda e: e.system)
 
 
 def rates_table(record: Record) -> Table | None:
@@ -71,10 +68,9 @@ def rates_table(record: Record) -> Table | None:
             rows.append((heading, title(preset), text, formats.fixed(value, 4), "chosen" if chosen else ""))
     if not rows:
         return None
-    columns = ("Systems", "Reading", "Learning rate", "Held-out RR@10", "Choice")
-    return Table(
-        "Learning rates tried, an equal grid for each method", columns, tuple(rows), (False, False, True, True, False)
-    )
+    columns = ("Systems", "Preset", "Learning rate", "Held-out RR@10", "Choice")
+    numeric = (False, False, True, True, False)
+    return Table("Learning rates tried, an equal grid for each method", columns, tuple(rows), numeric)
 
 
 def _weight_decay(about: TrainingAbout) -> object:
@@ -96,7 +92,7 @@ def values_tables(record: Record) -> tuple[Table, ...]:
         if not tuned:
             continue
         keys = list(dict.fromkeys(k for values in tuned.values() for k in values))
-        text = {s: {k: said(k, v[k]) if k in v else "" for k in keys} for s, v in tuned.items()}
+        text = {s: {k: stated(k, v[k]) if k in v else "" for k in keys} for s, v in tuned.items()}
         same = [k for k in keys if len({row[k] for row in text.values()}) == 1]
         name, first = title(preset), next(iter(text.values()))
         if same:
@@ -109,21 +105,21 @@ def values_tables(record: Record) -> tuple[Table, ...]:
 
 
 def presets_table(record: Record) -> Table | None:
-    """The readings of the paper side by side."""
+    """The presets of the paper side by side."""
     if not record.presets:
         return None
-    rows = tuple(
-        (title(field), *(_stated(choice.get(reading)) for reading in READINGS))
-        for field, choice in record.presets.items()
-    )
-    return Table("Readings of the paper", ("Field", *map(title, READINGS)), rows, (False,) * 4)
+    rows = []
+    for field, choices in record.presets.items():
+        of_presets = (choices.get(preset) for preset in PRESETS)
+        rows.append((title(field), *("not stated" if c is None else formats.plain(c) for c in of_presets)))
+    return Table("Presets of the paper", ("Field", *map(title, PRESETS)), tuple(rows), (False,) * 4)
 
 
 def facts(record: Record) -> tuple[Table, ...]:
     """Weights, versions and each collection; names of packages and collections stay as they are."""
-    out: list[Block] = [*blocks(to_plain(record.weights), "Weights")] if record.weights else []
+    out = [*blocks(to_plain(record.weights), "Weights")] if record.weights else []
     if record.versions:
-        out.append(Table("Versions", ("", ""), tuple(record.versions.items()), (False, True)))
+        out.append(Table("Versions", ("", ""), tuple(record.versions.items())))
     for name, about in record.collections.items():
         out += blocks(to_plain(about), f"Collection {name}")
     return tuple(block for block in out if isinstance(block, Table))
@@ -132,14 +128,10 @@ def facts(record: Record) -> tuple[Table, ...]:
 def ledger(results: Results[Record]) -> tuple[Ledger, ...]:
     """The exhibit `parameters` but for knobs that train as many as their centre."""
     counted = {p.system: p for p in results.exhibits.parameters}
-    centre = {c.system: c.centre for c in results.record.contrasts}
+    centres = {c.system: counted.get(c.centre) for c in results.record.contrasts}
 
     def same(p: Ledger) -> bool:
-        other = counted.get(centre.get(p.system, ""))
-        return other is not None and (other.trainable, other.total) == (p.trainable, p.total)
+        centre = centres.get(p.system)
+        return centre is not None and (centre.trainable, centre.total) == (p.trainable, p.total)
 
     return tuple(p for p in counted.values() if not same(p))
-
-
-def _stated(value: object) -> str:
-    return "not stated" if value is None else formats.plain(value)

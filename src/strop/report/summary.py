@@ -16,6 +16,7 @@ from strop.evaluation.significance import bootstrap_interval
 from strop.records.errors import InputError
 from strop.records.record import Record
 from strop.records.results import Results
+from strop.report.training import ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,6 @@ class Cell:
     `difference` is None for the baseline itself; `published_relative` is the paper's change against its own base.
     """
 
-    panel: Panel
-    measure: str
     system: str
     label: str
     queries: int
@@ -58,7 +57,7 @@ PerQuery = Mapping[tuple[Panel, str, str], Seeds]
 class Summary:
     """The primary measure as cells, all others as means; panels as they first appear, systems as recorded.
 
-    `readings` are the panels of the matrix: the first collection of each preset that is more than knobs around a
+    `matrix` are the panels of the matrix: the first collection of each preset that is more than knobs around a
     centre. `knobs` are the (preset, system) that only their centre is compared with. `trained` are the systems with
     a training, or every rival of the baseline where none has any.
     """
@@ -66,7 +65,7 @@ class Summary:
     baseline: str
     primary_measure: str
     panels: tuple[Panel, ...]
-    readings: tuple[Panel, ...]
+    matrix: tuple[Panel, ...]
     measures: tuple[str, ...]
     systems: tuple[str, ...]
     cells: Mapping[tuple[Panel, str], Cell]
@@ -76,15 +75,15 @@ class Summary:
     withheld: tuple[str, ...]
 
     def headline(self) -> tuple[Cell, ...]:
-        """The first reading: what the verdict is about."""
-        return self.column(self.readings[0]) if self.readings else ()
+        """The first panel of the matrix: what the verdict is about."""
+        return self.column(self.matrix[0]) if self.matrix else ()
 
     def column(self, panel: Panel) -> tuple[Cell, ...]:
         return tuple(c for s in self.systems if (c := self.cells.get((panel, s))) is not None)
 
     def shown(self) -> tuple[Panel, ...]:
-        """The panels of all readings, reading by reading."""
-        return tuple(p for r in self.readings for p in self.panels if p.preset == r.preset)
+        """The panels of the matrix's presets, preset by preset."""
+        return tuple(p for first in self.matrix for p in self.panels if p.preset == first.preset)
 
     def mean(self, panel: Panel, measure: str, system: str) -> float | None:
         values = self.values.get((panel, measure, system))
@@ -115,91 +114,79 @@ def per_query(results: Results[Record]) -> PerQuery:
     return {key: tuple(values for _, values in sorted(by_seed.items())) for key, by_seed in read.items()}
 
 
-def summarise(results: Results[Record], readings_only: bool = False) -> Summary:
+def summarise(results: Results[Record], matrix_only: bool = False) -> Summary:
     """Everything the tables say, computed once. Raises InputError when the baseline has no rows.
 
-    `readings_only` draws no intervals but for the matrix, for a terminal that shows no more.
+    `matrix_only` draws no intervals but for the matrix, for a terminal that shows no more.
     """
     record = results.record
-    baseline, described = record.baseline, record.systems
-    withheld = tuple(s for s, about in described.items() if about.random_weights)
+    baseline = record.baseline
+    withheld = tuple(s for s, about in record.systems.items() if about.random_weights)
     values = {key: v for key, v in per_query(results).items() if key[2] not in withheld}
     panels = tuple(dict.fromkeys(panel for panel, _, _ in values))
     measures = tuple(dict.fromkeys(measure for _, measure, _ in values))
-    present = dict.fromkeys(system for _, _, system in values)
-    systems = tuple(s for s in described if s in present) + tuple(s for s in present if s not in described)
+    systems = ordered((system for _, _, system in values), record)
     primary = record.primary_measure if record.primary_measure in measures or not measures else measures[0]
-    knobs = _knobs(record)
-    readings = _readings(panels, record)
+    centres = {(c.preset, c.centre) for c in record.contrasts}
+    knobs = frozenset((c.preset, c.system) for c in record.contrasts) - centres
+    matrix = _matrix(panels, record)
     cells: dict[tuple[Panel, str], Cell] = {}
-    for panel in readings if readings_only else panels:
-        measured = [s for s in systems if (panel, primary, s) in values and (panel.preset, s) not in knobs]
-        if measured and baseline not in measured:
+    for panel in matrix if matrix_only else panels:
+        of = {s: values[panel, primary, s] for s in systems if (panel, primary, s) in values}
+        of = {s: seeds for s, seeds in of.items() if (panel.preset, s) not in knobs}
+        if of and baseline not in of:
             raise InputError(
                 f"no rows of the baseline {baseline!r} for {primary} on {panel.collection}",
                 where="rows.csv",
                 remedy="Evaluate the baseline beside every system, or name another one in record.json",
             )
-        rivals = [s for s in measured if s != baseline]
-        of = {s: values[panel, primary, s] for s in measured}
-        comparisons = compare_together([(of[s], of[baseline]) for s in rivals])
-        against = dict(zip(rivals, comparisons, strict=True))
-        cells |= {(panel, s): _cell(panel, primary, s, of[s], against.get(s), record, baseline) for s in measured}
-    trained = {s for of in record.trained.values() for s in of}
+        rivals = [s for s in of if s != baseline]
+        differences = dict(zip(rivals, compare_together([(of[s], of[baseline]) for s in rivals]), strict=True))
+        cells |= {(panel, s): _cell(s, primary, seeds, differences.get(s), record) for s, seeds in of.items()}
+    trained_once = {s for of in record.trained.values() for s in of}
     rivals_of_all = tuple(s for s in systems if s != baseline)
     return Summary(
         baseline=baseline,
         primary_measure=primary,
         panels=panels,
-        readings=readings,
+        matrix=matrix,
         measures=tuple(sorted(measures, key=lambda m: m != primary)),
         systems=systems,
         cells=cells,
         values=values,
         knobs=knobs,
-        trained=tuple(s for s in rivals_of_all if s in trained) or rivals_of_all,
+        trained=tuple(s for s in rivals_of_all if s in trained_once) or rivals_of_all,
         withheld=withheld,
     )
 
 
-def _knobs(record: Record) -> frozenset[tuple[str, str]]:
-    centres = {(c.preset, c.centre) for c in record.contrasts}
-    return frozenset((c.preset, c.system) for c in record.contrasts) - centres
-
-
-def _readings(panels: Sequence[Panel], record: Record) -> tuple[Panel, ...]:
+def _matrix(panels: Sequence[Panel], record: Record) -> tuple[Panel, ...]:
     """The first panel of each preset whose trained systems are not all knobs and centres; of all where none is."""
     around: dict[str, set[str]] = {}
     for c in record.contrasts:
         around.setdefault(c.preset, set()).update((c.system, c.centre))
-    first = tuple({p.preset: p for p in reversed(panels)}[preset] for preset in dict.fromkeys(p.preset for p in panels))
-    more = tuple(p for p in first if p.preset not in around or set(record.trained.get(p.preset, ())) - around[p.preset])
-    return more or first
+    first: dict[str, Panel] = {}
+    for panel in panels:
+        first.setdefault(panel.preset, panel)
+    more = [
+        p for p in first.values() if p.preset not in around or {*record.trained.get(p.preset, ())} - around[p.preset]
+    ]
+    return tuple(more or first.values())
 
 
-def _cell(
-    panel: Panel,
-    measure: str,
-    system: str,
-    values: Seeds,
-    difference: Comparison | None,
-    record: Record,
-    baseline: str,
-) -> Cell:
-    matrix = [[seed[q] for q in values[0]] for seed in values]
-    low, high = bootstrap_interval(matrix)
-    theirs, their_base = (record.published.get(s, {}).get(measure) for s in (system, baseline))
+def _cell(system: str, measure: str, values: Seeds, difference: Comparison | None, record: Record) -> Cell:
+    by_seed = [[seed[q] for q in values[0]] for seed in values]
+    low, high = bootstrap_interval(by_seed)
+    theirs, their_base = (record.published.get(s, {}).get(measure) for s in (system, record.baseline))
     return Cell(
-        panel=panel,
-        measure=measure,
         system=system,
         label=record.label(system),
         queries=len(values[0]),
         seeds=len(values),
-        mean=fmean(map(fmean, matrix)),
+        mean=fmean(map(fmean, by_seed)),
         low=low,
         high=high,
         difference=difference,
         published=theirs,
-        published_relative=theirs / their_base - 1 if theirs and their_base and system != baseline else None,
+        published_relative=theirs / their_base - 1 if theirs and their_base and system != record.baseline else None,
     )

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from strop.records import formats
 from strop.records.exhibits.negatives import NegativesAbout
 from strop.records.plain import to_plain
 
+T = TypeVar("T")
+#: heading -> the cell of an item under it.
+Columns = Mapping[str, Callable[[T], str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Text cells under headed columns; the first cell of a row heads it. `numeric` columns align right.
+    """Text cells under headed columns; the first cell of a row heads it.
 
-    Lines after the first of a cell are smaller. `systems` names the system of each row where rows are systems, for its
-    colour; `groups` are headings over several columns, each with how many it spans.
+    `numeric` columns align right: all but the first unless told otherwise. Lines after the first of a cell are smaller.
+    `systems` names the system of each row where rows are systems, for its colour; `groups` are headings over several
+    columns, each with how many it spans.
     """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    numeric: tuple[bool, ...]
+    numeric: tuple[bool, ...] = ()
     systems: tuple[str, ...] = ()
     groups: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.numeric:
+            object.__setattr__(self, "numeric", tuple(i > 0 for i in range(len(self.columns))))
 
 
 Bins = tuple[tuple[float, float, float], ...]
@@ -41,20 +50,32 @@ class Histogram:
 Block = Table | Histogram
 
 
-def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], systems: Sequence[str] = ()) -> Table:
-    """Cells that are no strings are put as `formats.plain` has them; a column of none but those is numeric."""
-    numeric = tuple(bool(rows) and not any(isinstance(row[i], str) for row in rows) for i in range(len(columns)))
-    text = tuple(tuple(c if isinstance(c, str) else formats.plain(c) for c in row) for row in rows)
-    return Table(caption, tuple(columns), text, numeric, tuple(systems))
+def table(
+    caption: str,
+    items: Sequence[T],
+    columns: Columns[T],
+    text: Collection[str] = (),
+    system: Callable[[T], str] | None = None,
+    groups: tuple[tuple[str, int], ...] = (),
+) -> Table:
+    """One row per item and one column per heading; those in `text`, and the first, are not numeric."""
+    rows = tuple(tuple(cell(item) for cell in columns.values()) for item in items)
+    numeric = tuple(i > 0 and name not in text for i, name in enumerate(columns))
+    return Table(caption, tuple(columns), rows, numeric, tuple(map(system, items)) if system else (), groups)
+
+
+def spaced(key: str) -> str:
+    """`as_coded` as `as coded`."""
+    return str(key).replace("_", " ")
 
 
 def title(key: str) -> str:
     """`train_queries` as `Train queries`; a name with capitals or dots stays as it is."""
-    words = str(key).replace("_", " ").strip()
+    words = spaced(key).strip()
     return words[:1].upper() + words[1:] if words.islower() else words
 
 
-def said(key: str, value: Any) -> str:
+def stated(key: str, value: Any) -> str:
     """A value under its key: shares as percentages, seconds as durations, the rest plainly."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if str(key).split("_")[-1] == "share":
@@ -62,7 +83,7 @@ def said(key: str, value: Any) -> str:
         if str(key).endswith("seconds"):
             return formats.duration(value)
     if isinstance(value, Mapping) and "type" not in value:
-        return ", ".join(f"{str(k).replace('_', ' ')}: {said(k, v)}" for k, v in value.items()) or formats.DASH
+        return ", ".join(f"{spaced(k)}: {stated(k, v)}" for k, v in value.items()) or formats.DASH
     return formats.plain(value)
 
 
@@ -71,16 +92,16 @@ def blocks(values: Mapping[str, Any], caption: str, inside: bool = False) -> tup
 
     Parts are captioned by their key, and `inside` another part by its caption as well.
     """
-    facts = [(title(k), said(k, v)) for k, v in values.items() if not _nested(v)]
-    out: list[Block] = [Table(caption, ("", ""), tuple(facts), (False, True))] if facts else []
+    facts = [(title(k), stated(k, v)) for k, v in values.items() if not _nested(v)]
+    out: list[Block] = [Table(caption, ("", ""), tuple(facts))] if facts else []
     inner = {k: v for k, v in values.items() if _nested(v) and isinstance(v, Mapping) and bins(v) is None}
 
     def below(key: str) -> str:
-        return f"{caption}: {str(key).replace('_', ' ')}" if inside else title(key)
+        return f"{caption}: {spaced(key)}" if inside else title(key)
 
-    if _alike(inner):
-        grid, *histograms = _grid(caption, inner)
-        if len(facts) == 1 and isinstance(grid, Table):  # one figure alone needs no table of its own
+    if len(inner) > 1 and len({tuple(v) for v in inner.values()}) == 1:  # the columns of one grid
+        grid, histograms = _grid(caption, inner)
+        if len(facts) == 1:  # one figure alone needs no table of its own
             grid, out = replace(grid, caption=f"{caption} ({facts[0][0].lower()} {facts[0][1]})"), []
         out += [grid, *histograms]
         inner = {}
@@ -117,24 +138,17 @@ def _nested(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(isinstance(v, (Mapping, list, tuple)) for v in value)
 
 
-def _alike(inner: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether there are several mappings with the same keys: the columns of one grid."""
-    keys = [list(v) for v in inner.values()]
-    return len(keys) > 1 and all(k == keys[0] for k in keys)
-
-
-def _grid(caption: str, inner: Mapping[str, Mapping[str, Any]]) -> list[Block]:
+def _grid(caption: str, inner: Mapping[str, Mapping[str, Any]]) -> tuple[Table, list[Histogram]]:
     """Fields down, entries across; a small mapping shares a cell, and histograms follow the table."""
     fields = list(next(iter(inner.values())))
     counted = {(f, name): b for f in fields for name, v in inner.items() if (b := bins(v[f])) is not None}
     rows = tuple(
-        (title(f), *(_short(said(f, v[f])) for v in inner.values()))
+        (title(f), *(_short(stated(f, v[f])) for v in inner.values()))
         for f in fields
         if not any((f, name) in counted for name in inner)
     )
-    columns = ("", *(str(name).replace("_", " ") for name in inner))
-    grid = Table(caption, columns, rows, (False, *(True for _ in inner)))
-    return [grid, *(Histogram(f"{caption}: {name}", b) for (_, name), b in counted.items())]
+    grid = Table(caption, ("", *map(spaced, inner)), rows)
+    return grid, [Histogram(f"{caption}: {name}", b) for (_, name), b in counted.items()]
 
 
 def _short(text: str) -> str:
@@ -148,6 +162,5 @@ def negatives_table(exhibit: Mapping[str, NegativesAbout]) -> Table | None:
         return None
     plain = {name: to_plain(about) for name, about in exhibit.items()}
     keys = list(dict.fromkeys(k for v in plain.values() for k, x in v.items() if not _nested(x) and k != "reading"))
-    rows = [(name, *(said(k, v.get(k)) for k in keys)) for name, v in plain.items()]
-    numeric = (False, *(True for _ in keys))
-    return Table("What each policy mined", ("Policy", *map(title, keys)), tuple(rows), numeric)
+    rows = [(name, *(stated(k, v.get(k)) for k in keys)) for name, v in plain.items()]
+    return Table("What each policy mined", ("Policy", *map(title, keys)), tuple(rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from statistics import fmean
 
 from strop.records.record import Record
@@ -18,7 +19,7 @@ CURVES: Mapping[str, str] = {
     "train/gradient_norm": "gradient norm",
     "train/learning_rate": "learning rate",
 }
-#: The same for what a monitor saw, where a training was long enough to have one.
+#: The same for what a monitor measures, where a training was long enough to have one.
 MONITORED: Mapping[str, str] = {
     "dev/RR@10": "RR@10 of held-out queries",
     "geometry/effective_rank/document": "effective rank of documents",
@@ -51,15 +52,15 @@ def logs(results: Results[Record]) -> Logs:
             of_measure = read.setdefault(row.preset, {}).setdefault(row.measure, {})
             of_measure.setdefault(row.system, {}).setdefault(row.seed, {})[row.step] = row.value
     return {
-        preset: {m: {s: of[s] for s in _ordered(of, results)} for m, of in measures.items()}
+        preset: {m: {s: of[s] for s in ordered(of, results.record)} for m, of in measures.items()}
         for preset, measures in read.items()
     }
 
 
-def _ordered(present: Iterable[str], results: Results[Record]) -> list[str]:
-    present = dict.fromkeys(present)
-    described = [s for s in results.record.systems if s in present]
-    return described + [s for s in present if s not in described]
+def ordered(systems: Iterable[str], record: Record) -> tuple[str, ...]:
+    """Each once, as recorded; those that the record does not know come last."""
+    systems = dict.fromkeys(systems)
+    return tuple(s for s in dict.fromkeys((*record.systems, *systems)) if s in systems)
 
 
 def accuracy_kinds(measures: Iterable[str]) -> tuple[str, ...]:
@@ -94,7 +95,7 @@ def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> Points
 def published_loss(results: Results[Record]) -> tuple[Series, ...]:
     """As read off the paper's figure."""
     losses = results.exhibits.published_loss
-    return tuple(Series(system, "mean", losses[system]) for system in _ordered(losses, results))
+    return tuple(Series(system, "mean", losses[system]) for system in ordered(losses, results.record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +122,18 @@ def endings(measures: Mapping[str, Logged]) -> tuple[Ending, ...]:
 
 
 def _ending(system: str, logged: Mapping[str, Mapping[int, Mapping[int, float]]]) -> Ending:
-    def last(measure: str) -> float | None:
-        return _over_seeds(logged.get(measure, {}), lambda v: v[-1])
+    def over_seeds(measure: str, figure: Callable[[list[float]], float] = fmean) -> float | None:
+        by_seed = logged.get(measure, {}).values()
+        return fmean(figure([v for _, v in sorted(steps.items())]) for steps in by_seed) if by_seed else None
 
-    def mean(measure: str) -> float | None:
-        return _over_seeds(logged.get(measure, {}), fmean)
-
-    accuracies = {kind: last(f"{ACCURACY}/{kind}") for kind in accuracy_kinds(logged)}
+    accuracies = {kind: over_seeds(f"{ACCURACY}/{kind}", itemgetter(-1)) for kind in accuracy_kinds(logged)}
     return Ending(
         system=system,
         seeds=max(len(v) for v in logged.values()),
         updates=max(max(v) for by_seed in logged.values() for v in by_seed.values()),
-        loss=_over_seeds(logged.get("train/loss", {}), lambda v: fmean(v[-max(1, len(v) // 10) :])),
+        loss=over_seeds("train/loss", lambda v: fmean(v[-max(1, len(v) // 10) :])),
         accuracies={kind: value for kind, value in accuracies.items() if value is not None},
-        active_share=mean("train/active_share"),
-        padding_share=mean("train/padding_share"),
-        tokens_per_second=mean("train/tokens_per_second"),
+        active_share=over_seeds("train/active_share"),
+        padding_share=over_seeds("train/padding_share"),
+        tokens_per_second=over_seeds("train/tokens_per_second"),
     )
-
-
-def _over_seeds(by_seed: Mapping[int, Mapping[int, float]], say: Callable[[list[float]], float]) -> float | None:
-    return fmean(say([v for _, v in sorted(steps.items())]) for steps in by_seed.values()) if by_seed else None

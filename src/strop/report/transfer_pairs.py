@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from strop.evaluation.comparison import Verdict, verdict
 from strop.evaluation.significance import holm
 from strop.records import formats
-from strop.records.exhibits.transfer import MacroInterval, OnCollection, OverCollections, Transfer, TransferComparison
+from strop.records.exhibits.transfer import OverCollections, Transfer, TransferComparison
 from strop.records.record import Record
-from strop.report.differences import marked, span
+from strop.report.differences import Change
 
 #: kind of a comparison -> what a group of them is called, in the order to show.
 KINDS = {
@@ -22,46 +21,24 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What an exhibit keeps of a comparison: the difference, its 95 % interval and its p by Holm."""
-
-    difference: float
-    low: float
-    high: float
-    p: float
-
-    @property
-    def verdict(self) -> Verdict:
-        return verdict(self.difference, self.low, self.high, self.p)
-
-    @property
-    def text(self) -> str:
-        return marked(self)
-
-    @property
-    def span(self) -> str:
-        return span(self)
-
-
-@dataclass(frozen=True, slots=True)
 class Pair:
-    """System a against b. `own` is the change on the training collection, `elsewhere` that of the macro average.
+    """System a against b, the exhibit's `row`: on the training collection, and in the macro average of the others.
 
-    `each` holds every other collection's change, p by Holm over the pairs of one preset, kind and collection. `macro`
-    is the exhibit's. `number` is a tuned system's place in its preset, the largest change first.
+    `each` holds every other collection's change, p by Holm over the pairs of one preset, kind and collection. `number`
+    is a tuned system's place in its preset, the largest change first; 0 for other kinds.
     """
 
-    preset: str
-    kind: str
-    a: str
-    b: str
+    row: TransferComparison
     name: str
     against: str
     number: int
-    own: Change
-    elsewhere: Change
+    in_domain: Change
+    out_of_domain: Change
     each: Mapping[str, Change]
-    macro: OverCollections
+
+    @property
+    def macro(self) -> OverCollections:
+        return self.row.elsewhere
 
     @property
     def general(self) -> tuple[float, float] | None:
@@ -81,15 +58,12 @@ class Pair:
 
 def pairs(exhibit: Transfer, record: Record) -> tuple[Pair, ...]:
     """All comparisons, preset by preset and kind by kind; tuned systems by change out of domain, best first."""
-    groups: dict[tuple[str, str], list[TransferComparison]] = {}
-    for row in exhibit.comparisons:
-        groups.setdefault((row.preset, row.kind), []).append(row)
     out: list[Pair] = []
-    for preset in dict.fromkeys(preset for preset, _ in groups):
+    for preset in dict.fromkeys(row.preset for row in exhibit.comparisons):
         for kind in KINDS:
-            rows = groups.get((preset, kind), [])
+            rows = [row for row in exhibit.comparisons if (row.preset, row.kind) == (preset, kind)]
             if kind == "tuned":
-                rows = sorted(rows, key=lambda row: -row.elsewhere.difference)
+                rows.sort(key=lambda row: -row.elsewhere.difference)
             out += _group(rows, record)
     return tuple(out)
 
@@ -100,35 +74,25 @@ def pair_name(a: str, b: str) -> str:
     apart = [i for i, (x, y) in enumerate(zip(of_a, of_b, strict=False)) if x != y]
     if len(of_a) != len(of_b) or len(apart) != 1:
         return f"{a} against {b}"
-    alike = [part for i, part in enumerate(of_a) if i != apart[0]]
-    return ", ".join((f"{of_a[apart[0]]} against {of_b[apart[0]]}", *alike))
+    i = apart[0]
+    return ", ".join((f"{of_a[i]} against {of_b[i]}", *of_a[:i], *of_a[i + 1 :]))
 
 
 def _group(rows: Sequence[TransferComparison], record: Record) -> list[Pair]:
     """Comparisons of one preset and kind: every collection's p is corrected over them here."""
-    names = list(rows[0].each) if rows else []
-    corrected = {name: holm([row.each[name].p for row in rows]) for name in names}
+    corrected = {name: holm([row.each[name].p for row in rows]) for name in (rows[0].each if rows else ())}
     out = []
     for i, row in enumerate(rows):
-        macro, (a, b) = row.elsewhere, map(record.label, (row.a, row.b))
-        tuned = row.kind == "tuned"
+        a, b, own, macro = record.label(row.a), record.label(row.b), row.own, row.elsewhere
         out.append(
             Pair(
-                preset=row.preset,
-                kind=row.kind,
-                a=row.a,
-                b=row.b,
-                name=a if tuned or row.kind == "knob" else pair_name(a, b),
+                row=row,
+                name=a if row.kind in ("tuned", "knob") else pair_name(a, b),
                 against=b,
-                number=i + 1 if tuned else 0,
-                own=_change(row.own, row.own, row.own.p),
-                elsewhere=_change(macro, macro.fixed, macro.p),
-                each={n: _change(row.each[n], row.each[n], corrected[n][i]) for n in names},
-                macro=macro,
+                number=i + 1 if row.kind == "tuned" else 0,
+                in_domain=Change(own.difference, own.low, own.high, own.p),
+                out_of_domain=Change(macro.difference, macro.fixed.low, macro.fixed.high, macro.p),
+                each={n: Change(of.difference, of.low, of.high, corrected[n][i]) for n, of in row.each.items()},
             )
         )
     return out
-
-
-def _change(of: OnCollection | OverCollections, interval: OnCollection | MacroInterval, p: float) -> Change:
-    return Change(of.difference, interval.low, interval.high, p)

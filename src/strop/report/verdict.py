@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
 
 from strop.evaluation.comparison import BETTER, UNRESOLVED, WORSE
 from strop.records import formats
 from strop.report.differences import span
 from strop.report.summary import Cell, Summary
+from strop.report.tables import spaced
 
 _WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 #: verdict -> the tone of its badge (a class of the style sheet).
@@ -28,65 +30,41 @@ def tone(word: str) -> str:
     return TONES.get(word, "open")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One trained system against the baseline on the headline measure.
-
-    `relation` compares directions with the paper's own change: "analogue", because scale and collection are ours.
-    """
-
-    system: str
-    label: str
-    verdict: str
-    change: str
-    sentence: str
-    relation: str
-    published_change: str
-
-
 def lead(summary: Summary) -> str:
     """One sentence over all trained systems, and the minimum detectable difference."""
-    cells = [c for c in summary.headline() if c.system in summary.trained and c.difference is not None]
+    cells = findings(summary)
     if not cells:
         return "Nothing was compared with the baseline."
-    tally = {v: sum(c.difference.verdict == v for c in cells if c.difference) for v in (BETTER, WORSE, UNRESOLVED)}
+    differences = [c.difference for c in cells if c.difference]
+    tally = Counter(d.verdict for d in differences)
     base = next(c for c in summary.headline() if c.system == summary.baseline)
-    verbs = {BETTER: "ended above", WORSE: "ended below", UNRESOLVED: "cannot be told from"}
-    parts = [f"{_word(tally[v])} {verbs[v]} it" for v in (WORSE, BETTER, UNRESOLVED) if tally[v]]
+    verbs = {WORSE: "ended below", BETTER: "ended above", UNRESOLVED: "cannot be told from"}
+    parts = [f"{_word(tally[v])} {verb} it" for v, verb in verbs.items() if tally[v]]
     many = "tuned system" if len(cells) == 1 else "tuned systems"
-    where = f"on {cells[0].panel.collection}, {formats.count(cells[0].queries)} queries"
-    if len(summary.readings) > 1:
-        where = f"with preset {cells[0].panel.preset.replace('_', ' ')}, {where}"
-    opening = f"{where[0].upper()}{where[1:]}, {base.label} reaches"
-    whole = f"{opening} {formats.fixed(base.mean)} in {base.measure}. Of {_word(len(cells))} {many}, {_listed(parts)}."
-    least = [d for c in cells if c.difference and (d := c.difference.minimum_detectable_difference)]
-    if least:
+    panel = summary.matrix[0]
+    where = f"on {panel.collection}, {formats.count(cells[0].queries)} queries"
+    if len(summary.matrix) > 1:
+        where = f"with preset {spaced(panel.preset)}, {where}"
+    whole = (
+        f"{where[0].upper()}{where[1:]}, {base.label} reaches {formats.fixed(base.mean)} in {summary.primary_measure}. "
+        f"Of {_word(len(cells))} {many}, {listed(parts)}."
+    )
+    if least := [each for d in differences if (each := d.minimum_detectable_difference)]:
         low, high = formats.fixed(min(least)), formats.fixed(max(least))
         whole += f" The minimum detectable difference is {low if low == high else f'{low} to {high}'}."
     return whole
 
 
-def findings(summary: Summary) -> tuple[Finding, ...]:
-    """One for each trained system, in the order of the summary."""
-    base = next((c.label for c in summary.headline() if c.system == summary.baseline), summary.baseline)
-    return tuple(
-        Finding(
-            system=cell.system,
-            label=cell.label,
-            verdict=cell.difference.verdict,
-            change=formats.signed_percent(cell.difference.relative),
-            sentence=_sentence(cell, base),
-            relation=relation(cell),
-            published_change=formats.signed_percent(cell.published_relative) if cell.published_relative else "",
-        )
-        for cell in summary.headline()
-        if cell.system in summary.trained and cell.difference is not None
-    )
+def findings(summary: Summary) -> tuple[Cell, ...]:
+    """The trained systems on the headline measure, in the order of the summary."""
+    return tuple(c for c in summary.headline() if c.system in summary.trained and c.difference is not None)
 
 
-def _sentence(cell: Cell, base: str) -> str:
+def sentence(cell: Cell, summary: Summary) -> str:
+    """What one trained system did against the baseline; for one that is not resolved, what could have been."""
     d = cell.difference
     assert d is not None  # the baseline has no finding
+    base = next((c.label for c in summary.headline() if c.system == summary.baseline), summary.baseline)
     figures = (
         f"{formats.fixed(d.mean_a)} against {formats.fixed(d.mean_b)}, a difference of "
         f"{formats.signed(d.difference)} with 95 % interval {span(d)}"
@@ -108,7 +86,7 @@ def _sentence(cell: Cell, base: str) -> str:
 
 
 def relation(cell: Cell) -> str:
-    """Ours beside the paper's change: the same direction, opposite, or not resolved; empty where it printed none."""
+    """Ours beside the paper's change; an "analogue", because scale and collection are ours. Empty without theirs."""
     if cell.difference is None or not cell.published_relative:
         return ""
     if cell.difference.verdict == UNRESOLVED:
@@ -126,5 +104,6 @@ def _word(n: int) -> str:
     return _WORDS[n] if n < len(_WORDS) else formats.count(n)
 
 
-def _listed(parts: list[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """`a, b and c`."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

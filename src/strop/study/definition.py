@@ -167,6 +167,8 @@ class Study:
     tables: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     #: Only on a corpus of so many documents is the setting the paper's own; effects on any other are analogues.
     own_documents: int | None = None
+    #: The base has random weights: no quality number is shown.
+    random_weights: bool = False
     #: The (preset, system) whose checkpoints `strop study checkpoints` compares.
     checkpointed: tuple[tuple[str, str], ...] = ()
     #: By collection, what the base's own training saw of it.

@@ -107,7 +107,7 @@ def _negatives(bench: Workbench, done: Done) -> dict[str, NegativesAbout]:
 def _geometry(bench: Workbench, done: Done) -> Geometry | None:
     """What every model of the first seed shows on a probe of the test panel, beside the base."""
     probe = bench.probe
-    if len(probe.queries) < LEAST_QUERIES or len(probe.documents) < LEAST_DOCUMENTS:
+    if bench.study.random_weights or len(probe.queries) < LEAST_QUERIES or len(probe.documents) < LEAST_DOCUMENTS:
         return None
     base = bench.base
     models = {

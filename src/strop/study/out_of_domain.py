@@ -31,13 +31,13 @@ from strop.study.workbench import Workbench
 
 
 def exhibit(bench: Workbench, done: Done) -> Transfer | None:
-    """None with one collection.
+    """None with one collection, or on random weights.
 
     A comparison is of a tuned system with what it was tuned from, of a reranker with the candidates it reorders, or one
     that a claim of the paper makes; it is made over the seeds of which both have every run.
     """
     own = bench.own.test.name
-    if len(bench.panels) == 1:
+    if len(bench.panels) == 1 or bench.study.random_weights:
         return None
     finished = [_Finished(bench, done, preset) for preset in done.presets]
     return Transfer(

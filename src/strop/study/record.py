@@ -78,7 +78,7 @@ def _systems(bench: Workbench, done: Done) -> dict[str, SystemAbout]:
             first[name].label,
             first[name].note,
             values=canonical(bm25) if (bm25 := first[name].lexical) else None,
-            random_weights=name in random,
+            random_weights=bench.study.random_weights or name in random,
         )
         for name in dict.fromkeys(system.name for preset, system in every if done.seeds(preset, system.name))
     }

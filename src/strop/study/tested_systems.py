@@ -66,7 +66,8 @@ class Tested:
 
     def random(self, system: str) -> bool:
         """Whether its ranking is built on random weights: then no quality number of it is shown."""
-        return self.preset.is_random(system, self.bench.scale)
+        own = self.bench.study.random_weights and bool(self.preset.trained(system))
+        return own or self.preset.is_random(system, self.bench.scale)
 
     def runs(self, system: str) -> tuple[Run, ...]:
         """Its rankings, one per seed; of a system that is only a part of others, the first seed's."""
