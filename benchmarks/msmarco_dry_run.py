@@ -78,7 +78,7 @@ class Passages(Mapping[str, str]):
 
 def read(folder: Path) -> Measured:
     """Index the lines, then read every passage and key it as a stage does."""
-    from strop.retrieval.texts import texts_key
+    from strop.retrieval.task import texts_key
 
     started = time.perf_counter()
     passages = Passages(folder)

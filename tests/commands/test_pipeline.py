@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from small_candidates import candidates
 from small_collection import small_collection
 from tiny_rerankers import reranker
 
@@ -37,8 +38,10 @@ def test_search_fuse_and_rerank_by_files_is_the_same_as_by_values(
     for folder in ("by_value", "by_file"):
         (tmp_path / folder).mkdir()
     fused = ReciprocalRank()([first, second])
-    by_value, _ = rerank(fused, reranker(), queries, documents, DEPTH, tmp_path / "by_value")
-    by_file, _ = rerank(read_run(tmp_path / "fused.trec"), reranker(), queries, documents, DEPTH, tmp_path / "by_file")
+    by_value, _ = rerank(candidates(fused, queries, documents, DEPTH), reranker(), tmp_path / "by_value")
+    by_file, _ = rerank(
+        candidates(read_run(tmp_path / "fused.trec"), queries, documents, DEPTH), reranker(), tmp_path / "by_file"
+    )
     write_run(by_file, tmp_path / "reranked.trec", "reranked")
     again = read_run(tmp_path / "reranked.trec")
     assert {q: again[q].doc_ids for q in again} == {q: by_value[q].doc_ids for q in by_value}

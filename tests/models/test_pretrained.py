@@ -78,7 +78,6 @@ def test_every_name_of_the_base_is_the_base() -> None:
     found = [
         resolve("all-MiniLM-L6-v2"),
         resolve(BASE),
-        resolve(BASE, BASE_REVISION),
         resolve(f"{BASE}@{BASE_REVISION}"),
     ]
     assert len(set(found)) == 1
@@ -223,4 +222,4 @@ def test_a_missing_folder_never_asks_the_hub(name: str) -> None:
 
 def test_a_folder_has_no_revision(folder: Path) -> None:
     with pytest.raises(InputError, match="no revisions"):
-        resolve(str(folder), "main")
+        resolve(f"{folder}@main")

@@ -35,8 +35,18 @@ def assert_same(found: Run, expected: Run) -> None:
         assert np.array_equal(found[query_id].scores, expected[query_id].scores)
 
 
-def found(queries: Vectors, documents: Vectors, depth: int, **options: object) -> Run:
-    return search(queries, ids("q", len(queries)), documents, ids("d", len(documents)), depth, **options)  # type: ignore[arg-type]
+def found(
+    queries: Vectors,
+    documents: Vectors,
+    depth: int,
+    query_block: int = 1024,
+    doc_block: int = 16384,
+    **options: object,
+) -> Run:
+    with pytest.MonkeyPatch.context() as blocks:
+        blocks.setattr(search_file, "QUERY_BLOCK", query_block)
+        blocks.setattr(search_file, "DOC_BLOCK", doc_block)
+        return search(queries, ids("q", len(queries)), documents, ids("d", len(documents)), depth, **options)  # type: ignore[arg-type]
 
 
 def unit(vectors: np.ndarray) -> Vectors:

@@ -77,13 +77,6 @@ def test_a_stack_reads_as_its_parts_joined(cuts: list[int]) -> None:
             stack[beyond]
 
 
-def test_a_slice_within_one_part_of_a_stack_is_no_copy() -> None:
-    part = np.zeros((5, 2), dtype=np.float32)
-    stack = Stack([np.zeros((3, 2), dtype=np.float32), part])
-    assert np.shares_memory(stack[4:6], part)
-    assert not np.shares_memory(stack[2:6], part)
-
-
 def test_a_stack_needs_matrices_of_one_width() -> None:
     for parts in ([], [np.zeros((1, 2), np.float32), np.zeros((1, 3), np.float32)]):
         with pytest.raises(ValueError, match="widths"):

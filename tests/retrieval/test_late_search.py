@@ -11,7 +11,6 @@ import torch
 from tiny_models import late, sentences
 
 from strop.models.encoder import Role
-from strop.models.scoring import Dot, MaxSim
 from strop.records.errors import InputError
 from strop.records.runs import Run
 from strop.retrieval import late_search as late_file
@@ -19,8 +18,6 @@ from strop.retrieval import token_vectors
 from strop.retrieval.encode import Vectors
 from strop.retrieval.late_search import MARGIN, recall, rescore, search
 from strop.retrieval.token_vectors import TokenVectors, encode_tokens
-
-SCORINGS = pytest.mark.parametrize("similarity", [MaxSim(), MaxSim("l2")], ids=["cosine", "l2"])
 
 
 def texts(prefix: str, matrices: list[np.ndarray]) -> TokenVectors:
@@ -43,7 +40,6 @@ def naive(
     queries: TokenVectors,
     documents: TokenVectors,
     depth: int,
-    similarity: MaxSim | None = None,
     exclude: Mapping[str, str] | None = None,
 ) -> Run:
     """A double loop over float64 vectors, cast to float32, ordered by score and then by id, both descending."""
@@ -54,7 +50,7 @@ def naive(
         for j, doc_id in enumerate(documents.ids):
             d = documents.vectors[documents.offsets[j] : documents.offsets[j + 1]].astype(np.float64)
             cosine = sum(max([float(a @ b) for b in d], default=-1.0) for a in q)
-            scores[doc_id] = np.float32(cosine if (similarity or MaxSim()) == MaxSim() else 2 * cosine - 2 * len(q))
+            scores[doc_id] = np.float32(cosine)
         scores.pop((exclude or {}).get(query_id, ""), None)
         best = sorted(scores, key=lambda d: (scores[d], d), reverse=True)[:depth]
         scored[query_id] = (best, [float(scores[d]) for d in best])
@@ -108,17 +104,14 @@ def cut_into(monkeypatch: pytest.MonkeyPatch, query_block: int, doc_block: int, 
 
 
 @every_case
-@SCORINGS
 @pytest.mark.parametrize("depth", [1, 10, 150])
-def test_the_run_is_the_naive_one_for_every_block_size(
-    case: str, similarity: MaxSim, depth: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_run_is_the_naive_one_for_every_block_size(case: str, depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
     queries, documents = CASES[case](np.random.default_rng(4))
-    expected = naive(queries, documents, depth, similarity)
+    expected = naive(queries, documents, depth)
     runs = []
     for blocks in ((64, 1024, 2**20), (1, 7, 1), (2, 60, 200), (3, 149, 2**20)):
         cut_into(monkeypatch, *blocks)
-        runs.append(search(queries, documents, similarity, depth))
+        runs.append(search(queries, documents, depth))
         assert_same(runs[-1], expected)
     assert all(np.array_equal(run[q].scores, runs[0][q].scores) for run in runs for q in run)
 
@@ -132,21 +125,20 @@ def test_only_where_rounding_could_decide_is_everything_scored_again(monkeypatch
         return real(queries, i, documents, rows)
 
     monkeypatch.setattr(late_file, "_exact", counting)
-    search(*plain(np.random.default_rng(4)), MaxSim(), 10)
+    search(*plain(np.random.default_rng(4)), 10)
     assert seen == [11 + MARGIN] * 5
     seen.clear()
-    search(*duplicates(np.random.default_rng(4)), MaxSim(), 10)
+    search(*duplicates(np.random.default_rng(4)), 10)
     assert seen[:2] == [11 + MARGIN, 150]  # the first query, which a hundred equal documents answer
 
 
 @every_case
-@SCORINGS
-def test_with_every_document_a_candidate_two_stages_are_one(case: str, similarity: MaxSim) -> None:
+def test_with_every_document_a_candidate_two_stages_are_one(case: str) -> None:
     queries, documents = CASES[case](np.random.default_rng(5))
     rng = np.random.default_rng(6)
     everything = Run({q: (rng.permutation(documents.ids).tolist(), rng.random(150)) for q in queries.ids})
-    exact = search(queries, documents, similarity, 20, {"q1": "d3"})
-    second = rescore(everything, queries, documents, similarity, 20, {"q1": "d3"})
+    exact = search(queries, documents, 20, {"q1": "d3"})
+    second = rescore(everything, queries, documents, 20, {"q1": "d3"})
     assert list(second) == list(exact)
     for query_id in exact:
         assert second[query_id].doc_ids == exact[query_id].doc_ids
@@ -156,7 +148,7 @@ def test_with_every_document_a_candidate_two_stages_are_one(case: str, similarit
 
 def test_of_fewer_candidates_the_second_stage_ranks_those_and_recall_says_what_they_lack() -> None:
     queries, documents = plain(np.random.default_rng(5))
-    exact = search(queries, documents, MaxSim(), 10)
+    exact = search(queries, documents, 10)
     best = exact["q0"].doc_ids
     candidates = Run(
         {
@@ -173,10 +165,10 @@ def test_of_fewer_candidates_the_second_stage_ranks_those_and_recall_says_what_t
     assert recall(candidates, exact, 1)["q0"] == 1.0
     assert recall(candidates, Run({"q0": ([], [])}), 1) == {}
     asked = TokenVectors(queries.vectors[: queries.offsets[1]], queries.offsets[:2], ("q0",))
-    found = rescore(candidates, asked, documents, MaxSim(), 10)
+    found = rescore(candidates, asked, documents, 10)
     assert found["q0"].doc_ids == (best[0], best[3])
     assert np.array_equal(found["q0"].scores, exact["q0"].scores[[0, 3]])
-    assert rescore(candidates, asked, documents, MaxSim(), 1)["q0"].doc_ids == (best[0],)
+    assert rescore(candidates, asked, documents, 1)["q0"].doc_ids == (best[0],)
 
 
 def test_an_excluded_document_is_not_found_and_its_place_is_taken_by_the_next() -> None:
@@ -184,7 +176,7 @@ def test_an_excluded_document_is_not_found_and_its_place_is_taken_by_the_next() 
         queries, documents = case(np.random.default_rng(1))
         full = naive(queries, documents, 11)
         exclude = {"q0": full["q0"].doc_ids[0], "q1": full["q1"].doc_ids[5], "q2": "unknown", "absent": "d1"}
-        run = search(queries, documents, MaxSim(), 10, exclude)
+        run = search(queries, documents, 10, exclude)
         assert_same(run, naive(queries, documents, 10, exclude=exclude))
         assert run["q0"].doc_ids == full["q0"].doc_ids[1:]
         assert all(len(ranking.doc_ids) == 10 for ranking in run.values())
@@ -193,15 +185,15 @@ def test_an_excluded_document_is_not_found_and_its_place_is_taken_by_the_next() 
 def test_no_queries_and_no_documents_make_an_empty_run() -> None:
     queries, documents = plain(np.random.default_rng(2))
     nothing = TokenVectors(queries.vectors[:0], np.zeros(1, dtype=np.int64), ())
-    assert len(search(nothing, documents, MaxSim(), 5)) == 0
-    assert search(queries, nothing, MaxSim(), 5)["q0"].doc_ids == ()
+    assert len(search(nothing, documents, 5)) == 0
+    assert search(queries, nothing, 5)["q0"].doc_ids == ()
 
 
 def test_progress_counts_queries() -> None:
     queries, documents = plain(np.random.default_rng(2))
     done: list[int] = []
-    run = search(queries, documents, MaxSim(), 5, progress=done.append)
-    rescore(run, queries, documents, MaxSim(), 5, progress=done.append)
+    run = search(queries, documents, 5, progress=done.append)
+    rescore(run, queries, documents, 5, progress=done.append)
     assert sum(done) == 10
 
 
@@ -210,17 +202,15 @@ def test_vectors_that_are_not_unit_vectors_are_refused(value: float) -> None:
     queries, documents = plain(np.random.default_rng(1))
     documents.vectors[200] = value
     with pytest.raises(ValueError, match="not of length 1"):
-        search(queries, documents, MaxSim(), 5)
+        search(queries, documents, 5)
 
 
 def test_what_does_not_fit_is_refused_in_a_sentence() -> None:
     queries, documents = plain(np.random.default_rng(1))
-    with pytest.raises(InputError, match="not a scoring of token vectors"):
-        search(queries, documents, Dot(), 5)
     with pytest.raises(InputError, match="'q1' has no candidates"):
-        rescore(Run({"q0": (["d1"], [1.0])}), queries, documents, MaxSim(), 5)
+        rescore(Run({"q0": (["d1"], [1.0])}), queries, documents, 5)
     with pytest.raises(InputError, match="'x' is no document"):
-        rescore(Run({"q0": (["d1", "x"], [1.0, 2.0])}), queries, documents, MaxSim(), 5)
+        rescore(Run({"q0": (["d1", "x"], [1.0, 2.0])}), queries, documents, 5)
 
 
 @pytest.mark.parametrize("block", [1, 4, 512])
@@ -247,7 +237,7 @@ def test_tokens_are_written_block_by_block_and_load_as_the_library_encodes_them(
         assert found.lengths.tolist() == [len(matrix) for matrix in theirs]
         np.testing.assert_allclose(found.vectors, np.concatenate(theirs), atol=1e-5)
         assert found.vectors.shape == (found.offsets[-1], encoder.dimension)
-    run = search(loaded["query"], loaded["document"], encoder.similarity, 11)
+    run = search(loaded["query"], loaded["document"], 11)
     with torch.inference_mode():
         table = encoder.model.similarity(encoder.model.encode_query(written), encoder.model.encode_document(written))
     for i in range(11):

@@ -21,22 +21,22 @@ from strop.records.runs import Run, read_run
 from strop.retrieval import encode, stages
 from strop.retrieval.rerank import by_vectors, reordered
 from strop.retrieval.retriever import retriever, retriever_of
-from strop.retrieval.texts import ById, Part
+from strop.retrieval.task import ById, Part, Task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_the_first_documents_go_by_inner_product_and_the_others_stay_below_in_their_order() -> None:
     run = Run({"q": (list("abcde"), [5, 4, 3, 2, 1]), "p": (["c", "a"], [2, 1]), "none": ([], [])})
-    queries = np.array([[1, 0], [0, 2], [1, 1]], dtype=np.float32)
-    documents = np.array([[0.5, 7], [3, 1], [0.5, -1]], dtype=np.float32)
-    found = by_vectors(run, 3, ("q", "p", "none"), queries, ("a", "b", "c"), encode.Stack([documents]))
+    queries = stages.Vectors(("q", "p", "none"), np.array([[1, 0], [0, 2], [1, 1]], dtype=np.float32))
+    documents = stages.Vectors(("a", "b", "c"), np.array([[0.5, 7], [3, 1], [0.5, -1]], dtype=np.float32))
+    found = by_vectors(run, 3, queries, stages.Vectors(documents.ids, encode.Stack([documents.matrix])))
     assert found["q"].doc_ids == ("b", "c", "a", "d", "e"), "of equals the later as a string comes first"
     assert found["q"].scores.tolist() == [3, 0.5, 0.5, -0.5, -1.5]
     assert (found["p"].doc_ids, found["p"].scores.tolist()) == (("a", "c"), [14, -2])
     assert found["none"].doc_ids == ()
     with pytest.raises(KeyError, match="d"):
-        by_vectors(run, 4, ("q", "p", "none"), queries, ("a", "b", "c"), documents)
+        by_vectors(run, 4, queries, documents)
     with pytest.raises(ValueError, match="query q: a score is not finite"):
         reordered(run, 2, lambda query_id, ranked: np.full(len(ranked), np.nan, dtype=np.float32))
 
@@ -97,7 +97,7 @@ def test_only_the_run_s_documents_are_encoded_once_each_and_counted(folder: Path
     (q1, q2), (d1, d2, d3, *_) = list(asked)[:2], list(found)
     run = Run({q1: ([d1, d2, d3], [3, 2, 1]), q2: ([d2, d1], [2, 1])})
     store, model = Store(tmp_path / "home"), resolve(str(folder / kind))
-    made = retriever_of(model).rerank(store, run, asked, found, 2)
+    made = retriever_of(model).rerank(Task(store, asked, found), run, 2)
     encoder = stages.load(model.path)
     tokens = encoder.tokenize([asked[q1], asked[q2]], "query").lengths.sum()
     tokens += encoder.tokenize([found[d1], found[d2]], "document").lengths.sum()
@@ -107,8 +107,8 @@ def test_only_the_run_s_documents_are_encoded_once_each_and_counted(folder: Path
     assert made.record["max_length"] == encoder.max_length
     sizes = sorted(len(stages._read(path)) for path in (tmp_path / "home/encode").rglob("ids.json"))
     assert sizes == [2, 2]
-    assert retriever_of(model).rerank(store, run, asked, found, 2).key == made.key
-    assert retriever_of(model).rerank(store, run, asked, found, 3).key != made.key
+    assert retriever_of(model).rerank(Task(store, asked, found), run, 2).key == made.key
+    assert retriever_of(model).rerank(Task(store, asked, found), run, 3).key != made.key
 
 
 def test_pairs_whose_document_the_model_cuts_are_counted_and_warned_of(folder: Path, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_pairs_whose_document_the_model_cuts_are_counted_and_warned_of(folder: P
     query_id, (d1, d2, *_) = next(iter(asked)), list(found)
     long = {**found, d2: " ".join(tiny_models.WORDS[:80])}
     run = Run({query_id: ([d1, d2], [2, 1])})
-    made = retriever(str(folder / "model")).rerank(Store(tmp_path / "home"), run, asked, long, 2)
+    made = retriever(str(folder / "model")).rerank(Task(Store(tmp_path / "home"), asked, long), run, 2)
     assert made.record["cost"]["cut"] == 1
 
 
@@ -127,9 +127,9 @@ def test_what_a_model_without_pairs_cannot_do_and_unknown_ids_are_said_before_an
     query_id, doc_id = next(iter(asked)), next(iter(found))
     store, model = Store(tmp_path / "home"), resolve(str(folder / "model"))
     with pytest.raises(InputError, match="document 'd999', ranked for query"):
-        retriever_of(model).rerank(store, Run({query_id: ([doc_id, "d999"], [2, 1])}), asked, found, 1)
+        retriever_of(model).rerank(Task(store, asked, found), Run({query_id: ([doc_id, "d999"], [2, 1])}), 1)
     with pytest.raises(InputError, match="query 'q999' of the run is not there"):
-        retriever_of(model).rerank(store, Run({"q999": ([doc_id], [2])}), asked, found, 1)
+        retriever_of(model).rerank(Task(store, asked, found), Run({"q999": ([doc_id], [2])}), 1)
     with pytest.raises(InputError, match="reads no pairs, in windows or bfloat16"):
-        retriever_of(model).rerank(store, Run({query_id: ([doc_id], [2])}), asked, found, 1, precision="bfloat16")
+        retriever_of(model).rerank(Task(store, asked, found), Run({query_id: ([doc_id], [2])}), 1, precision="bfloat16")
     assert not (tmp_path / "home").exists()

@@ -26,7 +26,7 @@ from strop.retrieval import encode as encode_file
 from strop.retrieval import stages
 from strop.retrieval.lexical import BM25
 from strop.retrieval.retriever import retriever, retriever_of
-from strop.retrieval.texts import texts_key
+from strop.retrieval.task import Task, texts_key
 from strop.training import stage
 from strop.training.recipes import Recipe
 
@@ -55,7 +55,7 @@ def texts(data: Collection) -> tuple[dict[str, str], dict[str, str]]:
 
 def examples(data: Collection, store: Store, model: Pretrained) -> Examples:
     queries, documents = texts(data)
-    run = stages.run_of(retriever_of(model).search(store, queries, documents, 30))
+    run = stages.run_of(retriever_of(model).search(Task(store, queries, documents), 30))
     return Examples.of(RankWindow(2, 20)(positive_groups(data), run, seed=0), data)
 
 
@@ -72,7 +72,7 @@ def test_shards_change_neither_the_vectors_nor_the_run_and_are_read_as_one(
 ) -> None:
     queries, documents = texts(data)
     whole = stages.Vectors.load(stages.encode_texts(store, model, documents, "document"))
-    run = stages.run_of(retriever_of(model).search(store, queries, documents, 30))
+    run = stages.run_of(retriever_of(model).search(Task(store, queries, documents), 30))
     monkeypatch.setattr(stages, "SHARD", 13)
     other = Store(tmp_path / "sharded")
     artifact = stages.encode_texts(other, model, documents, "document")
@@ -82,7 +82,7 @@ def test_shards_change_neither_the_vectors_nor_the_run_and_are_read_as_one(
     assert parts.ids == whole.ids
     np.testing.assert_allclose(parts.matrix[:], whole.matrix, atol=1e-6)
     assert artifact.record["texts"] == 60
-    sharded = stages.run_of(retriever_of(model).search(other, queries, documents, 30))
+    sharded = stages.run_of(retriever_of(model).search(Task(other, queries, documents), 30))
     assert {q: ranking.doc_ids for q, ranking in sharded.items()} == {q: r.doc_ids for q, r in run.items()}
 
 
@@ -144,8 +144,8 @@ def test_a_key_tells_every_change_of_texts_and_never_mistakes_where_one_ends() -
 def test_texts_may_be_a_lazy_mapping(store: Store, model: Pretrained, data: Collection, tmp_path: Path) -> None:
     queries, documents = texts(data)
     for find in (
-        lambda store, given: retriever_of(model).search(store, queries, given, 9),
-        lambda store, given: retriever("bm25").search(store, queries, given, 9),
+        lambda store, given: retriever_of(model).search(Task(store, queries, given), 9),
+        lambda store, given: retriever("bm25").search(Task(store, queries, given), 9),
     ):
         first, second = find(store, documents), find(Store(tmp_path / "lazy"), Lazy(documents))
         assert first.key == second.key
@@ -174,14 +174,14 @@ def test_an_artifact_is_named_by_content_and_not_by_place(
     queries, documents = texts(data)
     moved = resolve(str(tiny_models.build(tmp_path / "elsewhere")))
     assert moved.path != model.path
-    first = retriever_of(model).search(store, queries, documents, 10)
-    assert retriever_of(moved).search(store, queries, documents, 10).key == first.key
+    first = retriever_of(model).search(Task(store, queries, documents), 10)
+    assert retriever_of(moved).search(Task(store, queries, documents), 10).key == first.key
     different = [
-        retriever_of(model).search(store, queries, documents, 11),
-        retriever_of(model).search(store, queries, documents, 10, {"q0": "d0"}),
-        retriever_of(model).search(store, queries, documents | {"d0": "another text"}, 10),
-        retriever_of(model).search(store, dict(list(queries.items())[1:]), documents, 10),
-        retriever(str(tiny_models.build(tmp_path / "b", seed=1))).search(store, queries, documents, 10),
+        retriever_of(model).search(Task(store, queries, documents), 11),
+        retriever_of(model).search(Task(store, queries, documents, {"q0": "d0"}), 10),
+        retriever_of(model).search(Task(store, queries, documents | {"d0": "another text"}), 10),
+        retriever_of(model).search(Task(store, dict(list(queries.items())[1:]), documents), 10),
+        retriever(str(tiny_models.build(tmp_path / "b", seed=1))).search(Task(store, queries, documents), 10),
     ]
     assert len({first.key, *(a.key for a in different)}) == 6
 
@@ -203,8 +203,8 @@ def test_a_model_folder_overwritten_meanwhile_is_read_anew(
 def test_an_excluded_document_is_not_retrieved(store: Store, model: Pretrained, data: Collection) -> None:
     queries, documents = texts(data)
     for found in (
-        retriever_of(model).search(store, queries, documents, 60, {"q0": "d0"}),
-        retriever("bm25").search(store, queries, documents, 60, {"q0": "d0"}),
+        retriever_of(model).search(Task(store, queries, documents, {"q0": "d0"}), 60),
+        retriever("bm25").search(Task(store, queries, documents, {"q0": "d0"}), 60),
     ):
         run = stages.run_of(found)
         assert "d0" not in run["q0"].doc_ids
@@ -213,7 +213,9 @@ def test_an_excluded_document_is_not_retrieved(store: Store, model: Pretrained, 
 
 def test_other_bm25_parameters_are_another_artifact(store: Store, data: Collection) -> None:
     queries, documents = texts(data)
-    keys = {retriever_of(bm25).search(store, queries, documents, 9).key for bm25 in (BM25(), BM25(k1=1.2), BM25())}
+    keys = {
+        retriever_of(bm25).search(Task(store, queries, documents), 9).key for bm25 in (BM25(), BM25(k1=1.2), BM25())
+    }
     assert len(keys) == 2
 
 
@@ -278,8 +280,8 @@ def test_progress_counts_every_text_once(
     counted, watched = counting()
     queries, documents = texts(data)
     monkeypatch.setattr(stages, "SHARD", shard)
-    retriever_of(model).search(store, queries, documents, 5, progress=watched)
-    retriever("bm25").search(store, queries, documents, 5, progress=watched)
+    retriever_of(model).search(Task(store, queries, documents, progress=watched), 5)
+    retriever("bm25").search(Task(store, queries, documents, progress=watched), 5)
     assert set(counted) == {
         "encode 60 documents",
         "encode 24 queries",

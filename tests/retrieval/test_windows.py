@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_candidates import candidates
 from tiny_models import sentences
 from tiny_rerankers import KINDS, reranker
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from strop.records.errors import InputError
 from strop.records.runs import Run
 from strop.retrieval.rerank import Cost, rerank
 from strop.retrieval.retriever import retriever
+from strop.retrieval.task import Task
 from strop.retrieval.windows import Pooling, Windows
 
 
@@ -72,7 +74,7 @@ def test_a_long_document_is_read_in_windows_that_fit_beside_the_query_and_has_on
     if windows and windows.max_length:
         value = 10  # the best window of two tokens
     scorer = Digits(6)
-    found, cost = rerank(RUN, scorer, {"q": "7"}, TEXTS, 2, tmp_path, windows=windows)
+    found, cost = rerank(candidates(RUN, {"q": "7"}, TEXTS, 2), scorer, tmp_path, windows=windows)
     scores = dict(zip(found["q"].doc_ids, found["q"].scores.tolist(), strict=True))
     assert scores["long"] == pytest.approx(value)
     assert scores["short"] == 6
@@ -117,7 +119,7 @@ def test_with_a_model_the_score_is_that_of_its_windows_read_one_by_one(
     kind: str, pool: Pooling, tmp_path: Path
 ) -> None:
     scorer = reranker(kind, max_length=20)
-    found, cost = rerank(REAL, scorer, QUERIES, DOCUMENTS, 8, tmp_path, windows=Windows(pool))
+    found, cost = rerank(candidates(REAL, QUERIES, DOCUMENTS, 8), scorer, tmp_path, windows=Windows(pool))
     specials, several = {"bert": 3, "gte": 4, "modernbert": 3}[kind], 0
     for query_id, text in QUERIES.items():
         scores = dict(zip(found[query_id].doc_ids, found[query_id].scores.tolist(), strict=True))
@@ -140,7 +142,9 @@ def test_the_first_window_is_plain_truncation_whose_cuts_are_counted(kind: str, 
     for windows in (None, Windows("first")):
         folder = tmp_path / str(windows is None)
         folder.mkdir()
-        found.append(rerank(REAL, reranker(kind, max_length=13), QUERIES, DOCUMENTS, 8, folder, windows=windows))
+        found.append(
+            rerank(candidates(REAL, QUERIES, DOCUMENTS, 8), reranker(kind, max_length=13), folder, windows=windows)
+        )
     for query_id in REAL:
         assert found[0][0][query_id].doc_ids == found[1][0][query_id].doc_ids
         assert found[0][0][query_id].scores.tolist() == found[1][0][query_id].scores.tolist()
@@ -151,7 +155,7 @@ def test_the_first_window_is_plain_truncation_whose_cuts_are_counted(kind: str, 
 def test_windows_have_a_key_of_their_own_and_their_length_is_the_pair_s(tmp_path: Path) -> None:
     reranker().save(tmp_path / "model")
     model, store = retriever(str(tmp_path / "model")), Store(tmp_path / "home")
-    given = (store, REAL, QUERIES, DOCUMENTS, 8)
+    given = (Task(store, QUERIES, DOCUMENTS), REAL, 8)
     made = [model.rerank(*given, windows=w) for w in (None, Windows(), Windows(max_length=16), Windows("mean"))]
     assert len({artifact.key for artifact in made}) == 4
     assert made[0].record["values"] == {"depth": 8}, "what was made before keeps its key"
@@ -169,4 +173,4 @@ def test_what_is_no_window_is_refused(tmp_path: Path) -> None:
             Windows(stride=stride)
     for length in (2, 7):
         with pytest.raises(InputError, match=f"a pair of {length} tokens is not .* Choose 3 to 6"):
-            rerank(RUN, Digits(6), {"q": "7"}, TEXTS, 2, tmp_path, windows=Windows(max_length=length))
+            rerank(candidates(RUN, {"q": "7"}, TEXTS, 2), Digits(6), tmp_path, windows=Windows(max_length=length))

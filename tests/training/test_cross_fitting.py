@@ -19,8 +19,9 @@ from strop.negatives.examples import Examples
 from strop.records.documents import Group
 from strop.records.errors import InputError
 from strop.records.runs import Run
-from strop.retrieval.by_pairs import ReadsPairs
+from strop.retrieval.retriever import ReadsPairs
 from strop.retrieval.stages import run_of
+from strop.retrieval.task import Task
 from strop.training.batches import Batching
 from strop.training.cross_fitting import cross_fitted, folds, own_candidates, scores, trainings
 from strop.training.optimizers import AdamW
@@ -143,8 +144,8 @@ class Spy:
             self.trained[tuned_model(made).path] = job.examples
             return made
 
-        def reranks(retriever: ReadsPairs, store: Store, candidates: Run, *args: Any, **more: Any) -> Artifact:
-            made = rerank(retriever, store, candidates, *args, **more)
+        def reranks(retriever: ReadsPairs, task: Task, candidates: Run, *args: Any, **more: Any) -> Artifact:
+            made = rerank(retriever, task, candidates, *args, **more)
             self.scored.append((retriever.model.path, candidates, run_of(made)))
             return made
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from strop.losses.contrastive import InfoNCE
 from strop.models.dense import Dense
-from strop.models.observing import observing
+from strop.models.encoder import observing
 from strop.models.scoring import Cosine
 from strop.monitoring.selection import Best
 from strop.records.documents import Group

@@ -21,7 +21,8 @@ from strop.bench import process_memory
 from strop.bench.examples import examples_of
 from strop.bench.fresh_processes import in_fresh_processes
 from strop.bench.process_memory import reuse_freed
-from strop.models.loading import load_any, with_head
+from strop.models.cross_encoder import FreshHead
+from strop.models.loading import is_cross_encoder, load_any
 from strop.models.pretrained import resolve
 from strop.models.random_weights import RandomWeights
 from strop.negatives.examples import Examples
@@ -195,11 +196,10 @@ def efficiencies(
         raise InputError("random weights are of cross-encoders", remedy="Take a rerank-… recipe, or leave --as out")
     source = folder = resolve(model).path
     with tempfile.TemporaryDirectory() as place:
-        if weights is not None:
+        fresh = FreshHead() if recipe.reads_pairs and not is_cross_encoder(source) else None
+        if architecture := weights or fresh:
             folder = Path(place) / "model"
-            weights.convert(source, folder)
-        elif recipe.reads_pairs:
-            folder = with_head(source, Path(place) / "model")
+            architecture.convert(source, folder)
         load_any(folder).check(recipe.scoring, recipe.batching.in_batch)
         updates = WARM + TIMED
         examples = examples_of(recipe.batching.size * updates, on)

@@ -16,7 +16,6 @@ from strop.commands.options import BASE, Collection, Seed, Split
 from strop.negatives.examples import Examples, write_examples
 from strop.negatives.positives import positive_groups, without_copies
 from strop.records.errors import InputError
-from strop.retrieval.texts import texts
 
 if TYPE_CHECKING:
     from strop.negatives.from_run import RankWindow
@@ -54,7 +53,8 @@ def mine(
     if source == "uniform":
         groups = Uniform(window.count)(groups, list(allowed), seed)
     elif source != "none":
-        positives, miner = len(groups), Miner(texts(data)[0], allowed, store(), progress)
+        positives, queries = len(groups), {query.id: query.text for query in data.queries.values()}
+        miner = Miner(queries, allowed, store(), progress)
         groups = miner(read_run(source) if Path(source).is_file() else retriever(source), window, groups, seed)
         if len(groups) < positives:
             short = f"{positives - len(groups):,} of {positives:,} positives are left out: too few candidates"

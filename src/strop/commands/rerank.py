@@ -14,7 +14,7 @@ from strop.commands import terminal
 from strop.commands.inputs import free, load, warn
 from strop.commands.options import DOCSTRINGS, RunOut
 from strop.records.errors import InputError
-from strop.retrieval.texts import texts
+from strop.retrieval.task import Task
 
 if TYPE_CHECKING:
     from strop.retrieval.rerank import Cost
@@ -51,8 +51,7 @@ def rerank(
             where=model,
             remedy="Train it: strop train EXAMPLES OUT --model MODEL --recipe rerank-bce",
         )
-    queries, documents = texts(load(collection, split))
-    reranked = scorer.rerank(store(), first, queries, documents, depth, progress, windows=windows)
+    reranked = scorer.rerank(Task.of(load(collection, split), store(), progress), first, depth, windows=windows)
     cost = Cost(**reranked.record["cost"])
     if cost.cut:
         limit = reranked.record["max_length"]

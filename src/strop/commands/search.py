@@ -14,7 +14,7 @@ from strop.commands import terminal
 from strop.commands.inputs import free, load
 from strop.commands.options import BASE, Collection, RunOut, Split
 from strop.models.pretrained import resolve
-from strop.retrieval.texts import own_documents, texts
+from strop.retrieval.task import Task
 
 
 def search(
@@ -37,7 +37,7 @@ def search(
 
     from strop.retrieval.retriever import retriever_of  # with torch, which no wrong path waits for
 
-    artifact = retriever_of(source).search(store(), *texts(data), depth, own_documents(data), progress)
+    artifact = retriever_of(source).search(Task.of(data, store(), progress), depth)
     shutil.copyfile(artifact.path / "run.trec", out)
     return Path(out)
 
@@ -56,12 +56,13 @@ def search_two_stages(
     `bm25`) finds. Return their recall: the mean share, over at most 50 queries, of the exact search's top ten.
     """
     from strop.records.runs import write_run
-    from strop.retrieval.two_stages import TwoStages
+    from strop.retrieval import two_stages
+    from strop.retrieval.retriever import retriever
 
     free(out)
-    stages = TwoStages.of(model, prefilter, candidates)
-    data = load(collection, split)
-    run, recall = stages.search(store(), *texts(data), depth, own_documents(data), progress)
+    second, first = two_stages.second_stage(model), retriever(prefilter)
+    task = Task.of(load(collection, split), store(), progress)
+    run, recall = two_stages.search(task, depth, first, second, candidates)
     write_run(run, out, "late")
     return recall
 

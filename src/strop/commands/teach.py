@@ -65,7 +65,7 @@ def teach(
     no better than chance: what it drops, it drops at random.
     """
     from strop.models.cross_encoder import untrained_in
-    from strop.models.loading import is_trained_reranker
+    from strop.models.loading import is_cross_encoder
     from strop.negatives import taught
     from strop.negatives.examples import read_examples, write_examples
     from strop.negatives.filters import TeacherBound, denoise, run_scores
@@ -83,7 +83,7 @@ def teach(
     bound = None if drop_above is None else TeacherBound.of_probability(drop_above)
     teacher, own = resolve(model), cross_fitting.own_candidates(data.groups)
     parts: tuple[frozenset[str], ...] = ()
-    if is_trained_reranker(teacher.path):
+    if is_cross_encoder(teacher.path) and not untrained_in(teacher.path):
         _check_as_it_is(teacher, settings)
         run = cross_fitting.scores(store(), teacher, own, data.queries, data.documents, progress)
     else:

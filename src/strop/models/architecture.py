@@ -51,10 +51,8 @@ class Untied:
         from sentence_transformers.base.modules import Router
 
         model = load_sentence_transformer(source, "cpu")
-        query, document = (
-            _tower(transformer, self.pooling, self.similarity)
-            for transformer in (transformer_of(model), copy.deepcopy(transformer_of(model)))
-        )
+        transformers = transformer_of(model), copy.deepcopy(transformer_of(model))
+        query, document = (_tower(each, self.pooling, self.similarity) for each in transformers)
         _write([Router.for_query_document(query, document)], model, self.similarity, target)
 
 
@@ -64,9 +62,8 @@ def keep_layers(source: Path, target: Path, count: int) -> None:
     inner: Any = transformer_of(model).model
     layers = getattr(getattr(inner, "encoder", None), "layer", None)
     if layers is None:
-        raise InputError(
-            f"the layers of a {type(inner).__name__} are not known", remedy="Give one with BERT's `encoder.layer`"
-        )
+        problem = f"the layers of a {type(inner).__name__} are not known"
+        raise InputError(problem, remedy="Give one with BERT's `encoder.layer`")
     if not 1 <= count <= len(layers):
         raise InputError(f"there are no {count} layers to keep", remedy=f"Give 1 to {len(layers)}")
     inner.encoder.layer = nn.ModuleList(layers[:count])
@@ -77,8 +74,8 @@ def keep_layers(source: Path, target: Path, count: int) -> None:
 def _tower(transformer: Transformer, pooling: PoolingMode, similarity: Similarity) -> list[Any]:
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
-    width = transformer.get_embedding_dimension()
-    return [transformer, Pooling(width, pooling), *([Normalize()] if similarity == "cosine" else [])]
+    modules = [transformer, Pooling(transformer.get_embedding_dimension(), pooling)]
+    return [*modules, Normalize()] if similarity == "cosine" else modules
 
 
 def _write(modules: list[Any], model: Any, similarity: Similarity, target: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,9 @@ from torch import Tensor, nn
 
 from strop.models.encoder import Role
 from strop.models.pair_scorer import Ids, Pair, PairScorer
-from strop.models.pair_template import PairTemplate, bare
+from strop.models.pair_template import PairTemplate
 from strop.models.tokens import Tokens
-from strop.models.transformer import checked_length, hide_progress_bars
+from strop.models.transformer import hide_progress_bars, read_json, set_length, token_ids
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,15 +43,10 @@ class Reranker(PairScorer):
                 remedy="Give a cross-encoder that ends in a classification head",
             )
         if model.num_labels != 1:
-            raise InputError(
-                f"the model gives {model.num_labels} scores a pair", remedy="Give a cross-encoder with one label"
-            )
-        positions = checked_length(model[0], max_length)
-        # transformers 5 keeps the checkpoint's dtype, which may be half precision
-        self.model: CrossEncoder = model.float()
-        if max_length is not None:
-            model.max_seq_length = max_length
-        self.max_length: int = int(model.max_seq_length or positions or 512)
+            problem = f"the model gives {model.num_labels} scores a pair"
+            raise InputError(problem, remedy="Give a cross-encoder with one label")
+        self.max_length = set_length(model, max_length)
+        self.model: CrossEncoder = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
         self._template = PairTemplate.of(model.tokenizer)
         if self.max_length < self._template.specials + 2:
             raise InputError(
@@ -62,11 +56,8 @@ class Reranker(PairScorer):
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> Reranker:
-        """From a cross-encoder's folder, in sentence-transformers' or transformers' layout.
-
-        Raises InputError also for a folder without a classification head: one drawn at random would give scores that
-        carry no order.
-        """
+        """From a folder in sentence-transformers' or transformers' layout. Raises InputError also for one without a
+        classification head: one drawn at random would give scores that carry no order."""
         from sentence_transformers import CrossEncoder
 
         _refuse_foreign_code(Path(folder))
@@ -83,12 +74,9 @@ class Reranker(PairScorer):
         return cls(model, max_length)
 
     @classmethod
-    def from_base(cls, folder: str | Path, seed: int, max_length: int | None = None) -> Reranker:
-        """A dense or plain transformer with a fresh head of one logit, random from `seed`: its scores carry no order
-        before it is trained, and `untrained` says so, also once it is saved.
-
-        A pooler that the folder lacks is random too. Raises InputError for a folder that has a head of one logit.
-        """
+    def from_base(cls, folder: str | Path, seed: int) -> Reranker:
+        """A dense or plain transformer with a fresh head of one logit, random from `seed`, as is a pooler it lacks:
+        `untrained` says so, also once it is saved. Raises InputError for a folder that has such a head."""
         from sentence_transformers import CrossEncoder
         from sentence_transformers.base.modules import Transformer
         from transformers import AutoModelForSequenceClassification
@@ -109,20 +97,21 @@ class Reranker(PairScorer):
         if not fresh:
             raise InputError("the model has a head already", where=str(folder), remedy="Load it as it is")
         note_untrained(transformer.model.config, {name.rsplit(".", 1)[0] for name in fresh})
-        return cls(CrossEncoder(modules=[transformer]), max_length)
+        return cls(CrossEncoder(modules=[transformer]))
 
     @property
     def untrained(self) -> tuple[str, ...]:
-        return tuple(getattr(self.transformers[0].model.config, _UNTRAINED, ()))
+        return tuple(getattr(self.transformer.model.config, _UNTRAINED, ()))
 
     def mark_trained(self) -> None:
         if self.untrained:
-            delattr(self.transformers[0].model.config, _UNTRAINED)
+            delattr(self.transformer.model.config, _UNTRAINED)
 
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         # As the library does, whose prompt goes before the first text of a pair.
-        prompt = self.model.prompts.get(self.model.default_prompt_name or "") if role == "query" else None
-        return Tokens.made(texts, lambda block: bare(self.model.tokenizer, [(prompt or "") + text for text in block]))
+        prompt = self.model.prompts.get(self.model.default_prompt_name or "") or "" if role == "query" else ""
+        tokenizer = self.model.tokenizer
+        return Tokens.made(texts, lambda block: token_ids(tokenizer, [prompt + text for text in block], special=False))
 
     def pair(self, query: Ids, document: Ids) -> Pair:
         return self._template(query, document, self.max_length)
@@ -148,30 +137,23 @@ class Reranker(PairScorer):
             with torch.autocast(device, enabled=False):
                 return nn.functional.linear(inputs[0].float(), linear.weight, linear.bias)
 
-        hooks = [linear.register_forward_hook(again) for linear in self._last_linears()]
-        try:
+        # The layer that gives the logit; with adapters, its trained copy and the one that the copy was made of.
+        linears = ((name, m) for name, m in self.model.named_modules() if isinstance(m, nn.Linear))
+        last = [linear for name, linear in linears if linear.out_features == 1 and ".lora_" not in name]
+        with ExitStack() as hooks:
+            for linear in last:
+                hooks.callback(linear.register_forward_hook(again).remove)
             yield
-        finally:
-            for hook in hooks:
-                hook.remove()
-
-    def _last_linears(self) -> list[nn.Linear]:
-        """The layer that gives the logit; with adapters, its trained copy and the one that the copy was made of."""
-        return [
-            module
-            for name, module in self.model.named_modules()
-            if isinstance(module, nn.Linear) and module.out_features == 1 and ".lora_" not in name
-        ]
 
 
 @dataclass(frozen=True, slots=True)
 class FreshHead:
-    """The architecture of a cross-encoder on a dense model's transformer, its head random from `seed`."""
+    """The architecture of a cross-encoder on a dense model's transformer, its head random from `seed`: unlike other
+    architectures this one adds something random, and `Reranker.untrained` says what."""
 
     seed: int = 0
 
     def convert(self, source: Path, target: Path) -> None:
-        """Unlike other architectures this one adds something random: `Reranker.untrained` says what."""
         Reranker.from_base(source, self.seed).save(target)
 
 
@@ -190,8 +172,7 @@ def heads(model: Any) -> list[str]:
 
 def untrained_in(folder: Path) -> tuple[str, ...]:
     """`Reranker.untrained` of a saved model, without loading it."""
-    config = folder / "config.json"
-    return tuple(json.loads(config.read_text(encoding="utf-8")).get(_UNTRAINED, ())) if config.is_file() else ()
+    return tuple((read_json(folder / "config.json") or {}).get(_UNTRAINED, ()))
 
 
 def _names(folder: Path) -> set[str]:
@@ -199,14 +180,14 @@ def _names(folder: Path) -> set[str]:
     names: set[str] = set()
     for path in folder.rglob("*.safetensors"):
         with safe_open(path, framework="np") as file:
-            names |= set(file.keys())
+            names.update(file.keys())
     return names
 
 
 def _refuse_foreign_code(folder: Path) -> None:
     """GTE's own repositories carry a model type that only their own code knows; transformers has the same as `gte`."""
     config = folder / "config.json"
-    if config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "new":
+    if (read_json(config) or {}).get("model_type") == "new":
         raise InputError(
             "the model's type is 'new', which needs code from its hub, and none is run",
             where=str(config),

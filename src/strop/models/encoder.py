@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from strop.models.chunks import vectors
-from strop.models.forward import Apart, Forward
+from strop.models.chunks import Forward, vectors
 from strop.models.scoring import Cosine, Joint, MaxSim, Representation, Scoring
-from strop.models.tokens import Ids, Ints, Tokens, pad
+from strop.models.tokens import Floats, Ints, Rows, Tokens, pad
 from strop.models.tokens import Role as Role
 from strop.models.transformer import set_dropout
 from strop.records.errors import InputError
@@ -48,6 +47,11 @@ class Model(Protocol):
         return (self.model[0],)
 
     @property
+    def transformer(self) -> Transformer:
+        """The only tower, or the queries'."""
+        return self.transformers[0]
+
+    @property
     def device(self) -> torch.device:
         return cast(torch.device, self.model.device)
 
@@ -72,13 +76,11 @@ class Model(Protocol):
         """How many pairs of so many tokens each are too long, and will be cut."""
         ...
 
-    def forward(self, queries: Sequence[Ids], documents: Sequence[Ids], own: Tensor, scoring: Scoring) -> Forward:
+    def forward(self, queries: Rows, documents: Rows, own: Tensor, scoring: Scoring) -> Forward:
         """A batch to train on; `own`, bool `(Q, K)`, marks each query's own candidates among the documents."""
         ...
 
-    def pair_scores(
-        self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
-    ) -> npt.NDArray[np.float32]:
+    def pair_scores(self, queries: Rows, documents: Rows, pairs: Sequence[tuple[int, int]]) -> Floats:
         """How well each (query, document) goes together, by what the model is searched or reranked with."""
         ...
 
@@ -92,8 +94,25 @@ class Model(Protocol):
         self.model.save_pretrained(str(folder), create_model_card=False)
 
 
+@contextmanager
+def observing(model: Model) -> Iterator[None]:
+    """Eval mode, no gradients, and a forked random state: whatever happens inside leaves a training as it was."""
+    was_training = model.module.training
+    model.module.eval()
+    with torch.random.fork_rng(), torch.inference_mode():
+        yield
+    model.module.train(was_training)
+
+
 class Encoder(Model, Protocol):
-    """A model that makes vectors of texts, of each text by itself."""
+    """A model that makes vectors of texts, of each text by itself.
+
+    `by_role`: whether a text becomes something else as a query than as a document, so that no chunk may hold both.
+    `similarity` is the model's own score of searchable representations.
+    """
+
+    by_role: bool
+    similarity: Scoring
 
     @property
     def dimension(self) -> int:
@@ -101,14 +120,8 @@ class Encoder(Model, Protocol):
         return int(self.model.get_embedding_dimension() or 0)
 
     @property
-    def by_role(self) -> bool:
-        """Whether a text becomes something else as a query than as a document, so that no chunk may hold both."""
-        ...
-
-    @property
-    def similarity(self) -> Scoring:
-        """The model's own score of searchable representations."""
-        ...
+    def encoder(self) -> Encoder:
+        return self
 
     @property
     def tokenizer_key(self) -> str:
@@ -128,10 +141,6 @@ class Encoder(Model, Protocol):
         """The vectors an index holds: their inner product, or MaxSim, is the model's own similarity."""
         ...
 
-    @property
-    def encoder(self) -> Encoder:
-        return self
-
     def check(self, scoring: Scoring, in_batch: bool) -> None:
         """Raises InputError for the score of pairs, and for MaxSim where the model has none or another where it has."""
         if isinstance(scoring, Joint):
@@ -148,18 +157,19 @@ class Encoder(Model, Protocol):
     def cut_pairs(self, queries: Ints, documents: Ints) -> int:
         return 0  # each text was cut by itself, when it was tokenized
 
-    def forward(self, queries: Sequence[Ids], documents: Sequence[Ids], own: Tensor, scoring: Scoring) -> Forward:
+    def forward(self, queries: Rows, documents: Rows, own: Tensor, scoring: Scoring) -> Forward:
         """Every text once, compared by `scoring`."""
-        rows = [*queries, *documents]
+        rows, n = [*queries, *documents], len(queries)
 
         def represent(positions: Ints) -> Representation:
-            return represent_rows(self, rows, positions, "query" if positions[0] < len(queries) else "document")
+            return represent_rows(self, rows, positions, "query" if positions[0] < n else "document")
 
-        return Apart(np.array([len(row) for row in rows]), represent, len(queries), self.by_role, scoring)
+        def scores(texts: Representation) -> Tensor:
+            return scoring(texts[:n], texts[n:])
 
-    def pair_scores(
-        self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
-    ) -> npt.NDArray[np.float32]:
+        return Forward(row_lengths(rows), represent, scores, n if self.by_role else 0)
+
+    def pair_scores(self, queries: Rows, documents: Rows, pairs: Sequence[tuple[int, int]]) -> Floats:
         """The cosine, or with one vector per token the model's own similarity."""
         query_vectors, document_vectors = self._searchable(queries, "query"), self._searchable(documents, "document")
         score = Cosine() if query_vectors.mask is None else self.similarity
@@ -167,12 +177,15 @@ class Encoder(Model, Protocol):
         query, document = np.array(pairs).T
         return np.asarray(scores[query, document])
 
-    def _searchable(self, rows: Sequence[Ids], role: Role) -> Representation:
-        lengths = np.array([len(row) for row in rows])
-        return self.searchable(vectors(lambda at: represent_rows(self, rows, at, role), lengths, BUDGET))
+    def _searchable(self, rows: Rows, role: Role) -> Representation:
+        return self.searchable(vectors(lambda at: represent_rows(self, rows, at, role), row_lengths(rows), BUDGET))
 
 
-def represent_rows(encoder: Encoder, rows: Sequence[Ids], positions: Ints, role: Role) -> Representation:
+def represent_rows(encoder: Encoder, rows: Rows, positions: Ints, role: Role) -> Representation:
     """What the model makes of those rows of token ids, padded together."""
     ids, mask = pad([rows[i] for i in positions], encoder.pad_id)
     return encoder.represent(ids, mask, role)
+
+
+def row_lengths(rows: Rows) -> Ints:
+    return np.array([len(row) for row in rows], dtype=np.int64)

@@ -6,29 +6,28 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from strop.artifacts.store import content_key
 from strop.models.encoder import Encoder, Role
-from strop.models.scoring import MaxSim, Representation, Scoring
+from strop.models.scoring import MaxSim, Representation
 from strop.models.tokens import Tokens
 from strop.models.transformer import (
     checked_length,
     hide_progress_bars,
     load_sentence_transformer,
     prompt_of,
+    token_ids,
     tokenizer_rules,
     transformer_of,
-    whole_lengths,
 )
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
-    from sentence_transformers.base.modules import Transformer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,10 @@ class Late:
 
     Lengths in tokens, special ones and marker included. `expansion` fills every query with the mask token up to
     `query_length`, places that are scored but not attended to. `mask_punctuation` leaves a document's punctuation out
-    of the score. `markers` go before a query and a document as tokens of their own, the authors' [Q] and [D]: words
-    of the vocabulary, since a new one would have a random vector; None for none. Plain MaxSim is
-    `Late(mask_punctuation=False, expansion=False, markers=None)`.
-    Source: Khattab & Zaharia 2020, sections 3.2 and 3.3; fields and values as the authors' code has them.
-    Deviation: no linear layer to 128 dimensions.
+    of the score. `markers` go before a query and a document, the authors' [Q] and [D]: words of the vocabulary, since a
+    new one would have a random vector. Plain MaxSim is `Late(mask_punctuation=False, expansion=False, markers=None)`.
+    Source: Khattab & Zaharia 2020, sections 3.2 and 3.3, values as in the authors' code, but no linear layer to 128
+    dimensions.
     """
 
     query_length: int = 32
@@ -51,11 +49,8 @@ class Late:
     markers: tuple[str, str] | None = ("[unused0]", "[unused1]")
 
     def convert(self, source: Path, target: Path) -> None:
-        """Read the dense model in `source` and write the late-interaction model on its transformer to `target`.
-
-        Raises InputError when it does not start with a transformer, when its vocabulary lacks a marker, and when it
-        has too few positions for the lengths.
-        """
+        """Raises InputError when the dense model does not start with a transformer, when its vocabulary lacks a marker,
+        and when it has too few positions for the lengths."""
         from sentence_transformers import MultiVectorEncoder
         from sentence_transformers.base.modules import Normalize
         from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
@@ -76,11 +71,8 @@ def _mark(tokenizer: Any, markers: tuple[str, str]) -> None:
     """Keep the tokenizer from cutting the markers, as it cuts all it does not know as special: [, unused, ##0, ]."""
     from transformers import AddedToken
 
-    missing = [word for word in markers if word not in tokenizer.get_vocab()]
-    if missing:
-        raise InputError(
-            f"the vocabulary lacks the marker {' and '.join(missing)}", remedy="Give words it has, or markers=None"
-        )
+    if missing := " and ".join(word for word in markers if word not in tokenizer.get_vocab()):
+        raise InputError(f"the vocabulary lacks the marker {missing}", remedy="Give words it has, or markers=None")
     tokens = [AddedToken(word, normalized=False, special=True) for word in markers]
     tokenizer.add_special_tokens({"additional_special_tokens": tokens}, replace_extra_special_tokens=False)
 
@@ -91,6 +83,9 @@ class LateInteraction(Encoder):
     `max_length` caps documents; queries keep the model's own length. Raises InputError for other modules, for another
     similarity than MaxSim, for lengths beyond the model's positions, and where expansion could not be told from text.
     """
+
+    by_role = True
+    similarity = MaxSim()
 
     def __init__(self, model: MultiVectorEncoder, max_length: int | None = None) -> None:
         from sentence_transformers.base.modules import Dense as Projection
@@ -107,16 +102,14 @@ class LateInteraction(Encoder):
             )
         if model.similarity_fn_name != "maxsim":
             raise InputError(f"the model's similarity is {model.similarity_fn_name}", remedy="Give one with maxsim")
-        # transformers 5 keeps the checkpoint's dtype, which may be half precision
-        self.model: MultiVectorEncoder = model.float()
+        self.model: MultiVectorEncoder = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
         if max_length is not None:
             self.transformer.document_length = max_length  # a model is used at the length it was trained at
         self.max_length = self._length("document")
         checked_length(self.transformer, max(self.max_length, self._length("query")))
         if self.transformer.query_expansion and self.model.tokenizer("a")["input_ids"][-1] == self._expansion_id:
-            raise InputError(
-                "texts end with the token that expands them", remedy="Give an expansion token of its own, or none"
-            )
+            remedy = "Give an expansion token of its own, or none"
+            raise InputError("texts end with the token that expands them", remedy=remedy)
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> LateInteraction:
@@ -130,34 +123,18 @@ class LateInteraction(Encoder):
         return cls(MultiVectorEncoder(str(folder), local_files_only=True), max_length)
 
     @property
-    def transformer(self) -> Transformer:
-        """sentence-transformers' first module, which holds the transformer proper as `.model`."""
-        return cast("Transformer", self.model[0])
-
-    @property
-    def by_role(self) -> bool:
-        return True
-
-    @property
-    def similarity(self) -> Scoring:
-        return MaxSim()
-
-    @property
     def tokenizer_key(self) -> str:
-        lengths, expansion = (self._length("query"), self._length("document")), self.transformer.query_expansion
-        return content_key(
-            tokenizer_rules(self.model.tokenizer), lengths, dict(self.model.prompts), dict(expansion or {})
-        )
+        rules, prompts = tokenizer_rules(self.model.tokenizer), dict(self.model.prompts)
+        lengths = self._length("query"), self._length("document")
+        return content_key(rules, lengths, prompts, dict(self.transformer.query_expansion or {}))
 
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         """With the role's marker, a query's expansion too; as the library's `preprocess`."""
         expansion = self.transformer.query_expansion if role == "query" else None
-        settings = {"truncation": True, "max_length": self._length(role), "padding": False}
-        prompt = prompt_of(self.model.prompts, role)
+        prompt, length = prompt_of(self.model.prompts, role), self._length(role)
 
-        def rows(block: Sequence[str]) -> Any:
-            marked = [prompt + text for text in block]
-            each = self.model.tokenizer(marked, **settings, return_attention_mask=False)["input_ids"]
+        def rows(block: Sequence[str]) -> list[list[int]]:
+            each = token_ids(self.model.tokenizer, [prompt + text for text in block], length)
             if expansion:
                 each = [row + [self._expansion_id] * (expansion["length"] - len(row)) for row in each]
             return each
@@ -166,7 +143,7 @@ class LateInteraction(Encoder):
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         prompt = prompt_of(self.model.prompts, "document")
-        return whole_lengths(self.model.tokenizer, [prompt + text for text in texts])
+        return list(map(len, token_ids(self.model.tokenizer, [prompt + text for text in texts])))
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
         """One vector per token, `(N, L, D)`, and which of them are scored; `mask` is what the padding left."""
@@ -195,18 +172,18 @@ class LateInteraction(Encoder):
     def _length(self, role: Role) -> int:
         """The most tokens of a text in that role, as the library cuts it."""
         transformer = self.transformer
-        own = transformer.query_length if role == "query" else transformer.document_length
-        expansion = transformer.query_expansion if role == "query" else None
-        if expansion and expansion["strategy"] == "fixed":
-            return int(expansion["length"])
-        longest = int(own or transformer.max_seq_length or 512)
-        return max(longest, int(expansion["length"])) if expansion else longest
+        if role == "document":
+            return int(transformer.document_length or transformer.max_seq_length or 512)
+        longest = int(transformer.query_length or transformer.max_seq_length or 512)
+        if not (expansion := transformer.query_expansion):
+            return longest
+        length = int(expansion["length"])
+        return length if expansion["strategy"] == "fixed" else max(longest, length)
 
     @property
     def _expansion_id(self) -> int:
-        expansion, tokenizer = self.transformer.query_expansion, self.model.tokenizer
-        chosen = expansion.get("token") if expansion else None
-        if chosen is not None:
+        tokenizer = self.model.tokenizer
+        expansion = self.transformer.query_expansion
+        if expansion and (chosen := expansion.get("token")) is not None:
             return int(tokenizer.convert_tokens_to_ids(chosen))
-        mask_id = tokenizer.mask_token_id
-        return int(tokenizer.eos_token_id if mask_id is None else mask_id)
+        return int(tokenizer.eos_token_id if tokenizer.mask_token_id is None else tokenizer.mask_token_id)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from strop.models.cross_encoder import FreshHead, Reranker, untrained_in
+from strop.models.cross_encoder import Reranker
 from strop.models.dense import Dense
 from strop.models.encoder import Encoder, Model
 from strop.models.late_interaction import LateInteraction
-from strop.models.pair_scorer import PairScorer
+from strop.models.transformer import read_json
 from strop.models.two_towers import TwoTowers
 from strop.records.errors import InputError
 
@@ -20,11 +18,12 @@ def load(folder: str | Path, max_length: int | None = None) -> Encoder:
 
     Raises InputError for a cross-encoder: without its head it would be another model.
     """
-    if is_cross_encoder(Path(folder)):
+    kind = loaded_by(Path(folder))
+    if kind == "CrossEncoder":
         raise no_vectors(Path(folder))
-    if is_multi_vector(Path(folder)):
+    if kind == "MultiVectorEncoder":
         return LateInteraction.load(folder, max_length)
-    kinds = _json(Path(folder) / "modules.json")
+    kinds = read_json(Path(folder) / "modules.json")
     if kinds and kinds[0]["type"].endswith(".Router"):
         return TwoTowers.load(folder, max_length)
     return Dense.load(folder, max_length)
@@ -37,50 +36,22 @@ def no_vectors(folder: Path) -> InputError:
     )
 
 
-def load_scorer(folder: str | Path, max_length: int | None = None) -> PairScorer:
-    """The cross-encoder in a folder. Raises InputError for a model without a classification head."""
-    return Reranker.load(folder, max_length)
-
-
 def load_any(folder: str | Path, max_length: int | None = None) -> Model:
     """What the folder says that it holds, vectors or pairs."""
-    return load_scorer(folder, max_length) if is_cross_encoder(Path(folder)) else load(folder, max_length)
+    return Reranker.load(folder, max_length) if is_cross_encoder(Path(folder)) else load(folder, max_length)
 
 
 def is_cross_encoder(folder: Path) -> bool:
-    """Whether a model folder says that it reads pairs; one in transformers' own layout, that it classifies."""
-    settings = _json(folder / "config_sentence_transformers.json")
-    if settings and "model_type" in settings:
-        return bool(settings["model_type"] == "CrossEncoder")
-    architectures = (_json(folder / "config.json") or {}).get("architectures") or [""]
-    return not (folder / "modules.json").is_file() and str(architectures[0]).endswith("ForSequenceClassification")
-
-
-def is_multi_vector(folder: Path) -> bool:
-    """Whether a model folder says that it has one vector per token."""
-    settings = _json(folder / "config_sentence_transformers.json")
-    return bool(settings) and settings.get("model_type", "") == "MultiVectorEncoder"
+    """Whether a model folder says that it reads pairs."""
+    return loaded_by(folder) == "CrossEncoder"
 
 
 def loaded_by(folder: Path) -> str:
-    """The class of sentence-transformers that loads the folder."""
-    if is_cross_encoder(folder):
-        return "CrossEncoder"
-    return "MultiVectorEncoder" if is_multi_vector(folder) else "SentenceTransformer"
-
-
-def is_trained_reranker(folder: Path) -> bool:
-    """Whether it holds a cross-encoder whose scores carry an order: nothing in it is random."""
-    return is_cross_encoder(folder) and not untrained_in(folder)
-
-
-def with_head(folder: Path, place: Path) -> Path:
-    """A cross-encoder as it is; another model with a fresh head of one logit, written to `place`."""
-    if is_cross_encoder(folder):
-        return folder
-    FreshHead().convert(folder, place)
-    return place
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    """The class of sentence-transformers that loads the folder: by its settings or, in transformers' own layout, by
+    whether it classifies. `MultiVectorEncoder` has one vector per token."""
+    settings = read_json(folder / "config_sentence_transformers.json") or {}
+    if "model_type" in settings:
+        return str(settings["model_type"])
+    architectures = (read_json(folder / "config.json") or {}).get("architectures") or [""]
+    classifies = str(architectures[0]).endswith("ForSequenceClassification")
+    return "CrossEncoder" if classifies and not (folder / "modules.json").is_file() else "SentenceTransformer"

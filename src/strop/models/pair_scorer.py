@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
-from strop.models.chunks import vectors
-from strop.models.encoder import BUDGET, Model
-from strop.models.forward import Forward, Together
+from strop.models.chunks import Forward, vectors
+from strop.models.encoder import BUDGET, Model, row_lengths
 from strop.models.scoring import Joint, Representation, Scoring
+from strop.models.tokens import Floats, Ints, Rows, pad
 from strop.models.tokens import Ids as Ids
-from strop.models.tokens import Ints, pad
 from strop.records.errors import InputError
 
 _NOTHING: Ids = np.empty(0, dtype=np.int32)
@@ -67,26 +65,33 @@ class PairScorer(Model, Protocol):
             raise InputError("a cross-encoder has no in-batch negatives", remedy="Set batching.in_batch=false")
 
     def cut_pairs(self, queries: Ints, documents: Ints) -> int:
-        room = self.max_length - len(self.pair(_NOTHING, _NOTHING).ids)
-        return int((queries + documents > room).sum())
+        return int((queries + documents > self.max_length - specials(self)).sum())
 
-    def forward(self, queries: Sequence[Ids], documents: Sequence[Ids], own: Tensor, scoring: Scoring) -> Forward:
+    def forward(self, queries: Rows, documents: Rows, own: Tensor, scoring: Scoring) -> Forward:
         """Every query with its own candidates."""
         places = own.nonzero()
         rows = [self.pair(queries[q], documents[d]) for q, d in places.tolist()]
-        return Together(_lengths(rows), lambda at: _logits(self, rows, at), places, own.shape)
 
-    def pair_scores(
-        self, queries: Sequence[Ids], documents: Sequence[Ids], pairs: Sequence[tuple[int, int]]
-    ) -> npt.NDArray[np.float32]:
+        def scores(pairs: Representation) -> Tensor:
+            logits = pairs.vectors.squeeze(1)
+            return logits.new_zeros(own.shape).index_put(places.to(logits.device).unbind(1), logits)
+
+        return Forward(_lengths(rows), lambda at: _logits(self, rows, at), scores)
+
+    def pair_scores(self, queries: Rows, documents: Rows, pairs: Sequence[tuple[int, int]]) -> Floats:
         """The logit; of equal pairs read once."""
         keys = [(queries[q].tobytes(), documents[d].tobytes()) for q, d in pairs]
-        place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
         sides = dict(zip(keys, pairs, strict=True))
-        rows = [self.pair(queries[q], documents[d]) for q, d in (sides[key] for key in place)]
+        place = {key: i for i, key in enumerate(sides)}
+        rows = [self.pair(queries[q], documents[d]) for q, d in sides.values()]
         logits = vectors(lambda at: _logits(self, rows, at), _lengths(rows), BUDGET).vectors[:, 0].float().cpu().numpy()
-        scores: npt.NDArray[np.float32] = logits[[place[key] for key in keys]]
+        scores: Floats = logits[[place[key] for key in keys]]
         return scores
+
+
+def specials(scorer: PairScorer) -> int:
+    """Tokens of a pair that are neither side's."""
+    return len(scorer.pair(_NOTHING, _NOTHING).ids)
 
 
 def score_pairs(scorer: PairScorer, pairs: Sequence[Pair], positions: Ints) -> Tensor:
@@ -101,4 +106,4 @@ def _logits(scorer: PairScorer, pairs: Sequence[Pair], positions: Ints) -> Repre
 
 
 def _lengths(pairs: Sequence[Pair]) -> Ints:
-    return np.array([len(pair.ids) for pair in pairs])
+    return row_lengths([pair.ids for pair in pairs])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
 from strop.models.pair_scorer import Ids, Pair
+from strop.models.transformer import token_ids
 from strop.records.errors import InputError
 
 
@@ -33,7 +33,7 @@ class PairTemplate:
         ids = pair["input_ids"]
         sides = pair.sequence_ids(0)
         first, second = ([i for i, side in enumerate(sides) if side == k] for k in (0, 1))
-        if [[ids[i] for i in side] for side in (first, second)] != bare(tokenizer, ["a b", "c"]):
+        if [[ids[i] for i in side] for side in (first, second)] != token_ids(tokenizer, ["a b", "c"], special=False):
             raise InputError("the tokenizer reads a text in a pair unlike the text alone", remedy="Give another model")
         spans = (slice(0, first[0]), slice(first[-1] + 1, second[0]), slice(second[-1] + 1, None))
         parts = tuple(tuple(ids[span]) for span in spans)
@@ -66,10 +66,3 @@ def longest_first(query: int, document: int, room: int) -> tuple[int, int]:
     if 2 * shorter > room:
         shorter = room // 2
     return (room - shorter, shorter) if query > document else (shorter, room - shorter)
-
-
-def bare(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids without special tokens, nothing cut off."""
-    settings = {"add_special_tokens": False, "truncation": False, "padding": False, "return_attention_mask": False}
-    ids: list[list[int]] = tokenizer(list(texts), verbose=False, **settings)["input_ids"]
-    return ids

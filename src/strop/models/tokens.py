@@ -11,10 +11,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 #: The token ids of one text.
 Ids = npt.NDArray[np.int32]
+Rows = Sequence[Ids]
 #: What a text is to a model.
 Role = Literal["query", "document"]
 
@@ -37,8 +40,7 @@ class Tokens:
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]]) -> Tokens:
-        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum([len(row) for row in rows], out=offsets[1:])
+        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
         ids = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(offsets[-1]))
         return cls(ids, offsets)
 
@@ -50,10 +52,9 @@ class Tokens:
     @classmethod
     def join(cls, parts: Sequence[Tokens]) -> Tokens:
         """The texts of all parts, one part after another."""
-        lengths = [part.lengths for part in parts]
-        offsets = np.zeros(1 + sum(map(len, lengths)), dtype=np.int64)
-        np.cumsum(np.concatenate([offsets[:0], *lengths]), out=offsets[1:])
-        return cls(np.concatenate([np.empty(0, dtype=np.int32), *(part.ids for part in parts)]), offsets)
+        lengths = np.concatenate([np.zeros(1, dtype=np.int64), *(part.lengths for part in parts)])
+        ids = np.concatenate([np.empty(0, dtype=np.int32), *(part.ids for part in parts)])
+        return cls(ids, np.cumsum(lengths))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -66,8 +67,8 @@ class Tokens:
         return np.diff(self.offsets)
 
     def save(self, folder: str | Path) -> None:
-        np.save(Path(folder) / "ids.npy", self.ids, allow_pickle=False)
-        np.save(Path(folder) / "offsets.npy", self.offsets, allow_pickle=False)
+        for name, array in (("ids", self.ids), ("offsets", self.offsets)):
+            np.save(Path(folder) / f"{name}.npy", array, allow_pickle=False)
 
     @classmethod
     def load(cls, folder: str | Path) -> Tokens:
@@ -78,13 +79,9 @@ class Tokens:
 
 def pad(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows of ids as `input_ids` and `attention_mask`, both int64 `(len(rows), longest)`, padded on the right."""
-    longest = max(len(row) for row in rows)
-    ids = np.full((len(rows), longest), pad_id, dtype=np.int64)
-    mask = np.zeros((len(rows), longest), dtype=np.int64)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = row
-        mask[i, : len(row)] = 1
-    return torch.from_numpy(ids), torch.from_numpy(mask)
+    tensors = [torch.from_numpy(row.astype(np.int64)) for row in rows]
+    ids = pad_sequence(tensors, batch_first=True, padding_value=pad_id)
+    return ids, (torch.arange(ids.shape[1]) < torch.tensor([[len(row)] for row in rows])).long()
 
 
 def cut(lengths: Ints, budget: int) -> list[Ints]:

@@ -27,6 +27,11 @@ def load_sentence_transformer(folder: str | Path, device: str | None = None) -> 
     return SentenceTransformer(str(folder), local_files_only=True, device=device)
 
 
+def read_json(path: Path) -> Any:
+    """A file of a model's folder; None where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
 def hide_progress_bars() -> None:
     """Those of loading a model's weights."""
     from transformers.utils import logging
@@ -46,13 +51,22 @@ def transformer_of(model: nn.Sequential) -> Transformer:
     return cast("Transformer", model[0])
 
 
+def set_length(model: Any, length: int | None) -> int:
+    """The most tokens a model reads, `length` where it is given: one is used at the length it was trained at.
+
+    Raises InputError as `checked_length` does."""
+    positions = checked_length(model[0], length)
+    if length is not None:
+        model.max_seq_length = length
+    return int(model.max_seq_length or positions or 512)
+
+
 def checked_length(transformer: Transformer, length: int | None) -> int | None:
     """The positions that the transformer has, if it says so. Raises InputError for a length beyond them."""
     positions: int | None = getattr(transformer.model.config, "max_position_embeddings", None)
     if length is not None and positions is not None and length > positions:
-        raise InputError(
-            f"a length of {length} exceeds the model's {positions} positions", remedy=f"Choose at most {positions}"
-        )
+        problem = f"a length of {length} exceeds the model's {positions} positions"
+        raise InputError(problem, remedy=f"Choose at most {positions}")
     return positions
 
 
@@ -76,7 +90,11 @@ def tokenizer_rules(tokenizer: Any) -> dict[str, Any]:
     return {name: rule for name, rule in rules.items() if name not in ("truncation", "padding")}
 
 
-def whole_lengths(tokenizer: Any, texts: Sequence[str]) -> list[int]:
-    """Tokens of each text with nothing cut off, special tokens included."""
-    rows = tokenizer(list(texts), truncation=False, padding=False, return_attention_mask=False, verbose=False)
-    return [len(ids) for ids in rows["input_ids"]]
+def token_ids(
+    tokenizer: Any, texts: Sequence[str], max_length: int | None = None, special: bool = True
+) -> list[list[int]]:
+    """Each text's token ids, special ones included or not, cut at `max_length` if there is one."""
+    settings = {"truncation": max_length is not None, "max_length": max_length, "padding": False, "verbose": False}
+    rows = tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False, **settings)
+    ids: list[list[int]] = rows["input_ids"]
+    return ids

@@ -11,7 +11,7 @@ from torch import Tensor
 from strop.artifacts.store import content_key
 from strop.models.dense import Dense
 from strop.models.encoder import Encoder, Role
-from strop.models.scoring import Representation, Scoring
+from strop.models.scoring import Dot, Representation
 from strop.models.tokens import Tokens
 from strop.models.transformer import load_sentence_transformer
 from strop.records.errors import InputError
@@ -29,6 +29,9 @@ class TwoTowers(Encoder):
     width, and as `Dense` does.
     """
 
+    by_role = True
+    similarity = Dot()
+
     def __init__(self, model: SentenceTransformer, max_length: int | None = None) -> None:
         from sentence_transformers.base.modules import Router
 
@@ -40,26 +43,18 @@ class TwoTowers(Encoder):
                 remedy="Give a sentence-transformers model made with Router.for_query_document",
             )
         self.model: SentenceTransformer = model.float()
-        self._towers: dict[Role, Dense] = {
-            "query": self._tower("query", max_length),
-            "document": self._tower("document", max_length),
-        }
+        self._towers = {role: self._tower(role, max_length) for role in ("query", "document")}
         if self._towers["query"].dimension != self._towers["document"].dimension:
             raise InputError("the towers' vectors differ in width", remedy="Give towers of one dimension")
         self.max_length = self._towers["document"].max_length
 
-    def _tower(self, role: Role, max_length: int | None) -> Dense:
+    def _tower(self, role: str, max_length: int | None) -> Dense:
         from sentence_transformers import SentenceTransformer
 
         model: Any = self.model
         modules = [*model[0].sub_modules[role], *list(model)[1:]]
-        tower = SentenceTransformer(
-            modules=modules,
-            prompts=model.prompts,
-            similarity_fn_name=self.model.similarity_fn_name,
-            device=str(self.model.device),
-        )
-        return Dense(tower, max_length)
+        settings = {"similarity_fn_name": model.similarity_fn_name, "device": str(self.device)}
+        return Dense(SentenceTransformer(modules=modules, prompts=model.prompts, **settings), max_length)
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> TwoTowers:
@@ -69,22 +64,6 @@ class TwoTowers(Encoder):
     def transformers(self) -> tuple[Transformer, ...]:
         """The query tower's first."""
         return self._towers["query"].transformer, self._towers["document"].transformer
-
-    @property
-    def pad_id(self) -> int:
-        return self._towers["document"].pad_id
-
-    @property
-    def dimension(self) -> int:
-        return self._towers["document"].dimension
-
-    @property
-    def by_role(self) -> bool:
-        return True
-
-    @property
-    def similarity(self) -> Scoring:
-        return self._towers["document"].similarity
 
     @property
     def tokenizer_key(self) -> str:

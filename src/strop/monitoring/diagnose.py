@@ -24,7 +24,7 @@ from strop.monitoring.probe import Probe
 from strop.records.errors import InputError, InputWarning
 from strop.records.exhibits.geometry import DiagnosticAbout, Geometry, Picture, Readings
 from strop.retrieval.retriever import retriever_of
-from strop.retrieval.texts import ById
+from strop.retrieval.task import ById, Task
 
 _DRAWN_QUERIES, _DRAWN_DOCUMENTS = 128, 384
 
@@ -63,9 +63,9 @@ def sample_of(
 ) -> Sample:
     """How a model sees the probe; by the vectors that `queries` and `documents`, which hold the probe's, are searched
     with, where these are given. Raises InputError for a model that reads pairs."""
-    by = retriever_of(model)
-    rows = by.represent(store, queries or probe.queries, list(probe.queries), "query", progress)
-    columns = by.represent(store, documents or probe.documents, list(probe.documents), "document", progress)
+    by, task = retriever_of(model), Task(store, queries or probe.queries, documents or probe.documents, {}, progress)
+    rows = by.represent(task, "query", list(probe.queries))
+    columns = by.represent(task, "document", list(probe.documents))
     return probe.sample(rows, columns, by.score)
 
 

@@ -18,7 +18,7 @@ from strop.negatives.examples import Examples
 from strop.records.documents import Collection, Group
 from strop.records.errors import InputError
 from strop.retrieval.encode import Vectors, represented
-from strop.retrieval.texts import ById
+from strop.retrieval.task import ById
 
 #: How many queries and documents a probe has where nothing else is asked for.
 QUERIES, DOCUMENTS = 256, 1024

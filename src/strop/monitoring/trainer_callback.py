@@ -10,7 +10,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from strop.models.dense import Dense
-from strop.models.observing import observing
+from strop.models.encoder import observing
 from strop.monitoring.logbook import Entry, Logbook
 from strop.monitoring.monitor import Monitor
 from strop.monitoring.probe import Look, of_collection

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from strop.records.runs import Run
+from strop.records.runs import Ranking, Run
 from strop.retrieval.encode import Stack, Vectors
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+#: Queries and documents taken at once.
+QUERY_BLOCK, DOC_BLOCK = 1024, 16384
 #: How far beyond the depth candidates are kept for the exact rescoring.
 MARGIN = 64
 #: The precisions candidates are chosen in, one after the other, with the relative error of one rounding.
@@ -28,37 +29,40 @@ def search(
     doc_ids: Sequence[str],
     depth: int,
     exclude: Mapping[str, str] | None = None,
-    query_block: int = 1024,
-    doc_block: int = 16384,
     progress: Callable[[int], None] | None = None,
 ) -> Run:
     """The `depth` documents of highest inner product for each query.
 
-    Matrix products differ by rounding from one block size to the next, so they only choose candidates: those are
-    rescored in float64, one pair at a time, and ordered by that. Where the rounding bound reaches past the margin
-    (vectors that nearly coincide) candidates are chosen again by float64 products, and where it still does (many
-    equal documents) the query is rescored against everything. The Run is therefore the same for every block size
-    and for every division of the vectors into parts. `exclude` maps a query to the one document that must not be
-    retrieved for it: itself. The documents are read once for every `query_block` queries; beside the Run the memory is
-    that of `query_block * doc_block` scores and a block of each side. Raises ValueError on vectors that are not finite.
+    Matrix products, which differ by rounding from one block size to the next, only choose candidates: those are
+    rescored in float64, one pair at a time. Where the rounding bound reaches past the margin (vectors that nearly
+    coincide) candidates are chosen again by float64 products, and where it still does (many equal documents) the query
+    is rescored against everything. The Run is therefore the same for every block size. `exclude` maps a query to the
+    one document that must not be retrieved for it: itself. Beside the Run the memory is that of
+    `QUERY_BLOCK * DOC_BLOCK` scores and a block of each side. Raises ValueError on vectors that are not finite.
     """
     if not len(documents):
         return Run({query_id: ([], []) for query_id in query_ids})
-    exclude = exclude or {}
-    scored: dict[str, tuple[list[str], Vectors]] = {}
-    for start in range(0, len(query_ids), query_block):
-        block = np.array(queries[start : start + query_block])  # a copy: memory maps are read-only
+    rankings: dict[str, Ranking] = {}
+    for start in range(0, len(query_ids), QUERY_BLOCK):
+        block = np.array(queries[start : start + QUERY_BLOCK])  # a copy: memory maps are read-only
         if not np.isfinite(block).all():
             raise ValueError(f"a vector of queries {start} to {start + len(block) - 1} is not finite")
-        best = _best(block, documents, min(depth + 1, len(doc_ids)), doc_block)
-        for query_id, (rows, exact) in zip(query_ids[start : start + query_block], best, strict=True):
-            scored[query_id] = _cut([doc_ids[j] for j in rows.tolist()], exact, depth, exclude.get(query_id))
+        best = _best(block, documents, min(depth + 1, len(doc_ids)))
+        for query_id, (rows, exact) in zip(query_ids[start : start + QUERY_BLOCK], best, strict=True):
+            rankings |= ranked(query_id, [doc_ids[j] for j in rows.tolist()], exact, depth, exclude)
         if progress:
             progress(len(block))
-    return Run(scored)
+    return Run(rankings)
 
 
-def _best(queries: Vectors, documents: Vectors | Stack, count: int, doc_block: int) -> Iterable[tuple[Ints, Floats]]:
+def ranked(query_id: str, doc_ids: Iterable[str], exact: Floats, depth: int, exclude: Mapping[str, str] | None) -> Run:
+    """The query's best `depth` by their scores in float32, without the document that it excludes."""
+    scores = dict(zip(doc_ids, exact.astype(np.float32).tolist(), strict=True))
+    scores.pop((exclude or {}).get(query_id, ""), None)
+    return Run({query_id: (scores, scores.values())}).top(depth)
+
+
+def _best(queries: Vectors, documents: Vectors | Stack, count: int) -> Iterable[tuple[Ints, Floats]]:
     """For each query rows that hold its `count` best for sure, all ties included, and their exact scores."""
     kept = min(len(documents), count + MARGIN)
     best: dict[int, tuple[Ints, Floats]] = {}
@@ -66,7 +70,7 @@ def _best(queries: Vectors, documents: Vectors | Stack, count: int, doc_block: i
         waiting = [i for i in range(len(queries)) if i not in best]
         if not waiting:
             break
-        approximate, candidates, longest = _top(queries[waiting], documents, kept, doc_block, dtype)
+        approximate, candidates, longest = _top(queries[waiting], documents, kept, dtype)
         # Two inner products of the same pair differ by at most 2 D roundings, whatever their order. What differs by
         # less than float32 resolves is a tie in the Run.
         relative = 2 * documents.shape[1] * rounding + 2.0**-23
@@ -75,18 +79,18 @@ def _best(queries: Vectors, documents: Vectors | Stack, count: int, doc_block: i
             bound = relative * float(np.linalg.norm(queries[i])) * longest
             if kept == len(documents) or least < np.partition(exact, -count)[-count] - bound:
                 best[i] = rows, exact
-    return [best[i] if i in best else _among_all(queries[i], documents, count, doc_block) for i in range(len(queries))]
+    return [best[i] if i in best else _among_all(queries[i], documents, count) for i in range(len(queries))]
 
 
 def _top(
-    queries: Vectors, documents: Vectors | Stack, kept: int, doc_block: int, dtype: torch.dtype
+    queries: Vectors, documents: Vectors | Stack, kept: int, dtype: torch.dtype
 ) -> tuple[npt.NDArray[np.floating], Ints, float]:
     """Approximate scores and rows `(Q, kept)` of the best documents, in no order, and the longest document's length."""
     block = torch.from_numpy(queries).to(dtype)
     best = _Best(len(queries), kept, dtype)
     longest = 0.0
-    for start in range(0, len(documents), doc_block):
-        part = torch.from_numpy(np.array(documents[start : start + doc_block])).to(dtype)
+    for start in range(0, len(documents), DOC_BLOCK):
+        part = torch.from_numpy(np.array(documents[start : start + DOC_BLOCK])).to(dtype)
         lengths = torch.linalg.vector_norm(part, dim=1)
         if not torch.isfinite(lengths).all():
             raise ValueError(f"a vector of documents {start} to {start + len(part) - 1} is not finite")
@@ -120,9 +124,8 @@ class _Best:
     def _above(self, new: torch.Tensor) -> tuple[Ints, Ints, Ints]:
         """Query by query where `new` exceeds what is kept, at most `kept` places each, and how many these are."""
         higher = (new > self._least).numpy()
-        if (
-            np.count_nonzero(higher) <= higher.shape[0] * self._kept
-        ):  # else, as at the start, there are too many to list
+        # At the start there are too many to list.
+        if np.count_nonzero(higher) <= higher.shape[0] * self._kept:
             query, column = np.divmod(np.flatnonzero(higher), higher.shape[1])
             counts = np.bincount(query, minlength=len(higher))
             if counts.max() <= self._kept:
@@ -147,17 +150,10 @@ def _rescore(query: Vectors, documents: Vectors) -> Floats:
     return inner
 
 
-def _among_all(query: Vectors, documents: Vectors | Stack, count: int, doc_block: int) -> tuple[Ints, Floats]:
+def _among_all(query: Vectors, documents: Vectors | Stack, count: int) -> tuple[Ints, Floats]:
     """The rows that score no worse than the `count`-th, of all documents rescored."""
-    starts = range(0, len(documents), doc_block)
-    exact = np.concatenate([_rescore(query, documents[start : start + doc_block]) for start in starts])
+    starts = range(0, len(documents), DOC_BLOCK)
+    exact = np.concatenate([_rescore(query, documents[start : start + DOC_BLOCK]) for start in starts])
     scores = exact.astype(np.float32)
     rows = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
     return rows, exact[rows]
-
-
-def _cut(doc_ids: list[str], scores: Floats, depth: int, excluded: str | None) -> tuple[list[str], Vectors]:
-    """The best `depth` under the Run's own order: float32 scores, ties by id."""
-    best = heapq.nlargest(depth + 1, zip(scores.astype(np.float32).tolist(), doc_ids, strict=True))
-    best = [(score, doc_id) for score, doc_id in best if doc_id != excluded][:depth]
-    return [doc_id for _, doc_id in best], np.array([score for score, _ in best], dtype=np.float32)

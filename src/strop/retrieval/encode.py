@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from strop.models.encoder import Encoder, Role
 from strop.models.scoring import MaxSim, Representation
@@ -20,10 +22,9 @@ BUDGET = {"cpu": 2048, "cuda": 65536, "mps": 16384}
 
 
 class Stack:
-    """Matrices `(N_i, D)`, memory maps for instance, read as one `(N, D)` without joining them in memory.
+    """Matrices `(N_i, D)`, memory maps for instance, read as one float32 `(N, D)` array would be.
 
-    Takes a row's number, a slice or an array of row numbers, and gives float32 as an array of numpy would. Raises
-    IndexError beyond the rows, and ValueError without a matrix or for unequal widths.
+    Raises IndexError beyond the rows, and ValueError without a matrix or for unequal widths.
     """
 
     def __init__(self, parts: Sequence[Vectors]) -> None:
@@ -41,44 +42,24 @@ class Stack:
 
     def __getitem__(self, rows: int | slice | Sequence[int] | Ints) -> Vectors:
         if isinstance(rows, slice):
-            start, stop, step = rows.indices(len(self))
-            return self._between(start, stop) if step == 1 else self._rows(np.arange(start, stop, step))
+            rows = np.arange(*rows.indices(len(self)))
         numbers = np.asarray(rows, dtype=np.int64)
-        vectors = self._rows(np.atleast_1d(numbers))
-        return vectors if numbers.ndim else vectors[0]
-
-    def _between(self, start: int, stop: int) -> Vectors:
-        """One part's own rows where the range does not cross an edge: no copy."""
-        touched = [
-            part[max(0, start - first) : max(0, stop - first)]
-            for part, first in zip(self._parts, self._starts, strict=False)
-            if first < stop and start < first + len(part)
-        ]
-        return touched[0] if len(touched) == 1 else np.concatenate([self._parts[0][:0], *touched])
-
-    def _rows(self, rows: Ints) -> Vectors:
-        rows = np.where(rows < 0, rows + len(self), rows)
-        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
-            raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)}")
-        vectors = np.empty((len(rows), self.shape[1]), dtype=np.float32)
-        part_of = np.searchsorted(self._starts, rows, side="right") - 1
+        places = np.atleast_1d(np.where(numbers < 0, numbers + len(self), numbers))
+        if len(places) and not 0 <= places.min() <= places.max() < len(self):
+            raise IndexError(f"rows {places.min()} to {places.max()} of {len(self)}")
+        vectors = np.empty((len(places), self.shape[1]), dtype=np.float32)
+        part_of = np.searchsorted(self._starts, places, side="right") - 1
         for i in np.unique(part_of):
-            vectors[part_of == i] = self._parts[i][rows[part_of == i] - self._starts[i]]
-        return vectors
+            vectors[part_of == i] = self._parts[i][places[part_of == i] - self._starts[i]]
+        return vectors if numbers.ndim else vectors[0]
 
 
 def encode_tokens(encoder: Encoder, tokens: Tokens, role: Role) -> list[Vectors]:
     """Each text's searchable vectors `(tokens that count, D)`, of a model with one vector per token."""
     matrices: dict[int, Vectors] = {}
-    encoder.module.eval()
-    with torch.inference_mode():
-        for chunk in cut(tokens.lengths, BUDGET.get(encoder.device.type, BUDGET["cpu"])):
-            ids, mask = pad([tokens.row(i) for i in chunk], encoder.pad_id)
-            searchable = encoder.searchable(encoder.represent(ids, mask, role))
-            assert searchable.mask is not None
-            counted = searchable.mask.cpu()
-            rows = zip(chunk.tolist(), searchable.vectors.float().cpu(), counted, strict=True)
-            matrices |= {i: vectors[mask_of].numpy() for i, vectors, mask_of in rows}
+    for chunk, vectors, mask in _searchable(encoder, tokens, role):
+        assert mask is not None
+        matrices |= {i: rows[counts.cpu()].numpy() for i, rows, counts in zip(chunk, vectors, mask, strict=True)}
     return [matrices[i] for i in range(len(tokens))]
 
 
@@ -88,13 +69,9 @@ def represented(encoder: Encoder, tokens: Tokens, role: Role) -> Representation:
     if not isinstance(encoder.similarity, MaxSim):
         rows = encode(encoder, tokens, role, np.empty((len(tokens), encoder.dimension), dtype=np.float32))
         return Representation(torch.from_numpy(rows))
-    texts = encode_tokens(encoder, tokens, role)
-    longest = max(len(rows) for rows in texts)
-    vectors = np.zeros((len(texts), longest, encoder.dimension), dtype=np.float32)
-    mask = np.zeros((len(texts), longest), dtype=bool)
-    for i, rows in enumerate(texts):
-        vectors[i, : len(rows)], mask[i, : len(rows)] = rows, True
-    return Representation(torch.from_numpy(vectors), torch.from_numpy(mask))
+    texts = [torch.from_numpy(rows) for rows in encode_tokens(encoder, tokens, role)]
+    mask = pad_sequence([torch.ones(len(rows), dtype=torch.bool) for rows in texts], batch_first=True)
+    return Representation(pad_sequence(texts, batch_first=True), mask)
 
 
 def encode(
@@ -102,14 +79,21 @@ def encode(
 ) -> Vectors:
     """Fill `out`, float32 `(len(tokens), D)` (a memory map if large), with a searchable vector of each text; return it.
 
-    Sorted by length and cut by token budget. A text's vector depends on its chunk only by float rounding, about
-    1e-7. `progress` is called with the number of texts done.
+    A text's vector depends on its chunk only by float rounding, about 1e-7. `progress` is called with the number of
+    texts done.
     """
+    for chunk, vectors, _ in _searchable(encoder, tokens, role):
+        out[chunk] = vectors.numpy()
+        if progress:
+            progress(len(chunk))
+    return out
+
+
+def _searchable(encoder: Encoder, tokens: Tokens, role: Role) -> Iterator[tuple[Ints, Tensor, Tensor | None]]:
+    """Chunk by chunk which texts, their vectors in float32, and which of these count."""
     encoder.module.eval()
     with torch.inference_mode():
         for chunk in cut(tokens.lengths, BUDGET.get(encoder.device.type, BUDGET["cpu"])):
             ids, mask = pad([tokens.row(i) for i in chunk], encoder.pad_id)
-            out[chunk] = encoder.searchable(encoder.represent(ids, mask, role)).vectors.float().cpu().numpy()
-            if progress:
-                progress(len(chunk))
-    return out
+            searchable = encoder.searchable(encoder.represent(ids, mask, role))
+            yield chunk, searchable.vectors.float().cpu(), searchable.mask

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,25 @@ _NOTHING = Ranking((), np.zeros(0, dtype=np.float32))
 _HEAVIEST = 1000.0
 
 
+class _WeightedSum(Protocol):
+    weights: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        weights = self.weights
+        if not all(0 <= weight <= _HEAVIEST for weight in weights) or (weights and not any(weights)):
+            listed = ", ".join(f"{weight:g}" for weight in weights)
+            remedy = f"Give numbers from 0 to {_HEAVIEST:g}, not all of them 0"
+            raise InputError(f"the weights are {listed}", remedy=remedy)
+
+    def __call__(self, runs: Sequence[Run]) -> Run:
+        """The fused Run. Raises InputError without a run and when the weights do not fit the runs."""
+        return _fused(runs, self._worth, self.weights)
+
+    def _worth(self, scores: Floats) -> tuple[Floats, float]: ...
+
+
 @dataclass(frozen=True, slots=True)
-class ReciprocalRank:
+class ReciprocalRank(_WeightedSum):
     """The sum over runs of weight / (k + rank), ranks from 1. A run that lacks a document gives it 0.
 
     Reads ranks alone: scores may be negative, constant or of any scale. `weights` is one for each run, or empty for
@@ -37,49 +55,43 @@ class ReciprocalRank:
     def __post_init__(self) -> None:
         if self.k < 0:
             raise InputError(f"k is {self.k}", remedy="Give 0 or more; 60 is usual")
-        _check(self.weights)
+        _WeightedSum.__post_init__(self)
 
-    def __call__(self, runs: Sequence[Run]) -> Run:
-        """The fused Run. Raises InputError without a run and when the weights do not fit the runs."""
-        return _fused(runs, lambda scores: (1.0 / (self.k + np.arange(1, scores.size + 1)), 0.0), self.weights)
+    def _worth(self, scores: Floats) -> tuple[Floats, float]:
+        return 1.0 / (self.k + np.arange(1, scores.size + 1)), 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class MinMax:
+class MinMax(_WeightedSum):
     """The weighted sum of scores brought to [0, 1] for each query and run: (score - least) / (greatest - least).
 
-    A run that lacks a document gives it 0, as much as its last one. Where all scores are equal, or there is one
-    document, each is worth 1: to be found counts for more than to be missing. Unchanged by scale and shift of a run's
-    scores. Equal weights are CombSUM. Source: Fox and Shaw, TREC-2, 1994 (CombSUM); Lee, SIGIR 1997 (this scale).
+    A run that lacks a document gives it 0, as much as its last one. Where all scores are equal each is worth 1.
+    Unchanged by scale and shift of a run's scores. Equal weights are CombSUM. Source: Fox and Shaw, TREC-2, 1994
+    (CombSUM); Lee, SIGIR 1997 (this scale).
     """
 
     weights: tuple[float, ...] = ()
 
-    def __post_init__(self) -> None:
-        _check(self.weights)
-
-    def __call__(self, runs: Sequence[Run]) -> Run:
-        """The fused Run. Raises InputError without a run and when the weights do not fit the runs."""
-        return _fused(runs, _to_unit, self.weights)
+    def _worth(self, scores: Floats) -> tuple[Floats, float]:
+        return _to_unit(scores)
 
 
 @dataclass(frozen=True, slots=True)
-class ZScore:
+class ZScore(_WeightedSum):
     """The weighted sum of scores brought to mean 0 and variance 1 for each query and run (variance over n).
 
-    A run that lacks a document gives it what it gives its last one: at 0 a missing document would pass for an average
-    one. Where all scores are equal, or there is one document, the run does not count. Unchanged by scale and shift of a
-    run's scores. Source: Montague and Aslam, CIKM 2001 (zero mean, unit variance); the rule for missing ones is ours.
+    A run that lacks a document gives it what it gives its last one: at 0 it would pass for an average one. Where all
+    scores are equal the run does not count. Unchanged by scale and shift of a run's scores. Source: Montague and Aslam,
+    CIKM 2001 (zero mean, unit variance); the rule for missing ones is ours.
     """
 
     weights: tuple[float, ...] = ()
 
-    def __post_init__(self) -> None:
-        _check(self.weights)
-
-    def __call__(self, runs: Sequence[Run]) -> Run:
-        """The fused Run. Raises InputError without a run and when the weights do not fit the runs."""
-        return _fused(runs, _standardised, self.weights)
+    def _worth(self, scores: Floats) -> tuple[Floats, float]:
+        if scores.max() == scores.min():
+            return np.zeros_like(scores), 0.0
+        z = (scores - scores.mean()) / scores.std()
+        return z, float(z.min())
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +140,6 @@ def _fused(runs: Sequence[Run], worth: _Worth, weights: tuple[float, ...], count
 def _to_unit(scores: Floats) -> tuple[Floats, float]:
     least, greatest = scores.min(), scores.max()
     return (scores - least) / (greatest - least) if greatest > least else np.ones_like(scores), 0.0
-
-
-def _standardised(scores: Floats) -> tuple[Floats, float]:
-    if scores.max() == scores.min():
-        return np.zeros_like(scores), 0.0
-    z = (scores - scores.mean()) / scores.std()
-    return z, float(z.min())
-
-
-def _check(weights: tuple[float, ...]) -> None:
-    if not all(0 <= weight <= _HEAVIEST for weight in weights) or (weights and not any(weights)):
-        listed = ", ".join(f"{weight:g}" for weight in weights)
-        raise InputError(f"the weights are {listed}", remedy=f"Give numbers from 0 to {_HEAVIEST:g}, not all of them 0")
 
 
 #: By the name that the command line takes.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -20,10 +21,9 @@ RESAMPLES = 1000
 class Tuned:
     """A method with the weights chosen on `queries` held-out queries, and how far that choice is to be trusted.
 
-    `value` is the mean there under `measure`, and flatters: the weights were chosen for it. `low` and `high` bound
-    each run's weight: 95 % of the choices that resampled queries make lie between. `gain` is the mean gain over equal
-    weights on the queries that a resample left out, with weights chosen on those it drew; 95 % of these lie between
-    `gain_low` and `gain_high`. A choice that says nothing beyond its queries has a gain about 0.
+    `value` is the mean there under `measure`, and flatters: the weights were chosen for it. 95 % of the weights that
+    resampled queries choose lie from `low` to `high`. `gain` is the mean gain over equal weights on the queries that a
+    resample left out, with weights chosen on those it drew; 95 % of these lie from `gain_low` to `gain_high`.
     """
 
     method: Weighted
@@ -39,16 +39,9 @@ class Tuned:
 
 def weight_grid(runs: int, parts: int = 10) -> list[tuple[float, ...]]:
     """Every way to share a weight of 1 among `runs` runs in steps of 1 / `parts`: for two runs (0, 1), (0.1, 0.9), …"""
-
-    def shares(left: int, places: int) -> Iterator[tuple[int, ...]]:
-        if places == 1:
-            yield (left,)
-            return
-        for first in range(left + 1):
-            for rest in shares(left - first, places - 1):
-                yield (first, *rest)
-
-    return [tuple(share / parts for share in split) for split in shares(parts, runs)]
+    places = parts + runs - 1  # of the parts and of bars between the runs' shares
+    bars = ((-1, *between, places) for between in combinations(range(places), runs - 1))
+    return [tuple((right - left - 1) / parts for left, right in pairwise(edges)) for edges in bars]
 
 
 def tuned(
@@ -57,7 +50,6 @@ def tuned(
     qrels_dev: Qrels,
     measure: str,
     grid: Sequence[tuple[float, ...]],
-    relevance_level: int = 1,
     seed: int = 42,
 ) -> Tuned:
     """The weights of `grid` with the highest mean on the judged queries; of equals, those nearest to equal weights.
@@ -77,7 +69,7 @@ def tuned(
         raise InputError("no run has a judged query", remedy="Give runs over the queries of the qrels")
 
     def values(fusion: Fusion) -> list[float]:
-        by_query = evaluate(fusion(runs), judged, (measure,), relevance_level)[measure]
+        by_query = evaluate(fusion(runs), judged, (measure,))[measure]
         return [by_query[query_id] for query_id in sorted(judged)]
 
     candidates = sorted(grid, key=_unevenness)
@@ -98,8 +90,8 @@ def tuned(
         measure=measure,
         value=float(table[best].mean()),
         queries=count,
-        low=tuple(map(float, low)),
-        high=tuple(map(float, high)),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
         gain=float(gained.mean()),
         gain_low=float(gain_low),
         gain_high=float(gain_high),

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from strop.models.scoring import MaxSim, Scoring
 from strop.models.tokens import Ints, cut
 from strop.records.errors import InputError
-from strop.records.runs import Run
+from strop.records.runs import Ranking, Run
+from strop.retrieval.dense_search import ranked
 from strop.retrieval.token_vectors import TokenVectors
 
 Floats = npt.NDArray[np.float64]
@@ -28,42 +28,40 @@ MARGIN = 64
 def search(
     queries: TokenVectors,
     documents: TokenVectors,
-    similarity: Scoring,
     depth: int,
     exclude: Mapping[str, str] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Run:
     """The `depth` documents of highest MaxSim for each query.
 
-    Products in float32 choose candidates; these are scored again in float64 and ordered by that, and so is the whole
-    collection where the rounding bound reaches past the margin. The Run is therefore the same however the vectors are
-    cut into blocks. `exclude` maps a query to the one document that must not be retrieved for it: itself. `progress`
-    is called with 1 after each query. Raises InputError for another scoring than MaxSim, ValueError on vectors not of
-    length 1.
+    As in `dense_search` products in float32 choose candidates, which are scored again in float64, and so is the whole
+    collection where rounding could decide. `progress` is called with 1 after each query. Raises ValueError on vectors
+    not of length 1.
     """
-    similarity = _maxsim(similarity)
     count = min(depth + 1, len(documents))
-    scored: dict[str, tuple[list[str], list[float]]] = {}
+    rankings: dict[str, Ranking] = {}
     for start in range(0, len(queries), QUERY_BLOCK):
         block = range(start, min(start + QUERY_BLOCK, len(queries)))
         approximate, candidates = _top(queries, block, documents, min(len(documents), count + MARGIN))
         for i, least, rows in zip(block, approximate.min(axis=1, initial=np.inf), candidates, strict=True):
             exact = _exact(queries, i, documents, rows)
-            bound = _rounding(int(queries.lengths[i]), documents.vectors.shape[1])
+            # Two scores of one pair differ by 2 D roundings per inner product and one per sum, each of at most 1.
+            tokens = int(queries.lengths[i])
+            bound = tokens * (2 * documents.vectors.shape[1] + tokens + 2) * 2.0**-24
             if len(rows) < len(documents) and not least < np.partition(exact, -count)[-count] - bound:
                 rows = np.arange(len(documents))
                 exact = _exact(queries, i, documents, rows)
-            scored[queries.ids[i]] = _best(queries, i, documents, rows, exact, similarity, depth, exclude)
+            doc_ids = [documents.ids[row] for row in rows.tolist()]
+            rankings |= ranked(queries.ids[i], doc_ids, exact, depth, exclude)
             if progress:
                 progress(1)
-    return Run(scored).top(depth)
+    return Run(rankings)
 
 
 def rescore(
     candidates: Run,
     queries: TokenVectors,
     documents: TokenVectors,
-    similarity: Scoring,
     depth: int,
     exclude: Mapping[str, str] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -71,23 +69,21 @@ def rescore(
     """The `depth` documents of highest MaxSim among each query's candidates: a search's second stage.
 
     With every document a candidate it is `search`. Raises InputError on a query without a ranking among the
-    candidates or a candidate that is no document, and as `search` does.
+    candidates or a candidate that is no document, and ValueError as `search` does.
     """
-    similarity = _maxsim(similarity)
     row_of = {doc_id: row for row, doc_id in enumerate(documents.ids)}
-    scored: dict[str, tuple[list[str], list[float]]] = {}
+    rankings: dict[str, Ranking] = {}
     for i, query_id in enumerate(queries.ids):
         if query_id not in candidates:
             raise InputError(f"query {query_id!r} has no candidates", remedy="Give a run of the same queries")
-        unknown = [doc_id for doc_id in candidates[query_id].doc_ids if doc_id not in row_of]
-        if unknown:
+        doc_ids = candidates[query_id].doc_ids
+        if unknown := [doc_id for doc_id in doc_ids if doc_id not in row_of]:
             raise InputError(f"candidate {unknown[0]!r} is no document", remedy="Give a run of the same collection")
-        rows = np.array([row_of[doc_id] for doc_id in candidates[query_id].doc_ids], dtype=np.int64)
-        exact = _exact(queries, i, documents, rows)
-        scored[query_id] = _best(queries, i, documents, rows, exact, similarity, depth, exclude)
+        exact = _exact(queries, i, documents, np.array([row_of[doc_id] for doc_id in doc_ids], dtype=np.int64))
+        rankings |= ranked(query_id, doc_ids, exact, depth, exclude)
         if progress:
             progress(1)
-    return Run(scored).top(depth)
+    return Run(rankings)
 
 
 def recall(candidates: Run, exact: Run, depth: int) -> dict[str, float]:
@@ -95,24 +91,9 @@ def recall(candidates: Run, exact: Run, depth: int) -> dict[str, float]:
 
     A query for which the exact run has no document is left out.
     """
-    kept = {query_id: set(candidates[query_id].doc_ids) for query_id in exact if query_id in candidates}
-    return {
-        query_id: len(kept.get(query_id, set()).intersection(ranking.doc_ids)) / len(ranking.doc_ids)
-        for query_id, ranking in exact.top(depth).items()
-        if ranking.doc_ids
-    }
-
-
-def _maxsim(similarity: Scoring) -> MaxSim:
-    if not isinstance(similarity, MaxSim):
-        raise InputError(f"{similarity} is not a scoring of token vectors", remedy="Give MaxSim, or use search")
-    return similarity
-
-
-def _rounding(tokens: int, dimension: int) -> float:
-    """How far two scores of one pair can lie apart: 2 D float32 roundings per inner product and one per
-    sum, each of at most 1."""
-    return tokens * (2 * dimension + tokens + 2) * 2.0**-24
+    best = {query_id: set(ranking.doc_ids) for query_id, ranking in exact.top(depth).items() if ranking.doc_ids}
+    kept = {query_id: candidates[query_id].doc_ids for query_id in best if query_id in candidates}
+    return {query_id: len(docs.intersection(kept.get(query_id, ()))) / len(docs) for query_id, docs in best.items()}
 
 
 def _top(
@@ -157,24 +138,3 @@ def _read(texts: TokenVectors, places: Ints, dtype: torch.dtype) -> Tensor:
     if len(vectors) and not (torch.linalg.vector_norm(vectors, dim=1) - 1).abs().max() < 1e-3:
         raise ValueError("a token's vector is not of length 1")
     return vectors
-
-
-def _best(
-    queries: TokenVectors,
-    i: int,
-    documents: TokenVectors,
-    rows: Ints,
-    cosines: Floats,
-    similarity: MaxSim,
-    depth: int,
-    exclude: Mapping[str, str] | None,
-) -> tuple[list[str], list[float]]:
-    """Of query i those that may be among the best `depth`, ties and all, by the model's own similarity."""
-    scores = cosines if similarity == MaxSim() else 2 * cosines - 2 * queries.lengths[i]
-    values = scores.astype(np.float32)
-    if len(values) > depth + 1:
-        within = values >= np.partition(values, -depth - 1)[-depth - 1]
-        rows, values = rows[within], values[within]
-    score = {documents.ids[row]: value for row, value in zip(rows.tolist(), values.tolist(), strict=True)}
-    score.pop((exclude or {}).get(queries.ids[i], ""), None)
-    return list(score), list(score.values())

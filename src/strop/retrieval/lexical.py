@@ -48,10 +48,9 @@ class BM25:
         exclude: Mapping[str, str] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Run:
-        """The best `depth` documents of every query: ids to texts in, a Run out, exact to the last tie.
+        """The best `depth` documents of every query that share a token with it, exact to the last tie.
 
-        Only documents that share a token with the query are ranked, so a ranking may be shorter than `depth`, or
-        empty. `exclude` names one document of a query that must not be retrieved for it (ArguAna: the query itself).
+        `exclude` names one document of a query that must not be retrieved for it (ArguAna: the query itself).
         `progress` is called with 1 after each query. Raises ValueError when depth is below 1.
         """
         if depth < 1:
@@ -63,8 +62,7 @@ class BM25:
         for query_id, tokens in zip(queries, self._tokens(queries.values()), strict=True):
             known = [vocabulary[token] for token in tokens if token in vocabulary]
             scores = index.get_scores_from_ids(known) if known else np.zeros(len(ids), np.float32)
-            own = exclude.get(query_id) if exclude else None
-            if own in position:
+            if exclude and (own := exclude.get(query_id)) in position:
                 scores[position[own]] = 0
             best = _candidates(scores, depth)
             best_of[query_id] = ([ids[i] for i in best], scores[best])
@@ -95,10 +93,8 @@ class BM25:
 
 def _candidates(scores: npt.NDArray[np.float32], depth: int) -> Sequence[int]:
     """Positions of every document that scores above 0 and no worse than the `depth`-th: all ties at the cut stay in."""
+    kept = scores > 0
     if depth < len(scores):
-        least = np.partition(scores, len(scores) - depth)[len(scores) - depth]
-        kept = np.flatnonzero((scores >= least) & (scores > 0))
-    else:
-        kept = np.flatnonzero(scores > 0)
-    positions: list[int] = kept.tolist()
+        kept &= scores >= np.partition(scores, -depth)[-depth]
+    positions: list[int] = np.flatnonzero(kept).tolist()
     return positions

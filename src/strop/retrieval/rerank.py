@@ -5,29 +5,31 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass
+from operator import add
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from strop.models.pair_scorer import Ids, Pair, PairScorer, score_pairs
-from strop.models.scoring import Precision, Scoring
+from strop.models.pair_scorer import Pair, PairScorer, score_pairs, specials
+from strop.models.scoring import Precision
 from strop.models.tokens import cut
-from strop.records.errors import InputError
 from strop.records.runs import Run
 from strop.retrieval import late_search
-from strop.retrieval.encode import BUDGET, Stack, Vectors
+from strop.retrieval.candidates import Candidates
+from strop.retrieval.encode import BUDGET
+from strop.retrieval.stages import Vectors
 from strop.retrieval.token_vectors import TokenVectors
 from strop.retrieval.windows import Windows
 
+Floats = npt.NDArray[np.float32]
+_Scores = dict[str, list[float]]
+
 #: Pairs of one block, whole queries: what is lost when killed, and what is sorted by length together.
 BLOCK = 4096
-
-#: A query's tokens and a document's -> the rows to score, and whether some tokens are in none of them.
-_Reader = Callable[[Ids, Ids], tuple[list[Pair], bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,62 +44,41 @@ class Cost:
     seconds: float = 0.0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.pairs + other.pairs, self.tokens + other.tokens, self.cut + other.cut, self.seconds + other.seconds
-        )
+        return Cost(*map(add, astuple(self), astuple(other)))
 
 
 def rerank(
-    run: Run,
+    candidates: Candidates,
     scorer: PairScorer,
-    queries: Mapping[str, str],
-    documents: Mapping[str, str],
-    depth: int,
     folder: Path,
     progress: Callable[[int], None] | None = None,
-    block: int = BLOCK,
     precision: Precision = "float32",
     windows: Windows | None = None,
 ) -> tuple[Run, Cost]:
-    """The first `depth` documents of every query by the scorer's logits, equal ones by the run's one rule; the others
-    below them, in the order they had. And what it took. `precision` is the forward pass's, by autocast; `windows` says
-    how documents that are too long are read: without it they are cut.
+    """The candidates by the scorer's logits, the run's other documents below them in the order they had; and what it
+    took. `precision` is the forward pass's, by autocast; `windows` says how documents that are too long are read:
+    without it they are cut.
 
-    Each block of queries is written to `folder` once it is scored, and one that is there already is read: a killed call
-    goes on. The folder is for these very inputs. `progress` is called with the number of
-    pairs done. Raises InputError, before
-    anything is scored, for a query or a document that is not there, and for windows that the model cannot read.
+    Each block of queries is written to `folder`, which is for these very inputs, and one that is there already is read:
+    a killed call goes on. `progress` is called with the number of pairs done. Raises InputError, before anything is
+    scored, for windows that the model cannot read.
     """
-    check_known(run, queries, documents)
-    reader = _reader(scorer, windows)
+    windows = windows or Windows("first")
+    room = windows.room(scorer.max_length, specials(scorer))
     scorer.module.eval()
-    scored: dict[str, list[float]] = {}
+    scored: _Scores = {}
     cost = Cost()
-    for number, query_ids in enumerate(_blocks(run, depth, block)):
+    for number, query_ids in enumerate(_blocks(candidates)):
         path = folder / f"block-{number:06}.json"
-        logits, took = _read(path, query_ids) or _score(
-            path, run, query_ids, scorer, queries, documents, depth, precision, reader, windows
-        )
-        cost += took
+        if (held := _read(path, query_ids)) is None:
+            held = _score(candidates, query_ids, scorer, precision, windows, room)
+            _write(path, *held)
+        scored |= held[0]
+        cost += held[1]
         if progress:
-            progress(took.pairs)
-        scored |= logits
+            progress(held[1].pairs)
+    run, depth = candidates.run, candidates.depth
     return reordered(run, depth, lambda query_id, _: np.array(scored[query_id], dtype=np.float32)), cost
-
-
-def check_known(run: Run, queries: Mapping[str, str], documents: Mapping[str, str]) -> None:
-    """Raises InputError at the first query or document of a run that is not in its collection."""
-    for query_id, ranking in run.items():
-        if query_id not in queries:
-            raise InputError(
-                f"query {query_id!r} of the run is not there", remedy="Give the collection it was made over"
-            )
-        for doc_id in ranking.doc_ids:
-            if doc_id not in documents:
-                raise InputError(
-                    f"document {doc_id!r}, ranked for query {query_id!r}, is not there",
-                    remedy="Give the collection that the run was made over",
-                )
 
 
 def clear(folder: Path) -> None:
@@ -106,75 +87,46 @@ def clear(folder: Path) -> None:
         path.unlink()
 
 
-def _blocks(run: Run, depth: int, size: int) -> Iterator[list[str]]:
-    """Queries in the run's order, of at least `size` pairs together but for the last."""
+def _blocks(candidates: Candidates) -> Iterator[list[str]]:
+    """Queries in the run's order, of at least `BLOCK` pairs together but for the last."""
     waiting: list[str] = []
     pairs = 0
-    for query_id, ranking in run.items():
+    for query_id, ranking in candidates.run.items():
         waiting.append(query_id)
-        pairs += len(ranking.doc_ids[:depth])
-        if pairs >= size:
+        pairs += len(ranking.doc_ids[: candidates.depth])
+        if pairs >= BLOCK:
             yield waiting
             waiting, pairs = [], 0
     if waiting:
         yield waiting
 
 
-def _reader(scorer: PairScorer, windows: Windows | None) -> _Reader:
-    if windows is None:
-
-        def whole(query: Ids, document: Ids) -> tuple[list[Pair], bool]:
-            pair = scorer.pair(query, document)
-            return [pair], pair.cut > 0
-
-        return whole
-    nothing = np.empty(0, dtype=np.int32)
-    room = windows.room(scorer.max_length, len(scorer.pair(nothing, nothing).ids))
-
-    def each(query: Ids, document: Ids) -> tuple[list[Pair], bool]:
-        parts, lost = windows(query, document, room)
-        return [scorer.pair(*part) for part in parts], lost
-
-    return each
-
-
 def _score(
-    path: Path,
-    run: Run,
+    candidates: Candidates,
     query_ids: Sequence[str],
     scorer: PairScorer,
-    queries: Mapping[str, str],
-    documents: Mapping[str, str],
-    depth: int,
     precision: Precision,
-    reader: _Reader,
-    windows: Windows | None,
-) -> tuple[dict[str, list[float]], Cost]:
-    """Logits of each query's first documents, and their cost; both are written to `path`, whole or not at all."""
+    windows: Windows,
+    room: int,
+) -> tuple[_Scores, Cost]:
+    """Logits of each query's candidates, and their cost."""
     started = time.perf_counter()
-    own = {query_id: run[query_id].doc_ids[:depth] for query_id in query_ids}
+    task, run = candidates.task, candidates.run
+    own = {query_id: run[query_id].doc_ids[: candidates.depth] for query_id in query_ids}
     row = {d: i for i, d in enumerate(dict.fromkeys(d for doc_ids in own.values() for d in doc_ids))}
-    query_tokens = scorer.tokenize([queries[q] for q in query_ids], "query")
-    document_tokens = scorer.tokenize([documents[d] for d in row], "document")
+    queries = scorer.tokenize([task.queries[q] for q in query_ids], "query")
+    documents = scorer.tokenize([task.documents[d] for d in row], "document")
     read = [
-        reader(query_tokens.row(i), document_tokens.row(row[d]))
-        for i, doc_ids in enumerate(own.values())
-        for d in doc_ids
+        windows(queries.row(i), documents.row(row[d]), room) for i, doc_ids in enumerate(own.values()) for d in doc_ids
     ]
-    pairs = [pair for parts, _ in read for pair in parts]
+    pairs = [scorer.pair(*part) for parts, _ in read for part in parts]
     logits, tokens = _logits(scorer, pairs, precision)
-    if windows is not None:
-        logits = windows.pooled(logits, np.array([len(parts) for parts, _ in read], dtype=np.int64))
+    values = iter(windows.pooled(logits, np.array([len(parts) for parts, _ in read], dtype=np.int64)).tolist())
     cost = Cost(len(read), tokens, sum(lost for _, lost in read), time.perf_counter() - started)
-    values = iter(logits.tolist())
-    scores = {query_id: [next(values) for _ in doc_ids] for query_id, doc_ids in own.items()}
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"scores": scores, "cost": asdict(cost)}), encoding="utf-8")
-    os.replace(partial, path)
-    return scores, cost
+    return {query_id: [next(values) for _ in doc_ids] for query_id, doc_ids in own.items()}, cost
 
 
-def _logits(scorer: PairScorer, pairs: Sequence[Pair], precision: Precision) -> tuple[npt.NDArray[np.float32], int]:
+def _logits(scorer: PairScorer, pairs: Sequence[Pair], precision: Precision) -> tuple[Floats, int]:
     """Of every pair, and the tokens of all."""
     lengths = np.array([len(pair.ids) for pair in pairs], dtype=np.int64)
     logits = np.empty(len(pairs), dtype=np.float32)
@@ -185,7 +137,14 @@ def _logits(scorer: PairScorer, pairs: Sequence[Pair], precision: Precision) -> 
     return logits, int(lengths.sum())
 
 
-def _read(path: Path, query_ids: Sequence[str]) -> tuple[dict[str, list[float]], Cost] | None:
+def _write(path: Path, scores: _Scores, cost: Cost) -> None:
+    """Whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({"scores": scores, "cost": asdict(cost)}), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _read(path: Path, query_ids: Sequence[str]) -> tuple[_Scores, Cost] | None:
     """A block that was scored before, unless it is another's: blocks may have had another size then."""
     if not path.is_file():
         return None
@@ -193,37 +152,23 @@ def _read(path: Path, query_ids: Sequence[str]) -> tuple[dict[str, list[float]],
     return (held["scores"], Cost(**held["cost"])) if list(held["scores"]) == list(query_ids) else None
 
 
-Floats = npt.NDArray[np.float32]
-
-
-def by_vectors(
-    run: Run,
-    depth: int,
-    query_ids: Sequence[str],
-    queries: Vectors | Stack,
-    doc_ids: Sequence[str],
-    documents: Vectors | Stack,
-) -> Run:
-    """Each query's first `depth` documents by inner product, as `search.search` scores them; the others below them, in
+def by_vectors(run: Run, depth: int, queries: Vectors, documents: Vectors) -> Run:
+    """Each query's first `depth` documents by inner product, as `dense_search` scores them; the others below them, in
     the order they had. Raises KeyError for a query, or a document to score, without a vector."""
-    rows = {doc_id: i for i, doc_id in enumerate(doc_ids)}
-    places = {query_id: i for i, query_id in enumerate(query_ids)}
 
     def score(query_id: str, ranked: Sequence[str]) -> Floats:
-        query = queries[places[query_id]].astype(np.float64)
-        vectors = documents[np.array([rows[doc_id] for doc_id in ranked], dtype=np.int64)].astype(np.float64)
-        return np.asarray((vectors * query).sum(axis=1), dtype=np.float32)
+        inner = documents.of(ranked).astype(np.float64) * queries.of([query_id]).astype(np.float64)
+        return np.asarray(inner.sum(axis=1), dtype=np.float32)
 
     return reordered(run, depth, score)
 
 
-def by_tokens(run: Run, depth: int, queries: TokenVectors, documents: TokenVectors, similarity: Scoring) -> Run:
+def by_tokens(run: Run, depth: int, queries: TokenVectors, documents: TokenVectors) -> Run:
     """As `by_vectors`, by MaxSim. Raises InputError as `late_search.rescore` does."""
-    scored = late_search.rescore(run.top(depth), queries, documents, similarity, depth)
+    scored = late_search.rescore(run.top(depth), queries, documents, depth)
 
     def score(query_id: str, ranked: Sequence[str]) -> Floats:
-        ranking = scored[query_id]
-        value = dict(zip(ranking.doc_ids, ranking.scores.tolist(), strict=True))
+        value = dict(zip(*scored[query_id], strict=True))
         return np.array([value[doc_id] for doc_id in ranked], dtype=np.float32)
 
     return reordered(run, depth, score)
@@ -232,12 +177,8 @@ def by_tokens(run: Run, depth: int, queries: TokenVectors, documents: TokenVecto
 def reordered(run: Run, depth: int, score: Callable[[str, Sequence[str]], Floats]) -> Run:
     """Each query's first `depth` documents by their scores, higher first, equal ones by the run's one rule; the others
     below them, in the order they had. Raises ValueError as `Run` does where a score is not finite."""
-    return Run(
-        {
-            query_id: (ranking.doc_ids, _above(score(query_id, ranking.doc_ids[:depth]), len(ranking.doc_ids)))
-            for query_id, ranking in run.items()
-        }
-    )
+    scores = {q: _above(score(q, ranking.doc_ids[:depth]), len(ranking.doc_ids)) for q, ranking in run.items()}
+    return Run({q: (ranking.doc_ids, scores[q]) for q, ranking in run.items()})
 
 
 def _above(first: Floats, count: int) -> Floats:

@@ -16,17 +16,17 @@ from peft import LoraConfig, PeftModel
 from strop.models.dense import Dense
 from strop.models.encoder import Role
 from strop.records.errors import InputError
-from strop.records.runs import Run
+from strop.records.runs import Ranking, Run
 from strop.retrieval.dense_search import search
-from strop.retrieval.encode import Vectors, encode
+from strop.retrieval.encode import Vectors, represented
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Centroids:
-    """What each domain's queries are like to the base: `vectors` `(domains, D)` of unit length, and `bounds`
-    `(domains,)`, cosines below which a query is none of that domain's."""
+    """What each domain's queries are like to the base: unit `vectors` `(domains, D)`, and `bounds` `(domains,)`, the
+    cosines below which a query is none of that domain's."""
 
     names: tuple[str, ...]
     vectors: Floats
@@ -36,11 +36,9 @@ class Centroids:
     def of(cls, queries: Mapping[str, Vectors], share: float = 0.95) -> Centroids:
         """From the base's vectors `(N, D)` of each domain's training queries, N at least 2.
 
-        A centroid is the mean of the queries' unit vectors. Of queries, because queries are what is routed: they are
-        short questions, and documents lie elsewhere for the same subject; training on a domain fits its manner of
-        asking as well as its subject, and its training queries are there even where documents are shared or many. A
-        bound lets `share` of the domain's own queries pass, each compared with the mean of the others, so that none
-        vouches for itself. Raises InputError for a share outside (0, 1], no domain, or fewer than two queries.
+        A centroid is the mean of the queries' unit vectors, since queries are what is routed. A bound lets `share` of
+        the domain's own queries pass, each compared with the mean of the others, so that none vouches for itself.
+        Raises InputError for a share outside (0, 1], no domain, or fewer than two queries.
         """
         if not 0 < share <= 1:
             raise InputError(f"the share of own queries to pass is {share}", remedy="Give a number above 0, up to 1")
@@ -48,13 +46,12 @@ class Centroids:
             raise InputError("there are no domains to route to", remedy="Give each domain's training queries")
         for name, vectors in queries.items():
             if len(vectors) < 2:
-                raise InputError(
-                    f"domain {name!r} has {len(vectors)} training queries", remedy="Give two or more, better hundreds"
-                )
-        sums = [_unit(vectors).sum(axis=0) for vectors in queries.values()]
-        own = [_cosines_with_the_rest(_unit(v), total) for v, total in zip(queries.values(), sums, strict=True)]
-        bounds = [float(np.quantile(cosines, 1 - share)) for cosines in own]
-        return cls(tuple(queries), _unit(np.stack(sums)), np.array(bounds))
+                problem = f"domain {name!r} has {len(vectors)} training queries"
+                raise InputError(problem, remedy="Give two or more, better hundreds")
+        units = [_unit(vectors) for vectors in queries.values()]
+        with_the_others = [(own * _unit(own.sum(axis=0) - own)).sum(axis=1) for own in units]
+        bounds = [float(np.quantile(cosines, 1 - share)) for cosines in with_the_others]
+        return cls(tuple(queries), _unit(np.stack([own.sum(axis=0) for own in units])), np.array(bounds))
 
     def route(self, vectors: Vectors) -> tuple[str | None, ...]:
         """For each of the base's query vectors `(N, D)` the domain of the nearest centroid by cosine, the earlier of
@@ -83,45 +80,35 @@ def rank(
 ) -> RoutedRun:
     """Every query routed by its base vector and ranked by the model it was routed to, over all the documents.
 
-    Each adapter has its own vectors of the documents, which are encoded once for every route that a query takes;
-    scores of differently routed queries do not compare. `exclude` as in `search`. Leaves the base selected. Raises
-    InputError when a centroid's domain has no adapter.
+    The documents are encoded once for every route that a query takes; scores of differently routed queries do not
+    compare. `exclude` as in `search`. Leaves the base selected. Raises InputError when a centroid's domain has no
+    adapter.
     """
     if unknown := [name for name in centroids.names if name not in routed.names]:
-        raise InputError(
-            f"domain {unknown[0]!r} has centroids but no adapter", remedy=f"Adapters there: {', '.join(routed.names)}"
-        )
+        problem = f"domain {unknown[0]!r} has centroids but no adapter"
+        raise InputError(problem, remedy=f"Adapters there: {', '.join(routed.names)}")
     query_ids, doc_ids = list(queries), list(documents)
     plain = _vectors(routed.select(None), list(queries.values()), "query")
     routes = dict(zip(query_ids, centroids.route(plain), strict=True))
-    rankings: dict[str, tuple[Sequence[str], Sequence[float]]] = {}
+    rankings: dict[str, Ranking] = {}
     for name in dict.fromkeys(routes.values()):
         encoder, ids = routed.select(name), [q for q in query_ids if routes[q] == name]
         query_vectors = _vectors(encoder, [queries[q] for q in ids], "query")
         document_vectors = _vectors(encoder, list(documents.values()), "document")
-        run = search(query_vectors, ids, document_vectors, doc_ids, depth, exclude)
-        rankings |= {q: (ranking.doc_ids, ranking.scores.tolist()) for q, ranking in run.items()}
+        rankings |= search(query_vectors, ids, document_vectors, doc_ids, depth, exclude)
     routed.select(None)
     return RoutedRun(Run({q: rankings[q] for q in query_ids}), routes)
 
 
 def _vectors(encoder: Dense, texts: Sequence[str], role: Role) -> Vectors:
-    tokens = encoder.tokenize(texts, role)
-    return encode(encoder, tokens, role, np.empty((len(tokens), encoder.dimension), dtype=np.float32))
-
-
-def _cosines_with_the_rest(unit: Floats, total: Floats) -> Floats:
-    """Of each unit vector with the mean of the others, `total` being the sum of all."""
-    cosines: Floats = (unit * _unit(total - unit)).sum(axis=1)
-    return cosines
+    return represented(encoder, encoder.tokenize(texts, role), role).vectors.numpy()
 
 
 def _unit(vectors: npt.NDArray[np.floating]) -> Floats:
     """Rows of length 1 in float64; rows of length 0 stay."""
     double = np.asarray(vectors, dtype=np.float64)
     lengths = np.linalg.norm(double, axis=-1, keepdims=True)
-    unit: Floats = double / np.where(lengths == 0, 1, lengths)
-    return unit
+    return np.asarray(double / np.where(lengths == 0, 1, lengths))
 
 
 _WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -132,7 +119,7 @@ class Routed:
     """A dense encoder, the base's weights held once, with a LoRA adapter for each domain.
 
     `encoder` is the model as `select` set it last; at first the plain base. With a domain selected its vectors are
-    those of the domain's merged model to 1e-5, slower by the adapter's own products; with none, the base's exactly.
+    those of the domain's merged model to 1e-5; with none, the base's exactly.
     """
 
     def __init__(self, encoder: Dense, adapters: Mapping[str, str | Path]) -> None:
@@ -190,31 +177,25 @@ class Routed:
         except (ValueError, RuntimeError) as error:
             raise _foreign(folder, str(error).strip().splitlines()[0]) from error
         # peft takes a part of the weights, or none, in silence: of a base with other layers, for one
-        if read.missing_keys or read.unexpected_keys:
-            raise _foreign(folder, f"its weights and the base's places for them differ in {_first(read)}")
-
-
-def _first(read: Any) -> str:
-    return str((*read.missing_keys, *read.unexpected_keys)[0])
+        if misplaced := read.missing_keys + read.unexpected_keys:
+            raise _foreign(folder, f"its weights and the base's places for them differ in {misplaced[0]}")
 
 
 def _foreign(folder: Path, reason: str) -> InputError:
-    return InputError(
-        f"the adapter is not one of this base: {reason[:200]}",
-        where=str(folder),
-        remedy="Give the base it was tuned on",
-    )
+    problem = f"the adapter is not one of this base: {reason[:200]}"
+    return InputError(problem, where=str(folder), remedy="Give the base it was tuned on")
 
 
 def _check(folder: Path) -> None:
+    where = str(folder)
     if not (folder / _CONFIG).is_file() or not (folder / _WEIGHTS).is_file():
-        raise InputError(f"no {_CONFIG} beside {_WEIGHTS}", where=str(folder), remedy=_REMEDY)
+        raise InputError(f"no {_CONFIG} beside {_WEIGHTS}", where=where, remedy=_REMEDY)
     config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
     if config.get("peft_type") != "LORA":
-        raise InputError(f"an adapter of type {config.get('peft_type')}, not LORA", where=str(folder), remedy=_REMEDY)
+        raise InputError(f"an adapter of type {config.get('peft_type')}, not LORA", where=where, remedy=_REMEDY)
     if config.get("bias", "none") != "none" or config.get("modules_to_save"):
         raise InputError(
             "the adapter has weights of the base's own with it, which would change the base for the others",
-            where=str(folder),
+            where=where,
             remedy='Give adapters tuned with bias="none" and no modules_to_save',
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from strop.artifacts.store import Artifact, Stage, Store
 from strop.models.encoder import Encoder, Role
 from strop.models.loading import load
 from strop.models.pretrained import Pretrained
+from strop.models.scoring import MaxSim
 from strop.models.tokens import Tokens
 from strop.records.results import write_json
-from strop.records.runs import Run, read_run
+from strop.records.runs import Run, read_run, write_run
 from strop.retrieval import encode, token_vectors
-from strop.retrieval.texts import ById, texts_key
+from strop.retrieval.task import ById, Task, texts_key
 
 TOKENS = Stage("tokens", 2)
 ENCODE = Stage("encode", 2)
@@ -33,7 +34,7 @@ RERANK = Stage("rerank", 1)
 SHARD = 200_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Vectors:
     """Searchable vectors `(N, D)`, memory-mapped, and the id of each row."""
 
@@ -49,37 +50,47 @@ class Vectors:
         parts = [np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False) for folder in folders]
         return cls(ids, parts[0] if len(parts) == 1 else encode.Stack(parts))
 
+    @cached_property
+    def _row(self) -> dict[str, int]:
+        return {text_id: i for i, text_id in enumerate(self.ids)}
+
     def of(self, ids: Iterable[str]) -> encode.Vectors:
-        """The rows of these ids, in their order."""
-        row = {text_id: i for i, text_id in enumerate(self.ids)}
-        return np.asarray(self.matrix[np.array([row[text_id] for text_id in ids])])
+        """The rows of these ids, in their order. Raises KeyError for an id without one."""
+        return np.asarray(self.matrix[np.array([self._row[text_id] for text_id in ids], dtype=np.int64)])
 
 
 def encode_texts(
     store: Store, model: Pretrained, texts: ById, role: Role, progress: Progress = silent, key: str | None = None
 ) -> Artifact:
-    """Artifact `encode`: `vectors.npy` and `ids.json`, or above `SHARD` texts `shards.json`, the keys of such artifacts
-    beside it. A killed run goes on at the shard it was in. `key` is `texts_key(texts)` where it is known already."""
+    """Artifact `encode`, which `Vectors` or `TokenVectors` loads. Of a model with one vector per text it has above
+    `SHARD` texts `shards.json` instead, the keys of such artifacts beside it; a killed run goes on at the shard it was
+    in. `key` is `texts_key(texts)` where it is known already."""
     key = key or texts_key(texts)
     what = f"encode {len(texts):,} {'queries' if role == 'query' else 'documents'}"
 
     def make(folder: Path) -> dict[str, Any]:
-        if len(texts) > SHARD:
-            return make_shards(folder)
         encoder = encoder_of(model)
-        tokens = Tokens.load(_tokenize(store, encoder, texts, key, role).path)
-        shape = (len(tokens), encoder.dimension)
-        out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=shape)
+        per_token = isinstance(encoder.similarity, MaxSim)
+        if len(texts) > SHARD and not per_token:
+            return make_shards(folder)
+        inputs = {"tokenizer": encoder.tokenizer_key, "texts": key}
+        tokenized = store.build(TOKENS, role, inputs, lambda at: encoder.tokenize(list(texts.values()), role).save(at))
+        tokens = Tokens.load(tokenized.path)
         with progress(what, len(tokens)) as advance:
-            encode.encode(encoder, tokens, role, out, advance)
-        out.flush()
-        write_json(list(texts), folder / "ids.json")
+            if per_token:
+                token_vectors.encode_tokens(encoder, tokens, list(texts), role, folder, advance)
+            else:
+                shape = (len(tokens), encoder.dimension)
+                out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=shape)
+                encode.encode(encoder, tokens, role, out, advance)
+                out.flush()
+                write_json(list(texts), folder / "ids.json")
         return {"texts": len(tokens), "tokens": int(tokens.offsets[-1])}
 
     def make_shards(folder: Path) -> dict[str, Any]:
-        shards = []
+        shards, pairs = [], iter(texts.items())
         with progress(what, len(texts)) as advance:
-            for part in _parts(texts, SHARD):
+            while part := dict(islice(pairs, SHARD)):
                 counted = Counted(advance)
                 shards.append(encode_texts(store, model, part, role, counted))
                 advance(len(part) - counted.done)  # what was there already
@@ -89,38 +100,22 @@ def encode_texts(
     return store.build(ENCODE, role, {"model": model.identity, "texts": key}, make)
 
 
-def encode_tokens(
-    store: Store, model: Pretrained, texts: ById, role: Role, progress: Progress = silent, key: str | None = None
+def encode_side(task: Task, model: Pretrained, role: Role) -> Artifact:
+    """`encode_texts` of a task's queries or documents."""
+    queries = role == "query"
+    texts, key = (task.queries if queries else task.documents), task.keys["queries" if queries else "documents"]
+    return encode_texts(task.store, model, texts, role, task.progress, key)
+
+
+def build_run(
+    store: Store, stage: Stage, values: Any, inputs: Mapping[str, str], tag: str, rank: Callable[[], Run]
 ) -> Artifact:
-    """Artifact `encode` of a model with one vector per token: what `TokenVectors` loads. `key` as in `encode_texts`."""
-    key = key or texts_key(texts)
-
-    def make(folder: Path) -> dict[str, Any]:
-        encoder = encoder_of(model)
-        tokens = Tokens.load(_tokenize(store, encoder, texts, key, role).path)
-        with progress(f"encode {len(texts):,} {'queries' if role == 'query' else 'documents'}", len(tokens)) as advance:
-            token_vectors.encode_tokens(encoder, tokens, list(texts), role, folder, advance)
-        return {"texts": len(tokens), "tokens": int(tokens.offsets[-1])}
-
-    return store.build(ENCODE, role, {"model": model.identity, "texts": key}, make)
+    """Artifact with `run.trec`, whose last column is `tag`."""
+    return store.build(stage, values, inputs, lambda folder: write_run(rank(), folder / "run.trec", tag))
 
 
 def run_of(artifact: Artifact) -> Run:
     return read_run(artifact.path / "run.trec")
-
-
-def _tokenize(store: Store, encoder: Encoder, texts: ById, key: str, role: Role) -> Artifact:
-    def make(folder: Path) -> None:
-        encoder.tokenize(list(texts.values()), role).save(folder)
-
-    return store.build(TOKENS, role, {"tokenizer": encoder.tokenizer_key, "texts": key}, make)
-
-
-def _parts(texts: ById, size: int) -> Iterator[dict[str, str]]:
-    """The texts in their order, `size` at a time."""
-    pairs = iter(texts.items())
-    while part := dict(islice(pairs, size)):
-        yield part
 
 
 def _read(path: Path) -> list[str]:

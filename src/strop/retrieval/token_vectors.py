@@ -51,14 +51,10 @@ def encode_tokens(
     tokens: Tokens,
     ids: Sequence[str],
     role: Role,
-    folder: str | Path,
+    folder: Path,
     progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Write `vectors.npy`, `offsets.npy` and `ids.json` of the texts, a block of them in memory at a time.
-
-    `progress` is called with the number of texts done.
-    """
-    folder = Path(folder)
+    """Write `vectors.npy`, `offsets.npy` and `ids.json` of the texts, a block of them in memory at a time."""
     counts = []
     with (folder / "vectors.npy").open("wb") as file:
         _write_header(file, 0, encoder.dimension)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
-from strop.artifacts.progress import Progress, silent
-from strop.artifacts.store import Store
 from strop.evaluation.measures import mean
 from strop.records.errors import InputError
 from strop.records.runs import Run
@@ -13,45 +11,25 @@ from strop.retrieval import late_search
 from strop.retrieval.by_vectors import VectorPerToken
 from strop.retrieval.retriever import Retriever, retriever
 from strop.retrieval.stages import run_of
-from strop.retrieval.texts import ById
+from strop.retrieval.task import Task
 
 #: Of how many queries a two-stage search is measured against the exact one.
 CHECKED = 50
 
 
-@dataclass(frozen=True, slots=True)
-class TwoStages:
-    """The `candidates` that `first` has for each query, scored by `second`."""
+def second_stage(model: str) -> VectorPerToken:
+    """From a name. Raises InputError for a model whose exact search needs no second stage, and as `retriever`."""
+    second = retriever(model)
+    if not isinstance(second, VectorPerToken):
+        problem = "the model has one vector per text, and needs no second stage"
+        raise InputError(problem, where=model, remedy="Leave --prefilter out")
+    return second
 
-    first: Retriever
-    second: VectorPerToken
-    candidates: int
 
-    @classmethod
-    def of(cls, model: str, prefilter: str, candidates: int) -> TwoStages:
-        """From names. Raises InputError for a model whose exact search needs no second stage, and as `retriever`."""
-        second = retriever(model)
-        if not isinstance(second, VectorPerToken):
-            raise InputError(
-                "the model has one vector per text, and needs no second stage",
-                where=model,
-                remedy="Leave --prefilter out",
-            )
-        return cls(retriever(prefilter), second, candidates)
-
-    def search(
-        self,
-        store: Store,
-        queries: ById,
-        documents: ById,
-        depth: int,
-        exclude: ById | None = None,
-        progress: Progress = silent,
-    ) -> tuple[Run, float]:
-        """The run; and its candidates' recall: the mean share of the exact search's ten best that are among them, over
-        at most 50 queries."""
-        first = run_of(self.first.search(store, queries, documents, self.candidates, exclude, progress))
-        run = self.second.rescore(store, first, queries, documents, depth, exclude, progress)
-        checked = {q: queries[q] for q in sorted(queries)[:CHECKED]}
-        exact = run_of(self.second.search(store, checked, documents, 10, exclude, progress))
-        return run, mean(late_search.recall(first, exact, 10))
+def search(task: Task, depth: int, first: Retriever, second: VectorPerToken, candidates: int) -> tuple[Run, float]:
+    """The `candidates` that `first` has for each query, in the order of `second`; and their recall: the mean share of
+    the exact search's ten best that are among them, over at most 50 queries."""
+    prefiltered = run_of(first.search(task, candidates))
+    run = second.rescore(task, prefiltered, depth)
+    checked = replace(task, queries={q: task.queries[q] for q in sorted(task.queries)[:CHECKED]})
+    return run, mean(late_search.recall(prefiltered, run_of(second.search(checked, 10)), 10))

@@ -21,9 +21,9 @@ class Windows:
     """A document is cut in windows of the tokens that fit beside the query, each scored as a pair of its own.
 
     Windows begin `stride` of their size apart, in (0, 1]; the last ends where the document ends. `max` and `mean` pool
-    the scores of all, `first` reads the first alone: plain truncation. A query gets the part of a pair that truncation
-    leaves it. `max_length` is that of a pair, in tokens (None: the model's own). Raises InputError for another pooling
-    or stride. Source: MaxP and FirstP of Dai & Callan 2019, section 3; the windows by tokens are ours.
+    the scores of all, `first` reads the first alone: plain truncation. `max_length` is that of a pair, in tokens (None:
+    the model's own). Raises InputError for another pooling or stride. Source: MaxP and FirstP of Dai & Callan 2019,
+    section 3; the windows by tokens are ours.
     """
 
     pool: Pooling = "max"
@@ -31,9 +31,8 @@ class Windows:
     max_length: int | None = None
 
     def __post_init__(self) -> None:
-        if self.pool not in get_args(Pooling):
-            known = ", ".join(get_args(Pooling))
-            raise InputError(f"windows are not pooled by {self.pool!r}", remedy=f"Choose {known}")
+        if self.pool not in (known := get_args(Pooling)):
+            raise InputError(f"windows are not pooled by {self.pool!r}", remedy=f"Choose {', '.join(known)}")
         if not 0 < self.stride <= 1:
             raise InputError(f"a stride of {self.stride} windows", remedy="Give more than 0 and at most 1")
 
@@ -64,7 +63,7 @@ class Windows:
             return scores
         starts = np.cumsum(counts) - counts
         if self.pool == "first":
-            return np.asarray(scores[starts], dtype=np.float32)
+            return np.asarray(scores[starts])
         if self.pool == "max":
             return np.asarray(np.maximum.reduceat(scores, starts), dtype=np.float32)
         return np.asarray(np.add.reduceat(scores.astype(np.float64), starts) / counts, dtype=np.float32)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from strop.evaluation.measures import evaluate, mean
-from strop.retrieval import rankings, stages
+from strop.retrieval import stages
 from strop.retrieval.lexical import BM25
 from strop.retrieval.retriever import retriever_of
+from strop.retrieval.task import Task
 from strop.study.definition import Preset
 from strop.study.mining import Sources
 from strop.study.systems import Rates, Tuned
@@ -35,10 +36,10 @@ def with_optimizer(how: Tuned, optimizer: Optimizer) -> Tuned:
 def _value(trainings: Trainings, preset: Preset, training: Training) -> float:
     store, progress, scale = trainings.data.store, trainings.data.progress, trainings.data.scale
     held_out, retriever = trainings.data.held_out(preset), retriever_of(tuned_model(training(store, progress)))
+    task = Task.of(held_out, store, progress)
     if training.recipe.reads_pairs:
-        precision = training.recipe.precision
-        first = rankings.searched(store, retriever_of(BM25()), held_out, scale.depth, progress)
-        ranking = rankings.reordered(store, retriever, first, held_out, scale.rerank_depth, precision, progress)
+        first = retriever_of(BM25()).search(task, scale.depth)
+        ranking = retriever.rerank(task, stages.run_of(first), scale.rerank_depth, training.recipe.precision)
     else:
-        ranking = rankings.searched(store, retriever, held_out, DEPTH, progress)
+        ranking = retriever.search(task, DEPTH)
     return mean(evaluate(stages.run_of(ranking), held_out.qrels, (MEASURE,))[MEASURE])

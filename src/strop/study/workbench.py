@@ -19,7 +19,7 @@ from strop.records.runs import Run
 from strop.retrieval import rankings, stages
 from strop.retrieval.rankings import read_candidates
 from strop.retrieval.retriever import Retriever, retriever_of
-from strop.retrieval.texts import ById, texts
+from strop.retrieval.task import ById, Task
 from strop.study.definition import Preset, Scale, Study
 from strop.study.learning_rates import held_out_values, with_optimizer
 from strop.study.mining import Sources, refreshed
@@ -152,7 +152,7 @@ class Workbench:
             return self.retrieve(self.retriever(preset, name, seed), among)
         retriever, precision = self.retriever(preset, reranking.by, seed), preset.system(reranking.by).way.precision
         depth, windows = reranking.depth, reranking.windows
-        return rankings.reordered(self.store, retriever, first, among, depth, precision, self.progress, windows)
+        return retriever.rerank(self._task(among), stages.run_of(first), depth, precision, windows)
 
     def retriever(self, preset: Preset, name: str, seed: int) -> Retriever:
         """What a system ranks with."""
@@ -160,7 +160,10 @@ class Workbench:
 
     def retrieve(self, retriever: Retriever, collection: Collection) -> Artifact:
         """Its search of a collection, to the scale's depth."""
-        return rankings.searched(self.store, retriever, collection, self.scale.depth, self.progress)
+        return retriever.search(self._task(collection), self.scale.depth)
+
+    def _task(self, collection: Collection) -> Task:
+        return Task.of(collection, self.store, self.progress)
 
     def values(
         self,
@@ -189,7 +192,8 @@ class Workbench:
 
     def sample(self, model: Pretrained) -> Sample:
         """The probe in a model's space, by the vectors with which it searches the test panel."""
-        return sample_of(self.store, model, self.probe, self.progress, *texts(self.own.test))
+        task = self._task(self.own.test)
+        return sample_of(self.store, model, self.probe, self.progress, task.queries, task.documents)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from strop.records.errors import InputError
 from strop.records.runs import Ranking, Run
 from strop.retrieval.retriever import retriever_of
 from strop.retrieval.stages import run_of
-from strop.retrieval.texts import ById
+from strop.retrieval.task import ById, Task
 from strop.training.stage import Training, tuned_model
 
 #: With more of the queries in one fold, the model that scores them would have learned from too few.
@@ -131,7 +131,8 @@ def scores(
 ) -> Run:
     """Every candidate scored by one model, however deep."""
     deepest = max(len(ranking.doc_ids) for ranking in candidates.values())
-    return run_of(retriever_of(model).rerank(store, candidates, queries, documents, deepest, progress, precision))
+    task = Task(store, queries, documents, progress=progress)
+    return run_of(retriever_of(model).rerank(task, candidates, deepest, precision))
 
 
 def own_candidates(groups: Sequence[Group]) -> Run:

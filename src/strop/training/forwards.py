@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from strop.models.chunks import Forward
 from strop.models.encoder import Model
-from strop.models.forward import Forward
 from strop.models.scoring import Scoring
 from strop.models.tokens import Ids, Tokens
 from strop.records.documents import Group

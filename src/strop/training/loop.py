@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from strop.models.encoder import Model
-from strop.models.forward import Forward
-from strop.models.observing import observing
+from strop.models.chunks import Forward
+from strop.models.encoder import Model, observing
 from strop.models.scoring import Representation
 from strop.models.tokens import padding_share
 from strop.monitoring.logbook import Logbook

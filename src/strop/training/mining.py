@@ -13,7 +13,7 @@ from strop.records.errors import InputError
 from strop.records.runs import Run
 from strop.retrieval.retriever import Retriever
 from strop.retrieval.stages import run_of
-from strop.retrieval.texts import ById
+from strop.retrieval.task import ById, Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class Miner:
         Raises InputError when nothing is left of a run.
         """
         if not isinstance(source, Run):
-            return run_of(source.search(self.store, self.queries, self.documents, depth, progress=self.progress))
+            return run_of(source.search(Task(self.store, self.queries, self.documents, progress=self.progress), depth))
         allowed = {}
         for query_id, ranking in source.items():
             scores = {d: s for d, s in zip(*ranking, strict=True) if d in self.documents}

@@ -14,8 +14,7 @@ from strop.evaluation.measures import mean
 from strop.models.adapters import LoRA
 from strop.models.chunks import vectors
 from strop.models.dense import Dense, parameter_ledger
-from strop.models.encoder import Role, represent_rows
-from strop.models.observing import observing
+from strop.models.encoder import Role, observing, represent_rows
 from strop.models.pretrained import resolve
 from strop.negatives.audit.calibration import EveryRank
 from strop.negatives.audit.false_negatives import false_negative_report
