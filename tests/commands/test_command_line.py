@@ -212,7 +212,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
             "error: 8 queries to tune on are also among those to fuse (first: 'q24')",
         ),
         ("rerank test.trec out --model nowhere --on small", "error: nowhere: not in the hub's cache"),
-        ("rerank test.trec out --model model --on small --windows max", "the model reads no pairs, in windows or"),
+        ("rerank test.trec out --model model --on small --windows max", "only a cross-encoder reads pairs in windows"),
         ("rerank test.trec out --model model --on small --windows sum", "error: windows are not pooled by 'sum'"),
         ("rerank test.trec out --model model --on small --max-length 9", "error: --max-length needs --windows"),
         ("rerank test.trec out --model untrained --on small", "classifier is random and was never trained"),

@@ -130,6 +130,6 @@ def test_what_a_model_without_pairs_cannot_do_and_unknown_ids_are_said_before_an
         retriever_of(model).rerank(Task(store, asked, found), Run({query_id: ([doc_id, "d999"], [2, 1])}), 1)
     with pytest.raises(InputError, match="query 'q999' of the run is not there"):
         retriever_of(model).rerank(Task(store, asked, found), Run({"q999": ([doc_id], [2])}), 1)
-    with pytest.raises(InputError, match="reads no pairs, in windows or bfloat16"):
+    with pytest.raises(InputError, match="only a cross-encoder reads pairs in windows"):
         retriever_of(model).rerank(Task(store, asked, found), Run({query_id: ([doc_id], [2])}), 1, precision="bfloat16")
     assert not (tmp_path / "home").exists()

@@ -50,7 +50,7 @@ class _ByVectors(Protocol):
         is. Raises InputError for a precision or windows: no pairs are read."""
         candidates = Candidates.of(task, run, depth)
         if precision != "float32" or windows:
-            raise InputError("the model reads no pairs, in windows or bfloat16", remedy="Leave both out")
+            raise InputError("only a cross-encoder reads pairs in windows or in bfloat16", remedy="Leave both out")
 
         def make(folder: Path) -> dict[str, Any]:
             own, encoder = candidates.task, encoder_of(self.model)
