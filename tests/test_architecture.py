@@ -217,6 +217,18 @@ def test_each_outside_library_has_one_door() -> None:
     assert not wrong, wrong
 
 
+def test_only_models_and_retrieval_ask_which_kind_a_model_is() -> None:
+    kinds = r"\b(PairScorer|MaxSim|Joint|Encoder|Dense|TwoTowers|LateInteraction|Reranker|VectorPer\w+|ReadsPairs)\b"
+    asks = re.compile(rf"isinstance\([^)]*{kinds}|\bis_(cross_encoder|multi_vector)\b|\.reranks\b")
+    wrong = [
+        f"{module}: {match.group()}"
+        for module, path in modules().items()
+        if room(module) not in {"models", "retrieval"}
+        for match in asks.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert not wrong, wrong
+
+
 def test_the_report_can_never_load_torch() -> None:
     pages = [module for module in modules() if room(module) == "report"]
     heavy = {"torch", "transformers", "sentence_transformers", "peft", "accelerate"}

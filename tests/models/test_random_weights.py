@@ -13,7 +13,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from strop.models.cross_encoder import Reranker, untrained_in
-from strop.models.loading import is_cross_encoder
+from strop.models.loading import loaded_by
 from strop.models.pair_scorer import score_pairs
 from strop.models.random_weights import POSITIONS, Kind, RandomWeights
 
@@ -44,7 +44,7 @@ def test_a_tiny_one_is_a_cross_encoder_on_the_source_s_words_and_says_that_all_o
     RandomWeights(kind, seed=3).convert(source, tmp_path / "made")
     assert torch.equal(torch.random.get_rng_state(), state)
     assert [path.name for path in tmp_path.iterdir()] == ["made"], "nothing is left beside it"
-    assert is_cross_encoder(tmp_path / "made")
+    assert loaded_by(tmp_path / "made") == "CrossEncoder"
     scorer = Reranker.load(tmp_path / "made")
     scorer.module.eval()
     assert scorer.max_length == POSITIONS[kind]

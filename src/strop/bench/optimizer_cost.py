@@ -22,12 +22,13 @@ from strop.bench.examples import examples_of
 from strop.bench.fresh_processes import in_fresh_processes
 from strop.bench.process_memory import reuse_freed
 from strop.models.cross_encoder import FreshHead
-from strop.models.loading import is_cross_encoder, load_any
+from strop.models.loading import load_any
 from strop.models.pretrained import resolve
 from strop.models.random_weights import RandomWeights
 from strop.negatives.examples import Examples
 from strop.records import formats
 from strop.records.errors import InputError
+from strop.retrieval.retriever import retriever_of
 from strop.training import loop
 from strop.training.loop import Logged
 from strop.training.optimizers import Optimizer, held_bytes
@@ -194,12 +195,13 @@ def efficiencies(
         raise InputError("the recipe learns from a teacher's scores", remedy="Measure one that does not")
     if weights is not None and not recipe.reads_pairs:
         raise InputError("random weights are of cross-encoders", remedy="Take a rerank-… recipe, or leave --as out")
-    source = folder = resolve(model).path
+    base = resolve(model)
+    folder = base.path
     with tempfile.TemporaryDirectory() as place:
-        fresh = FreshHead() if recipe.reads_pairs and not is_cross_encoder(source) else None
+        fresh = FreshHead() if recipe.reads_pairs and retriever_of(base).has_geometry else None
         if architecture := weights or fresh:
             folder = Path(place) / "model"
-            architecture.convert(source, folder)
+            architecture.convert(base.path, folder)
         load_any(folder).check(recipe.scoring, recipe.batching.in_batch)
         updates = WARM + TIMED
         examples = examples_of(recipe.batching.size * updates, on)

@@ -64,11 +64,10 @@ def teach(
     Raises InputError before any training, except where `drop_above` leaves no negative. Warns of a teacher that may be
     no better than chance: what it drops, it drops at random.
     """
-    from strop.models.cross_encoder import untrained_in
-    from strop.models.loading import is_cross_encoder
     from strop.negatives import taught
     from strop.negatives.examples import read_examples, write_examples
     from strop.negatives.filters import TeacherBound, denoise, run_scores
+    from strop.retrieval.retriever import retriever_of
     from strop.training import cross_fitting, stage
     from strop.training.initial_models import ARCHITECTURES, converted
 
@@ -83,7 +82,8 @@ def teach(
     bound = None if drop_above is None else TeacherBound.of_probability(drop_above)
     teacher, own = resolve(model), cross_fitting.own_candidates(data.groups)
     parts: tuple[frozenset[str], ...] = ()
-    if is_cross_encoder(teacher.path) and not untrained_in(teacher.path):
+    ranker = retriever_of(teacher)
+    if not (ranker.has_geometry or ranker.untrained):
         _check_as_it_is(teacher, settings)
         run = cross_fitting.scores(store(), teacher, own, data.queries, data.documents, progress)
     else:
@@ -91,7 +91,7 @@ def teach(
         if "updates" not in (settings or {}):
             chosen = replace(chosen, updates=epochs * chosen.batching.per_epoch(len(data.groups)))
         parts = cross_fitting.folds(data.groups, folds, seed, data.queries, data.documents)
-        if not untrained_in(teacher.path):
+        if ranker.has_geometry:
             teacher = converted(store(), teacher, ARCHITECTURES["reranker"])
         training = stage.Training(teacher, chosen, data, {}, seed)
         run = cross_fitting.cross_fitted(training, own, data.queries, data.documents, parts, store(), progress)

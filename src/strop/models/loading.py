@@ -38,12 +38,8 @@ def no_vectors(folder: Path) -> InputError:
 
 def load_any(folder: str | Path, max_length: int | None = None) -> Model:
     """What the folder says that it holds, vectors or pairs."""
-    return Reranker.load(folder, max_length) if is_cross_encoder(Path(folder)) else load(folder, max_length)
-
-
-def is_cross_encoder(folder: Path) -> bool:
-    """Whether a model folder says that it reads pairs."""
-    return loaded_by(folder) == "CrossEncoder"
+    reads_pairs = loaded_by(Path(folder)) == "CrossEncoder"
+    return Reranker.load(folder, max_length) if reads_pairs else load(folder, max_length)
 
 
 def loaded_by(folder: Path) -> str:

@@ -119,6 +119,11 @@ class Joint:
         raise InputError("the recipe is for models that read pairs", remedy="Give a cross-encoder, or other scoring")
 
 
+def reads_pairs(scoring: Scoring) -> bool:
+    """Whether it scores a query and a document read together, without vectors."""
+    return isinstance(scoring, Joint)
+
+
 def _unit(vectors: Tensor) -> Tensor:
     return normalize(vectors if vectors.dtype == torch.float64 else vectors.float(), dim=-1)
 

@@ -13,7 +13,7 @@ from strop.losses.pointwise import BinaryCrossEntropy
 from strop.losses.protocol import Loss
 from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA, Tuning
-from strop.models.scoring import Cosine, Euclidean, Joint, MaxSim, Precision, Scoring
+from strop.models.scoring import Cosine, Euclidean, Joint, MaxSim, Precision, Scoring, reads_pairs
 from strop.monitoring.selection import Selection
 from strop.records.errors import InputError
 from strop.training.batches import Batching
@@ -60,7 +60,7 @@ class Recipe:
     @property
     def reads_pairs(self) -> bool:
         """Whether it trains a cross-encoder, which reads a query and a document together."""
-        return isinstance(self.scoring, Joint)
+        return reads_pairs(self.scoring)
 
 
 #: A triplet loss on Euclidean distances, not squared, of vectors before the Normalize module, at sentence-transformers'
