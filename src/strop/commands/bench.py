@@ -12,10 +12,10 @@ from strop.records.errors import InputError
 
 
 def bench_command(
-    name: Annotated[str, typer.Argument(help="encode, train, all (these two), latency, memory or lengths.")] = "all",
-    repeats: Annotated[int, typer.Option(min=1, help="Rounds; both sides run in each, in turns.")] = 3,
+    name: Annotated[str, typer.Argument(help="encode, train, all (both), latency, memory or lengths.")] = "all",
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds; in each, both systems run in turn.")] = 3,
     model: Annotated[
-        str, typer.Option(help="For latency, memory, lengths, train --recipe: a model folder or a hub id.")
+        str, typer.Option(help="A model folder or a hub id, for latency, memory, lengths and train --recipe.")
     ] = BASE,
     on: Annotated[str, typer.Option(help="For latency and train --recipe: a collection.")] = DOCSTRINGS,
     recipe: Annotated[str | None, typer.Option(help="With train: compare AdamW and Lion on this recipe.")] = None,

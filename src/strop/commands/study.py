@@ -238,7 +238,7 @@ def study_show_command(
     test: Test = None,
     candidates: Candidates = None,
 ) -> None:
-    """Demonstrate one open question about a paper."""
+    """Run the demonstration of one open question about a paper."""
     from strop.commands.study_tables import evidence, questions_table
     from strop.study.definition import find, studies, with_question
 

@@ -163,7 +163,7 @@ def teach_command(
     seed: Seed = 42,
     drop_above: Annotated[
         float | None,
-        typer.Option(metavar="P", help="Drop negatives whose probability of relevance is P or more."),
+        typer.Option(metavar="P", help="Drop negatives whose probability (rerank-bce) is P or more."),
     ] = None,
 ) -> None:
     """Score examples with a reranker, to distil it or to drop false negatives.

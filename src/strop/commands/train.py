@@ -133,7 +133,7 @@ def train_command(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the examples.")] = 1,
     seed: Seed = 42,
     stop: Annotated[
-        str | None, typer.Option(help="Stop early and keep the best weights, judged by geometry, dev or both.")
+        str | None, typer.Option(help="Stop early and keep the best weights: geometry, dev (held-out queries) or both.")
     ] = None,
     track: Annotated[str | None, typer.Option(help="Also log to tensorboard, wandb, mlflow or trackio.")] = None,
     architecture: Annotated[
