@@ -114,3 +114,10 @@ def test_a_design_of_the_needed_size_finds_the_effect_four_times_in_five() -> No
     rejected = stats.ttest_1samp(rng.normal(0.04, 0.12, (4000, n)), 0, axis=1).pvalue < 0.05
     assert rejected.mean() == pytest.approx(0.8, abs=0.03)
     assert queries_needed(-0.04, 0.12) == n
+
+
+def test_impossible_designs_are_refused() -> None:
+    with pytest.raises(ValueError, match="effect of zero"):
+        queries_needed(0.0, 0.12)
+    with pytest.raises(ValueError, match="0 queries"):
+        minimum_detectable_difference(0.12, 0)

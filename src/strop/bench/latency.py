@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from time import perf_counter
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from strop.evaluation.significance import bootstrap_interval
 from strop.models.encoder import Encoder
@@ -26,44 +24,10 @@ STAGES: tuple[Stage, ...] = ("encode", "score", "rank", "total")
 BATCH = 50
 #: Passages kept per query, of each chunk and in the end. Source: arXiv 2506.18535, section 4.5.2.
 DEPTH = 200
+#: Query and document vectors -> rows of the best, best first; seconds spent scoring, and ranking.
+Search = Callable[[Vectors, Vectors], tuple[list[list[int]], float, float]]
 #: Batches that every condition answers before the clock runs.
 WARM_UP = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Chunked:
-    """The loop of "When Fine-Tuning Fails": score chunk by chunk, move each one's best to Python rows, sort.
-
-    Gives the rows of the best vectors for each query, best first; seconds spent scoring, and ranking.
-    A batch of Q queries makes chunks x Q x `depth` rows (query, passage, score), so the cost of ranking grows with the
-    number of chunks, and the ranking stays the same. It lies here, not with the study, because `strop bench latency`
-    shows it too. Source: the code of arXiv 2506.18535: 45 chunks of 200,000 passages for full models, 89 of 100,000
-    for LoRA.
-    """
-
-    chunks: int
-    depth: int = DEPTH
-
-    def __call__(self, queries: Vectors, vectors: Vectors) -> tuple[list[list[int]], float, float]:
-        scoring = ranking = 0.0
-        first = 0
-        left = torch.from_numpy(queries)
-        candidates: list[list[tuple[int, int, float]]] = [[] for _ in queries]
-        for part in np.array_split(vectors, min(self.chunks, len(vectors))):
-            started = perf_counter()
-            best = (left @ torch.from_numpy(part).T).topk(min(self.depth, len(part)), dim=1)
-            scored = perf_counter()
-            for i, (rows, scores) in enumerate(zip(best.indices.tolist(), best.values.tolist(), strict=True)):
-                for row, score in zip(rows, scores, strict=True):
-                    candidates[i].append((i, first + row, score))
-            scoring += scored - started
-            ranking += perf_counter() - scored
-            first += len(part)
-        started = perf_counter()
-        for merged in candidates:
-            merged.sort(key=itemgetter(2), reverse=True)
-        ranked = [[row for _, row, _ in merged[: self.depth]] for merged in candidates]
-        return ranked, scoring, ranking + perf_counter() - started
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +48,7 @@ class Condition(NamedTuple):
     """What is timed: an encoder and a way to search."""
 
     encoder: Encoder
-    search: Chunked | Exact
+    search: Search
 
 
 #: Seconds of each condition by repeat, batch of queries, and stage `(repeats, batches, 4)`, stages as in `STAGES`.

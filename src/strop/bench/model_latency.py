@@ -6,7 +6,7 @@ import numpy as np
 
 from strop.artifacts.progress import Progress
 from strop.artifacts.store import store
-from strop.bench.latency import STAGES, Chunked, Condition, Exact, Timings, measure
+from strop.bench.latency import STAGES, Condition, Exact, Timings, measure
 from strop.collection import door
 from strop.models.dense import Dense
 from strop.models.pretrained import resolve
@@ -14,12 +14,10 @@ from strop.retrieval import stages
 
 #: Queries that are timed: the first of the test split, or all there are.
 QUERIES = 10_000
-#: Chunks of the loop beside strop's own search: those of "When Fine-Tuning Fails", for the base and for LoRA.
-CHUNKS = (45, 89)
 
 
 def latency_table(model: str, on: str, repeats: int, progress: Progress) -> list[list[str]]:
-    """Rows, header first: strop's own search and the chunked loop (`latency.Chunked`), timed in turns.
+    """Rows, header first, of strop's own search.
 
     A stage is the median over repeats of the seconds for all queries; percentiles are milliseconds for a batch of
     `latency.BATCH`. Passages are encoded before the clock runs.
@@ -29,9 +27,8 @@ def latency_table(model: str, on: str, repeats: int, progress: Progress) -> list
     vectors = stages.Vectors.load(stages.encode_texts(store(), pretrained, documents, "document", progress))
     encoder = Dense.load(pretrained.path)
     conditions = {"strop's search": Condition(encoder, Exact())}
-    conditions |= {f"{n} chunks": Condition(encoder, Chunked(n)) for n in CHUNKS}
     texts = [q.text for q in data.queries.values()][:QUERIES]
-    with progress(f"answer {len(texts):,} queries in turns", len(texts) * repeats * len(conditions)) as advance:
+    with progress(f"answer {len(texts):,} queries", len(texts) * repeats) as advance:
         return timings_table(measure(conditions, texts, vectors.matrix[:], repeats, progress=advance), len(texts))
 
 

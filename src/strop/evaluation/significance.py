@@ -78,12 +78,20 @@ def minimum_detectable_difference(sd: float, n: int, alpha: float = ALPHA) -> fl
     """The smallest true mean difference that n queries resolve with power 0.8, two-sided, normal approximation.
 
     `sd` is that of per-query differences: with the usual .12 of nDCG@10 it is .05 for 43 queries and .02 for 300.
+    Raises ValueError when n is below 1.
     """
+    if n < 1:
+        raise ValueError(f"{n} queries detect nothing")
     return _quantiles(alpha) * sd / math.sqrt(n)
 
 
 def queries_needed(effect: float, sd: float, alpha: float = ALPHA) -> int:
-    """How many queries resolve a true mean difference of `effect`, not 0: `minimum_detectable_difference` inverted."""
+    """How many queries resolve a true mean difference of `effect`: `minimum_detectable_difference` inverted.
+
+    Raises ValueError when the effect is zero.
+    """
+    if effect == 0:
+        raise ValueError("no number of queries resolves an effect of zero")
     return max(1, math.ceil((_quantiles(alpha) * sd / effect) ** 2 - 1e-9))
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from strop.artifacts.progress import Progress, silent
-from strop.bench.latency import DEPTH, STAGES, Chunked, Condition, Exact, Stage, Timings, measure, ratio, repeat_ratios
+from strop.bench.latency import DEPTH, STAGES, Condition, Exact, Stage, Timings, measure, ratio, repeat_ratios
 from strop.models.adapters import MERGE_TOLERANCE, LoRA
 from strop.models.dense import Dense
 from strop.retrieval.encode import Vectors, encode
 from strop.studies.figures import figures
+from strop.studies.when_finetuning_fails.ranking_loop import Chunked
 from strop.study.open_questions import Evidence, Grid
 
 #: Chunks of the paper's 8,841,823 passages: 200,000 each for full models, 100,000 for LoRA.
