@@ -24,6 +24,7 @@ from strop.records.exhibits.reranking import Reranking
 from strop.records.exhibits.transfer import Transfer
 from strop.records.plain import from_plain, to_plain
 from strop.records.record import CheckpointsRecord, ExplainRecord, Record
+from strop.records.tuned import TuneRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Exhibits:
 
 
 T = TypeVar("T")
-AnyRecord = TypeVar("AnyRecord", Record, ExplainRecord, CheckpointsRecord)
+AnyRecord = TypeVar("AnyRecord", Record, ExplainRecord, CheckpointsRecord, TuneRecord)
 
 
 @dataclass(frozen=True, slots=True)
