@@ -25,6 +25,7 @@ from strop.artifacts.store import content_key
 from strop.losses.contrastive import InfoNCE
 from strop.losses.distillation import KLDivergence, MarginMSE
 from strop.losses.listwise import RankNet
+from strop.losses.nested import NestedLoss
 from strop.losses.pairwise import PairwiseSoftmax
 from strop.losses.pointwise import BinaryCrossEntropy
 from strop.losses.protocol import Loss
@@ -45,6 +46,7 @@ UNTAUGHT: dict[str, Loss] = {
     "Triplet, narrow": Triplet(margin=0.5),
     "PairwiseSoftmax": PairwiseSoftmax(),
     "BinaryCrossEntropy": BinaryCrossEntropy(),
+    "NestedLoss": NestedLoss(InfoNCE()),
 }
 COPYING: dict[str, Loss] = {
     "MarginMSE": MarginMSE(),

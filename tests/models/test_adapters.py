@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, PeftModel
@@ -12,18 +13,26 @@ from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import modules
 from tiny_models import ARCHITECTURES, RECIPE, dense, sentences, toy_groups, toy_texts, two_towers
-from torch import Tensor
+from tiny_rerankers import KINDS, TARGETS, reranker
+from torch import Tensor, nn
+from transformers import DistilBertConfig, DistilBertModel, MPNetConfig, MPNetModel
 
 from strop.models import adapters
-from strop.models.adapters import Full, LoRA, export
+from strop.models.adapters import Full, LoRA, QueryTower, attention_targets, export
 from strop.models.dense import Dense, parameter_ledger
-from strop.models.encoder import Encoder
+from strop.models.encoder import Encoder, Role, represent_rows
 from strop.models.loading import load
 from strop.models.pretrained import resolve
+from strop.models.random_weights import Kind
+from strop.models.two_towers import TwoTowers
 from strop.records.errors import InputError
+from strop.retrieval.encode import represented
 from strop.training.loop import train
+from strop.training.optimizers import AdamW
 
 PROBE = sentences(6, seed=8)
+#: Documents first: what must not move.
+ROLES: tuple[Role, Role] = ("document", "query")
 
 
 def stirred(encoder: Encoder, seed: int = 1) -> Encoder:
@@ -179,6 +188,87 @@ def test_a_merge_that_moves_the_outputs_is_refused_before_anything_whole_is_save
         export(encoder, tmp_path / "model", "some-org/some-base", PROBE)
     assert not (tmp_path / "model" / "model.safetensors").exists()
     assert adapters.MERGE_TOLERANCE == 1e-5
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_targets_of_an_architecture_are_found_by_name_in_every_tower(name: str) -> None:
+    encoder = ARCHITECTURES[name]()
+    targets = attention_targets(encoder)
+    assert targets == (("q_proj", "v_proj") if name == "decoder" else ("query", "value"))
+    LoRA(r=2, targets=targets).prepare(encoder, 0)
+    assert attention_targets(encoder) == targets, "what peft wraps keeps its name"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_targets_of_a_cross_encoder_are_found_too(kind: Kind) -> None:
+    assert attention_targets(reranker(kind)) == TARGETS[kind]
+
+
+def test_other_names_of_projections_are_known_and_half_a_pair_is_none() -> None:
+    small = {"vocab_size": 9, "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1}
+    distil = DistilBertConfig(vocab_size=9, dim=8, n_heads=2, n_layers=1, hidden_dim=8)
+    for layer, expected in (
+        (DistilBertModel(distil), ("q_lin", "v_lin")),
+        (MPNetModel(MPNetConfig(**small)), ("q", "v")),
+        (nn.ModuleDict({"query": nn.Linear(2, 2), "v_proj": nn.Linear(2, 2)}), ()),
+    ):
+        encoder = dense()
+        encoder.transformer.model = layer
+        assert attention_targets(encoder) == expected
+
+
+# --- the query tower alone ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [None, 0.5])
+def test_only_the_query_tower_trains_and_documents_keep_their_vectors_bit_by_bit(
+    rate: float | None, tmp_path: Path
+) -> None:
+    """Whatever weight decay and dropout do: a document is read alike twice, in training mode too."""
+    encoder = two_towers(dropout=0.3)
+    before = {name: p.detach().clone() for name, p in encoder.module.named_parameters()}
+    texts = toy_texts(encoder)
+    documents, queries = (represented(encoder, t.tokens, r).vectors for t, r in zip(texts[::-1], ROLES, strict=True))
+    optimizer = AdamW(learning_rate=2e-3, weight_decay=0.5)
+    recipe = replace(RECIPE, tuning=QueryTower(), updates=5, optimizer=optimizer, dropout=rate)
+    train(encoder, recipe, toy_groups(), *texts, 0, tmp_path)
+    moved = {n for n, p in encoder.module.named_parameters() if not torch.equal(p, before[n])}
+    assert moved
+    assert all(".query." in name for name in moved)
+    assert len(moved) > 15
+    again = [represented(encoder, t.tokens, r).vectors for t, r in zip(texts[::-1], ROLES, strict=True)]
+    assert torch.equal(again[0], documents)
+    assert (again[1] - queries).norm(dim=1).min() > 1e-3
+    encoder.module.train()
+    rows = [texts[1].tokens.row(i) for i in range(6)]
+    drawn = [represent_rows(encoder, rows, np.arange(6), role).vectors for role in ROLES for _ in range(2)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[2], drawn[3])
+    ledger = parameter_ledger(encoder.module)
+    assert ledger["trainable"] == ledger["total"] / 2
+
+    export(encoder, tmp_path / "model", "some-org/some-base", PROBE)
+    kept = load(tmp_path / "model")
+    assert torch.equal(represented(kept, texts[1].tokens, "document").vectors, documents)
+
+
+def test_what_follows_both_towers_stays_as_it_is(tmp_path: Path) -> None:
+    model = copy.deepcopy(two_towers().model)
+    model.append(modules.Dense(32, 8))
+    encoder = TwoTowers(model)
+    QueryTower().prepare(encoder, 0)
+    assert not [n for n, p in encoder.module.named_parameters() if p.requires_grad and ".query." not in n]
+
+
+def test_without_two_towers_there_is_no_query_tower_to_train() -> None:
+    for encoder in (dense(), ARCHITECTURES["ColBERT"](), reranker()):
+        with pytest.raises(InputError, match="one tower for all"):
+            QueryTower().prepare(encoder, 0)
+    shared = two_towers()
+    routes = shared.model[0].sub_modules
+    routes["document"] = routes["query"]
+    with pytest.raises(InputError, match="both towers are the same"):
+        QueryTower().prepare(shared, 0)
 
 
 # --- of every architecture ----------------------------------------------------------------------------------------

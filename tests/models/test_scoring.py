@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from strop.models import scoring as scoring_file
-from strop.models.scoring import Cosine, Dot, Euclidean, MaxSim, Representation, Scoring
+from strop.models.scoring import Cosine, Dot, Euclidean, Joint, MaxSim, Nested, Representation, Scoring
 from strop.records.errors import InputError
 
 Pair = Callable[[list[float], list[float]], float]
@@ -190,3 +190,28 @@ def test_maxsim_is_float32_under_autocast_and_of_half_precision_vectors() -> Non
 def test_maxsim_refuses_a_vector_a_text() -> None:
     with pytest.raises(InputError, match="MaxSim needs one vector per token"):
         MaxSim()(Representation(torch.ones(2, 3)), Representation(torch.ones(2, 3)))
+
+
+@pytest.mark.parametrize("whole", [Cosine(), Dot(), Euclidean()])
+def test_nested_scores_are_those_of_vectors_cut_short_one_below_the_other(whole: Scoring) -> None:
+    generator = torch.Generator().manual_seed(0)
+    queries, documents = (torch.randn(n, 8, generator=generator) for n in (3, 5))
+    found = Nested((2, 5), whole)(Representation(queries), Representation(documents))
+    assert found.shape == (9, 5)
+    for row, d in ((0, 8), (3, 2), (6, 5)):
+        expected = whole(Representation(queries[:, :d]), Representation(documents[:, :d]))
+        torch.testing.assert_close(found[row : row + 3], expected)
+    assert not torch.allclose(found[:3], found[3:6], atol=1e-2)
+
+
+def test_dims_that_cannot_be_are_an_input_error() -> None:
+    for dims in ((), (0,), (4, 4), (-1, 2)):
+        with pytest.raises(InputError, match="dims are"):
+            Nested(dims)
+    for whole in (MaxSim(), Joint(), Nested((2,))):
+        with pytest.raises(InputError, match="the whole is scored by"):
+            Nested((2,), whole)
+    vectors = Representation(torch.ones(2, 8))
+    for dims in ((8,), (2, 9)):
+        with pytest.raises(InputError, match="of vectors of 8"):
+            Nested(dims)(vectors, vectors)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import HIDDEN, dense, sentences
+import torch
+from tiny_models import ARCHITECTURES, HIDDEN, dense, sentences
 
 from strop.models.dense import Dense
 from strop.models.tokens import Tokens, cut
 from strop.retrieval import encode as encode_file
-from strop.retrieval.encode import Stack, Vectors, encode
+from strop.retrieval.encode import Stack, Vectors, encode, represented
 
 TEXTS = sentences(60, seed=9)
 
@@ -81,3 +82,39 @@ def test_a_stack_needs_matrices_of_one_width() -> None:
     for parts in ([], [np.zeros((1, 2), np.float32), np.zeros((1, 3), np.float32)]):
         with pytest.raises(ValueError, match="widths"):
             Stack(parts)
+
+
+@pytest.mark.parametrize("name", ["tied", "untied", "ColBERT", "decoder"])
+def test_bfloat16_encodes_coarsely_to_float32_vectors_of_length_one(name: str) -> None:
+    encoder = ARCHITECTURES[name]()
+    tokens = encoder.tokenize(TEXTS, "document")
+    exact, coarse = (represented(encoder, tokens, "document", precision) for precision in ("float32", "bfloat16"))
+    assert coarse.vectors.dtype == torch.float32
+    gap = (exact.vectors - coarse.vectors).abs().max()
+    assert 1e-4 < gap < 0.1, "it is the forward pass that is coarse"
+    rows = coarse.vectors if coarse.mask is None else coarse.vectors[coarse.mask]
+    assert (rows.norm(dim=-1) - 1).abs().max() < 1e-6, "but the length is float32's"
+    assert torch.equal(represented(encoder, tokens, "document").vectors, exact.vectors)
+
+
+def test_float32_is_float32_whatever_autocast_is_around_it() -> None:
+    encoder = dense()
+    tokens = encoder.tokenize(TEXTS, "document")
+    expected = represented(encoder, tokens, "document").vectors
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(represented(encoder, tokens, "document").vectors, expected)
+
+
+@pytest.mark.parametrize("cuts", [[], [4], [1, 1, 7]])
+def test_a_stack_ends_rows_early_and_brings_unit_vectors_back_to_length_one(cuts: list[int]) -> None:
+    joined = np.random.default_rng(0).normal(size=(10, 5)).astype(np.float32)
+    joined[2, :3] = 0
+    cut, unit = (Stack(np.split(joined, cuts), 3, unit) for unit in (False, True))
+    assert cut.shape == unit.shape == (10, 3)
+    assert np.array_equal(cut[:], joined[:, :3])
+    lengths = np.linalg.norm(joined[:, :3].astype(np.float64), axis=1, keepdims=True)
+    expected = (joined[:, :3] / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+    assert np.array_equal(unit[:], expected)
+    assert np.array_equal(unit[np.array([7, 2, -1])], expected[[7, 2, -1]])
+    assert np.array_equal(unit[7], expected[7])
+    assert np.array_equal(Stack(np.split(joined, cuts), None, True)[:], joined), "whole vectors are as they were stored"

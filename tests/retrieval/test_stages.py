@@ -1,8 +1,10 @@
+import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +23,10 @@ from strop.negatives.examples import Examples
 from strop.negatives.from_run import RankWindow
 from strop.negatives.positives import positive_groups
 from strop.records.documents import Collection
-from strop.records.errors import NonFiniteLossError
+from strop.records.errors import InputError, NonFiniteLossError
 from strop.retrieval import encode as encode_file
 from strop.retrieval import stages
+from strop.retrieval.by_vectors import VectorPerText
 from strop.retrieval.lexical import BM25
 from strop.retrieval.retriever import retriever, retriever_of
 from strop.retrieval.task import Task, texts_key
@@ -95,12 +98,17 @@ def test_a_run_killed_while_encoding_goes_on_at_the_shard_it_was_in(
     real = encode_file.encode
 
     def killed(
-        encoder: Dense, tokens: Tokens, role: Role, out: encode_file.Vectors, progress: Callable[[int], None]
+        encoder: Dense,
+        tokens: Tokens,
+        role: Role,
+        out: encode_file.Vectors,
+        progress: Callable[[int], None],
+        *rest: Any,
     ) -> None:
         encoded.append(len(tokens))
         if len(encoded) == 3:
             raise KeyboardInterrupt
-        real(encoder, tokens, role, out, progress)
+        real(encoder, tokens, role, out, progress, *rest)
 
     monkeypatch.setattr(stages.encode, "encode", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -184,6 +192,62 @@ def test_an_artifact_is_named_by_content_and_not_by_place(
         retriever(str(tiny_models.build(tmp_path / "b", seed=1))).search(Task(store, queries, documents), 10),
     ]
     assert len({first.key, *(a.key for a in different)}) == 6
+
+
+def test_precision_is_in_the_keys_of_vectors_and_runs_unless_it_is_float32(
+    store: Store, model: Pretrained, data: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "SHARD", 13)
+    exact, coarse = Task.of(data, store), Task.of(data, store, precision="bfloat16")
+    retrieving = retriever_of(model)
+    first, second = retrieving.search(exact, 5), retrieving.search(coarse, 5)
+    assert first.record["values"] == {"depth": 5, "exclude": {}}, "as it always was"
+    assert second.record["values"] == {"depth": 5, "exclude": {}, "precision": "bfloat16"}
+    made = [json.loads(path.read_text())["values"] for path in sorted(store.root.glob("encode/*/record.json"))]
+    sides = [
+        side for side, parts in (("query", 3), ("document", 6)) for _ in range(parts)
+    ]  # shards, and what joins them
+    assert sorted(v for v in made if isinstance(v, str)) == sorted(sides)
+    assert sorted(v["role"] for v in made if isinstance(v, dict)) == sorted(sides)
+    scores = [stages.run_of(found)["q0"].scores[0] for found in (first, second)]
+    assert 1e-5 < abs(scores[0] - scores[1]) < 0.1
+    run = stages.run_of(first)
+    reranked = [retrieving.rerank(task, run, 5) for task in (exact, coarse)]
+    assert [found.record["values"].get("precision") for found in reranked] == [None, "bfloat16"]
+    with pytest.raises(InputError, match="precision is 'float8'"):
+        replace(exact, precision="float8")
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_the_first_dimensions_are_searched_in_the_vectors_that_are_there(
+    similarity: str, store: Store, data: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny_models.build(tmp_path, unit=similarity == "cosine", similarity=similarity)
+    model, task = resolve(str(folder)), Task.of(data, store)
+    whole = VectorPerText(model).search(task, 5)
+    queries, documents = (stages.Vectors.load(stages.encode_side(task, model, r)) for r in ("query", "document"))
+    short = VectorPerText(model, 8)
+    with monkeypatch.context() as patch:
+        patch.setattr(stages.encode, "encode", None)  # nothing is encoded again
+        found = short.search(task, 5)
+    assert whole.record["values"] == {"depth": 5, "exclude": {}}
+    assert found.record["values"] == {"depth": 5, "exclude": {}, "dims": 8}
+    rows, index = (side.matrix[:, :8].astype(np.float64) for side in (queries, documents))
+    if similarity == "cosine":
+        rows, index = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (rows, index))
+    run = stages.run_of(found)
+    for query_id, scores in zip(queries.ids, rows @ index.T, strict=True):
+        best = np.argsort(-scores)[:5]
+        assert run[query_id].doc_ids == tuple(documents.ids[i] for i in best)
+        np.testing.assert_allclose(run[query_id].scores, scores[best], rtol=1e-5)
+    reordered = stages.run_of(short.rerank(task, stages.run_of(whole), 5))
+    place = {doc_id: i for i, doc_id in enumerate(documents.ids)}
+    q0 = dict(zip(documents.ids, (rows @ index.T)[queries.ids.index("q0")], strict=True))
+    assert reordered["q0"].doc_ids == tuple(sorted(reordered["q0"].doc_ids, key=lambda d: -q0[d]))
+    np.testing.assert_allclose(short.represent(task, "document", ["d3"]).vectors[0], index[place["d3"]], rtol=1e-5)
+    for dims in (0, 33):
+        with pytest.raises(InputError, match=f"no first {dims} dimensions"):
+            VectorPerText(model, dims).search(task, 5)
 
 
 def test_a_model_folder_overwritten_meanwhile_is_read_anew(

@@ -26,9 +26,9 @@ def test_a_plan_counts_the_texts_that_the_study_then_encodes(
     encoded = []
     real = encode.encode
 
-    def counted(encoder, tokens, role, out, progress=None):  # type: ignore[no-untyped-def]
+    def counted(encoder, tokens, role, out, *rest, **settings):  # type: ignore[no-untyped-def]
         encoded.append(len(tokens))
-        return real(encoder, tokens, role, out, progress)
+        return real(encoder, tokens, role, out, *rest, **settings)
 
     monkeypatch.setattr(encode, "encode", counted)
     run(study, Store(tmp_path), "all")

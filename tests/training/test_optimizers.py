@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from tiny_models import dense
+from safetensors.torch import load_file
+from tiny_models import RECIPE, dense, toy_groups, toy_texts
 from torch import nn
 from transformers import get_linear_schedule_with_warmup
 
+from strop.artifacts.store import canonical
 from strop.models.adapters import LoRA
+from strop.records.errors import InputError
+from strop.training.loop import train
 from strop.training.optimizers import AdamW, WarmupLinear
 
 
@@ -73,3 +80,80 @@ def test_the_schedule_starts_at_zero_peaks_at_one_and_never_leaves_the_unit_inte
     assert factors[99] == pytest.approx(1 / 90)
     assert min(factors[100:]) == max(factors[100:]) == 0.0
     assert WarmupLinear(0.0).factor(0, 100) == 1.0
+
+
+def test_every_weight_is_drawn_back_to_its_start_beside_adam_s_own_update() -> None:
+    """A 1-d tensor and a matrix move rate * strength of their way back, and what has no gradient stays."""
+    generator = torch.Generator().manual_seed(0)
+    starts = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((3, 2), (4,), (2, 2))]
+    drawn, plain = ([nn.Parameter(start.clone()) for start in starts] for _ in range(2))
+    plainly = AdamW(learning_rate=0.1, weight_decay=0.5)
+    optimizers = [
+        value.build([(str(i), p) for i, p in enumerate(weights)])
+        for value, weights in ((replace(plainly, towards_start=2.0), drawn), (plainly, plain))
+    ]
+    assert not optimizers[0].state
+    for _ in range(3):
+        for ours, theirs, start in zip(drawn[:2], plain, starts, strict=False):
+            gradient = torch.randn(ours.shape, generator=generator, dtype=torch.float64)
+            ours.grad, theirs.grad = gradient, gradient.clone()
+            theirs.data.copy_(ours.data + 0.1 * 2.0 * (start - ours.data))  # what AdamW then goes on from
+        for optimizer in optimizers:
+            optimizer.step()
+        for ours, theirs in zip(drawn, plain, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    assert all(not torch.equal(ours, start) for ours, start in zip(drawn[:2], starts, strict=False))
+    assert torch.equal(drawn[2], starts[2])
+    kept = [set(optimizers[0].state[weight]) for weight in drawn[:2]]
+    assert kept == [{"step", "exp_avg", "exp_avg_sq", "start"}] * 2
+    assert all(torch.equal(optimizers[0].state[w]["start"], start) for w, start in zip(drawn[:2], starts, strict=False))
+
+
+def test_at_full_strength_only_the_last_update_is_left_and_no_strength_is_torch_s_own_adamw() -> None:
+    weight = nn.Parameter(torch.tensor([[5.0]]))
+    optimizer = AdamW(learning_rate=0.1, weight_decay=0, towards_start=10.0).build([("weight", weight)])
+    for _ in range(20):
+        weight.grad = torch.ones(1, 1)
+        optimizer.step()
+    assert weight.item() == pytest.approx(5.0 - 0.1, abs=1e-5)
+    assert type(AdamW().build([("weight", weight)])) is torch.optim.AdamW
+
+
+def test_a_strength_beyond_the_whole_way_is_an_input_error_and_none_leaves_the_key_as_it_was() -> None:
+    for strength in (-1.0, 10.1, float("inf"), float("nan")):
+        with pytest.raises(InputError, match="towards_start is") as caught:
+            AdamW(learning_rate=0.1, towards_start=strength)
+        assert "0 to 10," in caught.value.remedy
+    assert "towards_start" not in canonical(AdamW())
+    assert canonical(AdamW(towards_start=0.5))["towards_start"] == 0.5
+
+
+@pytest.mark.parametrize("cut", [1, 5])
+def test_the_start_survives_in_a_checkpoint(cut: int, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, optimizer=AdamW(learning_rate=2e-3, towards_start=50.0))
+
+    def tuned(folder: Path, until: int | None = None) -> dict[str, torch.Tensor]:
+        encoder = dense()
+        train(encoder, recipe, toy_groups(), *toy_texts(encoder), 3, folder, until=until)
+        return {name: p.detach().clone() for name, p in encoder.module.named_parameters()}
+
+    whole = tuned(tmp_path / "whole")
+    tuned(tmp_path / "parts", until=cut)
+    held = load_file(tmp_path / "parts" / f"step-{cut}" / "tensors.safetensors")
+    start = dict(dense().module.named_parameters())
+    kept = {name.removeprefix("start/"): w for name, w in held.items() if name.startswith("start/")}
+    assert kept.keys() == {name for name in start if "pooler" not in name}
+    assert all(torch.equal(w, start[name]) for name, w in kept.items())
+    again = tuned(tmp_path / "parts")
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_weights_stay_nearer_to_their_start_the_stronger_they_are_drawn(tmp_path: Path) -> None:
+    start = {name: p.detach() for name, p in dense().module.named_parameters()}
+    ways = []
+    for strength in (0.0, 30.0, 300.0):
+        encoder = dense()
+        recipe = replace(RECIPE, optimizer=AdamW(learning_rate=2e-3, towards_start=strength))
+        train(encoder, recipe, toy_groups(), *toy_texts(encoder), 3, tmp_path / str(strength))
+        ways.append(sum(float((p.detach() - start[n]).square().sum()) for n, p in encoder.module.named_parameters()))
+    assert ways[0] > 1.2 * ways[1] > 1.2**2 * ways[2] > 0

@@ -241,7 +241,11 @@ def test_lion_s_moment_in_a_checkpoint_decides_what_comes_next(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(AdamW(), 2 * 4 * (12 + 5) + 2 * 4), (Lion(), 4 * (12 + 5))],
+    [
+        (AdamW(), 2 * 4 * (12 + 5) + 2 * 4),
+        (AdamW(towards_start=0.1), 3 * 4 * (12 + 5) + 2 * 4),
+        (Lion(), 4 * (12 + 5)),
+    ],
 )
 def test_the_bytes_of_an_optimiser_s_state_are_its_moments_and_adamw_s_counts(
     value: AdamW | Lion, expected: int

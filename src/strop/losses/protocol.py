@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
@@ -17,7 +17,8 @@ class Loss(Protocol):
     there is none. It knows no positives, so it ignores whatever `mask` holds.
     """
 
-    taught: ClassVar[bool]
+    @property
+    def taught(self) -> bool: ...
 
     def __call__(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         """The scalar to minimise, computed in float32 at least."""

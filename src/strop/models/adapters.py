@@ -15,6 +15,7 @@ from strop.models.cross_encoder import heads
 from strop.models.encoder import Model, Role, represent_rows
 from strop.models.pair_scorer import PairScorer
 from strop.models.transformer import read_json
+from strop.models.two_towers import TwoTowers
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 #: Two forward passes that should be equal may differ by this much, merged against unmerged.
 MERGE_TOLERANCE = 1e-5
 _ROLES: tuple[Role, Role] = ("query", "document")
+#: The names that architectures have for the projections of queries and values, or for all of attention's in one: BERT's
+#: and RoBERTa's, most decoders' and GTE's, ModernBERT's, DistilBERT's, MPNet's and T5's.
+_PROJECTIONS = (("query", "value"), ("q_proj", "v_proj"), ("Wqkv",), ("q_lin", "v_lin"), ("q", "v"))
 
 
 class Tuning(Protocol):
@@ -38,6 +42,18 @@ class Full:
     def prepare(self, encoder: Model, seed: int) -> None:
         encoder.module.requires_grad_(True)
         _begin(encoder)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTower:
+    """Of two towers the queries' trains. Documents keep their vectors, bit by bit, and so an index keeps its use."""
+
+    def prepare(self, encoder: Model, seed: int) -> None:
+        """What follows both towers stays as it is too. Raises InputError for a model of one tower."""
+        if not isinstance(encoder, TwoTowers):
+            remedy = "Convert the base first: --as untied"
+            raise InputError("only a query tower should train, and the model has one tower for all", remedy=remedy)
+        encoder.keep_documents()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,14 @@ class LoRA:
                 problem = f"no module named {' or '.join(self.targets)} in the model ({error})"
                 remedy = "Set `tuning.targets` to the attention projections' names in this architecture"
                 raise InputError(problem, remedy=remedy) from error
+
+
+def attention_targets(encoder: Model) -> tuple[str, ...]:
+    """What `LoRA.targets` are in this architecture: the source's query and value projections by the names that the
+    model has for them. None where it has no known ones."""
+    towers = [{name.rpartition(".")[2] for name, _ in tower.model.named_modules()} for tower in encoder.transformers]
+    known = set.intersection(*towers)
+    return next((names for names in _PROJECTIONS if known.issuperset(names)), ())
 
 
 def _begin(model: Model) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from torch import nn
 
@@ -54,6 +54,20 @@ class Untied:
         transformers = transformer_of(model), copy.deepcopy(transformer_of(model))
         query, document = (_tower(each, self.pooling, self.similarity) for each in transformers)
         _write([Router.for_query_document(query, document)], model, self.similarity, target)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubled:
+    """The dense model twice, with all its modules, for queries and for documents: every vector is as it was."""
+
+    def convert(self, source: Path, target: Path) -> None:
+        from sentence_transformers.base.modules import Router
+
+        model = load_sentence_transformer(source, "cpu")
+        transformer_of(model)
+        query: Any = list(model)
+        document, similarity = copy.deepcopy(query), cast("Similarity", model.similarity_fn_name)
+        _write([Router.for_query_document(query, document)], model, similarity, target)
 
 
 def keep_layers(source: Path, target: Path, count: int) -> None:

@@ -66,6 +66,12 @@ class Dense(Encoder):
         return cls(load_sentence_transformer(folder), max_length)
 
     @property
+    def unit(self) -> bool:
+        from sentence_transformers.sentence_transformer.modules import Normalize
+
+        return self.model.similarity_fn_name == "cosine" or any(isinstance(m, Normalize) for m in self.model)
+
+    @property
     def tokenizer_key(self) -> str:
         prompts, lower = dict(self.model.prompts), bool(self.transformer.do_lower_case)
         return content_key(tokenizer_rules(self.model.tokenizer), self.max_length, prompts, lower)
@@ -93,10 +99,7 @@ class Dense(Encoder):
         return Representation(features["sentence_embedding"])
 
     def searchable(self, representation: Representation) -> Representation:
-        from sentence_transformers.sentence_transformer.modules import Normalize
-
-        unit = self.model.similarity_fn_name == "cosine" or any(isinstance(m, Normalize) for m in self.model)
-        return Representation(normalize(representation.vectors, dim=-1)) if unit else representation
+        return Representation(normalize(representation.vectors, dim=-1)) if self.unit else representation
 
 
 def parameter_ledger(module: nn.Module) -> dict[str, Any]:

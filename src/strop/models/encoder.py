@@ -115,6 +115,11 @@ class Encoder(Model, Protocol):
     similarity: Scoring
 
     @property
+    def unit(self) -> bool:
+        """Whether searchable vectors have length 1."""
+        ...
+
+    @property
     def dimension(self) -> int:
         """Of a vector."""
         return int(self.model.get_embedding_dimension() or 0)

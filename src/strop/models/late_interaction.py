@@ -86,6 +86,7 @@ class LateInteraction(Encoder):
 
     by_role = True
     similarity = MaxSim()
+    unit = True
 
     def __init__(self, model: MultiVectorEncoder, max_length: int | None = None) -> None:
         from sentence_transformers.base.modules import Dense as Projection

@@ -151,6 +151,11 @@ def _not_had(where: str, error: Exception) -> InputError:
     return InputError(f"not in the hub's cache, and it could not be fetched ({reason})", where=where, remedy=remedy)
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors of a model folder that its loader would read."""
+    return _files(folder, "*.safetensors")
+
+
 def _files(folder: Path, *patterns: str) -> list[Path]:
     """Files the loader would read: in the folder itself and in the modules it names, never in a stray subfolder."""
     paths = {path for pattern in patterns for path in folder.glob(pattern)}
@@ -164,7 +169,7 @@ def _files(folder: Path, *patterns: str) -> list[Path]:
 
 
 def _read(name: str, folder: Path, source: str) -> Pretrained:
-    weights = _files(folder, "*.safetensors")
+    weights = weight_files(folder)
     _check(folder, weights)
     hashes = {path.relative_to(folder).as_posix(): file_sha256(path) for path in weights}
     listed = "".join(f"{file} {hashes[file]}\n" for file in sorted(hashes))

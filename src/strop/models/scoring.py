@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
+from strop.models.precision import Precision as Precision
 from strop.records.errors import InputError
-
-Precision = Literal["float32", "bfloat16"]
 
 #: Similarities of two tokens that MaxSim holds at once (64 MB in float32), unless one document alone has more.
 _HELD = 2**24
@@ -112,11 +111,42 @@ class MaxSim:
 
 
 @dataclass(frozen=True, slots=True)
+class Nested:
+    """Scores by `whole` of the vectors, and of their first d numbers for each d in `dims`, one below the other:
+    `((1 + len(dims)) * Q, K)`, the whole vectors' first. `losses.nested.NestedLoss` takes them apart again.
+
+    Raises InputError for no dims, for one below 1 or twice, and where vectors are compared token by token or not at
+    all; a call for a dim that is not below the vectors' own. Source: Kusupati et al. 2022 (Matryoshka representation
+    learning, arXiv 2205.13147).
+    """
+
+    dims: tuple[int, ...]
+    whole: Scoring = Cosine()
+
+    def __post_init__(self) -> None:
+        if not self.dims or min(self.dims) < 1 or len(set(self.dims)) < len(self.dims):
+            raise InputError(f"dims are {self.dims}", remedy="Give different numbers of dimensions, 1 or more, like 64")
+        if not by_text(self.whole) or isinstance(self.whole, Nested):
+            raise InputError(f"the whole is scored by {self.whole}", remedy="Score it by cosine, dot or distance")
+
+    def __call__(self, queries: Representation, documents: Representation) -> Tensor:
+        if max(self.dims) >= (own := queries.vectors.shape[1]):
+            raise InputError(f"dims are {self.dims}, of vectors of {own}", remedy=f"Give numbers below {own}")
+        sides = [(side.vectors, *(side.vectors[:, :d] for d in self.dims)) for side in (queries, documents)]
+        return torch.cat([self.whole(Representation(q), Representation(d)) for q, d in zip(*sides, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
 class Joint:
     """A cross-encoder's own logit of query and document read together; there are no vectors to compare."""
 
     def __call__(self, queries: Representation, documents: Representation) -> Tensor:
         raise InputError("the recipe is for models that read pairs", remedy="Give a cross-encoder, or other scoring")
+
+
+def by_text(scoring: Scoring) -> bool:
+    """Whether it compares one vector per text."""
+    return not isinstance(scoring, MaxSim | Joint)
 
 
 def reads_pairs(scoring: Scoring) -> bool:

@@ -13,7 +13,7 @@ from strop.models.dense import Dense
 from strop.models.encoder import Encoder, Role
 from strop.models.scoring import Dot, Representation
 from strop.models.tokens import Tokens
-from strop.models.transformer import load_sentence_transformer
+from strop.models.transformer import load_sentence_transformer, set_dropout
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,9 +61,28 @@ class TwoTowers(Encoder):
         return cls(load_sentence_transformer(folder), max_length)
 
     @property
+    def unit(self) -> bool:
+        return self._towers["document"].unit
+
+    @property
     def transformers(self) -> tuple[Transformer, ...]:
         """The query tower's first."""
         return self._towers["query"].transformer, self._towers["document"].transformer
+
+    def keep_documents(self) -> None:
+        """From now on only weights that are the query tower's alone train, and no dropout touches a document.
+
+        Raises InputError where both towers are one and the same.
+        """
+        model: Any = self.model
+        router, *after = model
+        query, document = router.sub_modules["query"], router.sub_modules["document"]
+        if {id(p) for p in query.parameters()} & {id(p) for p in document.parameters()}:
+            raise InputError("both towers are the same", remedy="Give towers with weights of their own")
+        self.module.requires_grad_(False)
+        query.requires_grad_(True)
+        for kept in (document, *after):  # the loop puts the whole model into training mode, again and again
+            set_dropout(kept, 0.0)
 
     @property
     def tokenizer_key(self) -> str:

@@ -40,14 +40,14 @@ class _ByVectors(Protocol):
             documents, queries = encode_side(task, self.model, "document"), encode_side(task, self.model, "query")
             return self._search(task, queries, documents, depth)
 
-        values, inputs = {"depth": depth, "exclude": dict(task.exclude)}, {"model": self.model.identity, **task.keys}
-        return build_run(task.store, SEARCH, values, inputs, "dense", rank)
+        values = {"depth": depth, "exclude": dict(task.exclude), **self._settings(task)}
+        return build_run(task.store, SEARCH, values, {"model": self.model.identity, **task.keys}, "dense", rank)
 
     def rerank(
         self, task: Task, run: Run, depth: int, precision: Precision = "float32", windows: Windows | None = None
     ) -> Artifact:
-        """By similarity. Vectors that were there already cost what they cost then, and a pair is cut where its document
-        is. Raises InputError for a precision or windows: no pairs are read."""
+        """By similarity, of vectors in the task's precision. Vectors that were there already cost what they cost then,
+        and a pair is cut where its document is. Raises InputError for a precision or windows: no pairs are read."""
         candidates = Candidates.of(task, run, depth)
         if precision != "float32" or windows:
             raise InputError("only a cross-encoder reads pairs in windows or in bfloat16", remedy="Leave both out")
@@ -66,10 +66,14 @@ class _ByVectors(Protocol):
             write_run(reranked, folder / "run.trec", "rerank")
             return {"cost": asdict(cost), "max_length": encoder.max_length}
 
-        return candidates.build(self.model, {}, make)
+        return candidates.build(self.model, self._settings(task), make)
 
     def score(self, queries: Representation, documents: Representation) -> Tensor:
         return encoder_of(self.model).similarity(queries, documents)
+
+    def _settings(self, task: Task) -> dict[str, Any]:
+        """What is part of a run's key, beside the model and the task."""
+        return dict(task.settings)
 
     def _search(self, task: Task, queries: Artifact, documents: Artifact, depth: int) -> Run: ...
 
@@ -80,22 +84,35 @@ class _ByVectors(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VectorPerText(_ByVectors):
-    """A model of one tower or two, searched by inner product."""
+    """A model of one tower or two, searched by inner product; with `dims` of the first so many numbers of the vectors
+    that are stored anyway, brought back to length 1 where whole vectors have it.
+
+    Raises InputError where they are used, for more dims than the vectors have, or less than 1.
+    """
 
     model: Pretrained
+    dims: int | None = None
 
     def represent(self, task: Task, role: Role, ids: Sequence[str]) -> Representation:
         """`(N, D)`, of the vectors that all the texts are searched by."""
-        return Representation(torch.from_numpy(Vectors.load(encode_side(task, self.model, role)).of(ids)))
+        return Representation(torch.from_numpy(self._read(encode_side(task, self.model, role)).of(ids)))
 
     def _search(self, task: Task, queries: Artifact, documents: Artifact, depth: int) -> Run:
-        rows, index = Vectors.load(queries), Vectors.load(documents)
+        rows, index = self._read(queries), self._read(documents)
         with task.progress(f"search {len(index.ids):,} documents", len(rows.ids)) as advance:
             sides = rows.matrix, rows.ids, index.matrix, index.ids
             return dense_search.search(*sides, depth, task.exclude, advance)
 
     def _order(self, run: Run, queries: Artifact, documents: Artifact, depth: int) -> Run:
-        return by_vectors(run, depth, Vectors.load(queries), Vectors.load(documents))
+        return by_vectors(run, depth, self._read(queries), self._read(documents))
+
+    def _settings(self, task: Task) -> dict[str, Any]:
+        return {**task.settings, **({"dims": self.dims} if self.dims is not None else {})}
+
+    def _read(self, artifact: Artifact) -> Vectors:
+        if self.dims is None:
+            return Vectors.load(artifact)
+        return Vectors.load(artifact, self.dims, encoder_of(self.model).unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +131,8 @@ class VectorPerToken(_ByVectors):
     def represent(self, task: Task, role: Role, ids: Sequence[str]) -> Representation:
         """`(N, L, D)`, made anew of these texts alone: a collection's would take many times the room."""
         encoder, texts = encoder_of(self.model), task.queries if role == "query" else task.documents
-        return encode.represented(encoder, encoder.tokenize(list(Part(texts, ids).values()), role), role)
+        tokens = encoder.tokenize(list(Part(texts, ids).values()), role)
+        return encode.represented(encoder, tokens, role, task.precision)
 
     def _search(self, task: Task, queries: Artifact, documents: Artifact, depth: int) -> Run:
         rows, index = TokenVectors.load(queries.path), TokenVectors.load(documents.path)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from strop.models.encoder import Encoder, Role
-from strop.models.scoring import MaxSim, Representation
+from strop.models.scoring import MaxSim, Precision, Representation
 from strop.models.tokens import Ints, Tokens, cut, pad
 
 Vectors = npt.NDArray[np.float32]
@@ -24,18 +24,19 @@ BUDGET = {"cpu": 2048, "cuda": 65536, "mps": 16384}
 class Stack:
     """Matrices `(N_i, D)`, memory maps for instance, read as one float32 `(N, D)` array would be.
 
-    Raises IndexError beyond the rows, and ValueError without a matrix or for unequal widths.
+    With `dims` rows end after so many numbers; of `unit` vectors what is left is brought to length 1 again. Raises
+    IndexError beyond the rows, and ValueError without a matrix or for unequal widths.
     """
 
-    def __init__(self, parts: Sequence[Vectors]) -> None:
+    def __init__(self, parts: Sequence[Vectors], dims: int | None = None, unit: bool = False) -> None:
         if len({part.shape[1] for part in parts}) != 1:
             raise ValueError(f"cannot stack vectors of widths {[part.shape[1] for part in parts]}")
-        self._parts = tuple(parts)
+        self._parts, self._dims, self._shortened = tuple(parts), dims or parts[0].shape[1], unit and dims is not None
         self._starts = np.array([0, *accumulate(len(part) for part in parts)], dtype=np.int64)
 
     @property
     def shape(self) -> tuple[int, int]:
-        return int(self._starts[-1]), self._parts[0].shape[1]
+        return int(self._starts[-1]), self._dims
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -50,50 +51,65 @@ class Stack:
         vectors = np.empty((len(places), self.shape[1]), dtype=np.float32)
         part_of = np.searchsorted(self._starts, places, side="right") - 1
         for i in np.unique(part_of):
-            vectors[part_of == i] = self._parts[i][places[part_of == i] - self._starts[i]]
+            vectors[part_of == i] = self._parts[i][places[part_of == i] - self._starts[i], : self._dims]
+        if self._shortened:
+            lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+            vectors = (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)
         return vectors if numbers.ndim else vectors[0]
 
 
-def encode_tokens(encoder: Encoder, tokens: Tokens, role: Role) -> list[Vectors]:
+def encode_tokens(encoder: Encoder, tokens: Tokens, role: Role, precision: Precision = "float32") -> list[Vectors]:
     """Each text's searchable vectors `(tokens that count, D)`, of a model with one vector per token."""
     matrices: dict[int, Vectors] = {}
-    for chunk, vectors, mask in _searchable(encoder, tokens, role):
+    for chunk, vectors, mask in _searchable(encoder, tokens, role, precision):
         assert mask is not None
         matrices |= {i: rows[counts.cpu()].numpy() for i, rows, counts in zip(chunk, vectors, mask, strict=True)}
     return [matrices[i] for i in range(len(tokens))]
 
 
-def represented(encoder: Encoder, tokens: Tokens, role: Role) -> Representation:
+def represented(encoder: Encoder, tokens: Tokens, role: Role, precision: Precision = "float32") -> Representation:
     """The searchable vectors of a few texts, in memory: `(N, D)`, or with one vector per token `(N, L, D)`, each text's
     tokens that count in front."""
     if not isinstance(encoder.similarity, MaxSim):
-        rows = encode(encoder, tokens, role, np.empty((len(tokens), encoder.dimension), dtype=np.float32))
+        out = np.empty((len(tokens), encoder.dimension), dtype=np.float32)
+        rows = encode(encoder, tokens, role, out, precision=precision)
         return Representation(torch.from_numpy(rows))
-    texts = [torch.from_numpy(rows) for rows in encode_tokens(encoder, tokens, role)]
+    texts = [torch.from_numpy(rows) for rows in encode_tokens(encoder, tokens, role, precision)]
     mask = pad_sequence([torch.ones(len(rows), dtype=torch.bool) for rows in texts], batch_first=True)
     return Representation(pad_sequence(texts, batch_first=True), mask)
 
 
 def encode(
-    encoder: Encoder, tokens: Tokens, role: Role, out: Vectors, progress: Callable[[int], None] | None = None
+    encoder: Encoder,
+    tokens: Tokens,
+    role: Role,
+    out: Vectors,
+    progress: Callable[[int], None] | None = None,
+    precision: Precision = "float32",
 ) -> Vectors:
     """Fill `out`, float32 `(len(tokens), D)` (a memory map if large), with a searchable vector of each text; return it.
 
-    A text's vector depends on its chunk only by float rounding, about 1e-7. `progress` is called with the number of
-    texts done.
+    A text's vector depends on its chunk only by float rounding, about 1e-7. `precision` is that of the forward pass;
+    bfloat16, by autocast, moves a unit vector by about 1e-2, and what its length is is decided in float32 either way.
+    `progress` is called with the number of texts done.
     """
-    for chunk, vectors, _ in _searchable(encoder, tokens, role):
+    for chunk, vectors, _ in _searchable(encoder, tokens, role, precision):
         out[chunk] = vectors.numpy()
         if progress:
             progress(len(chunk))
     return out
 
 
-def _searchable(encoder: Encoder, tokens: Tokens, role: Role) -> Iterator[tuple[Ints, Tensor, Tensor | None]]:
+def _searchable(
+    encoder: Encoder, tokens: Tokens, role: Role, precision: Precision
+) -> Iterator[tuple[Ints, Tensor, Tensor | None]]:
     """Chunk by chunk which texts, their vectors in float32, and which of these count."""
     encoder.module.eval()
+    forward = torch.autocast(encoder.device.type, torch.bfloat16, enabled=precision == "bfloat16")
     with torch.inference_mode():
         for chunk in cut(tokens.lengths, BUDGET.get(encoder.device.type, BUDGET["cpu"])):
             ids, mask = pad([tokens.row(i) for i in chunk], encoder.pad_id)
-            searchable = encoder.searchable(encoder.represent(ids, mask, role))
-            yield chunk, searchable.vectors.float().cpu(), searchable.mask
+            with forward:
+                made = encoder.represent(ids, mask, role)
+            searchable = encoder.searchable(Representation(made.vectors.float(), made.mask))
+            yield chunk, searchable.vectors.cpu(), searchable.mask

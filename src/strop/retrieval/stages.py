@@ -17,12 +17,13 @@ from strop.artifacts.store import Artifact, Stage, Store
 from strop.models.encoder import Encoder, Role
 from strop.models.loading import load
 from strop.models.pretrained import Pretrained
-from strop.models.scoring import MaxSim
+from strop.models.scoring import MaxSim, Precision
 from strop.models.tokens import Tokens
+from strop.records.errors import InputError
 from strop.records.results import write_json
 from strop.records.runs import Run, read_run, write_run
 from strop.retrieval import encode, token_vectors
-from strop.retrieval.task import ById, Task, texts_key
+from strop.retrieval.task import ById, Task, precise, texts_key
 
 TOKENS = Stage("tokens", 2)
 ENCODE = Stage("encode", 2)
@@ -42,13 +43,17 @@ class Vectors:
     matrix: encode.Vectors | encode.Stack
 
     @classmethod
-    def load(cls, artifact: Artifact) -> Vectors:
+    def load(cls, artifact: Artifact, dims: int | None = None, unit: bool = False) -> Vectors:
+        """Whole, or with `dims` as `Stack` reads them. Raises InputError for more dims than there are."""
         folders = [artifact.path]
         if (artifact.path / "shards.json").is_file():
             folders = [artifact.path.parent / key for key in _read(artifact.path / "shards.json")]
         ids = tuple(text_id for folder in folders for text_id in _read(folder / "ids.json"))
         parts = [np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False) for folder in folders]
-        return cls(ids, parts[0] if len(parts) == 1 else encode.Stack(parts))
+        own = parts[0].shape[1]
+        if dims is not None and not 0 < dims <= own:
+            raise InputError(f"vectors of {own} have no first {dims} dimensions", remedy=f"Give 1 to {own}")
+        return cls(ids, parts[0] if len(parts) == 1 and dims is None else encode.Stack(parts, dims, unit))
 
     @cached_property
     def _row(self) -> dict[str, int]:
@@ -60,7 +65,13 @@ class Vectors:
 
 
 def encode_texts(
-    store: Store, model: Pretrained, texts: ById, role: Role, progress: Progress = silent, key: str | None = None
+    store: Store,
+    model: Pretrained,
+    texts: ById,
+    role: Role,
+    progress: Progress = silent,
+    key: str | None = None,
+    precision: Precision = "float32",
 ) -> Artifact:
     """Artifact `encode`, which `Vectors` or `TokenVectors` loads. Of a model with one vector per text it has above
     `SHARD` texts `shards.json` instead, the keys of such artifacts beside it; a killed run goes on at the shard it was
@@ -78,11 +89,11 @@ def encode_texts(
         tokens = Tokens.load(tokenized.path)
         with progress(what, len(tokens)) as advance:
             if per_token:
-                token_vectors.encode_tokens(encoder, tokens, list(texts), role, folder, advance)
+                token_vectors.encode_tokens(encoder, tokens, list(texts), role, folder, advance, precision)
             else:
                 shape = (len(tokens), encoder.dimension)
                 out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=shape)
-                encode.encode(encoder, tokens, role, out, advance)
+                encode.encode(encoder, tokens, role, out, advance, precision)
                 out.flush()
                 write_json(list(texts), folder / "ids.json")
         return {"texts": len(tokens), "tokens": int(tokens.offsets[-1])}
@@ -92,19 +103,20 @@ def encode_texts(
         with progress(what, len(texts)) as advance:
             while part := dict(islice(pairs, SHARD)):
                 counted = Counted(advance)
-                shards.append(encode_texts(store, model, part, role, counted))
+                shards.append(encode_texts(store, model, part, role, counted, precision=precision))
                 advance(len(part) - counted.done)  # what was there already
         write_json([shard.key for shard in shards], folder / "shards.json")
         return {"texts": len(texts), "tokens": sum(shard.record["tokens"] for shard in shards)}
 
-    return store.build(ENCODE, role, {"model": model.identity, "texts": key}, make)
+    values = {"role": role, **precise(precision)} if precise(precision) else role
+    return store.build(ENCODE, values, {"model": model.identity, "texts": key}, make)
 
 
 def encode_side(task: Task, model: Pretrained, role: Role) -> Artifact:
     """`encode_texts` of a task's queries or documents."""
     queries = role == "query"
     texts, key = (task.queries if queries else task.documents), task.keys["queries" if queries else "documents"]
-    return encode_texts(task.store, model, texts, role, task.progress, key)
+    return encode_texts(task.store, model, texts, role, task.progress, key, task.precision)
 
 
 def build_run(

@@ -10,6 +10,7 @@ from functools import cached_property
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Store
 from strop.collection.lazy_documents import Contents
+from strop.models.precision import Precision, check_precision
 from strop.records.documents import Collection
 
 #: Read in its order and never copied whole, so it may be lazy.
@@ -20,7 +21,8 @@ ById = Mapping[str, str]
 class Task:
     """Queries and documents, and the store that keeps their vectors and runs.
 
-    `exclude` maps a query to the one document that must not be retrieved for it: itself.
+    `exclude` maps a query to the one document that must not be retrieved for it: itself. `precision` is that of
+    encoding its texts; a model that reads pairs is told it apart. Raises InputError for an unknown one.
     """
 
     store: Store
@@ -28,18 +30,34 @@ class Task:
     documents: ById
     exclude: ById = field(default_factory=dict)
     progress: Progress = silent
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        check_precision(self.precision)
 
     @classmethod
-    def of(cls, collection: Collection, store: Store, progress: Progress = silent) -> Task:
+    def of(
+        cls, collection: Collection, store: Store, progress: Progress = silent, precision: Precision = "float32"
+    ) -> Task:
         """Of all queries and documents. A query that is itself a document is not retrieved for itself."""
         queries = {query.id: query.text for query in collection.queries.values()}
         exclude = {q: d for q in collection.queries if (d := collection.own_document(q)) is not None}
-        return cls(store, queries, Contents(collection.documents), exclude, progress)
+        return cls(store, queries, Contents(collection.documents), exclude, progress, precision)
 
     @cached_property
     def keys(self) -> dict[str, str]:
         """Of both sides, for the inputs of an artifact."""
         return {"queries": texts_key(self.queries), "documents": texts_key(self.documents)}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """For the values of an artifact that vectors decide."""
+        return precise(self.precision)
+
+
+def precise(precision: Precision) -> dict[str, str]:
+    """For the values of an artifact. Nothing in float32: what was made when there was no other keeps its key."""
+    return {"precision": precision} if precision != "float32" else {}
 
 
 def texts_key(texts: ById) -> str:

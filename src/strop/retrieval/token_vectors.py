@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from strop.models.encoder import Encoder, Role
+from strop.models.scoring import Precision
 from strop.models.tokens import Ints, Tokens
 from strop.retrieval import encode
 from strop.retrieval.encode import Vectors
@@ -53,6 +54,7 @@ def encode_tokens(
     role: Role,
     folder: Path,
     progress: Callable[[int], None] | None = None,
+    precision: Precision = "float32",
 ) -> None:
     """Write `vectors.npy`, `offsets.npy` and `ids.json` of the texts, a block of them in memory at a time."""
     counts = []
@@ -61,7 +63,7 @@ def encode_tokens(
         for start in range(0, len(tokens), TEXTS):
             edges = tokens.offsets[start : start + TEXTS + 1]
             block = Tokens(tokens.ids[edges[0] : edges[-1]], edges - edges[0])
-            for vectors in encode.encode_tokens(encoder, block, role):
+            for vectors in encode.encode_tokens(encoder, block, role, precision):
                 counts.append(len(vectors))
                 file.write(vectors.tobytes())
             if progress:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,15 +12,10 @@ import torch
 from strop.evaluation.significance import USUAL_SD, minimum_detectable_difference
 from strop.models.adapters import LoRA
 from strop.models.dense import Dense
-from strop.models.encoder import represent_rows
-from strop.models.pretrained import Pretrained
-from strop.models.scoring import Representation
-from strop.models.tokens import cut
-from strop.retrieval import encode
 from strop.study.schedule import Trial, schedule
 from strop.study.systems import Start, Tuned
 from strop.study.workbench import Workbench
-from strop.training import step as chunks
+from strop.training.rates import encoding_rate, seconds_of, training_rate
 
 #: Texts to measure lengths and rates on.
 SAMPLE = 256
@@ -71,8 +65,8 @@ class _Costs:
         samples = [list(islice(t.values(), SAMPLE)) for t in (bench.own.train_queries, bench.own.train_documents)]
         query, document = (float(np.minimum(encoder.token_counts(t), encoder.max_length).mean()) for t in samples)
         documents = samples[1]
-        trained = {lora: _training_rate(bench.base, documents, encoder.max_length, lora) for lora in (False, True)}
-        return cls(encoder, documents, query, document, _encoding_rate(encoder, documents), trained)
+        trained = {lora: training_rate(bench.base, documents, encoder.max_length, lora) for lora in (False, True)}
+        return cls(encoder, documents, query, document, encoding_rate(encoder, documents), trained)
 
     def tokens(self, queries: float, documents: float) -> float:
         return queries * self.query + documents * self.document
@@ -84,7 +78,7 @@ class _Costs:
     def reading(self, what: str, pairs: int) -> Work:
         """Pairs of a query and a document, at the rate of encoding in bfloat16."""
         tokens = self.tokens(pairs, pairs)
-        return Work(what, pairs, int(tokens), tokens / _encoding_rate(self.encoder, self.sample, bfloat16=True))
+        return Work(what, pairs, int(tokens), tokens / encoding_rate(self.encoder, self.sample, "bfloat16"))
 
 
 def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:
@@ -148,43 +142,7 @@ def _is_random(bench: Workbench, trial: Trial) -> bool:
     return trial.preset.is_random(trial.system, bench.scale)
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    """What a call takes after a warm-up."""
-    work()
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def _encoding_rate(encoder: Dense, texts: list[str], bfloat16: bool = False) -> float:
-    """Tokens tokenized and encoded per second."""
-    out = np.empty((len(texts), encoder.dimension), dtype=np.float32)
-    with torch.autocast(encoder.device.type, torch.bfloat16, enabled=bfloat16):
-        seconds = _seconds(lambda: encode.encode(encoder, encoder.tokenize(texts, "document"), "document", out))
-    return int(encoder.tokenize(texts, "document").offsets[-1]) / seconds
-
-
 def _product_rate(dimension: int) -> float:
     """Floating-point operations per second of search's matrix product, best rows kept."""
     queries, documents = torch.randn(256, dimension), torch.randn(65536, dimension)
-    return 2.0 * dimension * len(queries) * len(documents) / _seconds(lambda: (queries @ documents.T).topk(100))
-
-
-def _training_rate(base: Pretrained, texts: list[str], length: int, lora: bool) -> float:
-    """Tokens per second through a training step in bfloat16, forward and backward."""
-    encoder = Dense.load(base.path, length)
-    if lora:
-        LoRA().prepare(encoder, 0)
-    encoder.module.train()
-    tokens = encoder.tokenize(texts[:96], "document")
-    rows, pieces = [tokens.row(i) for i in range(len(tokens))], cut(tokens.lengths, 4096)
-
-    def step() -> None:
-        with torch.autocast(encoder.model.device.type, torch.bfloat16):
-            chunks.gradient(lambda positions: represent_rows(encoder, rows, positions, "document"), pieces, _norm)
-
-    return int(tokens.offsets[-1]) / _seconds(step)
-
-
-def _norm(texts: Representation) -> torch.Tensor:
-    return texts.vectors.float().square().mean()
+    return 2.0 * dimension * len(queries) * len(documents) / seconds_of(lambda: (queries @ documents.T).topk(100))

@@ -19,6 +19,7 @@ from strop.monitoring.logbook import Logbook
 from strop.monitoring.selection import Selection, looks
 from strop.records.documents import Group
 from strop.records.errors import NonFiniteLossError
+from strop.retrieval.encode import represented
 from strop.training import checkpoint
 from strop.training import step as chunks
 from strop.training.batches import Batch
@@ -70,6 +71,7 @@ def train(
     encoder.check(recipe.scoring, recipe.batching.in_batch)
     if recipe.dropout is not None:
         encoder.set_dropout(recipe.dropout)
+    held = _vectors_to_hold(encoder, recipe, queries, documents)
     recipe.tuning.prepare(encoder, seed)
     module = encoder.module
     parameters = [p for p in module.parameters() if p.requires_grad]
@@ -93,7 +95,7 @@ def train(
         values = {}
         optimizer.zero_grad()
         with torch.autocast(encoder.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            loss_of = _loss_of(recipe, batch, forward, encoder.device, values)
+            loss_of = _loss_of(recipe, batch, forward, encoder.device, values, held(batch) if held else None)
             loss = chunks.gradient(forward.represent, pieces, loss_of, recompute=recipe.recompute)
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
         if not (np.isfinite(loss) and np.isfinite(norm)):
@@ -154,9 +156,15 @@ def _selected(
 
 
 def _loss_of(
-    recipe: Recipe, batch: Batch, forward: Forward, device: torch.device, diagnostics: dict[str, float]
+    recipe: Recipe,
+    batch: Batch,
+    forward: Forward,
+    device: torch.device,
+    diagnostics: dict[str, float],
+    base: Tensor | None = None,
 ) -> Callable[[Representation], Tensor]:
-    """The loss of a batch's representations; the loss' own measures go to `diagnostics`."""
+    """The loss of a batch's representations; the loss' own measures go to `diagnostics`. `base` has the base's vectors
+    of the same texts, where a penalty holds them."""
 
     def loss_of(rows: Representation) -> Tensor:
         scores = forward.scores(rows)
@@ -165,9 +173,32 @@ def _loss_of(
             raise ValueError("the loss is taught, and no example has a teacher's scores")
         targets, mask = goal.to(device), batch.mask.to(device)
         diagnostics.update(recipe.loss.diagnostics(scores.detach(), targets, mask))
-        return recipe.loss(scores, targets, mask)
+        loss = recipe.loss(scores, targets, mask)
+        if recipe.penalty is None or base is None:
+            return loss
+        penalty = recipe.penalty(rows.vectors, base.to(device))
+        diagnostics["penalty"] = float(penalty.detach())
+        return loss + penalty
 
     return loss_of
+
+
+def _vectors_to_hold(
+    model: Model, recipe: Recipe, queries: Texts, documents: Texts
+) -> Callable[[Batch], Tensor] | None:
+    """Of the model as it is now, each text encoded once: a batch -> the vectors `(Q + K, D)` of its texts in float32.
+    None without a penalty."""
+    if recipe.penalty is None or model.encoder is None:
+        return None
+    encoder, precision = model.encoder, recipe.precision
+    query_vectors = represented(encoder, queries.tokens, "query", precision).vectors
+    document_vectors = represented(encoder, documents.tokens, "document", precision).vectors
+
+    def held(batch: Batch) -> Tensor:
+        asked = query_vectors[[queries.rows[query_id] for query_id in batch.query_ids]]
+        return torch.cat([asked, document_vectors[[documents.rows[doc_id] for doc_id in batch.doc_ids]]])
+
+    return held
 
 
 def _observe(

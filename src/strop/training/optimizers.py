@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
 
+from strop.artifacts.store import ADDED
 from strop.records.errors import InputError
 
 Parameters = Iterable[tuple[str, nn.Parameter]]
@@ -20,27 +21,65 @@ Parameters = Iterable[tuple[str, nn.Parameter]]
 class AdamW:
     """AdamW with decay on matrices only: biases and LayerNorm weights (every 1-d tensor) are left alone.
 
-    Raises InputError unless 0 < learning_rate < inf, eps > 0, weight_decay >= 0 and both betas are in [0, 1).
-    Source: Loshchilov & Hutter 2019; the exemption is BERT's own and what sentence-transformers' `fit` did.
+    `towards_start` is L2-SP: an update moves every weight, 1-d tensors too, learning_rate * towards_start of its way
+    back to where the optimiser's first update found it; a chained round starts anew. It is decoupled from the moments,
+    as decay is, where the source adds it to the loss; and a new head is held to its random start as all else is, where
+    the source decays it. For LoRA the start is the base.
+
+    Raises InputError unless 0 < learning_rate < inf, eps > 0, weight_decay >= 0, 0 <= towards_start <= 1 /
+    learning_rate and both betas are in [0, 1). Source: Loshchilov & Hutter 2019; the exemption is BERT's own and what
+    sentence-transformers' `fit` did. L2-SP: Li, Grandvalet & Davoine 2018 (arXiv 1802.01483), equation 2.
     """
 
     learning_rate: float = 2e-5
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.01
+    towards_start: float = field(default=0.0, metadata=ADDED)
 
     def __post_init__(self) -> None:
         _check(self.learning_rate, self.betas, self.weight_decay)
         if not self.eps > 0:
             raise InputError(f"eps is {self.eps}", remedy="Give a number above 0")
+        if not 0 <= self.towards_start * self.learning_rate <= 1:
+            problem = f"towards_start is {self.towards_start}"
+            raise InputError(problem, remedy=f"Give 0 to {1 / self.learning_rate:g}, the way back in one update")
 
     def build(self, parameters: Parameters) -> torch.optim.AdamW:
         groups = _groups(parameters, self.weight_decay)
-        return torch.optim.AdamW(groups, lr=self.learning_rate, betas=self.betas, eps=self.eps)
+        settings: Any = {"lr": self.learning_rate, "betas": self.betas, "eps": self.eps}
+        if not self.towards_start:
+            return torch.optim.AdamW(groups, **settings)
+        return _TowardsStart(groups, self.towards_start, settings)
 
     def state_bytes(self, parameters: Iterable[nn.Parameter]) -> int:
-        """What it keeps of these once each has had a gradient: two moments per weight, and four bytes per tensor."""
-        return sum(2 * p.nbytes + 4 for p in parameters)
+        """What it keeps of these once each has had a gradient: two moments per weight, its start where it is drawn
+        there, and four bytes per tensor."""
+        return sum((3 if self.towards_start else 2) * p.nbytes + 4 for p in parameters)
+
+
+class _TowardsStart(torch.optim.AdamW):
+    """AdamW that draws each weight to its start, which it keeps in its state as `start`."""
+
+    def __init__(self, groups: list[dict[str, Any]], strength: float, settings: dict[str, Any]) -> None:
+        super().__init__(groups, **settings)
+        self._strength = strength
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        starts = {}
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                if "start" in self.state[weight]:
+                    weight.lerp_(self.state[weight]["start"], float(group["lr"]) * self._strength)
+                else:
+                    starts[weight] = weight.detach().clone()
+        taken = super().step(closure)
+        for weight, start in starts.items():  # AdamW makes its moments only where the state is empty
+            self.state[weight]["start"] = start
+        return taken
 
 
 @dataclass(frozen=True, slots=True)

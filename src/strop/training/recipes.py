@@ -9,11 +9,14 @@ from typing import Any
 from strop.artifacts.store import ADDED
 from strop.losses.contrastive import InfoNCE
 from strop.losses.distillation import KLDivergence, MarginMSE
+from strop.losses.hold_base import HoldBase
+from strop.losses.nested import NestedLoss
 from strop.losses.pointwise import BinaryCrossEntropy
 from strop.losses.protocol import Loss
 from strop.losses.triplet import Triplet
 from strop.models.adapters import Full, LoRA, Tuning
-from strop.models.scoring import Cosine, Euclidean, Joint, MaxSim, Precision, Scoring, reads_pairs
+from strop.models.precision import Precision, check_precision
+from strop.models.scoring import Cosine, Euclidean, Joint, MaxSim, Nested, Scoring, by_text, reads_pairs
 from strop.monitoring.selection import Selection
 from strop.records.errors import InputError
 from strop.training.batches import Batching
@@ -26,9 +29,11 @@ class Recipe:
 
     `precision` is that of the forward pass: bfloat16 by autocast, weights and loss in float32 either way. `dropout`
     replaces the model's own rate (None: as it comes). `selection` None keeps the last update's weights. `recompute`
-    bounds memory by one chunk, whatever the batch, for a second forward pass (GradCache, arXiv 2101.06983).
+    bounds memory by one chunk, whatever the batch, for a second forward pass (GradCache, arXiv 2101.06983). `penalty`
+    joins the loss and holds each text's vector to the base's, which has to be encoded first; it is logged as `penalty`.
     Raises InputError when `updates` or `token_budget` is below 1, `clip` not above 0, `max_length` below 3 (room for
-    one token between the special ones), `dropout` outside [0, 1), or `precision` unknown.
+    one token between the special ones), `dropout` outside [0, 1), or `precision` unknown, for a penalty where a text
+    has no vector, or many, and for `Nested` scores of which the loss does not know.
     """
 
     tuning: Tuning
@@ -45,6 +50,7 @@ class Recipe:
     dropout: float | None = None
     selection: Selection | None = None
     recompute: bool = field(default=False, metadata=ADDED)
+    penalty: HoldBase | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         for name, least in (("updates", 1), ("token_budget", 1), ("max_length", 3)):
@@ -52,10 +58,18 @@ class Recipe:
                 raise InputError(f"{name} is {value}", remedy=f"Give {least} or more")
         if not self.clip > 0:
             raise InputError(f"clip is {self.clip}", remedy="Give a gradient norm above 0, inf for no limit")
-        if self.precision not in ("float32", "bfloat16"):
-            raise InputError(f"precision is {self.precision!r}", remedy="Give float32 or bfloat16")
+        check_precision(self.precision)
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}", remedy="Give a rate from 0 to below 1")
+        if isinstance(self.scoring, Nested) and not isinstance(self.loss, NestedLoss):
+            problem = "scores at several lengths of vectors stand one below the other, and the loss does not know"
+            raise InputError(problem, remedy="Give it as NestedLoss(loss)")
+        if self.penalty is not None:
+            if not isinstance(self.penalty, HoldBase):
+                raise InputError(f"the penalty is {self.penalty!r}", remedy="Give HoldBase(weight), in Python")
+            if not by_text(self.scoring):
+                problem = f"vectors are held to the base's, and {self.scoring} does not compare one vector per text"
+                raise InputError(problem, remedy="Leave the penalty out, or train a dense model")
 
     @property
     def reads_pairs(self) -> bool:
