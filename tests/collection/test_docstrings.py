@@ -12,9 +12,11 @@ from strop.collection.docstrings import reader
 from strop.collection.docstrings.pool import MAX_COMPONENT, MAX_TWINS, Entry, entries
 from strop.collection.docstrings.source import package_docstrings, package_version
 from strop.collection.docstrings.text import Pair
-from strop.collection.door import load
+from strop.collection.door import load, splits
 from strop.records.documents import Collection
 from strop.records.errors import InputError
+
+from .conftest import cache
 
 
 def test_packages_are_read_without_being_imported(tmp_path: Path) -> None:
@@ -173,3 +175,79 @@ def test_the_collection_exports_and_reads_back_with_the_same_reserved_documents(
     assert again.documents == collections["train"].documents
     assert again.reserved == collections["train"].reserved
     assert again.qrels == collections["train"].qrels
+
+
+def part(source: str, split: str, factory: pytest.TempPathFactory) -> Collection:
+    return load(source, split, cache=cache(factory))
+
+
+def test_a_part_holds_its_packages_documents_and_is_split_as_the_whole(
+    collections: dict[str, Collection], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert splits("docstrings:scipy") == ("train", "dev", "test")
+    for split in splits("docstrings:scipy"):
+        own, whole = part("docstrings:scipy", split, tmp_path_factory), collections[split]
+        assert own.name == "docstrings:scipy"
+        assert own.documents == {d.id: d for d in whole.documents.values() if d.domain == "scipy"}
+        asked = {q for q in whole.queries if q.startswith("q:scipy.")}
+        assert asked <= set(own.queries)  # and those that a twin in another package asks there
+        assert all(own.qrels[q] == {d: 1 for d in whole.qrels[q] if d in own.documents} for q in asked)
+        assert all(query.removeprefix("q:") in own.qrels[query] for query in own.queries)
+        assert own.reserved == whole.reserved & set(own.documents)
+
+
+def test_a_part_asks_a_summary_that_twins_share_for_its_own_and_holds_out_what_the_whole_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = [
+        Entry(Pair("numpy.inv", "numpy", "The inverse of a matrix", "d"), "numpy.inv", "numpy.inv", "train"),
+        Entry(Pair("scipy.inv", "scipy", "The Inverse of a matrix", "e"), "numpy.inv", "numpy.inv", "train"),
+        Entry(Pair("scipy.inverse", "scipy", "An inverse of matrix", "f"), "numpy.inv", "numpy.inv", "train"),
+        Entry(Pair("scipy.pca", "scipy", "Principal components", "g"), "scipy.pca", "scipy.pca", "test-sklearn"),
+    ]
+    monkeypatch.setattr(reader, "extract", lambda: pool)
+    both = {"scipy.inv": 1, "scipy.inverse": 1}
+    train = load("docstrings:scipy", "train")
+    assert train.qrels == {"q:scipy.inv": both, "q:scipy.inverse": both}
+    assert train.reserved == {"scipy.pca"}
+    assert set(load("docstrings", "train").qrels) == {"q:numpy.inv", "q:scipy.inverse"}
+    assert load("docstrings:scipy", "test").qrels == {"q:scipy.pca": {"scipy.pca": 1}}
+
+
+def test_of_packages_that_are_held_out_there_is_a_test_alone(
+    collections: dict[str, Collection], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert splits("docstrings:networkx") == ("test",)
+    own, whole = part("docstrings:networkx", "test", tmp_path_factory), collections["test-networkx"]
+    assert (own.queries, own.reserved) == (whole.queries, frozenset())
+    with pytest.raises(InputError, match=r"docstrings:networkx: no split 'train'\. Splits there: test"):
+        part("docstrings:networkx", "train", tmp_path_factory)
+
+
+def test_several_packages_are_one_part_in_whatever_order(tmp_path_factory: pytest.TempPathFactory) -> None:
+    both = part("docstrings:sklearn,joblib", "test", tmp_path_factory)
+    assert both.fingerprint == part("docstrings:joblib,sklearn", "test", tmp_path_factory).fingerprint
+    assert Counter(d.domain for d in both.documents.values()).keys() == {"joblib", "sklearn"}
+    assert splits("docstrings:joblib,sklearn") == ("train", "dev", "test")
+    train = part("docstrings:sklearn,joblib", "train", tmp_path_factory)
+    held_out = {d.id for d in both.documents.values() if d.domain == "sklearn"}
+    assert held_out <= train.reserved
+
+
+def test_an_unknown_package_lists_those_there_are() -> None:
+    for source in ("docstrings:pandas", "docstrings:scipy,pandas"):
+        with pytest.raises(InputError, match=rf"{source}: no package 'pandas'.*accelerate, fsspec.*transformers"):
+            splits(source)
+    with pytest.raises(InputError, match="no package ''"):
+        load("docstrings:")
+
+
+def test_other_versions_of_other_packages_are_no_matter_of_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "extract", list)
+    monkeypatch.setattr(
+        reader, "package_version", lambda package, _: "0.1" if package == "numpy" else reader.PACKAGES[package][1]
+    )
+    assert load("docstrings:scipy").warnings == ()
+    assert load("docstrings:numpy").warnings == (
+        "numpy 0.1 instead of 2.4.6: scores are not comparable with the published ones",
+    )

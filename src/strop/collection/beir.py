@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.collection.assembly import Source, assemble, check_split, empty_documents
+from strop.collection.fingerprint import with_fingerprint
 from strop.collection.judgments import beir_judgments
 from strop.records.documents import Collection, Document, Query
 from strop.records.errors import InputError
@@ -17,11 +18,20 @@ _LAYOUT = "A collection folder holds corpus.jsonl, queries.jsonl and qrels/SPLIT
 
 def beir_splits(folder: str | Path) -> tuple[str, ...]:
     """The names of the splits that have a qrels file, sorted. Raises InputError when there is none."""
-    folder = Path(folder)
-    names = tuple(sorted(path.stem for path in (folder / "qrels").glob("*.tsv")))
-    if not names:
-        raise InputError("no qrels/SPLIT.tsv", where=str(folder), remedy=_LAYOUT)
-    return names
+    if names := beir_judged(Path(folder)):
+        return names
+    raise InputError("no qrels/SPLIT.tsv", where=str(folder), remedy=_LAYOUT)
+
+
+def beir_judged(folder: Path) -> tuple[str, ...]:
+    """The same names, none for a folder of documents alone."""
+    return tuple(sorted(path.stem for path in (folder / "qrels").glob("*.tsv")))
+
+
+def beir_documents(folder: Path) -> Collection:
+    """The documents of corpus.jsonl without any query, checked as `read_beir` checks them; the split is empty."""
+    documents, warnings = _documents(folder / "corpus.jsonl")
+    return with_fingerprint(Collection(folder.resolve().name, "", documents, {}, {}, "", warnings=warnings))
 
 
 def read_beir(folder: str | Path, split: str) -> Collection:

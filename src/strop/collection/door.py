@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from strop.collection.beir import beir_splits, read_beir
-from strop.collection.docstrings.pool import SPLITS
-from strop.collection.docstrings.reader import NAME, read_docstrings
+from strop.collection.beir import beir_documents, beir_judged, beir_splits, read_beir
+from strop.collection.docstrings.reader import NAME, docstring_splits, is_docstrings, read_docstrings
+from strop.collection.fingerprint import with_fingerprint
 from strop.collection.irds import PREFIX, irds_splits, read_irds
 from strop.collection.mixture import mixture, parts
-from strop.collection.trec import is_trec, read_trec, trec_splits
+from strop.collection.trec import is_trec, read_trec, trec_documents, trec_judged, trec_splits
 from strop.records.documents import Collection
 from strop.records.errors import InputError
 
@@ -22,9 +23,9 @@ Reader = tuple[Callable[[], tuple[str, ...]], Callable[[str], Collection]]
 def load(source: str | Path, split: str = "test", cache: Path | None = None) -> Collection:
     """One split of a collection, or of several as one (`mixture`).
 
-    A source is `"docstrings"`, `"irds:ID"`, a folder in BEIR's or MS MARCO's layout, or several: `"nfcorpus+scifact"`.
-    The docstrings, once extracted, are kept in the folder `cache`. Raises InputError, with place, value and remedy,
-    when there is no such source or split, or the data is bad.
+    A source is `"docstrings"`, some packages of it (`"docstrings:numpy,scipy"`), `"irds:ID"`, a folder in BEIR's or MS
+    MARCO's layout, or several: `"nfcorpus+scifact"`. The docstrings, once extracted, are kept in the folder `cache`.
+    Raises InputError, with place, value and remedy, when there is no such source or split, or the data is bad.
     """
     if len(names := parts(source)) > 1:
         return mixture([load(name, split, cache) for name in names])
@@ -45,20 +46,52 @@ def splits(source: str | Path) -> tuple[str, ...]:
     raise InputError(f"{'+'.join(names)} have no split in common", remedy=f"Splits there: {there}")
 
 
+def has_judgments(source: str | Path) -> bool:
+    """Whether a source has judged queries, so that `splits` and `load` can read it; a folder may hold documents alone.
+
+    Of a mixture, whether each part has. Raises InputError when there is no such source.
+    """
+    if len(names := parts(source)) > 1:
+        return all(has_judgments(name) for name in names)
+    if (folder := _folder(source)) is None:
+        return bool(splits(source))
+    return bool(trec_judged(folder) if is_trec(folder) else beir_judged(folder))
+
+
+def documents(source: str | Path, cache: Path | None = None) -> Collection:
+    """A source's documents without queries and judgments, whether it has any or not; the split is empty.
+
+    Of a folder no other file than that of its documents is read. Raises InputError as `load` does.
+    """
+    if len(names := parts(source)) > 1:
+        return mixture([documents(name, cache) for name in names])
+    if (folder := _folder(source)) is None:
+        judged = load(source, splits(source)[0], cache)
+        return with_fingerprint(replace(judged, split="", queries={}, qrels={}, reserved=frozenset()))
+    return trec_documents(folder) if is_trec(folder) else beir_documents(folder)
+
+
 def _reader(source: str | Path, cache: Path | None = None) -> Reader:
-    if str(source) == NAME:
-        return (lambda: SPLITS), partial(read_docstrings, cache=cache)
-    if isinstance(source, str) and source.startswith(PREFIX):
-        dataset = source.removeprefix(PREFIX)
-        return partial(irds_splits, dataset), partial(read_irds, dataset)
+    if (folder := _folder(source)) is not None:
+        if is_trec(folder):
+            return partial(trec_splits, folder), partial(read_trec, folder)
+        return partial(beir_splits, folder), partial(read_beir, folder)
+    if is_docstrings(source):
+        return partial(docstring_splits, str(source)), partial(read_docstrings, str(source), cache=cache)
+    dataset = str(source).removeprefix(PREFIX)
+    return partial(irds_splits, dataset), partial(read_irds, dataset)
+
+
+def _folder(source: str | Path) -> Path | None:
+    """The folder that a source is; None for the docstrings and ir_datasets. Raises InputError when there is none."""
+    if is_docstrings(source) or (isinstance(source, str) and source.startswith(PREFIX)):
+        return None
     folder = Path(source)
     if not folder.is_dir():
         raise InputError(
             f"there is no collection {str(source)!r}",
-            remedy=f'Possible are "{NAME}" (embedded), "{PREFIX}ID" of ir_datasets, or the path of a folder with '
-            "corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv, or with collection.tsv, queries.SPLIT.tsv and "
-            "qrels.SPLIT.tsv",
+            remedy=f'Possible are "{NAME}" (embedded), "{NAME}:PACKAGE", "{PREFIX}ID" of ir_datasets, or the path of a '
+            "folder with corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv, or with collection.tsv, queries.SPLIT.tsv "
+            "and qrels.SPLIT.tsv",
         )
-    if is_trec(folder):
-        return partial(trec_splits, folder), partial(read_trec, folder)
-    return partial(beir_splits, folder), partial(read_beir, folder)
+    return folder

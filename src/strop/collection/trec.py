@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from strop.collection.assembly import Source, assemble, check_split, empty_documents
+from strop.collection.fingerprint import with_fingerprint
 from strop.collection.judgments import trec_judgments
 from strop.collection.lazy_documents import LazyDocuments
 from strop.collection.line_store import LineStore
@@ -25,11 +26,21 @@ def is_trec(folder: Path) -> bool:
 
 def trec_splits(folder: str | Path) -> tuple[str, ...]:
     """The splits that have a qrels file, sorted: `dev`, `dev.small`, `train`. Raises InputError when there is none."""
-    folder = Path(folder)
-    names = (path.name.removeprefix("qrels.").removesuffix(".tsv") for path in folder.glob("qrels.?*.tsv"))
-    if splits := tuple(sorted(names)):
+    if splits := trec_judged(Path(folder)):
         return splits
     raise InputError("no qrels.SPLIT.tsv", where=str(folder), remedy=_LAYOUT)
+
+
+def trec_judged(folder: Path) -> tuple[str, ...]:
+    """The same splits, none for a folder of passages alone."""
+    names = (path.name.removeprefix("qrels.").removesuffix(".tsv") for path in folder.glob("qrels.?*.tsv"))
+    return tuple(sorted(names))
+
+
+def trec_documents(folder: Path) -> Collection:
+    """The passages of collection.tsv without any query, checked as `read_trec` checks them; the split is empty."""
+    documents, warnings = _documents(folder / PASSAGES)
+    return with_fingerprint(Collection(folder.resolve().name, "", documents, {}, {}, "", warnings=warnings))
 
 
 def read_trec(folder: str | Path, split: str) -> Collection:

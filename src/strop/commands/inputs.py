@@ -50,7 +50,7 @@ def judgments(qrels: str, split: str) -> Qrels:
         raise InputError(problem, where=qrels, remedy="Give the collection's folder, and --split")
     if path.is_file():
         return read_qrels(path)
-    if not path.is_dir() and qrels != DOCSTRINGS:
+    if not path.is_dir() and qrels.partition(":")[0] != DOCSTRINGS:
         raise InputError(f"there are no qrels {qrels!r}", remedy="Give a TREC qrels file or a collection's folder")
     return load(qrels, split).qrels
 

@@ -15,7 +15,10 @@ DOCSTRINGS = "docstrings"
 Model = Annotated[str, typer.Option(help="A model folder, or a hub id (org/name or org/name@revision).")]
 Collection = Annotated[
     str,
-    typer.Argument(help="A folder in BEIR's or MS MARCO's layout, irds:ID for an id of ir_datasets, or docstrings."),
+    typer.Argument(
+        help="A folder in BEIR's or MS MARCO's layout, irds:ID for an id of ir_datasets, docstrings, or"
+        " docstrings:PACKAGE."
+    ),
 ]
 ExamplesFile = Annotated[Path, typer.Argument(help="Training examples, as 'strop mine' writes them.")]
 RunOut = Annotated[Path, typer.Argument(help="The TREC run to write.")]

@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from strop.collection.assembly import check_split
-from strop.collection.docstrings.pool import SPLITS, Entry, entries
+from strop.collection.docstrings.pool import HELD_OUT, SPLITS, Entry, entries
 from strop.collection.docstrings.source import package_docstrings, package_version
 from strop.collection.docstrings.text import Pair, pair
 from strop.collection.fingerprint import with_fingerprint
 from strop.records.documents import Collection, Document, Query
+from strop.records.errors import InputError
 
 NAME = "docstrings"
 
@@ -40,17 +41,38 @@ PACKAGES = {
 }
 
 
-def read_docstrings(split: str, cache: Path | None = None) -> Collection:
-    """One split: every document of the pool, and the split's queries.
+def is_docstrings(source: str | Path) -> bool:
+    """Whether a source is this collection, or a part of it: `docstrings:scipy`, `docstrings:numpy,scipy`."""
+    return str(source).partition(":")[0] == NAME
+
+
+def docstring_splits(source: str) -> tuple[str, ...]:
+    """The splits of the collection, or of a part: `train`, `dev` and `test`; `test` alone where all of it is held out.
+
+    Raises InputError on an unknown package.
+    """
+    if source == NAME:
+        return SPLITS
+    return ("test",) if set(_packages(source)) <= set(HELD_OUT) else ("train", "dev", "test")
+
+
+def read_docstrings(source: str, split: str, cache: Path | None = None) -> Collection:
+    """One split: every document of the pool, and the split's queries; its name is `source`.
 
     A query is one summary sentence; relevant are its own document, which holds the rest of the docstring, and its
     twins'. A document's domain is its package. Reserved are the documents of all other splits. The packages' versions
     are part of the fingerprint, and of the name under which the folder `cache`, if there is one, keeps the pool.
-    Raises InputError on an unknown split or a missing package.
+    A part holds its packages' documents alone, with the queries asked for them and no judgments of twins elsewhere. It
+    is split as the whole is, but all that is held out there is in its `test`. Raises InputError on an unknown split or
+    package, and on a package that is not installed.
     """
-    check_split(split, SPLITS, NAME)
+    packages = _packages(source)
+    check_split(split, docstring_splits(source), source)
     versions = {package: package_version(package, distribution) for package, (distribution, _) in PACKAGES.items()}
     pool = _cached_pool(versions, cache) if cache else extract()
+    if source != NAME:
+        pool = [e._replace(split=e.split.partition("-")[0]) for e in pool if e.pair.package in packages]
+        versions = {package: versions[package] for package in packages}
     documents = {e.pair.id: Document(e.pair.id, e.pair.body, domain=e.pair.package) for e in pool}
     twins: defaultdict[str, list[str]] = defaultdict(list)
     questions: dict[tuple[str, str], Entry] = {}  # twins with one summary ask it once
@@ -63,7 +85,7 @@ def read_docstrings(split: str, cache: Path | None = None) -> Collection:
     qrels = {query_id: dict.fromkeys(twins[entry.twins], 1) for query_id, entry in by_query.items()}
     reserved = frozenset(entry.pair.id for entry in pool if entry.split != split)
     warnings = _differences(versions)
-    data = with_fingerprint(Collection(NAME, split, documents, queries, qrels, "", reserved, warnings))
+    data = with_fingerprint(Collection(source, split, documents, queries, qrels, "", reserved, warnings))
     stamped = f"{data.fingerprint} {_stamp(versions)}".encode()
     return replace(data, fingerprint=hashlib.sha256(stamped).hexdigest())
 
@@ -74,13 +96,23 @@ def extract() -> list[Entry]:
     return entries([p for p in pairs if p])
 
 
+def _packages(source: str) -> tuple[str, ...]:
+    """The packages that "docstrings:a,b" names, in the collection's order; all of them for "docstrings"."""
+    _, part, names = source.partition(":")
+    named = names.split(",") if part else list(PACKAGES)
+    if unknown := [name for name in named if name not in PACKAGES]:
+        problem = f"no package {unknown[0]!r} is among the docstrings"
+        raise InputError(problem, where=source, remedy=f"Packages there: {', '.join(PACKAGES)}")
+    return tuple(package for package in PACKAGES if package in named)
+
+
 def _stamp(versions: dict[str, str]) -> str:
     return json.dumps([EXTRACTOR, versions], sort_keys=True)
 
 
 def _differences(versions: dict[str, str]) -> tuple[str, ...]:
     """A sentence when versions differ from those that the published scores were measured with."""
-    pairs = ((package, versions[package], expected) for package, (_, expected) in PACKAGES.items())
+    pairs = ((package, here, PACKAGES[package][1]) for package, here in versions.items())
     other = [f"{package} {here} instead of {expected}" for package, here, expected in pairs if here != expected]
     return (f"{', '.join(other)}: scores are not comparable with the published ones",) if other else ()
 
