@@ -121,6 +121,7 @@ RUNS: dict[str, tuple[Recipe, list[Group]]] = {
     "rate of nearly zero, wrong labels": (at(INFONCE, 1e-9, loss=InfoNCE(1.0), updates=40), wrong_groups()),
     "wrong labels": (INFONCE, wrong_groups()),
     "no margin": (replace(TRIPLET, loss=Triplet(margin=1e-3)), toy_groups()),
+    "a margin beyond all distances": (replace(TRIPLET, loss=Triplet(margin=50.0)), toy_groups()),
     "cold": (at(INFONCE, 2e-3, loss=InfoNCE(1e-3)), toy_groups()),
     "running away": (at(INFONCE, 0.5, 1.0, loss=Runaway(), scoring=Dot(), clip=float("inf"), updates=40), toy_groups()),
 }
@@ -152,6 +153,7 @@ PROVOKED: list[tuple[str, str, str]] = [
     ("loss at chance", "rate of nearly zero, wrong labels", "was no better than chance (2.4)"),
     ("dev falls", "wrong labels", "while dev/RR@10 fell from"),
     ("dead triplets", "no margin", "of triplets gave a gradient"),
+    ("margin out of reach", "a margin beyond all distances", "were within the margin"),
     ("constant scores", "pulled together", "all documents score alike"),
     ("saturated temperature", "cold", "the positive's mean probability was"),
     ("drift", "wrong labels", "the last look with dev/RR@10 not below the base's"),

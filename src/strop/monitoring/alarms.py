@@ -120,6 +120,18 @@ def _dead_triplets(series: Series, about: About) -> Raised:
             )
 
 
+def _margin_out_of_reach(series: Series, about: About) -> Raised:
+    """The mean share of active triplets over 20 updates is above 99 %."""
+    for steps, values in _windows(series, "train/active_share", 20):
+        if values.mean() > 0.99:
+            yield (
+                steps[-1],
+                f"over 20 updates {values.mean():.1%} of triplets were within the margin, those in good order too: "
+                "it is beyond what the distances reach, and the loss rewards spread instead of order. Narrow the "
+                "margin, or train with in-batch negatives",
+            )
+
+
 def _constant_scores(series: Series, about: About) -> Raised:
     """For 5 updates the spread of a query's scores is below 1e-6, or below 1 % of the first update's."""
     for steps, values in _windows(series, "train/score_spread", 5):
@@ -195,6 +207,7 @@ ALARMS: Mapping[str, Callable[[Series, About], Raised]] = {
     "loss at chance": _loss_at_chance,
     "dev falls": _dev_falls,
     "dead triplets": _dead_triplets,
+    "margin out of reach": _margin_out_of_reach,
     "constant scores": _constant_scores,
     "saturated temperature": _saturated_temperature,
     "drift": _drift,
