@@ -18,6 +18,7 @@ from sentence_transformers import SentenceTransformer
 
 from strop.artifacts.progress import Progress
 from strop.bench.examples import examples_of
+from strop.bench.library_training import dataset_of, fit
 from strop.bench.process_memory import reuse_freed
 from strop.models.dense import Dense
 from strop.models.pretrained import BASE, resolve
@@ -129,41 +130,22 @@ def _train() -> Timed:
 
 def _train_peer() -> Timed:
     """The same epoch by `SentenceTransformerTrainer`."""
-    try:
-        from datasets import Dataset
-    except ImportError:
-        raise InputError(
-            "the trainer of sentence-transformers needs the package datasets",
-            remedy="Run 'make bench', or: pip install 'strop[bench]'",
-        ) from None
-    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import TripletLoss
 
     hide_progress_bars()
     examples = examples_of(BATCH * UPDATES)
-    columns = {
-        "anchor": [examples.queries[g.query_id] for g in examples.groups],
-        "positive": [examples.documents[g.positives[0]] for g in examples.groups],
-        "negative": [examples.documents[g.negatives[0]] for g in examples.groups],
-    }
+    dataset = dataset_of(
+        {
+            "anchor": [examples.queries[g.query_id] for g in examples.groups],
+            "positive": [examples.documents[g.positives[0]] for g in examples.groups],
+            "negative": [examples.documents[g.negatives[0]] for g in examples.groups],
+        }
+    )
 
     def timed() -> float:
         model = SentenceTransformer(str(resolve(BASE).path))
-        with tempfile.TemporaryDirectory() as folder:
-            arguments = SentenceTransformerTrainingArguments(
-                output_dir=folder,
-                per_device_train_batch_size=BATCH,
-                max_steps=UPDATES,
-                report_to=[],
-                save_strategy="no",
-                disable_tqdm=True,
-                logging_strategy="no",
-                dataloader_pin_memory=False,
-            )
-            trainer = SentenceTransformerTrainer(
-                model=model, args=arguments, train_dataset=Dataset.from_dict(columns), loss=TripletLoss(model)
-            )
-            return float(trainer.train().metrics["train_runtime"])
+        metrics = fit(model, TripletLoss(model), dataset, per_device_train_batch_size=BATCH, max_steps=UPDATES)
+        return metrics["train_runtime"]
 
     return timed
 
