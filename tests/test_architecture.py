@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "strop"
 FLOOR_1 = ("records", "artifacts")
 FLOOR_2 = (*FLOOR_1, "models", "collection", "losses", "geometry", "evaluation")
 FLOOR_4 = (*FLOOR_2, "retrieval", "negatives", "monitoring")
-FLOOR_6 = (*FLOOR_4, "training", "study", "bench")
+FLOOR_6 = (*FLOOR_4, "training", "study", "bench", "tuning")
 
 #: A room, and the rooms it may import. A file imports from its own room and from these, and from nothing else of strop.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "report": (*FLOOR_1, "evaluation", "geometry", "monitoring"),
     "study": (*FLOOR_4, "training"),
     "bench": (*FLOOR_4, "training"),
+    "tuning": (*FLOOR_4, "training"),
     "studies": FLOOR_6,
     "commands": (*FLOOR_6, "report"),
 }
@@ -49,7 +50,7 @@ DOORS = {
     "Stemmer": {"strop.retrieval.lexical"},
     "sentence_transformers": {"strop.models", "strop.monitoring.trainer_callback", "strop.bench"},
     "transformers": {"strop.models", "strop.monitoring.trainer_callback", "strop.bench"},
-    "peft": {"strop.models", "strop.retrieval.routing"},
+    "peft": {"strop.models"},
     "huggingface_hub": {"strop.models", "strop.commands.doctor"},
     "ir_measures": {"strop.evaluation.measures"},
     "pytrec_eval": {"strop.evaluation.measures"},

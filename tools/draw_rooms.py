@@ -17,7 +17,7 @@ PICTURE = ROOT / "docs" / "rooms.svg"
 FLOORS: dict[int, dict[str, tuple[int, int]]] = {
     8: {"strop": (390, 700)},
     7: {"studies": (60, 370), "commands": (390, 700)},
-    6: {"study": (150, 350), "bench": (370, 570)},
+    6: {"study": (110, 290), "bench": (310, 460), "tuning": (480, 640)},
     5: {"training": (90, 470), "report": (510, 700)},
     4: {"monitoring": (200, 640)},
     3: {"negatives": (320, 500), "retrieval": (520, 700)},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from strop.commands.study import study_show as study_show
     from strop.commands.teach import teach as teach
     from strop.commands.train import train as train
+    from strop.commands.tune import tune as tune
     from strop.evaluation.comparison import compare as compare
     from strop.evaluation.measures import measure as measure
     from strop.losses.contrastive import InfoNCE as InfoNCE
@@ -89,6 +90,7 @@ _FACE = {
     "study_show": "strop.commands.study",
     "teach": "strop.commands.teach",
     "train": "strop.commands.train",
+    "tune": "strop.commands.tune",
 }
 __all__ = list(_FACE)
 

@@ -23,6 +23,23 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 #: Everything a user can type. A change here is a change of the interface: say it in CHANGELOG.md.
 OPTIONS = {
+    "tune": (
+        "collection",
+        "--base",
+        "--guard",
+        "--budget",
+        "--out",
+        "--margin",
+        "--fail-under",
+        "--allow-trade",
+        "--keep-index",
+        "--truncate-dims",
+        "--queries-from",
+        "--beside",
+        "--seed",
+        "--recipe",
+        "--json",
+    ),
     "data inspect": ("collection", "--model", "--json"),
     "data export": ("collection", "out"),
     "mine": ("collection", "out", "--from", "--window", "--count", "--split", "--seed"),
@@ -42,7 +59,7 @@ OPTIONS = {
         "--depth",
         "--json",
     ),
-    "study run": ("name", "--scale", "--preset", "--on", "--test", "--candidates", "--budget"),
+    "study run": ("name", "--scale", "--preset", "--on", "--test", "--candidates", "--budget", "--part"),
     "study plan": ("name", "--scale", "--preset", "--on", "--test", "--candidates"),
     "study show": ("point", "--study", "--scale", "--on", "--test", "--candidates"),
     "study checkpoints": ("name", "--scale", "--on"),
@@ -182,6 +199,8 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("search small pairs.jsonl/out", "error: pairs.jsonl/out: this cannot be written"),
         ("evaluate nowhere.trec --qrels small", "error: nowhere.trec: cannot be read (No such file or directory)"),
         ("evaluate test.trec --qrels nowhere", "error: there are no qrels 'nowhere'"),
+        ("evaluate test.trec --qrels docstrings:pandas", "error: docstrings:pandas: no package 'pandas' is among"),
+        ("data export docstrings:pandas out", "error: docstrings:pandas: no package 'pandas' is among"),
         (
             "evaluate test.trec --qrels small/qrels/test.tsv",
             "a BEIR qrels file belongs to its collection",
@@ -228,6 +247,10 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ),
         ("train pairs.jsonl tuned --model model --as late", "the vocabulary lacks the marker"),
         ("train pairs.jsonl tuned --model model --recipe late-full", "the recipe scores by MaxSim"),
+        ("study run never_worse", "error: study never_worse runs by parts only: gate"),
+        ("study run never_worse --part door", "error: study never_worse has no part 'door'. Choose gate"),
+        ("study run lion_vs_adamw --part gate", "error: study lion_vs_adamw has no parts"),
+        ("study run never_worse --part gate --on nowhere", "error: nowhere: no finished results"),
         ("study run lora_out_of_domain --on small --test nowhere", "there is no collection 'nowhere'"),
         ("study run lora_out_of_domain --on small --candidates no.trec", "error: no.trec: cannot be read"),
         ("study run nowhere", "error: there is no study 'nowhere'. Choose lion_vs_adamw or lora"),
@@ -262,6 +285,16 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("bench train --as gte", "error: --as 'gte' is nothing to measure. Give --recipe and one of bert, gte, modern"),
         ("bench train --recipe rerank-bce --as t5", "error: --as 't5' is nothing to measure"),
         ("bench memory --model nowhere", "error: nowhere: not in the hub's cache"),
+        ("tune", "error: there is no collection to tune on"),
+        ("tune nowhere", "error: there is no collection 'nowhere'"),
+        ("tune small --budget soon", "error: the budget is 'soon'"),
+        ("tune small --margin 2", "error: margin is 2"),
+        ("tune small --truncate-dims many", "error: --truncate-dims is 'many'"),
+        ("tune small --base model --guard small", "error: small cannot guard itself"),
+        ("tune small --base model --guard gone", "error: there is no collection 'gone'"),
+        ("tune small --base gone/model", "error: gone/model: not in the hub's cache"),
+        ("tune --recipe small/corpus.jsonl", "error: small/corpus.jsonl: no recipe"),
+        ("tune small --beside magic", "error: there is no recipe 'magic'"),
         ("doctor now", "Got unexpected extra argument"),
         ("mien small out", "No such command 'mien'"),
     ],
@@ -474,3 +507,25 @@ def test_progress_without_a_terminal_is_a_line_now_and_then_with_an_estimate(
         "train 100 updates: 50 of 100, about 50 s left",
         "train 100 updates: 80 of 100, about 20 s left",
     ]
+
+
+def test_tune_on_eight_test_queries_holds_and_hands_the_base_back(strop: Strop, folder: Path) -> None:
+    assert strop("tune", "small", "--base", "model", "--guard", "none", "--out", "held") == 3
+    assert "HOLD" in strop.out
+    assert "8 test queries cannot certify any gain" in strop.out
+    weights = "model.safetensors"
+    assert (folder / "held" / weights).read_bytes() == (folder / "model" / weights).read_bytes()
+    assert (folder / "held/strop/report.html").is_file()
+    assert strop("tune", "small", "--base", "model", "--guard", "none", "--out", "held") == 3, "again, at once"
+    assert strop("tune", "small", "--base", "model", "--guard", "none", "--out", "small") == 2
+    assert "exists already" in strop.err
+
+
+def test_tune_that_is_interrupted_says_hold(strop: Strop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("strop.tuning.tune.Tuning.of", interrupt)
+    assert strop("tune", "small", "--base", "model", "--guard", "none", "--out", "stopped") == 3
+    assert "HOLD: stopped before anything was certified" in strop.err
+    assert not Path("stopped").exists()

@@ -24,8 +24,10 @@ from strop.commands.search import search_command
 from strop.commands.study import study
 from strop.commands.teach import teach_command
 from strop.commands.train import train_command
+from strop.commands.tune import tune_command
 
 COMMANDS: dict[str, typer.Typer | Callable[..., None]] = {
+    "tune": tune_command,
     "data": data,
     "mine": mine_command,
     "train": train_command,
@@ -56,7 +58,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Fine-tune neural retrievers, settle whether it helped, and see why.",
-    epilog="Exit codes: 0 done, 1 failed, 2 unusable input. What was computed is kept in .strop, or $STROP_HOME.",
+    epilog="Exit codes: 0 done, 1 failed, 2 unusable input; of tune 3 for HOLD, 4 for TRADE. "
+    "What was computed is kept in .strop, or $STROP_HOME.",
 )
 for name, command in COMMANDS.items():
     if isinstance(command, typer.Typer):

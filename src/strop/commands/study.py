@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from strop.monitoring.logbook import Course
     from strop.records.exhibits.checkpoints import Checkpoints
     from strop.study.open_questions import Evidence, OpenQuestion
+    from strop.study.parts import Outcome
     from strop.study.planning import Plan
     from strop.study.workbench import Workbench
 
@@ -100,6 +101,12 @@ def _conducted(setting: Setting, budget: float | None, progress: Progress) -> Pa
 
     seconds = None if budget is None else 60 * budget
     return conduct(setting.workbench(progress), setting.command("run"), setting.presets, seconds)
+
+
+def _part(name: str, part: str, sources: Sequence[str]) -> Outcome:
+    from strop.study import parts
+
+    return parts.part(name, part)(store(), terminal.progress, sources)
 
 
 def study_plan(
@@ -187,11 +194,19 @@ def study_run_command(
     budget: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many minutes; the same command continues.")
     ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Run this part of a study that has parts, and print where its files lie.")
+    ] = None,
 ) -> None:
     """Run a study; print a table and write an HTML report.
 
-    Work done before is not repeated.
+    Work done before is not repeated. --on and --test name what a part is run on besides what it brings along.
     """
+    if part is not None:
+        for title, rows in (outcome := _part(name, part, [*([on] if on else ()), *(test or ())])).tables.items():
+            terminal.table(rows, title)
+        terminal.say(f"Files: {outcome.folder}")
+        return
     from strop.commands.study_tables import study_table
     from strop.records.results import read_results
     from strop.report.summary import summarise

@@ -67,6 +67,11 @@ def say(text: str) -> None:
     console.print(text, markup=False)
 
 
+def told(text: str) -> None:
+    """Print a line about the work's course, where it does not mix with its outcome."""
+    errors.print(text, markup=False)
+
+
 def report(page: Path) -> None:
     """Say where a report is, on one line that a terminal can open."""
     console.print(f"Report: {page.resolve()}", soft_wrap=True, markup=False)
