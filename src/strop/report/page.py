@@ -11,6 +11,7 @@ from typing import Any
 
 from strop.records.record import ExplainRecord, Record
 from strop.records.results import Results, read_results
+from strop.records.tuned import TuneRecord
 from strop.report import (
     checkpoints,
     geometry,
@@ -31,6 +32,7 @@ from strop.report.matrix import matrix_table
 from strop.report.printed import clocks_table, printed_tables
 from strop.report.summary import Summary, summarise
 from strop.report.training import logs
+from strop.report.tuned import tuned_page
 
 #: (id, name, what must be there): a section without anything to show is left out.
 SECTIONS = (
@@ -62,6 +64,8 @@ def render(results_folder: Path, destination: Path) -> Path:
     results = read_results(results_folder)
     if results.record.study == "explain":
         return write(geometry.explain_page(read_results(results_folder, ExplainRecord)), destination)
+    if results.record.study == "tune":
+        return write(tuned_page(read_results(results_folder, TuneRecord).record), destination)
     return write(page(results), destination)
 
 
