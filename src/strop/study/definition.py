@@ -15,6 +15,7 @@ from strop.records.errors import InputError
 from strop.study.claims import Claim
 from strop.study.negative_policies import Negatives
 from strop.study.open_questions import OpenQuestion
+from strop.study.parts import parts
 from strop.study.systems import Reranked, System, Tuned
 
 T = TypeVar("T")
@@ -221,6 +222,9 @@ def find(name_or_path: str) -> Study:
         spec.loader.exec_module(module)
     else:
         known = studies()
+        if of_study := parts(name_or_path):
+            remedy = f"Type: strop study run {name_or_path} --part {next(iter(of_study))}"
+            raise InputError(f"study {name_or_path} runs by parts only: {', '.join(of_study)}", remedy=remedy)
         if name_or_path not in known:
             raise InputError(
                 f"there is no study {name_or_path!r}",
