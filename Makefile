@@ -17,9 +17,9 @@ INSTALL := $(if $(ANY),"$(ANY)" tools/install.py,$(error No Python found: instal
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-12s%s\n", $$1, $$2 }'
 
-quickstart:  ## install, run the main study at its quick scale (no network after the install), write the report
+quickstart:  ## install, then tune and certify a model on the embedded collection (no network after the install)
 	@$(INSTALL) minilm
-	@$(BIN)/strop study run when_finetuning_fails --scale quick $(ARGS)
+	@$(BIN)/strop tune docstrings:torch --guard docstrings:networkx --budget 150s --beside triplet-full $(ARGS) || [ $$? -eq 3 ]
 
 test:  ## install what the tests need and run them
 	@$(INSTALL) minilm bench dev
