@@ -27,7 +27,7 @@ from strop.tuning.trials import tokens_of_pair
 #: Points that are looked at between base and tuned weights: of the last update, and of the average of late checkpoints;
 #: and where so many looks would leave less than `LEAST` of the budget to train.
 SHARES, AVERAGE_SHARES = (0.25, 0.5, 0.75, 1.0), (0.5, 0.75, 1.0)
-FEW_SHARES, LEAST = (0.5, 1.0), 0.3
+FEW_SHARES, LEAST = (0.25, 0.5, 1.0), 0.2
 TOO_LITTLE = 0.1
 #: Shares at which a candidate of the race is looked at.
 RACE_SHARES = (0.5,)
