@@ -35,8 +35,8 @@ Libraries: {libraries}. Artifact {key}.
 """
 
 
-#: By the class that loads the model.
-_KINDS = {
+#: By the class that loads the model, its task on the hub and what the hub calls its kind.
+KINDS = {
     "SentenceTransformer": ("sentence-similarity", "feature-extraction"),
     "CrossEncoder": ("text-ranking", "cross-encoder"),
     "MultiVectorEncoder": ("feature-extraction", "multi-vector"),
@@ -47,7 +47,7 @@ def write_card(artifact: Artifact, path: str | Path) -> None:
     """Write the card of a training artifact. Whether it beats its base is not on it: `strop evaluate` says that."""
     record, model = artifact.record, artifact.path / "model"
     base, loader = str(record["base"]), loaded_by(model)
-    task, kind = _KINDS[loader]
+    task, kind = KINDS[loader]
     merged = " The LoRA adapter is merged, and kept in `adapter/`."
     card = _CARD.format(
         task=task,

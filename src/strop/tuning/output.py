@@ -15,15 +15,11 @@ from strop.records.formats import fixed, signed
 from strop.records.plain import to_plain
 from strop.records.results import read_json, write_json
 from strop.records.tuned import Evidence, TuneRecord
+from strop.training.model_card import KINDS
 from strop.tuning.artifact import MODEL, QUERIES, RECIPE, RECORD
 
 #: Where everything lies that is not the model's.
 INSIDE = "strop"
-_KINDS = {
-    "SentenceTransformer": ("sentence-similarity", "feature-extraction"),
-    "CrossEncoder": ("text-ranking", "cross-encoder"),
-    "MultiVectorEncoder": ("feature-extraction", "multi-vector"),
-}
 
 
 def write(tuned: Artifact, base: Pretrained, command: str, out: Path) -> TuneRecord:
@@ -69,7 +65,7 @@ def written(out: Path) -> str:
 
 def _card(record: TuneRecord, loader: str, base: Pretrained) -> str:
     """Every figure on it was measured on the test split or on guards' test queries."""
-    task, kind = _KINDS[loader]
+    task, kind = KINDS[loader]
     head = ["---", "library_name: sentence-transformers", f"pipeline_tag: {task}"]
     head += [f"base_model: {base.title}"] * ("/" in base.title)
     head += ["tags:", "- sentence-transformers", f"- {kind}", "- strop", "---", ""]
