@@ -76,7 +76,7 @@ def test_looks_are_counted_as_english_counts_them() -> None:
 
 def test_the_table_of_the_evidence_prints_what_the_record_holds(read: Reader) -> None:
     assert row(read, "Guard arguana/test") == [
-        "Guard arguana/test", "1,406", "0.613", "0.609", "−0.004[−0.012, +0.004]", "−0.0107", "≥ −0.0150", "certified",
+        "Guard arguana/test", "1,406", "0.613", "0.609", "−0.004[−0.012, +0.004]", "−0.0107", "> −0.0150", "certified",
         "468 / 657 / 281", "0.010",
     ]  # fmt: skip
     record = drawn.record()
@@ -87,7 +87,7 @@ def test_the_table_of_the_evidence_prints_what_the_record_holds(read: Reader) ->
         assert row(read, name)[1:7] == [
             formats.count(of.queries), formats.fixed(of.base), formats.fixed(of.tuned),
             f"{formats.signed(of.difference)}{formats.interval(of.low, of.high, signs=True)}",
-            formats.signed(of.bound, 4), "≥ 0",
+            formats.signed(of.bound, 4), "> 0",
         ]  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def test_a_point_of_the_path_that_is_not_allowed_is_hollow_and_says_why(read: Re
     drawn_there = {r["share"] for layer in hollow for r in spec["datasets"][layer["data"]["name"]]}
     assert drawn_there == {0.75, 1.0}
     assert row(read, "last", "0.75")[2:] == [
-        "+0.045", "−0.007", "−0.022", "−0.003", "68.5\u202f%", "no", "arguana loses more than the margin"
+        "+0.045", "−0.007", "−0.022", "−0.003", "68.5\u202f%", "–", "no", "arguana loses more than the margin"
     ]  # fmt: skip
     assert row(read, "average", "0.70")[-2:] == ["chosen", "the largest gain of those allowed"]
 
@@ -223,9 +223,21 @@ def test_a_record_without_guards_shades_and_asks_for_nothing() -> None:
     specs = read.json("chart-specs")
     assert "the margin of guards" not in json.dumps(specs)
     assert not [r for r in rows_of(specs["evidence"]) if r.get("threshold")]
-    assert row(read, "last", "0.25")[2:] == ["+0.019", "–", "yes", ""]
+    assert row(read, "last", "0.25")[2:] == ["+0.019", "–", "–", "yes", ""]
     for spec in specs.values():
         assert "NaN" not in vl_convert.vegalite_to_svg(spec | {"width": 300}, VEGA_LITE)
+
+
+def test_a_point_of_an_earlier_training_is_named_in_the_table_and_not_drawn() -> None:
+    record = drawn.record()
+    early = replace(record.path[0], share=0.5, training=0, chosen=True)
+    path = (early, *(replace(point, chosen=False) for point in record.path))
+    read = Reader(html := tuned_page(replace(record, path=path)))
+    name = f"{record.tried[0].name}, round {record.tried[0].round}"
+    assert row(read, name)[1] == "0.50"
+    assert f"share 0.50 towards the last update of an earlier training ({name})" in html
+    drawn_there = {r["share"] for r in rows_of(read.json("chart-specs")["path-last"]) if r.get("state") == "chosen"}
+    assert drawn_there == set()
 
 
 def test_a_path_without_a_chosen_point_says_so() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from strop.evaluation.certification import p_at_most
+from strop.records.tuned import Point
 from strop.tuning.looks import Seen
-from strop.tuning.selection import CONFIDENCE_Z, Judge
+from strop.tuning.race import Stop, choose
+from strop.tuning.selection import CONFIDENCE_Z, Exam, Judge, Worth, chance
 
 QUERIES = [f"q{i}" for i in range(100)]
 
@@ -38,6 +41,45 @@ def test_a_guard_beyond_the_margin_forbids_and_costs_what_it_is_beyond() -> None
     assert inside.allowed
     assert "guard may fall by more than 0.02" in outside.reason
     assert outside.score == pytest.approx(0.05 - error - (0.01 + error))
+
+
+def test_of_the_allowed_points_of_all_trainings_the_best_is_chosen_and_of_equals_the_nearest_to_the_base() -> None:
+    def stop(share: float, score: float, training: int, allowed: bool = True, likely: float = 0.9) -> Stop:
+        point = Point("last", share, score, {}, 1.0, allowed, False, "", training)
+        return Stop(point, Worth(score, {}, score, "" if allowed else "a guard", likely), ())
+
+    stops = [stop(0.5, 0.02, 0), stop(0.5, 0.01, 1), stop(0.25, 0.02, -1), stop(1.0, 0.03, -1, allowed=False)]
+    points, best = choose(stops)
+    assert best is stops[2]
+    assert [point.chosen for point in points] == [False, False, True, False]
+    assert choose(stops[:2])[1] is stops[0], "a short training may be best"
+    assert choose([stops[3]])[1] is None
+    doubtful = [stop(0.75, 0.05, -1, likely=0.7), stop(1.0, 0.08, -1, likely=0.6)]
+    assert choose([*stops, *doubtful])[1] is stops[2], "what will probably be certified goes before a larger gain"
+    assert choose(doubtful)[1] is doubtful[0], "or else the likeliest"
+
+
+def test_of_looks_with_a_chance_of_80_percent_about_80_percent_are_certified() -> None:
+    rng = np.random.default_rng(0)
+    alpha, worst = 0.025, -0.6
+    certified = []
+    for true in rng.uniform(-0.02, 0.01, 250):
+        dev, test = (rng.normal(true, 0.07, n) for n in (100, 300))
+        if 0.7 < chance(dev, 300, -0.02, alpha, worst) < 0.9:
+            certified.append(p_at_most(test, -0.02, worst) <= alpha)
+    assert len(certified) > 30
+    assert float(np.mean(certified)) == pytest.approx(0.8, abs=0.1)
+    ties = np.zeros(50)
+    assert chance(ties, 300, -0.02, alpha, worst) == 1.0
+    assert chance(ties, 30, -0.02, alpha, worst) == 0.0, "so few certify nothing"
+
+
+def test_the_least_likely_of_gain_and_guards_counts_and_a_trade_asks_for_no_guard() -> None:
+    look = seen(0.05, -0.008)
+    both = Judge(BASE, "own", 0.02, exam=Exam({"own": 300, "guard": 300}, 0.025))(look).likely
+    gain = Judge(BASE, "own", 0.02, exam=Exam({"own": 300}, 0.025))(look).likely
+    assert both < 0.7 < 0.95 < gain
+    assert Judge(BASE, "own", 0.02, exam=Exam({"own": 300}, 0.025, 0.06))(look).likely < 0.2
 
 
 def test_fewer_queries_ask_for_a_wider_distance_from_the_margin() -> None:

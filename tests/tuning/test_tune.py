@@ -102,7 +102,7 @@ def test_where_nothing_is_learnt_the_test_stays_closed_and_the_base_comes_back_b
     assert record.decision == "HOLD"
     assert not any(point.chosen for point in record.path)
     assert (record.look, record.gain) == (0, ())
-    assert looks(Store(world / "unopened"), own.domain.test.fingerprint) == 0  # type: ignore[union-attr]
+    assert looks(Store(world / "unopened"), own.domain.test) == 0  # type: ignore[arg-type]
     output.write(artifact, resolve(str(world / "base/model")), "strop tune own", world / "held")
     for path in sorted((world / "base/model").rglob("*")):
         if path.is_file():
@@ -143,6 +143,22 @@ def test_a_gain_below_what_must_be_certified_is_held(world: Path) -> None:
     record, _ = tuned(world, request(world, terms=Terms(margin=0.1, gain=0.9)))
     assert record.decision == "HOLD"
     assert "above 0.9" in record.reasons[0]
+
+
+def test_other_terms_plan_and_train_nothing_again(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans, store = [0], Store(world / "terms")
+
+    def counted(*_: object) -> Plan:
+        plans[0] += 1
+        return BRIEF
+
+    monkeypatch.setattr("strop.tuning.tune.plan", counted)
+    trained = []
+    for terms in (Terms(margin=0.1), Terms(margin=0.2, gain=0.01, trade=True)):
+        Tuning.of(request(world, terms=terms), store, lambda line: None)()
+        trained.append(len(list((store.root / "train").glob("*"))))
+    assert plans == [1]
+    assert trained[0] == trained[1] > 0
 
 
 @pytest.fixture

@@ -103,10 +103,12 @@ def _conducted(setting: Setting, budget: float | None, progress: Progress) -> Pa
     return conduct(setting.workbench(progress), setting.command("run"), setting.presets, seconds)
 
 
-def _part(name: str, part: str, sources: Sequence[str]) -> Outcome:
+def study_part(name: str, part: str, sources: Sequence[str] = (), progress: Progress = silent) -> Outcome:
+    """Run a part of a study that has parts: its `folder` of plain files, and its `tables` by title, the first row a
+    header. `sources` are what it is run on besides what it brings along."""
     from strop.study import parts
 
-    return parts.part(name, part)(store(), terminal.progress, sources)
+    return parts.part(name, part)(store(), progress, sources)
 
 
 def study_plan(
@@ -203,7 +205,8 @@ def study_run_command(
     Work done before is not repeated. --on and --test name what a part is run on besides what it brings along.
     """
     if part is not None:
-        for title, rows in (outcome := _part(name, part, [*([on] if on else ()), *(test or ())])).tables.items():
+        outcome = study_part(name, part, [*([on] if on else ()), *(test or ())], terminal.progress)
+        for title, rows in outcome.tables.items():
             terminal.table(rows, title)
         terminal.say(f"Files: {outcome.folder}")
         return

@@ -137,7 +137,15 @@ def verdict_table(record: TuneRecord) -> None:
 def _row(e: Evidence, name: str) -> list[str]:
     difference = f"{signed(e.difference)} [{signed(e.low)}, {signed(e.high)}]"
     means = fixed(e.base), fixed(e.tuned)
-    return [name, f"{e.queries:,}", *means, difference, signed(e.bound), signed(e.threshold), "✓" if e.passed else "✗"]
+    return [
+        name,
+        f"{e.queries:,}",
+        *means,
+        difference,
+        signed(e.bound),
+        f"> {signed(e.threshold)}",
+        "✓" if e.passed else "✗",
+    ]
 
 
 def tune_command(
@@ -148,39 +156,46 @@ def tune_command(
     base: Model = BASE,
     guard: Annotated[
         list[str] | None,
-        typer.Option(help="A collection on which the model must not get worse; repeatable. 'none' for no guard."),
+        typer.Option(
+            help="A collection on which the model must not get worse; repeatable. Two built-in packages of docstrings "
+            "by default; 'none': then SHIP certifies the gain only."
+        ),
     ] = None,
     budget: Annotated[str, typer.Option(help="How long it may take: 30m, 2h, 90s.")] = "30m",
     out: Annotated[Path | None, typer.Option(help="The model folder to write; tuned/COLLECTION by default.")] = None,
-    margin: Annotated[float, typer.Option(help="The most nDCG@10 that a guard may fall.")] = 0.02,
+    margin: Annotated[float, typer.Option(help="The largest nDCG@10 loss allowed on a guard.")] = 0.02,
     fail_under: Annotated[float, typer.Option(help="HOLD unless a gain above this is certified.")] = 0.0,
     allow_trade: Annotated[
-        bool, typer.Option("--allow-trade", help="Write the model though a guard may have fallen: TRADE.")
+        bool, typer.Option("--allow-trade", help="Write the tuned model even if a guard is not certified: TRADE.")
     ] = False,
     keep_index: Annotated[
         bool, typer.Option("--keep-index", help="Tune the query side only: document vectors stay as they are.")
     ] = False,
     truncate_dims: Annotated[
-        str, typer.Option(metavar="D,D", help="Also train and certify vectors cut to so many dimensions: 256,128.")
+        str, typer.Option(metavar="D,D", help="Also train for vectors cut to these dimensions, 256,128; reported only.")
     ] = "",
     queries_from: Annotated[
-        str | None, typer.Option(metavar="URL", help="An OpenAI-compatible endpoint that makes queries of documents.")
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="An OpenAI-compatible endpoint that makes queries of documents, to train on; they never certify.",
+        ),
     ] = None,
     beside: Annotated[
         list[str] | None, typer.Option(help="A recipe of 'strop train' to show beside the tuned model; repeatable.")
     ] = None,
     seed: Seed = 42,
     recipe: Annotated[
-        Path | None, typer.Option(help="The recipe.json of an earlier tuning: the same model again.")
+        Path | None, typer.Option(help="The recipe.json that an earlier tuning wrote: the same model again.")
     ] = None,
     json_out: Json = False,
 ) -> None:
     """Make a model better on your data, and prove it; or get the base back.
 
     Chooses a recipe on dev queries, trains, walks from the base towards the tuned weights, and tests the one chosen
-    model on the test split and on guards. SHIP (exit code 0): the gain is certified, and that no guard falls by more
-    than the margin. HOLD (3): the folder holds the base. TRADE (4): a certified gain, a guard that may have fallen.
-    Give the same command again to continue an interrupted run.
+    model on the test split and on guards. SHIP (exit code 0): a gain is certified, and so is that no guard loses more
+    than the margin. HOLD (3): not certified, and the folder holds the base. TRADE (4, only with --allow-trade): the
+    gain is certified, a guard is not. Run the same command again to continue an interrupted run.
     """
     import json
 
@@ -193,14 +208,17 @@ def tune_command(
             terminal.progress, terminal.told,
         )  # fmt: skip
     except KeyboardInterrupt:
-        typer.secho("HOLD: stopped before anything was certified; the same command continues from here", err=True)
+        typer.secho(
+            "HOLD: stopped before anything was certified, and nothing is written; the same command continues", err=True
+        )
         raise typer.Exit(HOLD) from None
     if json_out:
         typer.echo(json.dumps(to_plain(record), indent=1))
     else:
         verdict_table(record)
         folder = Path(shlex.split(record.command)[-1])
-        terminal.say(f"Model: {folder}, {duration(sum(record.seconds.values()))}")
+        model = "an exact copy of the base" if record.decision == "HOLD" else "the tuned model"
+        terminal.say(f"Wrote {folder}, {model}, in {duration(sum(record.seconds.values()))}")
         terminal.report(folder / "strop" / "report.html")
     raise typer.Exit({"SHIP": SHIP, "HOLD": HOLD, "TRADE": TRADE}[record.decision])
 

@@ -11,6 +11,8 @@ from typing import Literal
 Decision = Literal["SHIP", "HOLD", "TRADE"]
 #: Queries whose answers are some training query's answers too, those whose answers are not, or both.
 Population = Literal["all", "known answers", "new answers"]
+#: The last update's weights, or the average of late checkpoints.
+End = Literal["last", "average"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,13 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point between the base (`share` 0) and tuned weights (1). `end` is which tuned weights: the last update's, or
-    the average of late checkpoints. `overlap` is the mean share of a document's ten nearest neighbours that it keeps.
-    `allowed` is whether every guard and the drift permit it; `reason` says what forbids it."""
+    """One point between the base (`share` 0) and tuned weights (1). `overlap` is the mean share of a document's ten
+    nearest neighbours that it keeps.
+    `allowed` is whether every guard and the drift permit it; `reason` says what forbids it. `training` is the place of
+    its training among those that were `tried`; -1 is the last one. `likely` is the chance, judged by dev queries, that
+    the test certifies its gain and every guard."""
 
-    end: Literal["last", "average"]
+    end: End
     share: float
     gain: float
     guards: Mapping[str, float]
@@ -73,6 +77,8 @@ class Point:
     allowed: bool
     chosen: bool
     reason: str = ""
+    training: int = -1
+    likely: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

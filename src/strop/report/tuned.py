@@ -17,14 +17,14 @@ TONES: Mapping[str, str] = {"SHIP": "good", "HOLD": "open", "TRADE": "bad"}
 MEANINGS: Mapping[Decision, str] = {
     "SHIP": "Replace the base with the tuned model.",
     "HOLD": "Keep the base: the model handed back is the base, byte for byte.",
-    "TRADE": "Better in domain, but not certified to be as good elsewhere.",
+    "TRADE": "Better in domain, but a loss elsewhere is possible or real: look at the guards before you deploy it.",
 }
 ENDS: Mapping[str, str] = {"last": "the last update", "average": "the average of late checkpoints"}
 #: (id, name, the fields of the record that it shows): one with all of them empty is left out.
 SECTIONS = (
     ("verdict", "Verdict", ("decision",)),
     ("evidence", "Gain and guards", ("gain", "guards")),
-    ("beside", "Beside it", ("beside",)),
+    ("beside", "For comparison", ("beside",)),
     ("path", "Base to tuned", ("path",)),
     ("tried", "Tried", ("tried",)),
     ("queries", "Queries", ("won", "lost")),
@@ -54,8 +54,8 @@ def tuned_page(record: TuneRecord) -> str:
         ],
         "lines": lines,
         "paths": path_figures(record, lines),
-        "points": path_table(record.path),
-        "chosen": chosen(record.path),
+        "points": path_table(record),
+        "chosen": chosen(record),
         "rounds": [round_table(record, number) for number in sorted({t.round for t in record.tried})],
         "same": ", ".join(f"{key} {value}" for key, value in shared(record.tried).items()),
         "moved": [("won", record.won), ("lost", record.lost)],
@@ -109,22 +109,26 @@ def evidence_figure(record: TuneRecord) -> Figure | None:
     if not named:
         return None
     groups = (
-        ("In domain: the bound must reach 0", [(_gain(e), e) for e in record.gain]),
-        ("Guards: the bound must stay within the margin", [(_guard(e), e) for e in record.guards]),
+        (f"In domain: {_needs(record.gain)}", [(_gain(e), e) for e in record.gain]),
+        (f"Guards: {_needs(record.guards)}", [(_guard(e), e) for e in record.guards]),
     )
     said = (
-        f"{name} {formats.signed(e.difference)} {_span(e)}, bound {formats.signed(e.bound, 4)}, "
+        f"{name} {formats.signed(e.difference)} {_span(e)}, at least {formats.signed(e.bound, 4)}, "
         f"{tuned_charts.outcome(e)}"
         for name, e in named
     )
     caption = (
-        "Point and line: the difference and its 95 % interval. Upright tick: the bound that decides. "
+        "Point and line: the difference and its 95 % interval. Upright tick: the lower bound that decides. "
         "Full point: certified."
     )
     if record.guards:
         caption += " Shaded: the loss that the margin permits, down to the dashed line."
     spec = tuned_charts.gain_and_guards(groups, record.measure)
     return Figure("evidence", "The tuned model against the base", spec, f"Differences: {'; '.join(said)}.", caption)
+
+
+def _needs(of: Sequence[Evidence]) -> str:
+    return f"the lower bound must be above {formats.signed(of[0].threshold) if of and of[0].threshold else 0}"
 
 
 def _span(of: Evidence) -> str:
@@ -138,8 +142,8 @@ def evidence_table(caption: str, of: str, named: Sequence[tuple[str, Evidence]])
         "Base": lambda row: formats.fixed(row[1].base),
         "Tuned": lambda row: formats.fixed(row[1].tuned),
         "Difference [95 %]": lambda row: f"{formats.signed(row[1].difference)}\n{_span(row[1])}",
-        "Bound": lambda row: formats.signed(row[1].bound, 4),
-        "Needs": lambda row: f"≥ {formats.signed(row[1].threshold, 4) if row[1].threshold else '0'}",
+        "At least": lambda row: formats.signed(row[1].bound, 4),
+        "Needs": lambda row: f"> {formats.signed(row[1].threshold, 4) if row[1].threshold else '0'}",
         "Result": lambda row: tuned_charts.outcome(row[1]),
         "Won / tied / lost": lambda row: f"{row[1].won} / {row[1].tied} / {row[1].lost}",
         "Smallest certifiable": lambda row: formats.fixed(row[1].smallest),
@@ -154,13 +158,14 @@ def _lines(points: Sequence[Point]) -> dict[str, str]:
 
 
 def path_figures(record: TuneRecord, lines: Mapping[str, str]) -> list[Figure]:
-    """One for each end that was tried, on one scale."""
-    values = [value for point in record.path for value in (point.gain, *point.guards.values())]
+    """One for each end of the last training, on one scale."""
+    path = [point for point in record.path if point.training == -1]
+    values = [value for point in path for value in (point.gain, *point.guards.values())]
     low = min([0.0, *values, *([-record.margin] if len(lines) > 1 else ())])
     domain = (low, max([0.0, *values]))
     figures = []
     for end, name in ENDS.items():
-        if points := [point for point in record.path if point.end == end]:
+        if points := [point for point in path if point.end == end]:
             spec = tuned_charts.path(points, lines, record.margin, domain)
             said = (f"{formats.fixed(p.share, 2)}: {formats.signed(p.gain)}" for p in points)
             description = f"Gain on dev queries by share of the tuned weights: {'; '.join(said)}."
@@ -168,30 +173,39 @@ def path_figures(record: TuneRecord, lines: Mapping[str, str]) -> list[Figure]:
     return figures
 
 
-def path_table(points: Sequence[Point]) -> Table:
+def path_table(record: TuneRecord) -> Table:
+    points = record.path
     guards = list(dict.fromkeys(guard for point in points for guard in point.guards))
 
     def of_guard(guard: str) -> Callable[[Point], str]:
         return lambda p: formats.signed(p.guards.get(guard))
 
     columns: Columns[Point] = {
-        "End": lambda p: p.end,
+        "End": lambda p: p.end if p.training == -1 else _training(record, p),
         "Share": lambda p: formats.fixed(p.share, 2),
         "Gain": lambda p: formats.signed(p.gain),
         **{f"Guard {guard}": of_guard(guard) for guard in guards},
         "Neighbours kept": lambda p: formats.percent(p.overlap),
+        "Certifiable": lambda p: formats.percent(p.likely, 0),
         "Allowed": lambda p: "chosen" if p.chosen else "yes" if p.allowed else "no",
         "Why": lambda p: p.reason,
     }
-    return table("Every point of the path, on dev queries", points, columns, text=("Allowed", "Why"))
+    return table("Every point, on dev queries", points, columns, text=("Allowed", "Why"))
 
 
-def chosen(points: Sequence[Point]) -> str:
-    found = next((point for point in points if point.chosen), None)
+def _training(record: TuneRecord, point: Point) -> str:
+    """The candidate, and the round in which it was trained so."""
+    tried = record.tried[point.training]
+    return f"{tried.name}, round {tried.round}"
+
+
+def chosen(record: TuneRecord) -> str:
+    found = next((point for point in record.path if point.chosen), None)
     if found is None:
         return "No point was chosen."
     share = formats.fixed(found.share, 2)
-    return f"Chosen: share {share} towards {ENDS[found.end]}, {formats.signed(found.gain)} on dev queries."
+    of = "" if found.training == -1 else f" of an earlier training ({_training(record, found)})"
+    return f"Chosen: share {share} towards {ENDS[found.end]}{of}, {formats.signed(found.gain)} on dev queries."
 
 
 def shared(tried: Sequence[Tried]) -> dict[str, str]:

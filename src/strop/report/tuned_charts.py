@@ -24,8 +24,8 @@ _HEADING, _ROW, _NAME, _LINE = 24, 42, 10, 27  # pixels: of a heading and a row,
 
 
 def outcome(of: Evidence) -> str:
-    """A proven loss is one whose whole interval lies below what was needed."""
-    return CERTIFIED if of.passed else LOSS if of.high < of.threshold else OPEN
+    """A proven loss is one whose whole interval lies below 0, or below the margin of a guard."""
+    return CERTIFIED if of.passed else LOSS if of.high < min(of.threshold, 0) else OPEN
 
 
 def gain_and_guards(groups: Sequence[tuple[str, Sequence[tuple[str, Evidence]]]], measure: str) -> Spec:
@@ -44,7 +44,7 @@ def gain_and_guards(groups: Sequence[tuple[str, Sequence[tuple[str, Evidence]]]]
     wide = alt.Scale(domain=[min(0.0, *ends), max(0.0, *ends)], nice=True)
     tooltip = [
         tip("name", "queries"), tip("difference", format="+.3f"), tip("low", "from", "+.3f"), tip("high", "to", "+.3f"),
-        tip("bound", format="+.4f"), tip("threshold", "needs at least", "+.4f"), tip("outcome"),
+        tip("bound", "at least", "+.4f"), tip("threshold", "needs more than", "+.4f"), tip("outcome"),
     ]  # fmt: skip
 
     def x(field: str) -> alt.X:
@@ -90,7 +90,7 @@ def _drawn(name: str, of: Evidence, start: int) -> dict[str, Any]:
 def path(points: Sequence[Point], palette: Mapping[str, str], margin: float, domain: tuple[float, float]) -> Spec:
     """Gain and guards over the share of tuned weights, of one end; `palette` is that of the lines, the gain's first.
 
-    A dashed line is where guards may not fall below, a dotted one the gain that opens the test. All differences on dev.
+    A dashed line is where guards may not fall below. All differences on dev.
     """
     rows = [
         {"share": point.share, "line": line, "value": round(value, 5), "state": _state(point), "why": point.reason}

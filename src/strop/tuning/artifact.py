@@ -22,7 +22,7 @@ RECORD, RECIPE, QUERIES, MODEL = "tuning.json", "recipe.json", "queries.csv", "m
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What makes the same model again: the request, and the plan that its budget came to. `inputs` are hashes of the
-    data, `winner` the candidate that was trained last; both are there to be read."""
+    data, `winner` the candidate that was trained last and longest; both are there to be read."""
 
     request: Request
     plan: Plan | None

@@ -13,7 +13,7 @@ from strop.collection.generated import Generated
 from strop.collection.panel import shuffled
 from strop.collection.populations import known_and_new, parts, split_parts
 from strop.negatives.examples import Examples
-from strop.records.documents import Collection, Document, Group, Query
+from strop.records.documents import Collection, Document, Group, Query, normal
 from strop.records.errors import InputError
 from strop.tuning.pools import pool, relevant, some_queries
 
@@ -182,8 +182,8 @@ def _made(
 
 def _asked(examples: Examples, held: Iterable[Collection]) -> set[str]:
     """Training queries that are also asked in a split that is held out."""
-    texts = {_normal(q.text) for each in held for q in each.queries.values()}
-    return {q for q, text in examples.queries.items() if _normal(text) in texts}
+    texts = {normal(q.text) for each in held for q in each.queries.values()}
+    return {q for q, text in examples.queries.items() if normal(text) in texts}
 
 
 def _disjoint(dev: Collection, groups: Sequence[Group]) -> tuple[list[str], frozenset[str]]:
@@ -199,10 +199,6 @@ def _disjoint(dev: Collection, groups: Sequence[Group]) -> tuple[list[str], froz
             closed |= more
             left -= cost
     return chosen, frozenset(closed)
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.casefold().split())
 
 
 def closed_to_training(domain: Domain) -> Set[str]:

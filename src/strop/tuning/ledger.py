@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
 
 from strop.artifacts.store import Store
+from strop.records.documents import Collection
+
+#: Splits that share this much of the queries of either are one split: with a few queries added it is no fresh one.
+SHARED = 0.1
 
 
-def look(store: Store, test_key: str, model_key: str) -> int:
-    """The number of this look at a test split, from 1: a model that was there before has the number that it had.
+@dataclass(slots=True)
+class _Split:
+    """Hashes of a test split's query texts, and the number of the look at which each model was tested on it."""
 
-    Written before the split is opened, so that a killed look counts. Both keys are hashes of content.
+    queries: list[str]
+    models: dict[str, int] = field(default_factory=dict)
+
+
+def look(store: Store, test: Collection, model_key: str) -> int:
+    """The number of this look at a test split, from 1: a model that was tested on it before has the number that it had.
+
+    Looks at other splits that share queries with it are counted too. Written before the split is opened, so that a
+    killed look counts. The key is a hash of content.
     """
-    path = store.root / "looks" / f"{test_key}.json"
+    path = _folder(store) / f"{test.fingerprint}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        models: list[str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-        if model_key not in models:
-            models.append(model_key)
+    with FileLock(path.parent / "lock"):
+        own = _read(path) if path.is_file() else _Split(_hashes(test))
+        if model_key not in own.models:
+            own.models[model_key] = looks(store, test) + 1
             partial = Path(f"{path}.partial")
-            partial.write_text(json.dumps(models, indent=1) + "\n", encoding="utf-8")
+            partial.write_text(json.dumps(asdict(own), indent=1) + "\n", encoding="utf-8")
             os.replace(partial, path)
-    return models.index(model_key) + 1
+    return own.models[model_key]
 
 
-def looks(store: Store, test_key: str) -> int:
-    """How many models have been tested on a split."""
-    path = store.root / "looks" / f"{test_key}.json"
-    return len(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else 0
+def looks(store: Store, test: Collection) -> int:
+    """How many models have been tested on a split, or on one that shares queries with it."""
+    own = set(_hashes(test))
+    others = [_read(path) for path in sorted(_folder(store).glob("*.json"))]
+    same = [each for each in others if len(own & set(each.queries)) >= SHARED * min(len(own), len(each.queries))]
+    return len({model for each in same for model in each.models})
+
+
+def _folder(store: Store) -> Path:
+    return store.root / "test-looks"
+
+
+def _read(path: Path) -> _Split:
+    return _Split(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _hashes(test: Collection) -> list[str]:
+    return sorted({hashlib.sha256(query.text.encode()).hexdigest()[:16] for query in test.queries.values()})

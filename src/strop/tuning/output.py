@@ -70,7 +70,7 @@ def _card(record: TuneRecord, loader: str, base: Pretrained) -> str:
     head += [f"base_model: {base.title}"] * ("/" in base.title)
     head += ["tags:", "- sentence-transformers", f"- {kind}", "- strop", "---", ""]
     winner = next(p for p in record.path if p.chosen)
-    last = record.tried[-1]
+    trained = record.tried[winner.training]
     ends = {"last": "the last update's weights", "average": "the average of late checkpoints"}
     rows = [*record.gain, *record.guards, *record.truncated.values()]
     body = [
@@ -92,7 +92,7 @@ def _card(record: TuneRecord, loader: str, base: Pretrained) -> str:
         "|---|---:|---:|---:|---|",
         *(_row(e) for e in rows),
         "",
-        f"Trained on {last.pairs:,} pairs ({last.name}); its weights are {winner.share:.0%} of the way to "
+        f"Trained on {trained.pairs:,} pairs ({trained.name}); its weights are {winner.share:.0%} of the way to "
         f"{ends[winner.end]}.",
         f"The same model again: `strop tune --recipe {INSIDE}/{RECIPE}`. Every query's values: `{INSIDE}/{QUERIES}`.",
         "",

@@ -1,13 +1,15 @@
-"""Selection on dev queries: what a look is worth, and whether guards and drift permit it."""
+"""Selection on dev queries: what a look is worth, whether guards permit it, and how likely a certificate is."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
+from strop.evaluation.certification import smallest, worst_of
 from strop.tuning.looks import Seen
 
 #: One-sided 80 %: the certainty with which a candidate's gain is above 0 and each loss within the margin. A small pool
@@ -20,16 +22,28 @@ LEAST_OVERLAP = 0.5
 @dataclass(frozen=True, slots=True)
 class Worth:
     """Mean differences from the base: `gain` on dev queries, and on each guard. `score`, what candidates are ranked by,
-    is the lower 80 % bound of the gain, less what a guard falls beyond the margin. `reason` says what forbids it."""
+    is the lower 80 % bound of the gain, less what a guard falls beyond the margin. `reason` says what forbids it.
+    `likely` is the chance, in [0, 1], that the test split and every guard certify it: the lowest of theirs."""
 
     gain: float
     guards: Mapping[str, float]
     score: float
     reason: str
+    likely: float
 
     @property
     def allowed(self) -> bool:
         return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """What a choice has to pass: `queries` by the pool that speaks for them, each at `alpha`; and the `gain` that
+    must be certified."""
+
+    queries: Mapping[str, int]
+    alpha: float
+    gain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,7 @@ class Judge:
     dev: str
     margin: float
     new: frozenset[str] = frozenset()
+    exam: Exam | None = None
 
     def __call__(self, seen: Seen) -> Worth:
         own = self._differences(seen, self.dev)
@@ -58,7 +73,19 @@ class Judge:
         if low <= 0:
             reason = reason or f"a gain above 0 is not sure: {own.mean():+.3f} on {len(own)} dev queries"
         means = {name: float(of.mean()) for name, of in guards.items()}
-        return Worth(float(own.mean()), means, low - beyond, reason)
+        return Worth(float(own.mean()), means, low - beyond, reason, self._likely({self.dev: own, **guards}))
+
+    def _likely(self, differences: Mapping[str, np.ndarray]) -> float:
+        if self.exam is None:
+            return 0.0
+        chances = [
+            chance(
+                differences[name], n, self.exam.gain if name == self.dev else -self.margin, self.exam.alpha,
+                worst_of([*self.base.values[name].values()]),
+            )
+            for name, n in self.exam.queries.items()
+        ]  # fmt: skip
+        return min(chances, default=0.0)
 
     def _differences(self, seen: Seen, pool: str) -> np.ndarray:
         theirs = self.base.values[pool]
@@ -70,3 +97,15 @@ def _error(differences: np.ndarray) -> float:
     if len(differences) < 2:
         return 1.0
     return CONFIDENCE_Z * float(differences.std(ddof=1)) / math.sqrt(len(differences))
+
+
+def chance(differences: np.ndarray, queries: int, threshold: float, alpha: float, worst: float) -> float:
+    """How likely it is that so many new queries certify a mean difference above `threshold`, judged by those seen here.
+
+    Both means vary, the one seen here and the one to come; the bound lies below the latter by what `smallest` says for
+    a power of a half. In [0, 1].
+    """
+    spread = float(differences.std(ddof=1)) if len(differences) > 1 else 1.0
+    slack = float(differences.mean()) - threshold - smallest(queries, spread, alpha, worst, power=0.5)
+    error = spread * math.sqrt(1 / len(differences) + 1 / queries)
+    return NormalDist().cdf(slack / error) if error else float(slack >= 0)

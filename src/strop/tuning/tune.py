@@ -28,21 +28,21 @@ from strop.records.tuned import Beside, Point, TuneRecord
 from strop.training.initial_models import converted
 from strop.training.recipes import recipe
 from strop.training.stage import tuned_model
-from strop.tuning import artifact, auditing, domain, guards, ledger
+from strop.tuning import artifact, auditing, domain, guards, ledger, selection
 from strop.tuning.candidates import Candidate, candidates
-from strop.tuning.certificate import Certificate, Court, beside, certify
+from strop.tuning.certificate import Certificate, Court, Terms, beside, certify
 from strop.tuning.domain import Domain
 from strop.tuning.guards import Guard
 from strop.tuning.looks import Panel
 from strop.tuning.phases import Phases
 from strop.tuning.plan import Plan, plan
-from strop.tuning.race import Finish, pairs_of, race, raised, walk
+from strop.tuning.race import Finish, Stop, choose, pairs_of, race, raised, walk
 from strop.tuning.ranking import MEASURE
 from strop.tuning.request import Request
 from strop.tuning.selection import Judge
 from strop.tuning.trials import Trials
 
-TUNE, PLAN, MERGE = Stage("tune", 1), Stage("plan", 1), Stage("merge", 1)
+TUNE, PLAN, MERGE = Stage("tune", 2), Stage("plan", 1), Stage("merge", 1)
 #: Documents of the dev pool, and as many of all guards' pools together, by minute of the budget; and their limits.
 POOL, LEAST_POOL, LARGEST_POOL = 25, 300, 1500
 #: General pairs that may be replayed.
@@ -111,21 +111,20 @@ class Tuning:
         )
         panel = Panel(self.store, self.start, pools, chosen.precision, progress)
         with self.phases("choose"):
-            judge = Judge(panel.base_look(), self.domain.name, self.request.terms.margin, new)
-            finish, tried = race(field, chosen, trials, panel, judge)
+            judge = Judge(panel.base_look(), self.domain.name, self.request.terms.margin, new, self._exam)
+            finish, tried, stops = race(field, chosen, trials, panel, judge)
         with self.phases("interpolate"):
-            path = walk(finish, chosen, panel, judge)
+            path, stop = choose([*stops, *walk(finish, chosen, panel, judge)])
         held = replace(
             held, precision=chosen.precision, tried=tuple(tried), path=tuple(path),
             warnings=(*held.warnings, *finish.alarms),
         )  # fmt: skip
-        point = next((p for p in path if p.chosen), None)
-        if point is None or self.domain.test is None:
-            verdict, reasons = (NOTHING, (NO_POINT,)) if point is None else (UNJUDGED, _unjudged(point))
+        if stop is None or self.domain.test is None:
+            verdict, reasons = (NOTHING, (NO_POINT,)) if stop is None else (UNJUDGED, _unjudged(stop.point))
             return self._write(folder, replace(held, verdict=verdict, reasons=reasons), chosen, finish)
-        merged = self._merged(finish, point)
+        merged = self._merged(stop)
         with self.phases("certify"):
-            number = ledger.look(self.store, self._test_key, merged.identity)
+            number = ledger.look(self.store, self.domain.test, merged.identity)
             guarded = [(guard.name, guard.certify) for guard in self.guards]
             court = Court(self.store, self.start, merged, chosen.precision, progress)
             certificate = certify(
@@ -167,8 +166,19 @@ class Tuning:
         return self.domain.test.fingerprint if self.domain.test else ""
 
     @property
+    def _exam(self) -> selection.Exam | None:
+        """What will be certified with; a trade needs no guard."""
+        if self.domain.test is None:
+            return None
+        queries = {self.domain.name: len(self.domain.test.queries)}
+        if not self.request.terms.trade:
+            queries |= {guard.name: len(guard.certify.queries) for guard in self.guards}
+        return selection.Exam(queries, self._alpha, self.request.terms.gain)
+
+    @property
     def _alpha(self) -> float:
-        return alpha_of_look(ledger.looks(self.store, self._test_key) + 1)
+        test = self.domain.test
+        return alpha_of_look((ledger.looks(self.store, test) if test else 0) + 1)
 
     def _general(self) -> Examples:
         train = door.load(GENERAL, "train", self.store.docstrings)
@@ -180,6 +190,8 @@ class Tuning:
         return not is_docstrings(self.request.collection)
 
     def _plan(self, field: Sequence[Candidate], pools: Iterable[Collection], shorten: bool) -> Plan:
+        """The same whatever the terms: with another margin, or with a trade allowed, nothing is trained again."""
+
         def make(folder: Path) -> None:
             corpora = {guard.name: guard.certify for guard in self.guards}
             if self.domain.test:
@@ -189,21 +201,22 @@ class Tuning:
             )
             write_json(to_plain(made), folder / "plan.json")
 
-        return read_json(Plan, self.store.build(PLAN, self._asked_for, self._inputs, make).path / "plan.json")
+        asked_for = replace(self._asked_for, terms=Terms(), beside=())
+        return read_json(Plan, self.store.build(PLAN, asked_for, self._inputs, make).path / "plan.json")
 
     def _is_ranked(self, collection: Collection, precision: Precision) -> bool:
         """Whether the base's ranking is in the store."""
         court = Court(self.store, self.start, self.start, precision)
         return self.store.holds(lambda: court.runs(collection))
 
-    def _merged(self, finish: Finish, point: Point) -> Pretrained:
-        ends = finish.ends[point.end]
+    def _merged(self, stop: Stop) -> Pretrained:
+        share = stop.point.share
 
         def make(folder: Path) -> None:
-            interpolate(self.start.path, [each.path for each in ends], point.share, folder / artifact.MODEL)
+            interpolate(self.start.path, [each.path for each in stop.weights], share, folder / artifact.MODEL)
 
-        inputs = {"base": self.start.identity, "tuned": " ".join(each.identity for each in ends)}
-        return resolve(str(self.store.build(MERGE, point.share, inputs, make).path / artifact.MODEL))
+        inputs = {"base": self.start.identity, "tuned": " ".join(each.identity for each in stop.weights)}
+        return resolve(str(self.store.build(MERGE, share, inputs, make).path / artifact.MODEL))
 
     def _held(self, audit: auditing.Findings) -> TuneRecord:
         """The record as it stands before anything is trained: a HOLD without a word."""
