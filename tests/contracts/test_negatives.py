@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from room_members import classes
 from strop.negatives.audit.calibration import EveryRank
 from strop.negatives.filters import Estimator, PositiveRelative, TeacherBound, denoise
 from strop.negatives.from_run import RankWindow
-from strop.negatives.positives import positive_groups
+from strop.negatives.positives import positive_groups, with_texts
 from strop.negatives.sampled import Uniform
 from strop.negatives.union import quota, rows
 from strop.records.documents import Collection, Document, Group, Query
@@ -223,3 +224,12 @@ def test_first_only_keeps_the_first_usable_positive_of_each_query() -> None:
 def test_a_split_without_a_positive_to_train_on_is_an_error() -> None:
     with pytest.raises(InputError, match="c/train has no judged positive"):
         positive_groups(collection({"q1": {"d001": 0, "d002": 1}}, frozenset({"d002"})))
+
+
+def test_groups_without_a_text_to_learn_from_are_left_out() -> None:
+    data = collection({"q1": {"d000": 1, "d001": 1}, "q2": {"d002": 1}, "q3": {"d003": 1}})
+    documents = {**data.documents, "d001": Document("d001", "\t", " "), "d003": Document("d003", "", "Title")}
+    gaps = replace(data, documents=documents, queries={**data.queries, "q2": Query("q2", " ")})
+    assert [g.positives for g in with_texts(positive_groups(gaps), gaps)] == [("d000",), ("d003",)]
+    with pytest.raises(InputError, match="c/train: of every judged positive, it or its query has no text"):
+        with_texts(positive_groups(gaps)[1:3], gaps)

@@ -83,9 +83,25 @@ def test_examples_without_a_teacher_are_refused_before_any_model_is_read(
     folder: Path, recipe: str, scores: list[float | None] | None
 ) -> None:
     Path("mixed.jsonl").write_text(lines([5.0, -5.0], 3) + lines(scores, 9), encoding="utf-8")
-    with pytest.raises(InputError, match=f"recipe {recipe} learns from a teacher, and 9 of 12 examples have no scores"):
+    with pytest.raises(
+        InputError, match=f"recipe {recipe} learns from a teacher, and 9 of 12 examples have not two scores"
+    ):
         strop.train("mixed.jsonl", "out", recipe, SETTINGS, model="no such model")
     assert not Path("home").exists()
+
+
+def test_a_score_of_what_answers_the_same_query_in_another_row_does_not_count(folder: Path) -> None:
+    rows: list[tuple[str, list[str], list[float | None]]] = [
+        ("a", ["b", "c"], [2.0, 1.0, None]),  # whose b is the next row's positive
+        ("b", ["c"], [2.0, 1.0]),
+    ]
+    texts = [{"query": "q", "positive": p, "negatives": n, "scores": scores} for p, n, scores in rows]
+    Path("mixed.jsonl").write_text("\n".join(map(json.dumps, texts)), encoding="utf-8")
+    with (
+        pytest.warns(InputWarning, match="1 negatives do not count"),
+        pytest.raises(InputError, match="1 of 2 examples have not two scores that count"),
+    ):
+        strop.train("mixed.jsonl", "out", "distill-kl", SETTINGS, model="no such model")
 
 
 @pytest.mark.parametrize("recipe", ["distill-kl", "distill-margin-mse"])

@@ -20,7 +20,13 @@ Collection = Annotated[
         " docstrings:PACKAGE."
     ),
 ]
-ExamplesFile = Annotated[Path, typer.Argument(help="Training examples, as 'strop mine' writes them.")]
+ExamplesFile = Annotated[
+    Path,
+    typer.Argument(
+        help="Training examples: JSON lines, a JSON array, CSV or TSV, as 'strop mine', sentence-transformers,"
+        " FlagEmbedding or Tevatron name the columns."
+    ),
+]
 RunOut = Annotated[Path, typer.Argument(help="The TREC run to write.")]
 Split = Annotated[str, typer.Option(help="The split to use: qrels/SPLIT.tsv.")]
 Settings = Annotated[

@@ -67,6 +67,7 @@ def teach(
     from strop.negatives import taught
     from strop.negatives.examples import read_examples, write_examples
     from strop.negatives.filters import TeacherBound, denoise, run_scores
+    from strop.records.runs import check_ids
     from strop.retrieval.retriever import retriever_of
     from strop.training import cross_fitting, stage
     from strop.training.initial_models import ARCHITECTURES, converted
@@ -81,6 +82,7 @@ def teach(
         )
     bound = None if drop_above is None else TeacherBound.of_probability(drop_above)
     teacher, own = resolve(model), cross_fitting.own_candidates(data.groups)
+    check_ids(own, str(examples))
     parts: tuple[frozenset[str], ...] = ()
     ranker = retriever_of(teacher)
     if not (ranker.has_geometry or ranker.untrained):

@@ -14,7 +14,7 @@ from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, store
 from strop.commands import terminal
 from strop.commands.export import write_model
-from strop.commands.inputs import free
+from strop.commands.inputs import free, warn
 from strop.commands.options import BASE, ExamplesFile, Model, Seed, Settings
 from strop.models.pretrained import resolve
 from strop.monitoring.logbook import ROWS, read_logbook
@@ -34,7 +34,8 @@ def train(
     progress: Progress = silent,
     architecture: str | None = None,
 ) -> Artifact:
-    """Tune `model` on a file of examples and write it to `out`, in sentence-transformers' layout.
+    """Tune `model` on a file of examples, in any layout of `row_layouts`, and write it to `out`, in
+    sentence-transformers' layout.
 
     The number of updates follows from `epochs`, unless `settings` sets `updates`. A tenth of the queries, at most 256,
     are held out to monitor the run with up to 1,024 documents. `stop` (geometry, dev or both) is the rule that ends
@@ -52,19 +53,23 @@ def train(
     free(out)
     data = read_examples(examples)
     chosen = recipes.recipe(recipe, settings)
-    has_negatives = all(g.negatives for g in data.groups)
+    has_negatives = all(set(g.negatives) - g.relevant for g in data.groups)
     if not has_negatives and not chosen.batching.in_batch:
         raise InputError(
             f"recipe {recipe} needs negatives, and some examples have none",
             where=str(examples),
             remedy="Mine them with 'strop mine', or choose an in-batch recipe",
         )
-    if chosen.loss.taught and (untaught := sum(len(g.teacher) < 2 for g in data.groups)):
+    scored = [len(g.teacher.keys() - g.relevant.difference(g.positives)) for g in data.groups]
+    if chosen.loss.taught and (untaught := sum(count < 2 for count in scored)):
+        lacking = f"{untaught:,} of {len(scored):,} examples have not two scores that count"
         raise InputError(
-            f"recipe {recipe} learns from a teacher, and {untaught:,} of {len(data.groups):,} examples have no scores",
+            f"recipe {recipe} learns from a teacher, and {lacking}",
             where=str(examples),
             remedy="Add them with 'strop teach', or as \"scores\": [positive's, each negative's]; or change the recipe",
         )
+    if not chosen.loss.taught and (taught := sum(bool(g.teacher) for g in data.groups)):
+        warn(f"recipe {recipe} does not use a teacher's scores, which {taught:,} of {len(data.groups):,} examples have")
     if stop and stop not in STOPS:
         raise InputError(f"there is no stopping rule {stop!r}", remedy=f"Choose one of {', '.join(STOPS)}")
     if stop and chosen.reads_pairs:

@@ -1,22 +1,22 @@
-"""Training examples as JSON lines of query, positive and negatives, with texts, so that any trainer can read them."""
+"""Training examples, with texts: a value, the JSON lines that strop writes, and how any trainer's file is read."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from strop.negatives.row_layouts import WHY_UNUSED
+from strop.negatives.row_values import LINE
+from strop.negatives.training_files import rows
+from strop.negatives.training_rows import training_row
 from strop.records.documents import Collection, Group
-from strop.records.errors import InputError
-from strop.records.text_lines import check_whole_characters, json_lines
-
-_REMEDY = 'A line reads: {"query": "…", "positive": "…", "negatives": ["…"]}'
-_SCORES = "A line with a teacher reads: \"scores\": [the positive's, each negative's in order], null where unknown"
-_LARGEST = 3.4e38  # of float32, the type of scores in a batch
+from strop.records.errors import InputError, InputWarning
+from strop.records.text_lines import check_whole_characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,69 +71,41 @@ def write_examples(examples: Examples, path: str | Path) -> None:
 
 
 def read_examples(path: str | Path) -> Examples:
-    """Read a file of examples, written by `write_examples` or another tool; only `query` and `positive` are required.
+    """Read a training file: strop's own, or one in another trainer's layout (`row_layouts`), as `training_files` tells.
 
-    Where ids are missing they are made from the texts, so that equal texts are one document; all positives that a query
-    has in the file are its relevant ones. `scores`, where a line has them, are a teacher's: the positive's, then each
-    negative's. Raises InputError with file and line.
+    Each positive of a row becomes a group, with all of the row's negatives. Where ids are missing they are made from
+    the texts, so that equal texts are one document; all positives that a query has in the file are its relevant ones.
+    Raises InputError with file and line; warns of columns that are not trained on, of negatives without a text, and of
+    those that do not count because another row has them as positives of the same query.
     """
     path = Path(path)
     queries: dict[str, str] = {}
     documents: dict[str, str] = {}
     relevant: dict[str, set[str]] = {}
+    unused: dict[str, None] = {}
     groups: list[Group] = []
-    for where, item in json_lines(path, _REMEDY):
-        _check(item, where)
-        query_id = str(item.get("query_id", text_id(item["query"])))
-        positive = str(item.get("positive_id", text_id(item["positive"])))
-        texts = item.get("negatives", [])
-        negatives = tuple(map(str, item.get("negative_ids", [text_id(t) for t in texts])))
-        named = [(queries, query_id, item["query"]), (documents, positive, item["positive"])]
-        for known, name, text in named + [(documents, *pair) for pair in zip(negatives, texts, strict=True)]:
+    for where, columns in rows(path):
+        check_whole_characters(json.dumps(columns, ensure_ascii=False), where)
+        row = training_row(columns, where)
+        query_id, negatives = row.query[0], tuple(doc_id for doc_id, _ in row.negatives)
+        for known, (name, text) in ((queries, row.query), *((documents, d) for d in row.positives + row.negatives)):
             if known.setdefault(name, text) != text:
                 problem = f"the id {name!r} has two different texts"
                 raise InputError(problem, where=where, remedy="Give each text its own id, or leave the ids out")
-        relevant.setdefault(query_id, set()).update([positive, *map(str, item.get("relevant_ids", []))])
-        scored = zip((positive, *negatives), item.get("scores", ()), strict=False)
-        teacher = {doc_id: float(score) for doc_id, score in scored if score is not None}
-        groups.append(Group(query_id, (positive,), negatives, tuple(item.get("sources", ())), teacher=teacher))
+        relevant.setdefault(query_id, set()).update([doc_id for doc_id, _ in row.positives], row.relevant)
+        unused.update(dict.fromkeys(row.unused))
+        for positive, _ in row.positives:
+            teacher = {d: row.teacher[d] for d in (positive, *negatives) if d in row.teacher}
+            groups.append(Group(query_id, (positive,), negatives, row.sources, teacher=teacher))
     if not groups:
-        raise InputError("there are no training examples", where=str(path), remedy=_REMEDY)
+        raise InputError("there are no training examples", where=str(path), remedy=LINE)
+    if unused:
+        columns_unused = "; ".join(f"{name!r} ({WHY_UNUSED[name]})" for name in unused)
+        warnings.warn(f"{path}: read, but not trained on: {columns_unused}", InputWarning, stacklevel=2)
+    if empty := sum(not documents[d].strip() for g in groups for d in g.negatives):
+        warnings.warn(f"{path}: {empty:,} negatives have no text", InputWarning, stacklevel=2)
+    if masked := sum(d in relevant[g.query_id] for g in groups for d in g.negatives):
+        problem = f"{masked:,} negatives do not count: the file has them as positives of the same query"
+        warnings.warn(f"{path}: {problem}", InputWarning, stacklevel=2)
     all_relevant = {query_id: frozenset(ids) for query_id, ids in relevant.items()}
     return Examples(tuple(replace(g, relevant=all_relevant[g.query_id]) for g in groups), queries, documents)
-
-
-def _check(item: Mapping[str, Any], where: str) -> None:
-    check_whole_characters(json.dumps(item, ensure_ascii=False), where)
-    for name in ("query", "positive"):
-        if not isinstance(item.get(name), str) or not item[name].strip():
-            raise InputError(f"{name!r} is missing, empty or not a text", where=where, remedy=_REMEDY)
-    texts = item.get("negatives", [])
-    if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
-        raise InputError("'negatives' is not a list of texts", where=where, remedy=_REMEDY)
-    for name in ("negative_ids", "relevant_ids", "sources"):
-        if not isinstance(item.get(name, []), list):
-            raise InputError(f"{name!r} is not a list", where=where, remedy=_REMEDY)
-    if len(item.get("negative_ids", texts)) != len(texts):
-        raise InputError("'negative_ids' and 'negatives' differ in number", where=where, remedy=_REMEDY)
-    if item["positive"] in texts:
-        raise InputError("the positive is among its own negatives", where=where, remedy="Remove it there")
-    if "scores" in item:
-        _check_scores(item["scores"], 1 + len(texts), where)
-
-
-def _check_scores(scores: Any, candidates: int, where: str) -> None:
-    if not isinstance(scores, list):
-        raise InputError("'scores' is not a list", where=where, remedy=_SCORES)
-    if len(scores) != candidates:
-        problem = f"{len(scores)} scores for a positive and {candidates - 1} negatives"
-        raise InputError(problem, where=where, remedy=_SCORES)
-    for score in scores:
-        number = isinstance(score, (int, float)) and not isinstance(score, bool)
-        if score is not None and not (number and abs(score) <= _LARGEST):
-            raise InputError(f"the score {str(score)[:40]!r} is not a finite number", where=where, remedy=_SCORES)
-
-
-def text_id(text: str) -> str:
-    """The id of a text that has none: 16 hex digits of its SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

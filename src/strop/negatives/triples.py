@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from strop.negatives.examples import Examples, text_id
+from strop.negatives.examples import Examples
+from strop.negatives.row_values import text_id
 from strop.records.documents import Group
 from strop.records.errors import InputError
 from strop.records.text_lines import decoded, excerpt, line_at, line_number, raw_lines
