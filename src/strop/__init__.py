@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from strop.commands.search import search_two_stages as search_two_stages
     from strop.commands.study import study_checkpoints as study_checkpoints
     from strop.commands.study import study_live as study_live
+    from strop.commands.study import study_part as study_part
     from strop.commands.study import study_plan as study_plan
     from strop.commands.study import study_report as study_report
     from strop.commands.study import study_run as study_run
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
     from strop.negatives.from_run import RankWindow as RankWindow
     from strop.records.documents import Collection as Collection
     from strop.records.errors import InputError as InputError
+    from strop.records.judgments import read_qrels as read_qrels
     from strop.records.results import read_results as read_results
     from strop.records.runs import Run as Run
-    from strop.records.runs import read_qrels as read_qrels
     from strop.records.runs import read_run as read_run
     from strop.records.runs import write_run as write_run
     from strop.retrieval.lexical import BM25 as BM25
@@ -75,7 +76,7 @@ _FACE = {
     "load": "strop.collection.door",
     "measure": "strop.evaluation.measures",
     "mine": "strop.commands.mine",
-    "read_qrels": "strop.records.runs",
+    "read_qrels": "strop.records.judgments",
     "read_results": "strop.records.results",
     "read_run": "strop.records.runs",
     "write_run": "strop.records.runs",
@@ -84,6 +85,7 @@ _FACE = {
     "search_two_stages": "strop.commands.search",
     "study_checkpoints": "strop.commands.study",
     "study_live": "strop.commands.study",
+    "study_part": "strop.commands.study",
     "study_plan": "strop.commands.study",
     "study_report": "strop.commands.study",
     "study_run": "strop.commands.study",

@@ -39,6 +39,7 @@ def test_an_audit_counts_what_is_there_and_what_training_shares(tmp_path: Path) 
     assert found["splits"]["test"]["queries_without_relevant"] == 1
     assert found["splits"]["test"]["grades"] == {"0": 1, "1": 3}
     assert found["duplicates"] == {"exact": 1, "near": 1}
+    assert [split["queries_that_are_documents"] for split in found["splits"].values()] == [0, 0]
     assert found["overlap"] == {
         "test": {
             "queries": 3,
@@ -56,6 +57,17 @@ def test_an_audit_counts_what_is_there_and_what_training_shares(tmp_path: Path) 
     assert json.loads(json.dumps(found)) == found
     assert "documents: 3.5 tokens in the median, 5 at the 90th percentile; 50.0% are cut at 4" in found["readings"]
     assert "test: 1 queries have no relevant document and always score 0" in found["readings"]
+
+
+def test_queries_of_one_text_and_queries_that_are_documents_are_counted(tmp_path: Path) -> None:
+    texts = {"d1": "Body 1", "d2": "body  1", "d3": "other"}
+    queries = lines(*({"_id": query_id, "text": text} for query_id, text in texts.items()))
+    found = audit([load(folder(tmp_path, queries=queries, test=HEADER + "d1\td2\t1\nd2\td1\t1\nd3\td1\t1\n"))])
+    assert found["splits"]["test"]["queries_repeated"] == 1
+    assert found["splits"]["test"]["queries_that_are_documents"] == 1
+    readings = " ".join(found["readings"])
+    assert "test: 1 queries repeat the text of another under an id of their own" in readings
+    assert "test: 1 queries are documents, by id and text, and are not retrieved for themselves" in readings
 
 
 def test_without_a_tokenizer_there_are_no_lengths_and_without_train_no_overlap(tmp_path: Path) -> None:

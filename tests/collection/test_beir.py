@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gzip
 import shutil
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,9 +46,13 @@ BAD = {
     "too many empty documents": ({"corpus": lines(GOOD, {"_id": "d2", "text": " "})}, "corpus.jsonl:2", "1 of 2"),
     "an empty corpus": ({"corpus": ""}, "corpus.jsonl", "no documents"),
     "a duplicate query": ({"queries": lines(*[{"_id": 7, "text": "x"}] * 2)}, "queries.jsonl:2", "'7'"),
-    "an empty query": ({"queries": lines({"_id": "q1", "text": "  "})}, "queries.jsonl:1", "'q1' has an empty text"),
+    "an empty query": (
+        {"queries": lines({"_id": "q1", "text": "  "})},
+        "test.tsv:2",
+        "has an empty text",
+    ),
     "no header": ({"test": "q1\td1\t1\n"}, "test.tsv:1", "header"),
-    "an empty qrels file": ({"test": ""}, "test.tsv:1", "empty"),
+    "an empty qrels file": ({"test": ""}, "test.tsv", "empty"),
     "a header alone": ({"test": HEADER}, "test.tsv", "the split is empty"),
     "four columns": ({"test": HEADER + "q1\t0\td1\t1\n"}, "test.tsv:2", "3 filled columns"),
     "spaces for tabs": ({"test": HEADER + "q1 d1 1\n"}, "test.tsv:2", "'q1 d1 1'"),
@@ -183,3 +189,47 @@ def test_public_collections_load_with_their_known_oddities(
     collection = load(public(name))
     assert (len(collection.documents), len(collection.queries)) == (documents, queries)
     assert [w[: len(warning or "")] for w in collection.warnings] == ([warning] if warning else [])
+
+
+def test_files_are_read_with_a_byte_order_mark_and_packed(tmp_path: Path) -> None:
+    plain = load(folder(tmp_path / "mine"))
+    marked = folder(tmp_path / "marked/mine")
+    for path in marked.rglob("*.*l"):
+        path.write_bytes(BOM_UTF8 + path.read_bytes())
+    packed = folder(tmp_path / "packed/mine")
+    for path in [path for path in packed.rglob("*") if path.is_file()]:
+        Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert splits(str(packed)) == ("test",)
+    assert load(marked).fingerprint == load(packed).fingerprint == plain.fingerprint
+
+
+def test_only_a_judged_query_needs_a_text(tmp_path: Path) -> None:
+    queries = lines({"_id": "q1", "text": "first"}, {"_id": "q2", "text": "second"}, {"_id": "q3", "text": " "})
+    assert list(load(folder(tmp_path / "mine", queries=queries)).queries) == ["q1", "q2"]
+
+
+def test_keys_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    corpus = lines({"_id": "d1", "text": "x", "body": "y"}, {"_id": "d2", "text": "x"}, {"_id": "d3", "text": "x"})
+    assert load(folder(tmp_path / "mine", corpus=corpus)).warnings == (
+        "the key 'body' of 1 lines is not read (first: corpus.jsonl:1)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "judged", "own"),
+    [
+        ("Body 1", {}, True),  # as ArguAna: the query is the document
+        ("Title 1 Body 1", {}, True),
+        ("Body", {}, False),  # a word of it is not the document
+        ("Body 1", {"d1": 1}, False),  # judged relevant: it is what is looked for
+        ("Body 1", {"d1": 0}, True),
+        ("first", {}, False),  # numbered alike, without any relation
+    ],
+)
+def test_a_document_is_the_query_s_own_by_id_and_text_and_never_where_it_is_relevant(
+    tmp_path: Path, text: str, judged: dict[str, int], own: bool
+) -> None:
+    qrels = HEADER + "d1\td2\t1\n" + "".join(f"d1\t{d}\t{grade}\n" for d, grade in judged.items())
+    data = load(folder(tmp_path / "mine", queries=lines({"_id": "d1", "text": text}), test=qrels))
+    assert data.own_document("d1") == ("d1" if own else None)

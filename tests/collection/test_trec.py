@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from strop.records.documents import Document
 from strop.records.errors import InputError
 
 from .marco import PASSAGES, marco
+
+NAME = "collection.tsv"
 
 
 def test_a_folder_gives_its_passages_raw_and_the_judged_queries_of_the_split(tmp_path: Path) -> None:
@@ -32,6 +35,20 @@ def test_a_folder_gives_its_passages_raw_and_the_judged_queries_of_the_split(tmp
     assert collection.warnings == ("1 of 3 queries have no judgment and are left out (queries.train.tsv)",)
 
 
+def test_queries_and_judgments_may_be_packed_and_an_unjudged_query_empty(tmp_path: Path) -> None:
+    plain = load(marco(tmp_path / "plain"), "train")
+    root = marco(tmp_path / "packed", queries_train='10\twhat is "first\n11\twho\n12\t \n')
+    for name in ("queries.train.tsv", "qrels.train.tsv", "qrels.dev.tsv"):
+        (root / f"{name}.gz").write_bytes(gzip.compress((root / name).read_bytes()))
+        (root / name).unlink()
+    assert splits(root) == ("dev", "train")
+    assert load(root, "train").fingerprint == plain.fingerprint
+    (root / f"{NAME}.gz").write_bytes(gzip.compress((root / NAME).read_bytes()))
+    (root / NAME).unlink()
+    with pytest.raises(InputError, match=r"collection\.tsv\.gz: packed with gzip, and read in place\. Unpack it"):
+        load(root, "train")
+
+
 def test_a_split_of_two_words_is_one_split(tmp_path: Path) -> None:
     root = marco(tmp_path)
     (root / "queries.dev.small.tsv").write_text("20\twhere\n")
@@ -50,7 +67,11 @@ BAD = {
     "bad UTF-8": ({"collection": b"0\tx\n1\ty\xff\n"}, "collection.tsv:2", "0xff at column 4"),
     "an empty collection": ({"collection": "\n"}, "collection.tsv", "no documents"),
     "too many empty passages": ({"collection": PASSAGES + "4\t \n"}, "collection.tsv:5", "1 of 5"),
-    "a query without text": ({"queries_train": "10\tx\n11\t \n"}, "queries.train.tsv:2", "'11\\t '"),
+    "a query without text": (
+        {"queries_train": "10\tx\n11\t \n"},
+        "qrels.train.tsv:2",
+        "has an empty text",
+    ),
     "a query without a tab": ({"queries_train": "10\tx\n11\n"}, "queries.train.tsv:2", "'11'"),
     "a query used twice": ({"queries_train": "10\tx\n10\ty\n"}, "queries.train.tsv:2", "'10'"),
     "three columns": ({"qrels_train": "10\t0\t1\n"}, "qrels.train.tsv:1", "3 columns instead of 4"),

@@ -1,5 +1,6 @@
 """The commands as Python calls, end to end on files, with the field's own tools reading what they wrote."""
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_negatives_come_from_the_window_of_the_run_given(folder: Path) -> None:
 def test_positives_that_get_no_negative_are_counted(folder: Path) -> None:
     deep = {q: ([f"d{i}" for i in range(60)], range(60, 0, -1)) for q in load("small", "train").queries}
     write_run(Run(deep | {"q0": (["d0", "d1"], [2.0, 1.0])}), "short.trec", "mine")
-    with pytest.warns(InputWarning, match="^1 of 24 positives are left out: too few candidates at ranks 3 to 4$"):
+    with pytest.warns(InputWarning, match="^1 of 24 positives are left out: no candidate at ranks 3 to 4$"):
         assert strop.mine("small", "short.jsonl", "short.trec", RankWindow(3, 4)) == 23
 
 
@@ -101,11 +102,78 @@ def test_a_copy_of_the_positive_under_another_id_is_no_negative(
     corpus.write_text("\n".join(map(json.dumps, [*lines, text | {"_id": "copy"}])) + "\n", encoding="utf-8")
     ranked = {q: (["copy", "d50", "d51"], [3.0, 2.0, 1.0]) for q in data.queries}
     write_run(Run(ranked), "given.trec", "mine")
-    with pytest.warns(InputWarning, match="negatives are left out: they have the text of their positive"):
-        strop.mine("copied", "out.jsonl", "given.trec", RankWindow(1, 3, count=2))
+    strop.mine("copied", "out.jsonl", "given.trec", RankWindow(1, 3, count=2))
     read = [g for g in read_examples("out.jsonl").groups if g.query_id == query and g.positives == (positive,)]
     assert read
     assert all("copy" not in g.negatives for g in read)
+
+
+def test_what_is_mined_of_a_collection_with_empty_documents_can_be_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_collection(tmp_path / "gaps")
+    data = load("gaps", "train")
+    empty = next(d for judged in data.qrels.values() for d in judged if d not in data.reserved)
+    corpus = tmp_path / "gaps" / "corpus.jsonl"
+    lines = map(json.loads, corpus.read_text(encoding="utf-8").splitlines())
+    emptied = [line | ({"text": " ", "title": ""} if line["_id"] == empty else {}) for line in lines]
+    filling = [{"_id": f"more{i}", "text": "ban dit"} for i in range(100)]
+    corpus.write_text("\n".join(map(json.dumps, emptied + filling)) + "\n", encoding="utf-8")
+    with pytest.warns(InputWarning) as caught:
+        count = strop.mine("gaps", "out.jsonl", "none")
+    assert f"1 of {count + 1} positives are left out: they, or their queries, have no text" in map(
+        str, (w.message for w in caught)
+    )
+    groups = read_examples("out.jsonl").groups
+    assert len(groups) == count
+    assert (empty,) not in {g.positives for g in groups}
+
+
+def rewritten(path: Path, **texts: str) -> None:
+    """The lines of a JSONL file with other texts for some ids."""
+    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    changed = [line | {"text": texts.get(line["_id"], line["text"])} for line in lines]
+    path.write_text("\n".join(map(json.dumps, changed)) + "\n", encoding="utf-8")
+
+
+def test_queries_of_one_text_share_their_answers_and_what_a_window_lacks_is_said(folder: Path) -> None:
+    small_collection(folder / "asked")
+    query = load("asked", "train").queries["q0"].text
+    rewritten(Path("asked/queries.jsonl"), q1=query.upper())
+    rewritten(Path("asked/corpus.jsonl"), d50=f"{query} ")
+    ranked = {q: (["d50", "d0", "d1", "d51"], [4.0, 3.0, 2.0, 1.0]) for q in load("asked", "train").queries}
+    write_run(Run(ranked), "asked.trec", "mine")
+    with pytest.warns(InputWarning, match="^2 of 24 positives have fewer than 3 candidates at ranks 1 to 4"):
+        assert strop.mine("asked", "asked.jsonl", "asked.trec", RankWindow(1, 4, count=3)) == 24
+    mined = {g.query_id: g.negatives for g in read_examples("asked.jsonl").groups}
+    assert mined["q0"] == mined["q1"] == ("d51",)
+    assert len(mined["q2"]) == 3
+    strop.mine("asked", "any.jsonl", "uniform", RankWindow(count=40))
+    assert all(not {"d50", "d0", "d1"} & set(group.negatives) for group in read_examples("any.jsonl").groups[:2])
+
+
+def test_mining_that_finds_nothing_fails_and_writes_no_file(folder: Path) -> None:
+    small_collection(folder / "alike")
+    documents = load("alike", "train").documents
+    rewritten(Path("alike/corpus.jsonl"), **dict.fromkeys(documents, documents["d0"].text))
+    with pytest.raises(InputError, match="no query has a candidate at ranks 1 to 60"):
+        strop.mine("alike", "alike.jsonl", "bm25", RankWindow(1, 60))
+    assert not list(folder.glob("alike.jsonl*"))
+
+
+def test_a_search_by_words_says_which_queries_have_none_in_common_with_the_documents(folder: Path) -> None:
+    small_collection(folder / "foreign")
+    rewritten(Path("foreign/queries.jsonl"), q24="что это")
+    with pytest.warns(InputWarning, match=r"^1 of 8 queries \(first: 'q24'\) share no word with any document"):
+        assert "q24" not in read_run(strop.search("foreign", "foreign.trec", "bm25"))
+    rewritten(Path("foreign/queries.jsonl"), **{f"q{i}": "什么" for i in range(24, 32)})
+    with (
+        pytest.warns(InputWarning, match="8 of 8 queries .* are in Chinese, Japanese"),
+        pytest.raises(InputError, match="BM25 finds nothing: no query shares a word with any document"),
+    ):
+        strop.search("foreign", "nothing.trec", "bm25")
+    assert not Path("nothing.trec").exists()
 
 
 def test_uniform_negatives_and_pairs_need_no_ranking(folder: Path) -> None:
@@ -123,6 +191,27 @@ def test_examples_of_another_tool_train_too(folder: Path) -> None:
     trained = strop.train("theirs.jsonl", "theirs", settings=SETTINGS, model="model")
     assert trained.record["groups"] == 11, "a tenth is held out to watch, with or without negatives"
     assert SentenceTransformer("theirs").encode("ban").shape == (32,)
+
+
+def test_scores_that_a_recipe_does_not_use_are_said_not_to_be(folder: Path) -> None:
+    rows = [
+        {"query": f"ban {word}", "pos": [f"{word} ban dit"], "neg": ["fon"], "pos_scores": [2], "neg_scores": [1]}
+        for word in tiny_models.WORDS[:12]
+    ]
+    Path("scored.json").write_text(json.dumps(rows), encoding="utf-8")
+    with pytest.warns(InputWarning, match="recipe in-batch-full does not use a teacher's scores, which 12 of 12"):
+        strop.train("scored.json", "unscored", settings=SETTINGS, model="model")
+    strop.train("scored.json", "scored", "distill-kl", SETTINGS, model="model")
+
+
+def test_a_row_whose_negatives_are_all_positives_elsewhere_has_none(folder: Path) -> None:
+    rows = [{"query": "ban", "positive": p, "negative": n} for p, n in (("fon", "dit"), ("dit", "fon"))]
+    Path("against.json").write_text(json.dumps(rows), encoding="utf-8")
+    with (
+        pytest.warns(InputWarning, match="2 negatives do not count"),
+        pytest.raises(InputError, match="recipe triplet-full needs negatives, and some examples have none"),
+    ):
+        strop.train("against.json", "none", "triplet-full", SETTINGS, model="model")
 
 
 def test_updates_follow_from_epochs_unless_they_are_set(examples: Path, tuned: Artifact) -> None:
@@ -181,7 +270,7 @@ def test_a_trained_model_s_folder_is_said_to_be_no_artifact(tuned: Artifact) -> 
 def test_a_document_that_is_its_query_is_not_retrieved_for_it(folder: Path) -> None:
     small_collection(folder / "own")
     corpus = Path("own", "corpus.jsonl")
-    twin = json.dumps({"_id": "q24", "text": f"{load('own').queries['q24'].text} and more"})
+    twin = json.dumps({"_id": "q24", "text": load("own").queries["q24"].text})
     corpus.write_text(corpus.read_text(encoding="utf-8") + twin + "\n", encoding="utf-8")
     for model in ("bm25", "model"):
         run = read_run(strop.search("own", f"own-{model}.trec", model))
@@ -210,6 +299,14 @@ def test_evaluate_reads_trec_qrels_as_well(folder: Path) -> None:
     assert strop.evaluate("run.txt", "qrels.txt", measures=["RR@10"]) == {"RR@10": {"q24": 1.0, "q25": 0.5}}
     level = strop.evaluate("run.txt", "qrels.txt", measures=["RR@10"], relevance_level=2)
     assert level == {"RR@10": {"q24": 0.0, "q25": 0.5}}
+
+
+def test_qrels_in_beir_s_form_are_known_by_their_header_whatever_the_file_is_called(folder: Path) -> None:
+    Path("of_beir.txt").write_text("query-id\tcorpus-id\tscore\nq24\td24\t1\nq25\td1\t2.0\n", encoding="utf-8")
+    Path("of_trec.tsv").write_bytes(gzip.compress(b"q24 0 d24 1\nq25 0 d1 2\n"))
+    Path("same.txt").write_text("q24 Q0 d24 1 2.0 x\nq25 Q0 d9 1 3.0 x\nq25 Q0 d1 2 2.0 x\n", encoding="utf-8")
+    for qrels in ("of_beir.txt", "of_trec.tsv"):
+        assert strop.evaluate("same.txt", qrels, measures=["RR@10"]) == {"RR@10": {"q24": 1.0, "q25": 0.5}}
 
 
 def test_a_run_that_shares_no_query_with_the_judgments_is_refused(folder: Path) -> None:

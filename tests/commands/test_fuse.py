@@ -8,7 +8,8 @@ from trec_qrels import write_qrels
 
 import strop
 from strop.records.errors import InputWarning
-from strop.records.runs import Run, read_qrels, read_run, write_run
+from strop.records.judgments import read_qrels
+from strop.records.runs import Run, read_run, write_run
 from strop.retrieval.fuse import ReciprocalRank, ZScore
 from strop.retrieval.fusion_weights import tuned, weight_grid
 

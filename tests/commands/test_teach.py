@@ -95,6 +95,13 @@ def test_a_model_is_cross_fitted_and_a_recipe_of_a_teacher_trains_on_what_it_wri
     assert (folder / "student" / "model.safetensors").is_file()
 
 
+def test_an_id_that_no_trec_file_can_hold_is_refused_before_a_fold_is_trained(folder: Path) -> None:
+    Path("mined.jsonl").write_text(lines().replace('"q3"', '"q 3"'), encoding="utf-8")
+    with pytest.raises(InputError, match=r"^mined\.jsonl: id 'q 3' contains white space"):
+        strop.teach("mined.jsonl", "taught.jsonl", "model", settings=SETTINGS)
+    assert not (folder / "home" / "train").exists()
+
+
 def test_updates_follow_from_epochs(folder: Path) -> None:
     strop.teach(
         "mined.jsonl", "taught.jsonl", "model", settings={"batching.size": "2", "token_budget": "256"}, epochs=2

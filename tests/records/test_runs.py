@@ -7,7 +7,8 @@ import pytest
 from trec_qrels import write_qrels
 
 from strop.records.errors import InputError
-from strop.records.runs import Run, read_qrels, read_run, write_run
+from strop.records.judgments import read_qrels
+from strop.records.runs import Run, read_run, write_run
 
 
 def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -66,8 +67,8 @@ def test_a_written_run_reads_back_to_the_same_float32_bits(tmp_path: Path) -> No
     assert first[5] == "mine"
 
 
-def test_the_rank_column_the_tail_of_a_line_and_comments_are_ignored_as_trec_eval_does(tmp_path: Path) -> None:
-    path = written(tmp_path, "# made by hand\nq Q0 a 1 1.5 t more junk\n\n  # another\nq\tQ0\tb#1\t2\t 2e0 t\r\n")
+def test_the_rank_column_and_comments_are_ignored_as_trec_eval_does(tmp_path: Path) -> None:
+    path = written(tmp_path, "# made by hand\nq Q0 a 1 1.5 t\n\n  # another\nq\tQ0\tb#1\t2\t 2e0 t\r\n")
     assert read_run(path)["q"].doc_ids == ("b#1", "a")
 
 
@@ -75,7 +76,15 @@ def test_the_rank_column_the_tail_of_a_line_and_comments_are_ignored_as_trec_eva
     ("text", "where", "value"),
     [
         ("q Q0 a 1 1.0 t\nq Q0 b 2 1.0\n", ":2", "5 columns instead of 6"),
+        ("q Q0 a 1 1.0 t more\n", ":1", "7 columns instead of 6"),
         ("q Q0 a 1 high t\n", ":1", "'high'"),
+        ("q Q0 a 1 9_5 t\n", ":1", "'9_5'"),
+        ("q Q0 a 1 1,5 t\n", ":1", "'1,5'"),
+        ("q Q0 a 1 ٣ t\n", ":1", "'٣'"),
+        ("q Q0 a 1 nan t\n", ":1", "'nan'"),
+        ("q Q0 a 1 0x1p3 t\n", ":1", "'0x1p3'"),
+        ("q Q0 a\0b 1 1.0 t\n", ":1", "a NUL"),
+        ("q Q0 a 1 1 t\n\ufeffq Q0 b 1 1 t\n", ":2", "byte-order mark inside the file"),
         ("q Q0 a 1 inf t\n", ":1", "'inf'"),
         ("q Q0 a 1 1e39 t\n", ":1", "'1e39'"),
         ("q Q0 a 1 1 t\np Q0 a 1 1 t\nq Q0 a 2 0 t\n", ":3", "'a' is ranked twice for query 'q'"),
@@ -109,7 +118,9 @@ def test_qrels_read_back_as_written_and_comments_are_skipped(tmp_path: Path) -> 
     ("text", "value"),
     [
         ("q 0 a 1\nq 0 b one\n", "'one' is not a whole number"),
-        ("q 0 a 1\nq 0 b 1.0\n", "'1.0' is not a whole number"),
+        ("q 0 a 1\nq 0 b 1.5\n", "'1.5' is not a whole number"),
+        ("q 0 a 1\nq 0 b 1_0\n", "'1_0' is not a whole number"),
+        ("q 0 a 1\nq 0 b ٣\n", "'٣' is not a whole number"),
         ("q 0 a 1\nq 0 a 2\n", "'a' is judged twice"),
         ("q 0 a 1\nq a 2\n", "3 columns instead of 4"),
         ("q 0 a 1\nq 0 a 2 more\n", "5 columns instead of 4"),
@@ -124,7 +135,8 @@ def test_bad_qrels_name_the_line_and_the_value(tmp_path: Path, text: str, value:
 
 
 @pytest.mark.parametrize(
-    ("query", "doc", "tag"), [("a b", "d", "t"), ("q", "d\u00a0e", "t"), ("q", "d", ""), ("#q", "d", "t")]
+    ("query", "doc", "tag"),
+    [("a b", "d", "t"), ("q", "d\te", "t"), ("q", "d", ""), ("#q", "d", "t"), ("q", "", "t"), ("q", "\ufeffd", "t")],
 )
 def test_an_id_that_a_trec_file_cannot_carry_is_refused_before_anything_is_written(
     tmp_path: Path, query: str, doc: str, tag: str

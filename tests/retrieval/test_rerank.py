@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_models
 import torch
 from real_data import ORACLES, unpacked
 from small_candidates import candidates
@@ -21,7 +22,8 @@ from strop.evaluation.measures import evaluate, mean
 from strop.models.pair_scorer import Ids, Pair
 from strop.models.tokens import Tokens
 from strop.records.errors import InputError
-from strop.records.runs import Run, read_qrels, read_run
+from strop.records.judgments import read_qrels
+from strop.records.runs import Run, read_run
 from strop.retrieval import rerank as rerank_file
 from strop.retrieval.rerank import Cost, clear, rerank
 from strop.retrieval.retriever import retriever
@@ -193,6 +195,16 @@ def test_an_id_that_is_not_there_is_named_before_anything_is_scored(tmp_path: Pa
     with pytest.raises(InputError, match="query 'p' of the run is not there"):
         rerank(candidates(Run({"p": (["d1"], [2.0])}), {"q": "q"}, {"d1": "x"}, 1), table, tmp_path)
     assert table.calls == 0
+
+
+def test_a_language_model_is_not_taken_for_a_dense_one_that_reranks(tmp_path: Path) -> None:
+    folder = tiny_models.plain_decoder(tmp_path)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["architectures"] = ["GemmaForCausalLM"]
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    task = Task(Store(tmp_path / "store"), QUERIES, DOCUMENTS)
+    with pytest.raises(InputError, match="a language model with neither a pooling nor a classification head"):
+        retriever(str(folder)).rerank(task, first_stage(), 5)
 
 
 def test_a_logit_that_is_no_number_names_its_query_and_document(tmp_path: Path) -> None:

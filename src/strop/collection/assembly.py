@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from strop.collection.fingerprint import with_fingerprint
-from strop.collection.judgments import Judgment
 from strop.records.documents import Collection, Document, Query
 from strop.records.errors import InputError
+from strop.records.judgments import Judgment
 
 #: The share of official data that may be odd (empty documents, judgments of absent ones) before it is an error.
 #: ArguAna has 5 absent ones in 1,406; Cranfield has 2 empty documents in 1,400.
@@ -38,9 +38,9 @@ def assemble(
     """One of the splits that `judgments` has: its judged queries, and all documents.
 
     Reserved are the documents that are relevant in other splits and not judged in this one. Judgments of absent
-    documents stay in the qrels (they count as never retrieved) and are warned of. Raises InputError on a query that is
-    not there, on contradicting judgments, on a split without judgments, and when 1 % of the judgments or more name
-    absent documents.
+    documents stay in the qrels (they count as never retrieved) and are warned of. Raises InputError on a judged query
+    that is not there or has no text, on contradicting judgments, on a split without judgments, and when 1 % of the
+    judgments or more name absent documents.
     """
     qrels, oddities = _checked_qrels(judgments[split], source, documents, queries)
     others = (j for name, judged in judgments.items() if name != split for j in judged)
@@ -75,7 +75,7 @@ def empty_documents(empty: Sequence[tuple[int, str]], total: int, path: Path) ->
 
 
 def _checked_qrels(
-    judgments: Iterable[Judgment], source: Source, doc_ids: Ids[str], query_ids: Ids[str]
+    judgments: Iterable[Judgment], source: Source, doc_ids: Ids[str], queries: Mapping[str, Query]
 ) -> tuple[dict[str, dict[str, int]], tuple[str, ...]]:
     """The qrels, and a sentence on each oddity that official data is known to have."""
     qrels: dict[str, dict[str, int]] = {}
@@ -83,9 +83,12 @@ def _checked_qrels(
     repeated: list[Judgment] = []
     for judgment in judgments:
         line, query_id, doc_id, relevance = judgment
-        if query_id not in query_ids:
+        if query_id not in queries:
             problem = f"query {query_id!r} is judged but not in {source.queries}"
             raise InputError(problem, where=f"{source.qrels}:{line}", remedy="Add the query or drop the line")
+        if not queries[query_id].text.strip():
+            problem = f"query {query_id!r} is judged and has an empty text in {source.queries}"
+            raise InputError(problem, where=f"{source.qrels}:{line}", remedy="Write its text or drop its judgments")
         judged = qrels.setdefault(query_id, {})
         if doc_id in judged:
             repeated.append(judgment)

@@ -10,7 +10,7 @@ import numpy as np
 
 from strop.collection.near_duplicates import components, shingles, similar
 from strop.collection.panel import first_shuffled
-from strop.records.documents import Collection
+from strop.records.documents import Collection, normal
 
 #: Texts -> tokens of each, as the model's tokenizer counts them, special tokens included and nothing cut off.
 TokenCounts = Callable[[Sequence[str]], Sequence[int]]
@@ -58,6 +58,8 @@ def _judged(split: Collection) -> dict[str, Any]:
         "grades": {str(grade): n for grade, n in sorted(grades.items())},
         "positives": {"min": min(positives), "median": float(np.median(positives)), "max": max(positives)},
         "queries_without_relevant": positives.count(0),
+        "queries_repeated": len(split.queries) - len({normal(q.text) for q in split.queries.values()}),
+        "queries_that_are_documents": sum(split.own_document(query_id) is not None for query_id in split.queries),
         "absent_documents": sum(d not in split.documents for judged in split.qrels.values() for d in judged),
         "reserved_documents": len(split.reserved),
         "fingerprint": split.fingerprint,
@@ -77,18 +79,18 @@ def _examined(collection: Collection) -> list[str]:
 def _duplicates(contents: Sequence[str]) -> dict[str, int]:
     """How many documents repeat an earlier one: but for case and white space, and nearly, by their words."""
     alike = components(len(contents), similar(shingles(contents, 4), NEAR))
-    return {"exact": len(contents) - len(set(map(_normal, contents))), "near": len(contents) - len(set(alike))}
+    return {"exact": len(contents) - len(set(map(normal, contents))), "near": len(contents) - len(set(alike))}
 
 
 def _overlap(train: Collection, other: Collection) -> dict[str, int]:
     """What a split shares with training; a known answer is a relevant document that is a training positive."""
     positives = set().union(*map(_relevant, train.qrels.values()))
     relevant = {query_id: _relevant(judged) for query_id, judged in other.qrels.items()}
-    train_texts = {_normal(q.text) for q in train.queries.values()}
+    train_texts = {normal(q.text) for q in train.queries.values()}
     documents = set().union(*relevant.values())
     return {
         "queries": len(other.queries),
-        "queries_asked_in_training": sum(_normal(q.text) in train_texts for q in other.queries.values()),
+        "queries_asked_in_training": sum(normal(q.text) in train_texts for q in other.queries.values()),
         "relevant_documents": len(documents),
         "relevant_documents_known": len(documents & positives),
         "queries_with_relevant": sum(bool(docs) for docs in relevant.values()),
@@ -111,10 +113,6 @@ def _lengths(counts: Sequence[int], limit: int) -> dict[str, Any]:
     }
 
 
-def _normal(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
 def _readings(result: Mapping[str, Any]) -> Iterable[str]:
     queries = ", ".join(f"{name}: {split['queries']} queries" for name, split in result["splits"].items())
     yield f"{result['documents']} documents; {queries}"
@@ -124,12 +122,17 @@ def _readings(result: Mapping[str, Any]) -> Iterable[str]:
         yield f"{name}: relevant documents per query: {spread}"
         if split["queries_without_relevant"]:
             yield f"{name}: {split['queries_without_relevant']} queries have no relevant document and always score 0"
+        if split["queries_repeated"]:
+            yield f"{name}: {split['queries_repeated']} queries repeat the text of another under an id of their own"
+        if split["queries_that_are_documents"]:
+            own = split["queries_that_are_documents"]
+            yield f"{name}: {own} queries are documents, by id and text, and are not retrieved for themselves"
         if split["absent_documents"]:
             yield f"{name}: {split['absent_documents']} judgments name absent documents"
     duplicates, examined = result["duplicates"], result["documents_examined"]
     sample = f"of {examined} documents drawn by chance, " if examined < result["documents"] else ""
     yield (
-        f"{sample}{duplicates['exact']} documents repeat another exactly, "
+        f"{sample}{duplicates['exact']} documents repeat another exactly under an id of their own, "
         f"{duplicates['near']} nearly ({NEAR:.0%} of their runs of four words)"
     )
     for name, shared in result["overlap"].items():

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from strop.collection.judgments import HEADER
 from strop.records.documents import Collection
 from strop.records.errors import InputError
+from strop.records.judgments import HEADER
 
 
 def write_beir(splits: Sequence[Collection], folder: str | Path) -> None:

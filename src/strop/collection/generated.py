@@ -14,7 +14,7 @@ from strop.collection.docstrings.text import MIN_CONTENT_WORDS, content_words, f
 from strop.collection.headings import headings, plain
 from strop.collection.near_duplicates import components, shingles, similar
 from strop.collection.panel import first_shuffled
-from strop.records.documents import Document
+from strop.records.documents import Document, normal
 
 Source = Literal["title", "heading", "sentence", "question"]
 
@@ -76,16 +76,16 @@ def told_apart(
     askers: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
     for doc_id, document in documents.items():
         for candidate in candidates(document):
-            askers[_normal(candidate.query)].add(alike[doc_id])
+            askers[normal(candidate.query)].add(alike[doc_id])
     queries: list[Generated] = []
     asked: set[str] = set()
     for doc_id, document in documents.items():
         if len(queries) == most:
             break
         for query, source, text_of in candidates(document):
-            free = len(askers[_normal(query)]) == 1 and _normal(query) not in asked
+            free = len(askers[normal(query)]) == 1 and normal(query) not in asked
             if free and len(_WORD.findall(text := text_of())) >= REST_WORDS:
-                asked.add(_normal(query))
+                asked.add(normal(query))
                 queries.append(Generated(query, doc_id, text, source, alike[doc_id]))
                 break
     return queries
@@ -134,13 +134,9 @@ def _sentences(document: Document) -> Iterator[Candidate]:
 
 def _without(title: str, text: str, query: str) -> str:
     """A title, and a text without a query. One of less than four words goes only where it is a line of its own."""
-    if _normal(query) in _normal(text):
+    if normal(query) in normal(text):
         words = r"\s+".join(map(re.escape, query.split()))
         long = len(query.split()) >= SENTENCE_WORDS[0]
         pattern = rf"[\"'“]?{words}[\"'”]?" if long else rf"^[ \t]*{words}[ \t.]*$"
         text = re.sub(pattern, "", text, flags=re.I | re.M)
     return f"{title} {text.strip()}".strip()
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.casefold().split())

@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import Any
 
 from strop.collection.assembly import Source, assemble
-from strop.collection.judgments import Judgment
 from strop.collection.lazy_documents import LazyDocuments
 from strop.records.documents import Collection, Document, Query
 from strop.records.errors import InputError
+from strop.records.judgments import Judgment
+from strop.records.trec_columns import check_id, grade
 
 PREFIX = "irds:"
 
@@ -79,6 +80,8 @@ def read_irds(dataset: str, split: str) -> Collection:
     with _network_named(own):
         documents = LazyDocuments(IrdsStore(_dataset(own)))
         queries = {q.query_id: Query(q.query_id, _query_text(q)) for q in _dataset(own).queries_iter()}
+        for query_id in queries:
+            check_id(query_id, f"{PREFIX}{own}", query=True)
         judgments = list(_judgments(own))
         lost = [j for j in judgments if j.query_id not in queries]
         known = {split: [j for j in judgments if j.query_id in queries]}
@@ -134,11 +137,12 @@ def _docs_parent(name: str) -> str:
 
 def _judgments(name: str) -> Iterator[Judgment]:
     for number, qrel in enumerate(_dataset(name).qrels_iter(), start=1):
-        yield Judgment(number, qrel.query_id, qrel.doc_id, int(qrel.relevance))
+        yield Judgment(number, qrel.query_id, qrel.doc_id, grade(str(qrel.relevance), f"{PREFIX}{name} qrels:{number}"))
 
 
 def _document(doc: Any) -> Document:
     """Title and text (or body) in their own fields; otherwise the default text that ir_datasets gives a document."""
+    check_id(doc.doc_id)
     title = getattr(doc, "title", "")
     text = getattr(doc, "text", getattr(doc, "body", None))
     if isinstance(title, str) and isinstance(text, str):

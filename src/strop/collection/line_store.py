@@ -12,6 +12,7 @@ import numpy as np
 from strop.records.documents import Document
 from strop.records.errors import InputError
 from strop.records.text_lines import decoded, excerpt, line_at, line_number, raw_lines
+from strop.records.trec_columns import check_id
 
 
 class LineStore:
@@ -19,8 +20,8 @@ class LineStore:
 
     `empty` are the passages without text: (line number, id). Ids that are the row numbers, as in MS MARCO, need 8 bytes
     per line; others 24: its offset, the sorted hashes and the rows these belong to. Raises InputError on a file that
-    cannot be read or has no passages and, with its number, on a line that is not UTF-8, has no tab, no id, an id with
-    white space, or the id of another line.
+    cannot be read in place or has no passages and, with its number, on a line that is not UTF-8, has no tab, no id, an
+    id that no TREC file can hold, or the id of another line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,11 +31,11 @@ class LineStore:
         for number, start, raw in raw_lines(path):
             where = f"{path}:{number}"
             line = decoded(raw, where)
-            if line.isspace():  # beyond ASCII
-                continue
             doc_id, tab, text = line.partition("\t")
-            if not tab or doc_id.split() != [doc_id]:
-                raise _bad_id(doc_id, tab, line, where)
+            if not tab or not doc_id:
+                problem = f"no {'id' if tab else 'tab'} in {excerpt(line)}"
+                raise InputError(problem, where=where, remedy="A line reads: id, one tab, text")
+            check_id(doc_id, where)
             if not text.strip():
                 self.empty.append((number, doc_id))
             self._numbered = self._numbered and doc_id == str(len(starts))
@@ -87,11 +88,3 @@ class LineStore:
                 here, above = (line_number(self._path, int(self._starts[r])) for r in (row, first))
                 problem = f"id {doc_id!r} is already used on line {above}"
                 raise InputError(problem, where=f"{self._path}:{here}", remedy="Keep one line for each id")
-
-
-def _bad_id(doc_id: str, tab: str, line: str, where: str) -> InputError:
-    if tab and doc_id.strip():
-        problem = f"id {excerpt(doc_id)} contains white space, which TREC files cannot hold"
-        return InputError(problem, where=where, remedy="Replace it, here and in the qrels")
-    problem = f"no {'id' if tab else 'tab'} in {excerpt(line.rstrip())}"
-    return InputError(problem, where=where, remedy="A line reads: id, one tab, text")

@@ -12,6 +12,7 @@ from pathlib import Path
 from strop.collection.lazy_documents import LazyDocuments
 from strop.records.documents import Collection, Document
 from strop.records.errors import InputError
+from strop.records.trec_columns import check_id
 
 _REMEDY = "Name each collection once, such as nfcorpus+docstrings"
 
@@ -102,6 +103,8 @@ def _check(collections: Sequence[Collection]) -> None:
     for collection in collections:
         if (other := by_content[collection.fingerprint]) != collection.name:
             raise InputError(f"{collection.name} and {other} hold the same data", remedy=_REMEDY)
-        if collection.name.split() != [collection.name]:
-            problem = f"the name {collection.name!r} contains white space, which TREC files cannot hold"
-            raise InputError(problem, remedy="Rename the folder")
+        try:
+            check_id(f"{collection.name}/", query=True)
+        except InputError as error:
+            problem = f"the name {collection.name!r} cannot begin an id ({error.problem})"
+            raise InputError(problem, remedy="Rename the folder") from None

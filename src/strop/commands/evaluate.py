@@ -29,8 +29,8 @@ def evaluate(
 ) -> dict[str, dict[str, float]] | list[MeasureComparison]:
     """The value of each measure for each query of a TREC run; with a second run `against`, one comparison per measure.
 
-    `qrels` is a TREC qrels file, or a collection whose `split` is judged. Judged queries that a run lacks score 0, with
-    a warning; raises InputError when the run has none of them.
+    `qrels` is a qrels file in TREC's or BEIR's form, or a collection whose `split` is judged. Judged queries that a run
+    lacks score 0, with a warning; raises InputError when the run has none of them.
     """
     from strop.evaluation import measures as known
     from strop.evaluation.judged_runs import compare_runs, read_judged_run
@@ -90,7 +90,7 @@ def reordering_table(reordered: Reordering, runs: str) -> None:
 def evaluate_command(
     run: Annotated[Path, typer.Argument(help="A TREC run.")],
     against: Annotated[Path | None, typer.Argument(help="A second TREC run, to compare with the first.")] = None,
-    qrels: Annotated[str, typer.Option(help="A TREC qrels file, or a collection.")] = DOCSTRINGS,
+    qrels: Annotated[str, typer.Option(help="A qrels file in TREC's or BEIR's form, or a collection.")] = DOCSTRINGS,
     split: Annotated[str, typer.Option(help="The split of a collection: qrels/SPLIT.tsv.")] = "test",
     measure: Annotated[
         list[str] | None, typer.Option(help="nDCG@10, RR@10, AP, Rprec, Judged@10, …; repeatable.")
@@ -104,6 +104,9 @@ def evaluate_command(
     json_out: Annotated[bool, typer.Option("--json", help="Print JSON, with the values of every query.")] = False,
 ) -> None:
     """Measure a run, or compare two runs with paired tests.
+
+    Values are those of trec_eval. Scores are compared as float32, as in trec_eval 9 and pytrec_eval: trec_eval 10
+    compares doubles, and a warning says where that would differ. Files may be packed with gzip.
 
     With --candidates, a reranked run is measured beside the ceiling of its candidates: the value of their best order.
     """

@@ -12,6 +12,7 @@ import typer
 from strop.commands.inputs import free, judgments, warn
 from strop.commands.options import RunOut
 from strop.records.errors import InputError
+from strop.records.trec_columns import decimal
 
 if TYPE_CHECKING:
     from strop.retrieval.fusion_weights import Tuned
@@ -95,10 +96,9 @@ def fuse_command(
     Weights can be tuned on other queries than those fused. The gain over equal weights is then estimated on queries
     that had no part in the choice.
     """
-    try:
-        parsed = tuple(float(weight) for weight in weights.split(",")) if weights else ()
-    except ValueError:
-        raise InputError(f"--weights {weights!r} are not numbers", remedy="Write them like 0.3,0.7") from None
+    parsed = tuple(value for weight in (weights or "").split(",") if (value := decimal(weight.strip())) is not None)
+    if weights and len(parsed) < len(weights.split(",")):
+        raise InputError(f"--weights {weights!r} are not numbers", remedy="Write them like 0.3,0.7")
     choice = fuse(out, runs, method, parsed, tune_on, dev_run or (), split, measure)
     typer.echo(out)
     if choice is not None:

@@ -41,17 +41,14 @@ def warn(problem: str, stacklevel: int = 3) -> None:
 
 
 def judgments(qrels: str, split: str) -> Qrels:
-    """The judgments of a TREC qrels file, or of a collection's split. Raises InputError on anything else."""
-    from strop.records.runs import read_qrels
+    """The judgments of a qrels file, TREC's or BEIR's, or of a collection's split. Raises InputError on others."""
+    from strop.records.judgments import read_qrels
 
     path = Path(qrels)
-    if path.suffix == ".tsv":
-        problem = "a BEIR qrels file belongs to its collection"
-        raise InputError(problem, where=qrels, remedy="Give the collection's folder, and --split")
-    if path.is_file():
+    if path.exists() and not path.is_dir():  # a pipe is no file, and can be read
         return read_qrels(path)
     if not path.is_dir() and qrels.partition(":")[0] != DOCSTRINGS:
-        raise InputError(f"there are no qrels {qrels!r}", remedy="Give a TREC qrels file or a collection's folder")
+        raise InputError(f"there are no qrels {qrels!r}", remedy="Give a qrels file or a collection's folder")
     return load(qrels, split).qrels
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +16,7 @@ from strop.commands import terminal
 from strop.commands.inputs import free, load, warn
 from strop.commands.options import BASE, Collection, Seed, Split
 from strop.negatives.examples import Examples, write_examples
-from strop.negatives.positives import positive_groups, without_copies
+from strop.negatives.positives import positive_groups, with_copies, with_texts
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,35 +36,41 @@ def mine(
 
     Negatives are drawn from a `window` of ranks (default: one per positive from ranks 51 to 200) of `source`: a model,
     `bm25`, or a TREC run over the split's queries. The source `uniform` draws from the whole collection, and `none`
-    writes pairs without negatives. Only documents open to training are used. Raises InputError; warns of positives
-    with too few candidates, and of negatives left out because they copy the positive.
+    writes pairs without negatives. Only documents open to training are used. No negative has the text of its query, of
+    one of its answers, or of an answer to the same query under another id. Raises InputError, also when no positive
+    gets a negative; warns of positives without a text or a candidate, which are left out, and of those with fewer
+    candidates than the window's count.
     """
     from strop.negatives.from_run import RankWindow
     from strop.negatives.sampled import Uniform
     from strop.records.runs import read_run
 
     free(out)
-    window = window or RankWindow(low=51, high=200)
+    window = replace(window or RankWindow(low=51, high=200), fewer=True)
     data = load(collection, split)
 
     from strop.retrieval.retriever import retriever  # with torch, which no wrong path waits for
     from strop.training.mining import Miner
 
-    groups = positive_groups(data)
+    judged = positive_groups(data)
+    readable = with_texts(judged, data)
+    if empty := len(judged) - len(readable):
+        warn(f"{empty:,} of {len(judged):,} positives are left out: they, or their queries, have no text")
+    groups = with_copies(readable, data)
     allowed = Contents(data.documents, data.reserved)
     if source == "uniform":
         groups = Uniform(window.count)(groups, list(allowed), seed)
     elif source != "none":
-        positives, queries = len(groups), {query.id: query.text for query in data.queries.values()}
+        queries = {query.id: query.text for query in data.queries.values()}
         miner = Miner(queries, allowed, store(), progress)
         groups = miner(read_run(source) if Path(source).is_file() else retriever(source), window, groups, seed)
-        if len(groups) < positives:
-            short = f"{positives - len(groups):,} of {positives:,} positives are left out: too few candidates"
-            warn(f"{short} at ranks {window.low} to {window.high}")
-    mined = sum(len(g.negatives) for g in groups)
-    groups = without_copies(groups, data)
-    if copies := mined - sum(len(g.negatives) for g in groups):
-        warn(f"{copies:,} of {mined:,} negatives are left out: they have the text of their positive")
+        at = f"at ranks {window.low} to {window.high}"
+        if missed := len(readable) - len(groups):
+            warn(f"{missed:,} of {len(readable):,} positives are left out: no candidate {at}")
+        if short := sum(len(group.negatives) < window.count for group in groups):
+            warn(
+                f"{short:,} of {len(groups):,} positives have fewer than {window.count} candidates {at}: all are taken"
+            )
     write_examples(Examples.of(groups, data), out)
     return len(groups)
 
@@ -78,7 +86,7 @@ def mine_command(
         ),
     ] = BASE,
     window: Annotated[str, typer.Option(help="Ranks to draw negatives from.")] = "51-200",
-    count: Annotated[int, typer.Option(min=1, help="Negatives per positive.")] = 1,
+    count: Annotated[int, typer.Option(min=1, help="Negatives per positive, where there are so many.")] = 1,
     split: Split = "train",
     seed: Seed = 42,
 ) -> None:
@@ -89,8 +97,9 @@ def mine_command(
     """
     from strop.negatives.from_run import RankWindow
 
-    low, _, high = window.partition("-")
-    if not (low.isdigit() and high.isdigit() and 1 <= int(low) <= int(high)):
+    given = re.fullmatch("([0-9]{1,9})-([0-9]{1,9})", window)
+    low, high = (int(given[1]), int(given[2])) if given else (0, 0)
+    if not 1 <= low <= high:
         raise InputError(f"window {window!r} is no range of ranks", remedy="Write it as LOW-HIGH, like 51-200")
-    number = mine(collection, out, source, RankWindow(int(low), int(high), count), split, seed, terminal.progress)
+    number = mine(collection, out, source, RankWindow(low, high, count), split, seed, terminal.progress)
     typer.echo(f"{number:,} examples in {out}")

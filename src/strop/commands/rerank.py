@@ -75,8 +75,9 @@ def rerank_command(
 ) -> None:
     """Rerank the first documents of a run with a model.
 
-    A cross-encoder scores each query with each document; any other model uses its own similarity. Documents below
-    --depth keep their order. If the command is killed, the same command continues.
+    A cross-encoder scores each query with each document, any other model by its own similarity. A cross-encoder's
+    scores in the run are logits: CrossEncoder.predict mostly gives their sigmoid, which has the same order. Documents
+    below --depth keep their order. If the command is killed, the same command continues.
     """
     from strop.retrieval.windows import Windows
 

@@ -11,7 +11,7 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import free, load
+from strop.commands.inputs import free, load, warn
 from strop.commands.options import BASE, Collection, RunOut, Split
 from strop.models.pretrained import resolve
 from strop.retrieval.task import Task
@@ -27,7 +27,8 @@ def search(
 ) -> Path:
     """Write the TREC run of `model` (or `bm25`) over the whole collection.
 
-    A query that is itself a document of the collection is not retrieved for itself.
+    A query that is itself a document of the collection is not retrieved for itself. Warns of queries that share no word
+    with any document: they have no line in the run.
     """
     from strop.retrieval.lexical import BM25
 
@@ -36,8 +37,12 @@ def search(
     source = BM25() if model == "bm25" else resolve(model)
 
     from strop.retrieval.retriever import retriever_of  # with torch, which no wrong path waits for
+    from strop.retrieval.stages import run_of
 
     artifact = retriever_of(source).search(Task.of(data, store(), progress), depth)
+    if isinstance(source, BM25) and (empty := data.queries.keys() - run_of(artifact).keys()):
+        lacking = f"{len(empty):,} of {len(data.queries):,} queries (first: {min(empty)!r})"
+        warn(f"{lacking} share no word with any document, and are not in the run")
     shutil.copyfile(artifact.path / "run.trec", out)
     return Path(out)
 

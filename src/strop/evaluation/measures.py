@@ -1,4 +1,4 @@
-"""The measures in use, per query and as a mean, with the values trec_eval prints."""
+"""The measures in use, per query and as a mean, with the values trec_eval prints; scores tie as in its version 9."""
 
 from __future__ import annotations
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
+from strop.artifacts.store import ADDED
 from strop.records.documents import Group
 from strop.records.errors import InputError
 from strop.records.runs import Run
@@ -27,20 +28,24 @@ class Window(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RankWindow:
-    """`count` documents of ranks `low`…`high` (1-based, both included), never a judged positive of the query."""
+    """`count` documents of ranks `low`…`high` (1-based, both included), never a judged positive of the query.
+
+    With `fewer`, a query that has some candidates, and not so many, gets those there are.
+    """
 
     low: int = 51
     high: int = 200
     count: int = 1
+    fewer: bool = field(default=False, metadata=ADDED)
 
     def __call__(self, groups: Sequence[Group], run: Run, seed: int) -> list[Group]:
-        """Groups whose query has fewer than `count` candidates are left out. Raises InputError when none remains."""
+        """Groups without so many candidates are left out. Raises InputError when none remains."""
         rng = np.random.default_rng(seed)
 
         def choose(size: int) -> Iterable[int]:
-            return rng.choice(size, self.count, replace=False)
+            return rng.choice(size, self.count, replace=False) if size >= self.count else range(size)
 
-        return drawn(groups, run, self.low, self.high, self.count, choose)
+        return drawn(groups, run, self.low, self.high, 1 if self.fewer else self.count, choose)
 
 
 def drawn(

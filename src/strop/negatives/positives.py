@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from strop.records.documents import Collection, Group
+from strop.records.documents import Collection, Group, normal
 from strop.records.errors import InputError
 
 
@@ -27,15 +28,45 @@ def positive_groups(collection: Collection, first_only: bool = False) -> list[Gr
     return groups
 
 
-def without_copies(groups: Sequence[Group], collection: Collection) -> list[Group]:
-    """The groups without negatives that have a positive's text: the same text under another id is no negative.
+def with_texts(groups: Sequence[Group], collection: Collection) -> list[Group]:
+    """The groups whose query and positives have a text: nothing is learned from an empty one.
 
-    Groups that have no other negative are left out.
+    Raises InputError when there is none.
     """
-    kept = []
-    for group in groups:
-        texts = {collection.documents[d].contents for d in group.positives}
-        others = [(d, source) for d, source in group.sourced if collection.documents[d].contents not in texts]
-        if others or not group.negatives:
-            kept.append(group.with_negatives(others))
+    kept = [
+        group
+        for group in groups
+        if collection.queries[group.query_id].text.strip()
+        and all(collection.documents[d].contents.strip() for d in group.positives)
+    ]
+    if not kept:
+        raise InputError(
+            f"{collection.name}/{collection.split}: of every judged positive, it or its query has no text",
+            remedy="Give documents and queries their texts",
+        )
     return kept
+
+
+def with_copies(groups: Sequence[Group], collection: Collection) -> list[Group]:
+    """The groups with everything as relevant that answers the query under another id, or is the query itself.
+
+    Ids are not texts: added are the relevant documents of every query of the same text, and the documents with the text
+    of one of all these, or of the query. Texts are equal but for case and white space.
+    """
+    text = {q.id: normal(q.text) for q in collection.queries.values()}
+    answers: dict[str, set[str]] = {}
+    for query_id, judged in collection.qrels.items():
+        answers.setdefault(text[query_id], set()).update(d for d, relevance in judged.items() if relevance > 0)
+    for group in groups:
+        answers[text[group.query_id]] |= group.relevant.union(group.positives)
+    known = dict.fromkeys(d for of in answers.values() for d in of)
+    contents = {d: normal(collection.documents[d].contents) for d in known if d in collection.documents}
+    copies: dict[str, set[str]] = {wanted: set() for wanted in (*answers, *contents.values()) if wanted}
+    for document in collection.documents.values():
+        for same in {normal(document.contents), normal(document.text)} & copies.keys():
+            copies[same].add(document.id)
+    closed = {
+        words: frozenset(of.union(copies.get(words, ()), *(copies.get(contents.get(d, ""), ()) for d in of)))
+        for words, of in answers.items()
+    }
+    return [replace(group, relevant=closed[text[group.query_id]]) for group in groups]

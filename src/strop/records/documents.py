@@ -9,6 +9,11 @@ from dataclasses import dataclass, field, replace
 Qrels = Mapping[str, Mapping[str, int]]
 
 
+def normal(text: str) -> str:
+    """A text but for case and white space: two with the same one are called equal."""
+    return " ".join(text.casefold().split())
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One retrievable unit; `domain` names its origin (a package, a site), or is empty."""
@@ -53,12 +58,14 @@ class Collection:
     def own_document(self, query_id: str) -> str | None:
         """The document that *is* the query and must not be retrieved for it (ArguAna), or None.
 
-        It has the query's id and holds its text: Cranfield numbers queries and documents alike without any relation.
+        It has the query's id and its text, with or without the title, and is not judged relevant for it. An id alone
+        says nothing: many collections number queries and documents alike, without any relation or as pairs.
         """
         document = self.documents.get(query_id)
-        if document is not None and self.queries[query_id].text.strip() in document.contents:
-            return query_id
-        return None
+        if document is None or self.qrels.get(query_id, {}).get(query_id, 0) > 0:
+            return None
+        text = self.queries[query_id].text.strip()
+        return query_id if text in (document.text.strip(), document.contents) else None
 
 
 @dataclass(frozen=True, slots=True)

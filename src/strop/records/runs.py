@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from strop.records.errors import InputError
-from strop.records.text_lines import text_lines
+from strop.records.errors import InputError, InputWarning
+from strop.records.text_lines import excerpt
+from strop.records.trec_columns import check_id, decimal, trec_rows, twice
 
-T = TypeVar("T")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -69,84 +72,72 @@ def _rank(query_id: str, doc_ids: Iterable[str], scores: Iterable[float]) -> Ran
 
 
 def read_run(path: str | Path) -> Run:
-    """Read a TREC run, one `query Q0 doc rank score tag` per line.
+    """Read a TREC run, packed with gzip or not: `query Q0 doc rank score tag`, six columns, on each line.
 
-    As in trec_eval, the rank column, whatever follows the tag, and lines that begin with # are ignored. Raises
-    InputError, with file and line, on anything else that is malformed.
+    As in trec_eval the rank and lines that begin with # are ignored. Scores are compared as float32, as in trec_eval 9
+    and pytrec_eval; trec_eval 10 compares doubles: warns where that would tell scores apart. Raises InputError, with
+    file and line, on anything malformed.
     """
     path = Path(path)
     scores: dict[str, dict[str, float]] = {}
-    for number, (query_id, _, doc_id, _, score, *_) in trec_rows(path, "query Q0 doc rank score tag", more=True):
-        where = f"{path}:{number}"
-        try:
-            value = float(score)
-        except ValueError:
-            value = float("nan")
-        if not abs(value) <= _LARGEST:
-            raise InputError(f"score {score!r} is not a finite float32", where=where, remedy="Write a number there")
-        _add(scores, query_id, doc_id, value, "ranked", where)
+    for number, words in trec_rows(path):
+        if len(words) != 6:
+            problem, remedy = f"{len(words)} columns instead of 6", "A line reads: query Q0 doc rank score tag"
+            raise InputError(problem, where=f"{path}:{number}", remedy=f"{remedy}; no id holds a blank")
+        query_id, _, doc_id, _, score, _ = words
+        value = decimal(score)
+        if value is None or abs(value) > _LARGEST:
+            problem = f"score {excerpt(score)} is not a finite float32"
+            raise InputError(problem, where=f"{path}:{number}", remedy="Write a number there")
+        row = scores.setdefault(query_id, {})
+        if doc_id in row:
+            raise twice(query_id, doc_id, "ranked", f"{path}:{number}")
+        row[doc_id] = value
     if not scores:
         raise InputError("the run is empty", where=str(path), remedy="Give a TREC run with at least one line")
+    _warn_of_ties(scores, path)
     return Run({query_id: (list(row), list(row.values())) for query_id, row in scores.items()})
+
+
+def _warn_of_ties(scores: Mapping[str, Mapping[str, float]], path: Path) -> None:
+    """Of documents whose scores differ as doubles and are equal as float32: their order is that of their ids."""
+    tied, example = 0, ""
+    for query_id, row in scores.items():
+        doubles = np.fromiter(row.values(), dtype=np.float64)
+        distinct = np.unique(doubles)
+        singles = distinct.astype(np.float32)
+        if not (alike := np.flatnonzero(singles[1:] == singles[:-1])).size:
+            continue
+        tied += int(np.isin(doubles.astype(np.float32), singles[alike]).sum())
+        if not example:
+            of = {score: doc_id for doc_id, score in row.items()}
+            pair = (f"{of[float(score)]!r} at {float(score)!r}" for score in distinct[alike[0] : alike[0] + 2])
+            example = f"{' and '.join(pair)} of query {query_id!r}"
+    if tied:
+        problem = f"{tied:,} documents have a score that differs from another's of their query only beyond float32"
+        rule = "they are tied, as in trec_eval 9 and pytrec_eval, and not as in trec_eval 10"
+        warnings.warn(f"{path}: {problem} (first: {example}): {rule}", InputWarning, stacklevel=3)
+
+
+def check_ids(run: Run, where: str = "") -> None:
+    """Raises InputError on an id that a TREC file cannot hold, before a run is worked for that cannot be written."""
+    for query_id in run:
+        check_id(query_id, where, query=True)
+    for doc_id in chain.from_iterable(ranking.doc_ids for ranking in run.values()):
+        check_id(doc_id, where)
 
 
 def write_run(run: Run, path: str | Path, tag: str) -> None:
     """Write a TREC run; scores have nine significant digits, which is enough to read back the same float32.
 
-    Raises InputError on an id or a tag that a TREC file cannot hold.
+    It appears whole or not at all. Raises InputError on an id or a tag that a TREC file cannot hold.
     """
-    _check_columns(run, [tag, *(doc_id for ranking in run.values() for doc_id in ranking.doc_ids)])
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+    check_id(tag)
+    check_ids(run)
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="\n") as file:
         for query_id, ranking in run.items():
             for rank, (doc_id, score) in enumerate(zip(ranking.doc_ids, ranking.scores, strict=True), start=1):
                 file.write(f"{query_id} Q0 {doc_id} {rank} {float(score):.9g} {tag}\n")
-
-
-def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
-    """Read TREC qrels, one `query iteration doc relevance` per line; lines that begin with # are ignored.
-
-    Raises InputError, with file and line, on anything else that is malformed.
-    """
-    path = Path(path)
-    qrels: dict[str, dict[str, int]] = {}
-    for number, (query_id, _, doc_id, relevance) in trec_rows(path, "query 0 doc relevance"):
-        where = f"{path}:{number}"
-        try:
-            value = int(relevance)
-        except ValueError:
-            problem = f"relevance {relevance!r} is not a whole number"
-            raise InputError(problem, where=where, remedy="Write 0, 1, 2, …") from None
-        _add(qrels, query_id, doc_id, value, "judged", where)
-    if not qrels:
-        raise InputError("there are no judgments", where=str(path), remedy="Give qrels with at least one line")
-    return qrels
-
-
-def _check_columns(query_ids: Mapping[str, object], others: Iterable[str]) -> None:
-    for word in (*query_ids, *others):
-        if word.split() != [word]:
-            raise InputError(f"{word!r} cannot be a column of a TREC file", remedy="Rename it without white space")
-    for query_id in query_ids:
-        if query_id.startswith("#"):
-            raise InputError(f"query {query_id!r} would read as a comment", remedy="Rename it without # in front")
-
-
-def trec_rows(path: Path, layout: str, more: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """(line number, columns) of a TREC file without its comments; `more` columns than `layout` only where allowed."""
-    width = len(layout.split())
-    for number, line in text_lines(path):
-        columns = line.split()
-        if columns[0].startswith("#"):
-            continue
-        if len(columns) < width or (len(columns) > width and not more):
-            problem = f"{len(columns)} columns instead of {width}"
-            raise InputError(problem, where=f"{path}:{number}", remedy=f"A line reads: {layout}")
-        yield number, columns
-
-
-def _add(table: dict[str, dict[str, T]], query_id: str, doc_id: str, value: T, verb: str, where: str) -> None:
-    row = table.setdefault(query_id, {})
-    if doc_id in row:
-        problem = f"document {doc_id!r} is {verb} twice for query {query_id!r}"
-        raise InputError(problem, where=where, remedy="Keep one line for each query and document")
-    row[doc_id] = value
+    os.replace(partial, path)

@@ -1,13 +1,16 @@
-"""Numbered lines of a UTF-8 file, and the JSON objects on them: each fault is named by its file and line."""
+"""Numbered lines of a UTF-8 file, packed with gzip or not, and the JSON objects on them; faults name file and line."""
 
 from __future__ import annotations
 
+import gzip
 import json
-from codecs import BOM_UTF8
+import zlib
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE
 from collections.abc import Iterator
+from io import BufferedReader
 from mmap import mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from strop.records.errors import InputError
 
@@ -15,26 +18,69 @@ from strop.records.errors import InputError
 def raw_lines(path: Path, remedy: str = "Check the path") -> Iterator[tuple[int, int, bytes]]:
     """(number from 1, first byte, line) of every line that is not blank; a byte-order mark is dropped.
 
-    Raises InputError, with `remedy`, on a file that cannot be read.
+    Raises InputError, with `remedy`, on a file that cannot be read; and on one in UTF-16, or packed, whose bytes are
+    those of no line.
     """
     try:
         with path.open("rb") as file:
-            start = len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0
-            file.seek(start)
-            for number, line in enumerate(file, start=1):
-                if not line.isspace():
-                    yield number, start, line
-                start += len(line)
+            if _packed(file):
+                problem = "packed with gzip, and read in place"
+                raise InputError(problem, where=str(path), remedy="Unpack it first: gunzip")
+            yield from ((number, start, line) for number, start, line in _lines(file, path) if line.strip())
     except OSError as error:
         raise unreadable(path, error, remedy) from None
+
+
+def unpacked_lines(path: Path, remedy: str = "Check the path") -> Iterator[tuple[int, bytes]]:
+    """(number from 1, line) of every line that is not blank, of a file that gzip packed or not: its bytes tell.
+
+    Raises InputError as `raw_lines` does, and on a packed file that is broken.
+    """
+    return ((number, line) for number, line in every_line(path, remedy) if line.strip())
+
+
+def every_line(path: Path, remedy: str = "Check the path") -> Iterator[tuple[int, bytes]]:
+    """As `unpacked_lines`, with the blank lines. The file is read once, so that it may be a pipe."""
+    try:
+        with path.open("rb") as file:
+            # GzipFile is a BufferedIOBase with all that is used of a BufferedReader
+            opened = cast(BufferedReader, gzip.GzipFile(fileobj=file)) if _packed(file) else file
+            for number, _, line in _lines(opened, path):
+                yield number, line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"broken gzip ({error})", where=str(path), remedy="Pack it, or fetch it, anew") from None
+    except OSError as error:
+        raise unreadable(path, error, remedy) from None
+
+
+def packed_or_not(path: Path) -> Path:
+    """The path; where only the same with .gz behind it is there, that."""
+    packed = path.with_name(path.name + ".gz")
+    return packed if packed.is_file() and not path.exists() else path
+
+
+def _packed(file: BufferedReader) -> bool:
+    return file.peek(2).startswith(b"\x1f\x8b")
+
+
+def _lines(file: BufferedReader, path: Path) -> Iterator[tuple[int, int, bytes]]:
+    head = file.peek(4)[:4]
+    if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE, BOM_UTF32_BE)) or b"\0" in head[:2]:  # without a mark, of ASCII
+        raise InputError("UTF-16 or UTF-32, and not UTF-8", where=f"{path}:1", remedy="Save the file as UTF-8")
+    start = 0
+    for number, line in enumerate(file, start=1):
+        if number == 1 and line.startswith(BOM_UTF8):
+            start, line = len(BOM_UTF8), line[len(BOM_UTF8) :]
+        yield number, start, line
+        start += len(line)
 
 
 def text_lines(path: Path, remedy: str = "Check the path") -> Iterator[tuple[int, str]]:
     """(number from 1, line without its end) of every line that is not blank.
 
-    Raises InputError as `raw_lines` and `decoded` do.
+    Raises InputError as `unpacked_lines` and `decoded` do.
     """
-    for number, _, raw in raw_lines(path, remedy):
+    for number, raw in unpacked_lines(path, remedy):
         line = decoded(raw, f"{path}:{number}")
         if line.strip():
             yield number, line
@@ -43,19 +89,30 @@ def text_lines(path: Path, remedy: str = "Check the path") -> Iterator[tuple[int
 def json_lines(path: Path, layout: str, remedy: str = "Check the path") -> Iterator[tuple[str, dict[str, Any]]]:
     """("file:line", object) of every line of a JSONL file; `layout` shows what a line should look like.
 
-    Raises InputError as `text_lines` does, and on a line that is not a JSON object.
+    Raises InputError as `text_lines` does, and on a line that is not a JSON object, or has a key twice.
     """
     for number, line in text_lines(path, remedy):
         where = f"{path}:{number}"
         try:
-            value = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "too deep"
+            value = json.loads(line, object_pairs_hook=_object)
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError too
+            reason = "too deep" if isinstance(error, RecursionError) else str(error)
+            if isinstance(error, json.JSONDecodeError):
+                reason = f"{error.msg}, column {error.colno}"
             raise InputError(f"broken JSON ({reason}): {excerpt(line)}", where=where, remedy=layout) from None
         if not isinstance(value, dict):
             problem = f"not a JSON object but a {type(value).__name__}: {excerpt(line)}"
             raise InputError(problem, where=where, remedy=layout)
         yield where, value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python's own keeps the last of two values in silence."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands there twice")
+    return made
 
 
 def line_at(data: mmap, start: int) -> bytes:

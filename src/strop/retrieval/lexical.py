@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from strop.artifacts.store import ADDED
 from strop.records.errors import InputError
 from strop.records.runs import Run
+from strop.retrieval.words import needs_any_script, words, words_of_any_script
 
 if TYPE_CHECKING:
     import bm25s  # type: ignore[import-untyped]
-
-#: Single letters and digits are words too, as in Lucene's StandardTokenizer; bm25s' own pattern drops them.
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +24,26 @@ class BM25:
     norm = 1 - b + b · length / mean length; a repeated query token counts as often as it stands there.
 
     Lower case, words of one letter or more, Lucene's stop words out, and with `stem` Porter's stemmer: the analysis
-    behind BEIR's published "flat" figures. Raises InputError unless k1 >= 0 and 0 <= b <= 1.
+    behind BEIR's published "flat" figures. With `any_script`, words are those of `words_of_any_script`: pairs of
+    letters where no spaces divide words; a search turns it on by itself for queries that need it (`suited`). Raises
+    InputError unless k1 >= 0 and 0 <= b <= 1.
     Source: Kamphuis et al., ECIR 2020, table 1 ("Lucene (accurate)").
     """
 
     k1: float = 0.9
     b: float = 0.4
     stem: bool = True
+    any_script: bool = field(default=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if not self.k1 >= 0:
             raise InputError(f"k1 is {self.k1}", remedy="Give a number of 0 or more; 0.9 is usual")
         if not 0 <= self.b <= 1:
             raise InputError(f"b is {self.b}", remedy="Give a number from 0 to 1; 0.4 is usual")
+
+    def suited(self, queries: Iterable[str]) -> BM25:
+        """Itself; or for any script, where a query has letters that spaces alone do not divide into words."""
+        return replace(self, any_script=True) if not self.any_script and any(map(needs_any_script, queries)) else self
 
     def search(
         self,
@@ -55,11 +60,11 @@ class BM25:
         """
         if depth < 1:
             raise ValueError(f"depth {depth} is below 1")
-        ids = list(documents)
-        index, vocabulary = self._index(documents.values())
+        ids, suited = list(documents), self.suited(queries.values())
+        index, vocabulary = suited._index(documents.values())
         position = {doc_id: i for i, doc_id in enumerate(ids)} if exclude else {}
         best_of: dict[str, tuple[list[str], npt.NDArray[np.float32]]] = {}
-        for query_id, tokens in zip(queries, self._tokens(queries.values()), strict=True):
+        for query_id, tokens in zip(queries, suited._tokens(queries.values()), strict=True):
             known = [vocabulary[token] for token in tokens if token in vocabulary]
             scores = index.get_scores_from_ids(known) if known else np.zeros(len(ids), np.float32)
             if exclude and (own := exclude.get(query_id)) in position:
@@ -76,9 +81,10 @@ class BM25:
 
         stopwords = frozenset(STOPWORDS_EN)  # Lucene's 33 English stop words (EnglishAnalyzer)
         stemmer = Stemmer.Stemmer("porter") if self.stem else None
+        analyse = words_of_any_script if self.any_script else words
         for text in texts:
-            words = [word for word in _WORD.findall(text.lower()) if word not in stopwords]
-            yield stemmer.stemWords(words) if stemmer else words
+            kept = [word for word in analyse(text) if word not in stopwords]
+            yield stemmer.stemWords(kept) if stemmer else kept
 
     def _index(self, texts: Iterable[str]) -> tuple[bm25s.BM25, dict[str, int]]:
         import bm25s

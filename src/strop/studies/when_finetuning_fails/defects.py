@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from strop.artifacts.store import Store, file_sha256
 from strop.records import formats
-from strop.records.documents import Collection
+from strop.records.documents import Collection, normal
 from strop.retrieval.stages import ENCODE
 from strop.studies.updates import updates
 from strop.studies.when_finetuning_fails.quoting import quoted_rows
@@ -106,12 +106,12 @@ def queries_or_judgments(bench: Workbench) -> Evidence:
 def overlap(train: Collection, test: Collection) -> tuple[int, int, int, int]:
     """Of the test split: queries that training has word for word, queries; relevant documents that are positives in
     training, relevant documents."""
-    texts = {_normal(q.text) for q in train.queries.values()}
+    texts = {normal(q.text) for q in train.queries.values()}
     positives, relevant = (
         {d for judged in split.qrels.values() for d, grade in judged.items() if grade > 0} for split in (train, test)
     )
     known = {d for d in relevant & positives if d in train.documents and d not in train.reserved}
-    return sum(_normal(q.text) in texts for q in test.queries.values()), len(test.queries), len(known), len(relevant)
+    return sum(normal(q.text) in texts for q in test.queries.values()), len(test.queries), len(known), len(relevant)
 
 
 def seen_before(bench: Workbench) -> Evidence:
@@ -211,7 +211,3 @@ def cache_names(bench: Workbench) -> Evidence:
 
 def _and(splits: list[str]) -> str:
     return " and ".join(splits) or "no split"
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.casefold().split())
