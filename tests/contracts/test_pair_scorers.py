@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification
 
 from strop.models.adapters import Full, LoRA
-from strop.models.cross_encoder import FreshHead, Reranker, heads
+from strop.models.cross_encoder import FreshHead, Reranker
 from strop.models.pair_scorer import Pair, PairScorer, score_pairs
 from strop.models.pair_template import longest_first
+from strop.models.reading import heads
 from strop.records.errors import InputError
 
 QUERIES = [*sentences(10, seed=1, longest=12), "", "bun", " ".join(sentences(9, seed=2, longest=9))]

@@ -235,6 +235,10 @@ def changed(change: Callable[[MultiVectorEncoder], None]) -> Callable[[], LateIn
     return make
 
 
+def wide() -> Projection:
+    return Projection(tiny_models.HIDDEN, 8, module_input_name="token_embeddings")
+
+
 def made_of(*modules: Any) -> Callable[[], LateInteraction]:
     return lambda: LateInteraction(MultiVectorEncoder(modules=[late().model[0], *modules], device="cpu"))
 
@@ -244,14 +248,14 @@ def made_of(*modules: Any) -> Callable[[], LateInteraction]:
     [
         (made_of(MultiVectorMask()), "made of Transformer, MultiVectorMask"),
         (made_of(MultiVectorMask(), Normalize()), "made of Transformer, MultiVectorMask, Normalize"),
-        (made_of(Normalize("token_embeddings"), MultiVectorMask()), "Normalize, MultiVectorMask"),
+        (made_of(Normalize("token_embeddings"), wide(), MultiVectorMask()), "Normalize, Dense, MultiVectorMask"),
         (changed(lambda model: setattr(model, "similarity_fn_name", "meanmaxsim")), "similarity is meanmaxsim"),
         (lambda: late(max_length=65), "length of 65 exceeds the model's 64 positions"),
         (lambda: late(Late(query_length=65, document_length=40)), "length of 65 exceeds"),
         (lambda: late(Late()), "length of 180 exceeds the model's 64 positions"),
         (lambda: expanding({"strategy": "fixed", "length": 12, "token": "[SEP]"}), "texts end with the token that"),
         (lambda: late(replace(SHORT, markers=("[Q]", "nin"))), r"vocabulary lacks the marker \[Q\]$"),
-        (lambda: LateInteraction.load("nowhere"), "nowhere holds no model with one vector per token"),
+        (lambda: LateInteraction.load("nowhere"), "^holds no model with one vector per token"),
     ],
 )
 def test_a_model_that_would_be_used_wrongly_is_refused(make: Callable[[], Any], message: str) -> None:

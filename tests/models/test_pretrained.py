@@ -25,7 +25,10 @@ def write(path: Path, values: object) -> None:
 def folder(tmp_path: Path) -> Path:
     """A model folder in sentence-transformers' layout, with toy weights."""
     model = tmp_path / "model"
-    write(model / "config.json", {"hidden_size": 2, "_name_or_path": "/home/a", "transformers_version": "4.8.2"})
+    write(
+        model / "config.json",
+        {"model_type": "bert", "hidden_size": 2, "_name_or_path": "/home/a", "transformers_version": "4.8.2"},
+    )
     write(
         model / "modules.json",
         [
@@ -153,11 +156,11 @@ def test_a_stray_subfolder_is_no_part_of_the_model(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "values", "differs"),
     [
-        ("config.json", {"transformers_version": "5.23.0", "hidden_size": 2}, False),
+        ("config.json", {"transformers_version": "5.23.0", "model_type": "bert", "hidden_size": 2}, False),
         ("README.json", {"said": "nothing"}, False),
         ("sentence_bert_config.json", {"max_seq_length": 128, "do_lower_case": False}, True),
         ("1_Pooling/config.json", {"pooling_mode_mean_tokens": False}, True),
-        ("config.json", {"hidden_size": 3}, True),
+        ("config.json", {"model_type": "bert", "hidden_size": 3}, True),
         ("config_sentence_transformers.json", {"prompts": {"query": "q: "}}, True),
         ("tokenizer.json", {"version": "1.0", "model": {"vocab": {"b": 1}}}, True),
     ],
@@ -205,7 +208,7 @@ def test_a_pointer_or_a_cut_file_is_not_weights(folder: Path, damage: bytes | No
 
 def test_a_folder_that_is_no_model_says_what_it_lacks(folder: Path) -> None:
     (folder / "adapter_config.json").write_text("{}")
-    with pytest.raises(InputError, match="adapter without its base"):
+    with pytest.raises(InputError, match="the adapter names no base"):
         resolve(str(folder))
     (folder / "adapter_config.json").unlink()
     (folder / "config.json").unlink()

@@ -81,8 +81,8 @@ def library_default(
         encoder.model, MultipleNegativesRankingLoss(encoder.model), dataset, advance,
         num_train_epochs=epochs, per_device_train_batch_size=BATCH, learning_rate=5e-5,
         batch_sampler=BatchSamplers.NO_DUPLICATES, seed=seed,
-        prompts={"anchor": prompt_of(encoder.model.prompts, "query"),
-                 "positive": prompt_of(encoder.model.prompts, "document")},
+        prompts={"anchor": prompt_of(encoder.model, "query"),
+                 "positive": prompt_of(encoder.model, "document")},
     )  # fmt: skip
     encoder.save(folder)
     return metrics["train_runtime"]

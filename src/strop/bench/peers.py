@@ -22,7 +22,7 @@ from strop.bench.library_training import dataset_of, fit
 from strop.bench.process_memory import reuse_freed
 from strop.models.dense import Dense
 from strop.models.pretrained import BASE, resolve
-from strop.models.transformer import hide_progress_bars
+from strop.models.reading import hide_progress_bars
 from strop.records.errors import InputError
 from strop.retrieval import encode
 from strop.training import loop

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from strop.models.cross_encoder import heads
 from strop.models.encoder import Model, Role, represent_rows
 from strop.models.pair_scorer import PairScorer
+from strop.models.reading import heads
 from strop.models.transformer import read_json
 from strop.models.two_towers import TwoTowers
 from strop.records.errors import InputError

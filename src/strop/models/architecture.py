@@ -67,7 +67,7 @@ class Doubled:
         transformer_of(model)
         query: Any = list(model)
         document, similarity = copy.deepcopy(query), cast("Similarity", model.similarity_fn_name)
-        _write([Router.for_query_document(query, document)], model, similarity, target)
+        _write([Router.for_query_document(query, document)], model, similarity, target, model.truncate_dim)
 
 
 def keep_layers(source: Path, target: Path, count: int) -> None:
@@ -92,8 +92,12 @@ def _tower(transformer: Transformer, pooling: PoolingMode, similarity: Similarit
     return [*modules, Normalize()] if similarity == "cosine" else modules
 
 
-def _write(modules: list[Any], model: Any, similarity: Similarity, target: Path) -> None:
+def _write(
+    modules: list[Any], model: Any, similarity: Similarity, target: Path, truncate_dim: int | None = None
+) -> None:
     from sentence_transformers import SentenceTransformer
 
     settings = {"similarity_fn_name": similarity, "prompts": model.prompts, "device": "cpu"}
-    SentenceTransformer(modules=modules, **settings).save_pretrained(str(target), create_model_card=False)
+    SentenceTransformer(modules=modules, truncate_dim=truncate_dim, **settings).save_pretrained(
+        str(target), create_model_card=False
+    )

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from strop.models.encoder import Role
+from strop.models.pair_agreement import check_pair_agreement
 from strop.models.pair_scorer import Ids, Pair, PairScorer
 from strop.models.pair_template import PairTemplate
+from strop.models.reading import check_loaded, reading
+from strop.models.scored_folders import CONFIG, check_pairs
+from strop.models.scored_settings import INCREASING
 from strop.models.tokens import Tokens
-from strop.models.transformer import hide_progress_bars, read_json, set_length, token_ids
+from strop.models.transformer import check_tokenizer, positions_of, read_json, set_length, token_ids
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,30 +27,55 @@ if TYPE_CHECKING:
 
 #: In the transformer's config: modules whose weights strop drew at random and nothing has trained since.
 _UNTRAINED = "strop_untrained"
+#: More tokens than any pair has: the limit of a model that has none.
+_ENDLESS = 2**31 - 1
 
 
 class Reranker(PairScorer):
     """A `CrossEncoder` of one logit a pair, in float32; under autocast the logit itself still is.
 
-    Raises InputError for another number of labels, for one that reads pairs through a language model's prompt, for a
-    tokenizer that cuts from the left, or for a `max_length` beyond the positions the model has.
+    The score is the logit, before the activation (mostly a sigmoid) of the library's `predict`: in the same order, but
+    that no two logits tie where a sigmoid rounds to 1.
+
+    Raises InputError for another number of labels, for an activation that would change the order, for one that reads
+    pairs through a language model's prompt or a chat template, for a tokenizer that cuts from the left, or for a
+    `max_length` beyond the positions the model has.
     """
 
     def __init__(self, model: CrossEncoder, max_length: int | None = None) -> None:
-        from sentence_transformers.base.modules import Transformer
+        from sentence_transformers.base.modules import Dense, Transformer
         from sentence_transformers.cross_encoder.modules.logit_score import LogitScore
 
-        if not isinstance(model[0], Transformer) or any(isinstance(m, LogitScore) for m in model):
+        scores = [m for m in model if isinstance(m, Dense | Transformer) and m.module_output_name == "scores"]
+        if not isinstance(model[0], Transformer) or any(isinstance(m, LogitScore) for m in model) or not scores:
             raise InputError(
                 f"the model ({', '.join(type(m).__name__ for m in model)}) does not score pairs by a head of its own",
                 remedy="Give a cross-encoder that ends in a classification head",
             )
         if model.num_labels != 1:
-            problem = f"the model gives {model.num_labels} scores a pair"
-            raise InputError(problem, remedy="Give a cross-encoder with one label")
-        self.max_length = set_length(model, max_length)
+            problem = f"the model gives {model.num_labels} scores a pair (num_labels, id2label)"
+            raise InputError(problem, where=CONFIG, remedy="Give a cross-encoder with one label")
+        if type(model.activation_fn).__name__ not in INCREASING:
+            raise InputError(
+                f"activation_fn is {type(model.activation_fn).__name__}, which may put logits in another order",
+                remedy=f"Give a model whose activation is one of {', '.join(sorted(INCREASING))}",
+            )
+        check_tokenizer(model[0])
+        config: Any = model[0].model.config
+        if (
+            hasattr(model[0].model, "score") and config.get_text_config().pad_token_id is None
+        ):  # a decoder's head, at the last token
+            remedy = "Set it to the padding token's id"
+            raise InputError("a pair's end cannot be told: no pad_token_id", where=CONFIG, remedy=remedy)
+        # A folder may give more tokens than there are positions; the library would fail at the first pair so long.
+        if (positions := positions_of(model[0])) and int(model.max_seq_length or 0) > positions:
+            model.max_seq_length = positions
+        self.max_length = min(set_length(model, max_length), _ENDLESS)
         self.model: CrossEncoder = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
         self._template = PairTemplate.of(model.tokenizer)
+        if max(self._template.types) >= (getattr(config, "type_vocab_size", 0) or 2):
+            problem = f"the tokenizer gives token type {max(self._template.types)}, and type_vocab_size is too small"
+            raise InputError(problem, where=CONFIG, remedy="Give the tokenizer that belongs to the model")
         if self.max_length < self._template.specials + 2:
             raise InputError(
                 f"max_length {self.max_length} leaves no room beside {self._template.specials} special tokens",
@@ -60,18 +88,13 @@ class Reranker(PairScorer):
         classification head: one drawn at random would give scores that carry no order."""
         from sentence_transformers import CrossEncoder
 
-        _refuse_foreign_code(Path(folder))
-        with _quiet():
+        check_pairs(Path(folder))
+        with reading(Path(folder), "CrossEncoder"):
             model = CrossEncoder(str(folder), local_files_only=True)
-        held = _names(Path(folder))
-        missing = [h for h in heads(getattr(model[0], "model", None)) if not any(f".{h}." in f".{n}" for n in held)]
-        if missing:
-            raise InputError(
-                f"the model has no weights for its {' and '.join(missing)}: scores carry no order",
-                where=str(folder),
-                remedy="Give a trained cross-encoder, or give this model a fresh head and train it",
-            )
-        return cls(model, max_length)
+            check_loaded(model)
+            scorer = cls(model, max_length)
+            check_pair_agreement(scorer)
+            return scorer
 
     @classmethod
     def from_base(cls, folder: str | Path, seed: int) -> Reranker:
@@ -79,10 +102,8 @@ class Reranker(PairScorer):
         `untrained` says so, also once it is saved. Raises InputError for a folder that has such a head."""
         from sentence_transformers import CrossEncoder
         from sentence_transformers.base.modules import Transformer
-        from transformers import AutoModelForSequenceClassification
 
-        _refuse_foreign_code(Path(folder))
-        with _quiet(), torch.random.fork_rng():
+        with reading(Path(folder), "Transformer", fresh_head=True) as fresh, torch.random.fork_rng():
             torch.manual_seed(seed)
             transformer = Transformer(
                 str(folder),
@@ -90,14 +111,12 @@ class Reranker(PairScorer):
                 config_kwargs={"num_labels": 1},
                 model_kwargs={"ignore_mismatched_sizes": True, "local_files_only": True},
             )
-            _, info = AutoModelForSequenceClassification.from_pretrained(
-                str(folder), num_labels=1, ignore_mismatched_sizes=True, output_loading_info=True
-            )
-        fresh = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+            check_loaded(transformer)
         if not fresh:
             raise InputError("the model has a head already", where=str(folder), remedy="Load it as it is")
         note_untrained(transformer.model.config, {name.rsplit(".", 1)[0] for name in fresh})
-        return cls(CrossEncoder(modules=[transformer]))
+        with reading(Path(folder), "CrossEncoder"):
+            return cls(CrossEncoder(modules=[transformer]))
 
     @property
     def untrained(self) -> tuple[str, ...]:
@@ -162,48 +181,6 @@ def note_untrained(config: Any, modules: Iterable[str]) -> None:
     setattr(config, _UNTRAINED, sorted(modules))
 
 
-def heads(model: Any) -> list[str]:
-    """The names of the modules with weights that stand on a transformer; none where it is a bare one."""
-    inner = getattr(model, "base_model_prefix", "")
-    if not inner or not hasattr(model, inner):
-        return []
-    return [name for name, child in model.named_children() if name != inner and any(True for _ in child.parameters())]
-
-
 def untrained_in(folder: Path) -> tuple[str, ...]:
     """`Reranker.untrained` of a saved model, without loading it."""
     return tuple((read_json(folder / "config.json") or {}).get(_UNTRAINED, ()))
-
-
-def _names(folder: Path) -> set[str]:
-    """The names of all weights in a folder."""
-    names: set[str] = set()
-    for path in folder.rglob("*.safetensors"):
-        with safe_open(path, framework="np") as file:
-            names.update(file.keys())
-    return names
-
-
-def _refuse_foreign_code(folder: Path) -> None:
-    """GTE's own repositories carry a model type that only their own code knows; transformers has the same as `gte`."""
-    config = folder / "config.json"
-    if (read_json(config) or {}).get("model_type") == "new":
-        raise InputError(
-            "the model's type is 'new', which needs code from its hub, and none is run",
-            where=str(config),
-            remedy="Give the same weights as type 'gte': alibaba-nlp-community/gte-multilingual-base",
-        )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without progress bars, or the library's report of weights it draws at random: we say it ourselves, or refuse."""
-    from transformers.utils import logging
-
-    hide_progress_bars()
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)

@@ -12,9 +12,12 @@ from torch.nn.functional import normalize
 
 from strop.artifacts.store import content_key
 from strop.models.encoder import Encoder, Role
+from strop.models.reading import reading
 from strop.models.scoring import Dot, Representation
 from strop.models.tokens import Tokens
 from strop.models.transformer import (
+    check_positions,
+    check_tokenizer,
     load_sentence_transformer,
     prompt_of,
     set_length,
@@ -31,58 +34,67 @@ if TYPE_CHECKING:
 class Dense(Encoder):
     """A `SentenceTransformer` whose similarity is cosine or dot, in float32.
 
-    Raises InputError for another similarity, for a model that does not start with a transformer, for one whose
-    pooling leaves its prompt out (INSTRUCTOR), or for a `max_length` beyond the positions it has.
+    Raises InputError for another similarity, for a model that does not start with a transformer, as `check_tokenizer`,
+    for one whose pooling leaves its prompt out (INSTRUCTOR), or for a `max_length` beyond the positions it has.
     """
 
-    by_role = False
     similarity = Dot()
 
     def __init__(self, model: SentenceTransformer, max_length: int | None = None) -> None:
         from sentence_transformers.sentence_transformer.modules import Pooling
 
-        transformer_of(model)
-        if getattr(model.tokenizer, "pad_token_id", None) is None:
-            raise InputError(
-                "the model's tokenizer has no padding token",
-                remedy="Give it one in tokenizer_config.json: for a decoder its end of text will do",
-            )
+        check_tokenizer(transformer_of(model))
         if model.similarity_fn_name not in ("cosine", "dot"):
             raise InputError(
                 f"the model's similarity is {model.similarity_fn_name!r}",
                 remedy="Give a model with cosine or dot similarity (config_sentence_transformers.json)",
             )
-        if any(model.prompts.values()) and any(isinstance(m, Pooling) and not m.include_prompt for m in model):
+        prompted = prompt_of(model, "query") or prompt_of(model, "document")
+        if prompted and any(isinstance(m, Pooling) and not m.include_prompt for m in model.modules()):
             raise InputError(
                 "the model's pooling leaves the prompt's tokens out, which needs each text's prompt length",
                 remedy="Give a model that pools over its prompt too (include_prompt in the pooling's config.json)",
             )
         self.max_length = set_length(model, max_length)
+        check_positions(transformer_of(model), self.max_length)
         self.model: SentenceTransformer = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> Dense:
         """From a sentence-transformers folder, or a plain transformers one (which gets mean pooling)."""
-        return cls(load_sentence_transformer(folder), max_length)
+        with reading(Path(folder), "SentenceTransformer"):
+            return cls(load_sentence_transformer(folder), max_length)
+
+    @property
+    def by_role(self) -> bool:  # type: ignore[override]
+        """Whether a router among the modules tells queries from documents."""
+        from sentence_transformers.base.modules import Router
+
+        return any(isinstance(module, Router) for module in self.model.modules())
 
     @property
     def unit(self) -> bool:
-        from sentence_transformers.sentence_transformer.modules import Normalize
+        return self.model.similarity_fn_name == "cosine" or self._ends_unit
 
-        return self.model.similarity_fn_name == "cosine" or any(isinstance(m, Normalize) for m in self.model)
+    @property
+    def _ends_unit(self) -> bool:
+        """Whether its last act is to make vectors unit, which a loss does not see: `truncate_dim` comes later."""
+        cosine = self.model.similarity_fn_name == "cosine"
+        return _is_unit(self.model[-1]) and (cosine or self.model.truncate_dim is None)
 
     @property
     def tokenizer_key(self) -> str:
         prompts, lower = dict(self.model.prompts), bool(self.transformer.do_lower_case)
-        return content_key(tokenizer_rules(self.model.tokenizer), self.max_length, prompts, lower)
+        tokenizer: Any = self.model.tokenizer
+        side = [tokenizer.truncation_side] if tokenizer.truncation_side != "right" else []
+        return content_key(tokenizer_rules(tokenizer), self.max_length, prompts, lower, *side)
 
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         """With prompt and special tokens, cut at the model's limit."""
-        prompt, lower = prompt_of(self.model.prompts, role), self.transformer.do_lower_case
+        prompt = prompt_of(self.model, role)
 
-        def rows(block: Sequence[str]) -> list[list[int]]:
-            block = [(prompt + text).lower() if lower else prompt + text for text in block]
-            return token_ids(self.model.tokenizer, block, self.max_length)
+        def rows(block: Sequence[str]) -> list[list[int]]:  # the library has put do_lower_case into the tokenizer
+            return token_ids(self.model.tokenizer, [prompt + text for text in block], self.max_length)
 
         return Tokens.made(texts, rows)
 
@@ -90,16 +102,24 @@ class Dense(Encoder):
         return list(map(len, token_ids(self.model.tokenizer, texts)))
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role = "document") -> Representation:
-        from sentence_transformers.sentence_transformer.modules import Normalize
+        """All modules but a last one that makes unit vectors; a router takes its route by the role."""
+        from sentence_transformers.base.modules import Router
 
         features: dict[str, Any] = {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
-        for module in self.model:
-            if not isinstance(module, Normalize):
-                features = module(features)
-        return Representation(features["sentence_embedding"])
+        modules = list(self.model)
+        for module in modules[:-1] if self._ends_unit else modules:
+            features = module(features, task=role) if isinstance(module, Router) else module(features)
+        return Representation(features["sentence_embedding"][:, : self.model.truncate_dim])
 
     def searchable(self, representation: Representation) -> Representation:
         return Representation(normalize(representation.vectors, dim=-1)) if self.unit else representation
+
+
+def _is_unit(module: Any) -> bool:
+    from sentence_transformers.sentence_transformer.modules import Normalize
+
+    name = "sentence_embedding"
+    return isinstance(module, Normalize) and module.module_input_name == module.module_output_name == name
 
 
 def parameter_ledger(module: nn.Module) -> dict[str, Any]:

@@ -97,11 +97,12 @@ class Model(Protocol):
 @contextmanager
 def observing(model: Model) -> Iterator[None]:
     """Eval mode, no gradients, and a forked random state: whatever happens inside leaves a training as it was."""
-    was_training = model.module.training
+    was_training = [(module, module.training) for module in model.module.modules()]
     model.module.eval()
     with torch.random.fork_rng(), torch.inference_mode():
         yield
-    model.module.train(was_training)
+    for module, mode in was_training:
+        module.training = mode
 
 
 class Encoder(Model, Protocol):
@@ -176,13 +177,14 @@ class Encoder(Model, Protocol):
 
     def pair_scores(self, queries: Rows, documents: Rows, pairs: Sequence[tuple[int, int]]) -> Floats:
         """The cosine, or with one vector per token the model's own similarity."""
-        query_vectors, document_vectors = self._searchable(queries, "query"), self._searchable(documents, "document")
-        score = Cosine() if query_vectors.mask is None else self.similarity
-        scores = score(query_vectors, document_vectors).cpu().numpy()
+        sides = self.searchable_rows(queries, "query"), self.searchable_rows(documents, "document")
+        score = Cosine() if sides[0].mask is None else self.similarity
+        scores = score(*sides).cpu().numpy()
         query, document = np.array(pairs).T
         return np.asarray(scores[query, document])
 
-    def _searchable(self, rows: Rows, role: Role) -> Representation:
+    def searchable_rows(self, rows: Rows, role: Role) -> Representation:
+        """Of each text as token ids."""
         return self.searchable(vectors(lambda at: represent_rows(self, rows, at, role), row_lengths(rows), BUDGET))
 
 

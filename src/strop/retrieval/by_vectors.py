@@ -14,6 +14,7 @@ from torch import Tensor
 from strop.artifacts.store import Artifact
 from strop.models.encoder import Role
 from strop.models.pretrained import Pretrained
+from strop.models.scored_folders import refuse_language_model
 from strop.models.scoring import Precision, Representation
 from strop.records.errors import InputError
 from strop.records.runs import Run, write_run
@@ -47,7 +48,9 @@ class _ByVectors(Protocol):
         self, task: Task, run: Run, depth: int, precision: Precision = "float32", windows: Windows | None = None
     ) -> Artifact:
         """By similarity, of vectors in the task's precision. Vectors that were there already cost what they cost then,
-        and a pair is cut where its document is. Raises InputError for a precision or windows: no pairs are read."""
+        and a pair is cut where its document is. Raises InputError for a precision or windows, as no pairs are read,
+        and for a language model without a pooling of its own."""
+        refuse_language_model(self.model.path)
         candidates = Candidates.of(task, run, depth)
         if precision != "float32" or windows:
             raise InputError("only a cross-encoder reads pairs in windows or in bfloat16", remedy="Leave both out")

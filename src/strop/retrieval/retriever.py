@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from strop.models.encoder import Role
 from strop.models.loading import loaded_by, no_vectors
 from strop.models.pretrained import Pretrained, resolve
 from strop.models.scoring import Precision, Representation
-from strop.records.errors import InputError
+from strop.records.errors import InputError, InputWarning
 from strop.records.runs import Run, write_run
 from strop.retrieval import rerank
 from strop.retrieval.by_vectors import VectorPerText, VectorPerToken
@@ -24,6 +25,7 @@ from strop.retrieval.lexical import BM25
 from strop.retrieval.stages import LEXICAL, build_run
 from strop.retrieval.task import Task
 from strop.retrieval.windows import Windows
+from strop.retrieval.words import has_paired_letters
 
 
 class Retriever(Protocol):
@@ -72,13 +74,24 @@ class Lexical:
     untrained: ClassVar[tuple[str, ...]] = ()
 
     def search(self, task: Task, depth: int) -> Artifact:
-        """Artifact `lexical`."""
+        """Artifact `lexical`. Warns of queries that are searched by pairs of letters. Raises InputError when no query
+        shares a word with any document."""
+        suited = self.bm25.suited(task.queries.values())
+        if paired := [q for q, text in task.queries.items() if has_paired_letters(text)]:
+            which = f"{len(paired):,} of {len(task.queries):,} queries (first: {paired[0]!r})"
+            problem = f"{which} are in Chinese, Japanese, Korean, Thai or the like"
+            rule = "BM25 takes pairs of their letters for words, as Lucene's CJKAnalyzer"
+            warnings.warn(f"{problem}: {rule}", InputWarning, stacklevel=2)
 
         def rank() -> Run:
             with task.progress(f"BM25 over {len(task.documents):,} documents", len(task.queries)) as advance:
-                return self.bm25.search(task.documents, task.queries, depth, task.exclude, advance)
+                run = suited.search(task.documents, task.queries, depth, task.exclude, advance)
+            if not any(ranking.doc_ids for ranking in run.values()):
+                problem = "BM25 finds nothing: no query shares a word with any document"
+                raise InputError(problem, remedy="Check that both are of one language, or search with a model")
+            return run
 
-        values = {"bm25": self.bm25, "depth": depth, "exclude": dict(task.exclude)}
+        values = {"bm25": suited, "depth": depth, "exclude": dict(task.exclude)}
         return build_run(task.store, LEXICAL, values, task.keys, "bm25", rank)
 
     def rerank(self, *_: Any, **__: Any) -> NoReturn:
