@@ -36,6 +36,9 @@ DECIDING = (
     "sentence_*_config.json",  # max_seq_length
     "tokenizer.json",
     "tokenizer_config.json",
+    "added_tokens.json",
+    "*.jinja",  # a chat template
+    "vocab.json",
     "vocab.txt",
     "merges.txt",
     "*.model",
@@ -247,8 +250,8 @@ def _identity(folder: Path, sha256: str) -> str:
     `STAMPS`, others as bytes. A tokenizer.json holds the whole tokenizer: vocabulary files count only without it."""
     files: dict[str, Any] = {}
     for path in _files(folder, *DECIDING):
-        kept = path.suffix == ".json" or path.name == "artifact.metadata"
-        if not kept and (path.parent / "tokenizer.json").is_file():
+        vocabulary = path.suffix in (".txt", ".model") or path.name == "vocab.json"
+        if vocabulary and (path.parent / "tokenizer.json").is_file():
             continue
         files[path.relative_to(folder).as_posix()] = _values(path) if path.suffix == ".json" else file_sha256(path)
     return _sha256(json.dumps([sha256, files], sort_keys=True, ensure_ascii=True))
