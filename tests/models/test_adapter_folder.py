@@ -86,6 +86,15 @@ def test_an_adapter_that_sentence_transformers_saved_gives_its_vectors(tmp_path:
     assert np.abs(vectors(dense) - library).max() > 0.05
 
 
+def test_an_adapter_that_transformers_reads_otherwise_than_peft_is_refused(tmp_path: Path, dense: Path) -> None:
+    model = SentenceTransformer(str(dense), device="cpu")
+    model.add_adapter(lora(use_dora=True))
+    moved(model)
+    model.save_pretrained(str(tmp_path / "dora"), create_model_card=False)
+    with pytest.raises(InputError, match="transformers reads the adapter otherwise than peft: outputs differ by"):
+        resolve(str(tmp_path / "dora"))
+
+
 def test_a_bare_adapter_is_its_base_adapted_with_its_pooling_and_prompts(bare: Path, dense: Path) -> None:
     model = SentenceTransformer(str(dense), device="cpu")
     model.load_adapter(str(bare))

@@ -401,3 +401,20 @@ def test_the_libraries_are_as_before_once_a_folder_was_read(models: Path) -> Non
     with pytest.raises(KeyboardInterrupt):
         stopped()
     assert (modeling_utils.log_state_dict_report, logging.getLogger("sentence_transformers").level) == before
+
+
+@pytest.mark.parametrize(
+    "content", ["[1, 2]", '[{"name": "0", "path": ""}]', '[{"name": "0", "path": "", "type": null}]']
+)
+def test_a_list_of_modules_that_is_none_is_named_also_where_a_folder_is_loaded_by_its_path(
+    content: str, tmp_path: Path
+) -> None:
+    folder = tiny_models.build(tmp_path)
+    text("modules.json", content)(folder)
+    for act in (load, load_any):
+        with pytest.raises(InputError, match=r"modules\.json: module 0 has no name, path and type"):
+            act(folder)
+    text("config_sentence_transformers.json", "[1, 2]")(folder)
+    for act in (load, load_any):
+        with pytest.raises(InputError, match=r"modules\.json|config_sentence_transformers\.json: a JSON list"):
+            act(folder)

@@ -244,7 +244,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         "HierarchicalTokenPooling. strop keeps",
     ),
     "no unit vectors": (late(MultiVectorMask()), "modules.json: the model is made of Transformer, Dense, MultiVector"),
-    "Router": (modules(NATIVE, "sentence_transformers.base.modules.router.Router"), "modules.json: a module of type"),
+    "Router": (modules(NATIVE, "sentence_transformers.base.modules.router.Router"), "router_config.json: the"),
     "settings of the tokenizer's call": (
         edited(NATIVE, SBERT, processing_kwargs={"text": {"max_length": 5}}),
         f"{SBERT}: processing_kwargs is",
@@ -255,7 +255,10 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         edited(NATIVE, SBERT, query_expansion={"strategy": "max"}),
         "cannot load it as a Multi",
     ),
-    "a tokenizer elsewhere": (edited(NATIVE, SBERT, tokenizer_name_or_path="bert"), f"{SBERT}: tokenizer_name_or_path"),
+    "a tokenizer elsewhere": (
+        edited(NATIVE, SBERT, tokenizer_name_or_path="bert"),
+        f"{SBERT}: the tokenizer is another",
+    ),
     "an activation of other code": (
         edited(NATIVE, "1_Dense/config.json", activation_function="my.Act"),
         "1_Dense/config.json: activation_function",
@@ -325,7 +328,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "pairs by a template": (copied(layouts.classifier, "chat_template.jinja"), "by a chat_template"),
     "pairs by a language model": (
         modules(NATIVE_PAIRS, TRANSFORMER, "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"),
-        "LogitScore. Rerankers that are language models are not read",
+        "LogitScore has no folder here",
     ),
     "a task of language": (
         edited(NATIVE_PAIRS, SBERT, transformer_task="text-generation"),

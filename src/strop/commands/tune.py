@@ -143,7 +143,7 @@ def _row(e: Evidence, name: str) -> list[str]:
         *means,
         difference,
         signed(e.bound),
-        f"> {signed(e.threshold)}",
+        f"> {signed(e.threshold) if e.threshold else 0}",
         "✓" if e.passed else "✗",
     ]
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from strop.artifacts.store import Stage, store
 from strop.models.model_folder import CONFIG, MODULES, VOCABULARIES, read_object
 from strop.records.errors import InputError
 
+if TYPE_CHECKING:
+    from sentence_transformers.base.modules import Transformer
+
 ADAPTER, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 MERGE = Stage("merge", 1)
+#: Outputs of an adapter beside the weights and in them may differ by this share, or of 1 where that is more.
+TOLERANCE = 1e-4
 #: The base's transformer: what a folder of sentence-transformers' takes from the base, having the rest itself.
 _TRANSFORMER = (CONFIG, "*.safetensors", "*.safetensors.index.json")
 _TOKENIZER = (*VOCABULARIES, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
@@ -95,6 +101,8 @@ def _merge(adapter: Path, joined: Path, target: Path) -> None:
         transformer = transformer_of(model)
         config = PeftConfig.from_pretrained(str(adapter))
         config.base_model_name_or_path = transformer.model.name_or_path  # or peft warns that the base moved
+        alone: Any = copy.deepcopy(transformer.model)
+        alone.eval()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
             peft: Any = get_peft_model(transformer.model, config)
@@ -110,7 +118,27 @@ def _merge(adapter: Path, joined: Path, target: Path) -> None:
         set_peft_model_state_dict(peft, held)
         transformer.model = peft.merge_and_unload()
         check_loaded(model)
+        alone.load_adapter(str(adapter))
+        _check_agree(transformer, alone)
         model.save_pretrained(str(target), create_model_card=False)
+
+
+def _check_agree(merged: Transformer, alone: Any) -> None:
+    """Raises InputError where transformers, and so sentence-transformers, reads the adapter otherwise than peft: it
+    leaves DoRA's magnitudes out (5.23), and says so in a table only."""
+    import torch
+
+    features = {
+        name: value for name, value in merged.preprocess(["what is it", "A Text."]).items() if name != "modality"
+    }
+    merged.eval()
+    with torch.no_grad():
+        ours, theirs = (model(**features)[0] for model in (cast(Any, merged.model), alone))
+    if not (gap := float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1))) <= TOLERANCE:
+        raise InputError(
+            f"transformers reads the adapter otherwise than peft: outputs differ by {gap:.2g}",
+            remedy="Merge it with peft where it was trained (merge_and_unload), and give that folder",
+        )
 
 
 def _check_same(held: dict[str, Any], wanted: dict[str, Any]) -> None:

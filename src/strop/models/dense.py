@@ -84,7 +84,10 @@ class Dense(Encoder):
 
     @property
     def tokenizer_key(self) -> str:
-        prompts, lower = dict(self.model.prompts), bool(self.transformer.do_lower_case)
+        roles: tuple[Role, ...] = ("query", "document")
+        unused = {name: prompt for name, prompt in self.model.prompts.items() if name not in ("passage", "corpus")}
+        prompts = unused | {role: prompt_of(self.model, role) for role in roles}
+        lower = bool(self.transformer.do_lower_case)
         tokenizer: Any = self.model.tokenizer
         side = [tokenizer.truncation_side] if tokenizer.truncation_side != "right" else []
         return content_key(tokenizer_rules(tokenizer), self.max_length, prompts, lower, *side)

@@ -11,6 +11,7 @@ from strop.models.cross_encoder import Reranker
 from strop.models.dense import Dense
 from strop.models.encoder import Encoder, Model
 from strop.models.late_interaction import LateInteraction
+from strop.models.model_folder import check_folder
 from strop.models.scored_folders import holds_token_vectors
 from strop.models.transformer import read_json
 from strop.models.two_towers import TwoTowers
@@ -26,6 +27,7 @@ def load(folder: str | Path, max_length: int | None = None) -> Encoder:
     Raises InputError for a cross-encoder, since without its head it would be another model; for a folder that cannot be
     loaded whole; and where strop would score texts otherwise than the library.
     """
+    check_folder(Path(folder))
     kind = loaded_by(Path(folder))
     if kind == "CrossEncoder":
         raise no_vectors(Path(folder))
@@ -56,6 +58,7 @@ def no_vectors(folder: Path) -> InputError:
 
 def load_any(folder: str | Path, max_length: int | None = None) -> Model:
     """What the folder says that it holds, vectors or pairs. Raises InputError as `load` does."""
+    check_folder(Path(folder))
     reads_pairs = loaded_by(Path(folder)) == "CrossEncoder"
     return Reranker.load(folder, max_length) if reads_pairs else load(folder, max_length)
 

@@ -254,7 +254,20 @@ def _identity(folder: Path, sha256: str) -> str:
         if vocabulary and (path.parent / "tokenizer.json").is_file():
             continue
         files[path.relative_to(folder).as_posix()] = _values(path) if path.suffix == ".json" else file_sha256(path)
-    return _sha256(json.dumps([sha256, files], sort_keys=True, ensure_ascii=True))
+    anew = ["read anew"] if _was_misread(folder) else []
+    return _sha256(json.dumps([sha256, files, *anew], sort_keys=True, ensure_ascii=True))
+
+
+def _was_misread(folder: Path) -> bool:
+    """Whether earlier versions computed other vectors, which may lie in a store: of modules behind a Normalize, of a
+    Router that is not first, and with a prompt named passage or corpus."""
+    path = folder / "config_sentence_transformers.json"
+    settings = _values(path) if path.is_file() else {}
+    prompts = settings.get("prompts") or {}
+    modules = _values(folder / "modules.json") if (folder / "modules.json").is_file() else []
+    kinds = [module["type"].rpartition(".")[2] for module in modules]
+    hidden = any(prompts.get(name) for name in ("passage", "corpus")) and not prompts.get("document")
+    return hidden or "Normalize" in kinds[:-1] or "Router" in kinds[1:]
 
 
 def _values(path: Path) -> Any:
