@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sentence_transformers.base.modules import Transformer
 
 ADAPTER, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-MERGE = Stage("merge", 1)
+MERGE = Stage("adapter", 1)
 #: Outputs of an adapter beside the weights and in them may differ by this share, or of 1 where that is more.
 TOLERANCE = 1e-4
 #: The base's transformer: what a folder of sentence-transformers' takes from the base, having the rest itself.

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 #: In the transformer's config: modules whose weights strop drew at random and nothing has trained since.
 _UNTRAINED = "strop_untrained"
-#: More tokens than any pair has: the limit of a model that has none.
-_ENDLESS = 2**31 - 1
 
 
 class Reranker(PairScorer):
@@ -62,15 +60,14 @@ class Reranker(PairScorer):
             )
         check_tokenizer(model[0])
         config: Any = model[0].model.config
-        if (
-            hasattr(model[0].model, "score") and config.get_text_config().pad_token_id is None
-        ):  # a decoder's head, at the last token
+        reads_the_end = hasattr(model[0].model, "score")  # a decoder's head, at the last token
+        if reads_the_end and config.get_text_config().pad_token_id is None:
             remedy = "Set it to the padding token's id"
             raise InputError("a pair's end cannot be told: no pad_token_id", where=CONFIG, remedy=remedy)
         # A folder may give more tokens than there are positions; the library would fail at the first pair so long.
         if (positions := positions_of(model[0])) and int(model.max_seq_length or 0) > positions:
             model.max_seq_length = positions
-        self.max_length = min(set_length(model, max_length), _ENDLESS)
+        self.max_length = set_length(model, max_length)
         self.model: CrossEncoder = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
         self._template = PairTemplate.of(model.tokenizer)
         if max(self._template.types) >= (getattr(config, "type_vocab_size", 0) or 2):

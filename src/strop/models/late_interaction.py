@@ -15,15 +15,16 @@ from torch.nn.functional import normalize
 from strop.artifacts.store import content_key
 from strop.models.encoder import Encoder, Role
 from strop.models.reading import check_loaded, reading
-from strop.models.scored_folders import MODULES, SETTINGS, check_late, weight_names
+from strop.models.scored_folders import MODULES, SETTINGS, check_late
 from strop.models.scoring import MaxSim, Representation
 from strop.models.tokens import Tokens
 from strop.models.transformer import (
+    ENDLESS,
     check_tokenizer,
     checked_length,
     load_sentence_transformer,
     positions_of,
-    read_json,
+    prompt_of,
     token_ids,
     tokenizer_rules,
     transformer_of,
@@ -32,10 +33,6 @@ from strop.records.errors import InputError
 
 if TYPE_CHECKING:
     from sentence_transformers import MultiVectorEncoder
-
-
-#: More tokens than any text has: the limit of a model that has none.
-_ENDLESS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +182,6 @@ class LateInteraction(Encoder):
         with reading(Path(folder), "MultiVectorEncoder"):
             model = MultiVectorEncoder(str(folder), local_files_only=True)
             check_loaded(model)
-            if read_json(Path(folder) / MODULES) is None:
-                _check_read(model, weight_names(Path(folder)))
             return cls(model, max_length)
 
     @property
@@ -198,7 +193,7 @@ class LateInteraction(Encoder):
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         """With the role's marker, a query's expansion too; as the library's `preprocess`."""
         expansion = self.transformer.query_expansion if role == "query" else None
-        prompt, length = self._prompt(role), self._length(role)
+        prompt, length = prompt_of(self.model, role), self._length(role)
 
         def rows(block: Sequence[str]) -> list[list[int]]:
             each = token_ids(self.model.tokenizer, [prompt + text for text in block], length)
@@ -209,7 +204,7 @@ class LateInteraction(Encoder):
         return Tokens.made(texts, rows)
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
-        prompt = self._prompt("document")
+        prompt = prompt_of(self.model, "document")
         return list(map(len, token_ids(self.model.tokenizer, [prompt + text for text in texts])))
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
@@ -238,14 +233,10 @@ class LateInteraction(Encoder):
         run = ((ids == self._expansion_id) | ~real).flip(1).int().cumprod(dim=1).flip(1)
         return run.bool() & real
 
-    def _prompt(self, role: Role) -> str:
-        """As `encode_query` and `encode_document` take it: of those names only, whatever the default."""
-        return self.model.prompts.get(role) or ""
-
     def _length(self, role: Role) -> int:
         """The most tokens of a text in that role, expansion aside, as the library cuts it."""
         transformer = self.transformer
-        longest = min(int(transformer.max_seq_length or 512), positions_of(transformer) or _ENDLESS)
+        longest = min(int(transformer.max_seq_length or 512), positions_of(transformer) or ENDLESS)
         if role == "document":
             return int(transformer.document_length or longest)
         expansion = transformer.query_expansion
@@ -280,20 +271,3 @@ def _last_unit(modules: Sequence[Any]) -> int | None:
         elif not isinstance(module, MultiVectorMask):
             return None
     return last
-
-
-def _check_read(model: MultiVectorEncoder, held: set[str]) -> None:
-    """Raises InputError where a folder of Stanford's names its weights so that the transformer found none of them."""
-    modern = {name.removesuffix(old) + new for name in held for old, new in _RENAMED if name.endswith(old)} | held
-    inner: Any = model[0].model
-    names = [name for name, _ in inner.named_parameters() if not name.startswith("pooler.")]
-    if missing := [n for n in names if n not in modern and f"{inner.base_model_prefix}.{n}" not in modern]:
-        raise InputError(
-            f"{len(missing)} of the transformer's {len(names)} weights are not there (first: {missing[0]})",
-            where="model.safetensors",
-            remedy=f"Name them {inner.base_model_prefix}.{missing[0]} and so on, as transformers does",
-        )
-
-
-#: How checkpoints of before 2020 end names, and how transformers reads them.
-_RENAMED = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))

@@ -87,7 +87,7 @@ def check_pairs(folder: Path) -> None:
     _check(inner / CONFIG, config, PAIR_CONFIG)
 
 
-def weight_names(folder: Path) -> set[str]:
+def _weight_names(folder: Path) -> set[str]:
     """The names of all weights in a folder."""
     names: set[str] = set()
     for path in folder.rglob("*.safetensors"):
@@ -111,7 +111,7 @@ def _check_stanford(folder: Path) -> None:
             where=str(folder),
             remedy="Copy or download that file too",
         )
-    if "linear.weight" not in weight_names(folder):
+    if "linear.weight" not in _weight_names(folder):
         raise InputError(
             "no weight linear.weight: the projection would be random",
             where=str(folder),

@@ -25,7 +25,7 @@ _PROMPT_NAMES = {"query": ("query",), "document": ("document", "passage", "corpu
 #: What a table of learned positions is called in BERT's kin, in GPT-2's, and in OPT's and BART's.
 _POSITIONS = ("position_embeddings", "wpe", "embed_positions")
 #: Tokens of a text without a limit: a tokenizer's own 10**30 is no number of its Rust part.
-_ENDLESS = 2**31 - 1
+ENDLESS = 2**31 - 1
 
 
 def load_sentence_transformer(folder: str | Path, device: str | None = None) -> SentenceTransformer:
@@ -64,7 +64,7 @@ def set_length(model: Any, length: int | None) -> int:
     positions = checked_length(model[0], length)
     if length is not None:
         model.max_seq_length = length
-    return min(int(model.max_seq_length or positions or 512), _ENDLESS)
+    return min(int(model.max_seq_length or positions or 512), ENDLESS)
 
 
 def checked_length(transformer: Transformer, length: int | None) -> int | None:
