@@ -28,7 +28,7 @@ FLOORS: dict[int, dict[str, tuple[int, int]]] = {
         "evaluation": (444, 580),
         "models": (590, 700),
     },
-    1: {"records": (60, 565), "artifacts": (580, 700)},
+    1: {"artifacts": (580, 700), "records": (60, 565)},
 }
 WIDTH, HEIGHT, STEP = 716, 44, 84
 TOPS = {floor: 12 + i * STEP for i, floor in enumerate(FLOORS)}

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import errno
+import json
 import multiprocessing
+import os
+import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -11,12 +16,14 @@ from typing import Any
 
 import pytest
 
-from strop.artifacts.store import Artifact, Stage, Store, canonical, content_key, file_sha256
+from strop.artifacts.keys import canonical, content_key, file_sha256
+from strop.artifacts.store import Artifact, Stage, Store
 from strop.losses import triplet
 from strop.losses.contrastive import InfoNCE
 from strop.models.pretrained import Pretrained
 from strop.monitoring.logbook import TRAIN
 from strop.negatives.examples import Examples
+from strop.records.errors import InputWarning
 from strop.retrieval.lexical import BM25
 from strop.retrieval.windows import Windows
 from strop.training.recipes import IN_BATCH_LORA, RECIPES, TRIPLET_FULL
@@ -219,3 +226,103 @@ def test_a_file_is_known_by_its_content_wherever_it_lies(tmp_path: Path) -> None
 def test_replacing_a_field_changes_the_key_back_and_forth() -> None:
     changed = replace(Recipe(), steps=1)
     assert content_key(changed) != content_key(Recipe()) == content_key(replace(changed, steps=40))
+
+
+def remade(store: Store, make: Callable[[Path], None]) -> list[str]:
+    """What is said when the artifact is asked for; it is whole afterwards."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = store.build(STAGE, 1, {}, make)
+    assert (made.path / "out").read_text() == "whole"
+    assert json.loads((made.path / "record.json").read_text()) == made.record
+    return [str(warning.message) for warning in caught]
+
+
+def damaged(path: Path, how: str) -> None:
+    if how == "gone":
+        path.unlink()
+    elif how == "flipped":
+        path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+    else:
+        path.write_bytes({"cut": path.read_bytes()[:-1], "longer": path.read_bytes() + b" ", "empty": b""}[how])
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("gone", "is missing"),
+        ("flipped", "is not as it was written"),
+        ("cut", "has 4 bytes instead of 5"),
+        ("longer", "has 6 bytes instead of 5"),
+        ("empty", "has 0 bytes instead of 5"),
+    ],
+)
+def test_an_artifact_with_a_damaged_file_is_named_and_made_again(tmp_path: Path, how: str, reason: str) -> None:
+    store = Store(tmp_path)
+    first = store.build(STAGE, 1, {}, write("whole"))
+    damaged(first.path / "out", how)
+    assert not store.holds(lambda: store.build(STAGE, 1, {}, write("whole")))
+    assert store.find(STAGE, first.key) is None
+    assert remade(store, write("whole")) == [
+        f"{first.path / 'out'} {reason}: the artifact is damaged and is made again"
+    ]
+    assert remade(store, write("another")) == []
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "empty"])
+def test_a_damaged_record_is_named_and_the_artifact_made_again(tmp_path: Path, how: str) -> None:
+    store = Store(tmp_path)
+    record = store.build(STAGE, 1, {}, write("whole")).path / "record.json"
+    if how == "flipped":
+        record.write_text(record.read_text().replace('"version": 1', '"version": 2'))
+    else:
+        damaged(record, how if how == "empty" else "cut")
+        record.write_bytes(record.read_bytes()[:-1])
+    (said,) = remade(store, write("whole"))
+    assert said.startswith(f"{record} is not ")
+
+
+def test_a_file_that_was_only_copied_is_whole_whatever_its_times(tmp_path: Path) -> None:
+    store = Store(tmp_path / "one")
+    made = store.build(STAGE, 1, {}, write("whole"))
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    os.utime(tmp_path / "two" / STAGE.name / made.key / "out", (0, 0))
+    assert remade(Store(tmp_path / "two"), write("another")) == []
+
+
+def test_an_artifact_of_before_its_files_were_recorded_is_taken_as_it_is(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    made = store.build(STAGE, 1, {}, write("whole"))
+    old = {name: value for name, value in made.record.items() if name not in ("files", "sha256")}
+    (made.path / "record.json").write_text(json.dumps(old))
+    assert store.build(STAGE, 1, {}, write("another")).record == old
+
+
+def test_a_damaged_part_is_made_again_and_so_is_what_consists_of_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def whole(folder: Path) -> Mapping[str, Any]:
+        parts = [store.build(STAGE, f"part {i}", {}, write("part")) for i in range(2)]
+        (folder / "out").write_text("whole")
+        return {"parts": [part.key for part in parts]}
+
+    part = tmp_path / STAGE.name / store.build(STAGE, 1, {}, whole).record["parts"][1] / "out"
+    part.write_text("torn")
+    with pytest.warns(InputWarning, match="out is not as it was written") as said:
+        store.build(STAGE, 1, {}, whole)
+    assert part.read_text() == "part"
+    assert len(said) == 2  # of the whole, whose part it is, and of the part
+
+
+def test_what_fails_leaves_nothing_and_a_resumable_stage_what_it_goes_on_from(tmp_path: Path) -> None:
+    def fails(folder: Path) -> None:
+        (folder / "half").touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = Store(tmp_path)
+    key = store.key(STAGE, 1, {})
+    for resumable in (False, True):
+        with pytest.raises(OSError, match=f"No space left on device: '{tmp_path / STAGE.name / key}'"):
+            store.build(STAGE, 1, {}, fails, resumable)
+        partial = tmp_path / STAGE.name / f"{key}.partial"
+        assert partial.exists() == resumable

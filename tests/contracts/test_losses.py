@@ -21,7 +21,7 @@ from sentence_transformers.util import pairwise_cos_sim
 from tiny_models import dense, sentences
 from torch import Tensor
 
-from strop.artifacts.store import content_key
+from strop.artifacts.keys import content_key
 from strop.losses.contrastive import InfoNCE
 from strop.losses.distillation import KLDivergence, MarginMSE
 from strop.losses.listwise import RankNet

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from strop.artifacts.store import content_key
+from strop.artifacts.keys import content_key
 from strop.negatives.examples import Examples, read_examples, write_examples
 from strop.records.documents import Collection, Document, Group, Query
 from strop.records.errors import InputError

@@ -33,7 +33,7 @@ RESULTS = Results(
 def test_results_read_back_as_they_were_written(tmp_path: Path) -> None:
     write_results(RESULTS, tmp_path / "new" / "folder")
     assert read_results(tmp_path / "new" / "folder") == RESULTS
-    assert not list(tmp_path.rglob("*.partial"))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["folder"]
 
 
 def test_a_key_that_stands_twice_is_refused_and_any_other_field_tells_rows_apart() -> None:
@@ -79,17 +79,17 @@ def test_writing_again_leaves_nothing_of_what_was_there(tmp_path: Path) -> None:
     assert read_results(tmp_path) == fewer
 
 
-def test_a_write_that_was_interrupted_is_not_read_as_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_results(RESULTS, tmp_path)
+def test_a_write_that_was_interrupted_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_results(RESULTS, tmp_path / "results")
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(strop.records.results, "write_rows", killed)
     with pytest.raises(KeyboardInterrupt):
-        write_results(RESULTS, tmp_path)
-    with pytest.raises(InputError, match="no finished results"):
-        read_results(tmp_path)
+        write_results(replace(RESULTS, rows=()), tmp_path / "results")
+    assert read_results(tmp_path / "results") == RESULTS
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
 def test_a_figure_that_is_not_a_number_cannot_be_exhibited(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tiny_models import RECIPE, dense, toy_groups, toy_texts
 from torch import nn
 from transformers import get_linear_schedule_with_warmup
 
-from strop.artifacts.store import canonical
+from strop.artifacts.keys import canonical
 from strop.models.adapters import LoRA
 from strop.records.errors import InputError
 from strop.training.loop import train

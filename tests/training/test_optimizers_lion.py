@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from transformers import get_cosine_schedule_with_warmup
 
-from strop.artifacts.store import canonical
+from strop.artifacts.keys import canonical
 from strop.records.errors import InputError
 from strop.training import checkpoint
 from strop.training.loop import train

@@ -11,7 +11,7 @@ from tiny_models import ARCHITECTURES, RECIPE, toy_groups, toy_texts
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from strop.artifacts.store import canonical
+from strop.artifacts.keys import canonical
 from strop.losses.hold_base import HoldBase
 from strop.models.adapters import LoRA
 from strop.models.encoder import Encoder, Role

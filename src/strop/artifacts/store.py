@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-#: Metadata of a field that a value did not always have; see `canonical`.
-ADDED = {"added": True}
+from strop.artifacts import integrity
+from strop.artifacts.keys import canonical, content_key
+from strop.records.errors import InputWarning
+from strop.records.writing import naming, sync_names, write_text
+
+#: The field of a record that lists the keys of the artifacts of the same stage that it consists of.
+PARTS = "parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,51 +37,6 @@ class Artifact:
     record: Mapping[str, Any]
 
 
-def canonical(value: Any) -> Any:
-    """A frozen value as JSON with its type's name and its fields: what keys are hashed from, and records show.
-
-    A type of strop's own goes by its bare name, so that it may move between modules; any other by module and name, so
-    that a user's own `Triplet` never gets the artifact of strop's. A field added later, `field(default=…,
-    metadata=ADDED)`, is left out while it has its default, so that older artifacts keep their keys. Raises TypeError
-    for anything without a canonical form, such as a path: equal content has equal keys wherever it lies.
-    """
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return float(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        kept = [f.name for f in fields(value) if not (f.metadata == ADDED and getattr(value, f.name) == f.default)]
-        return {"type": _type_name(type(value)), **{name: canonical(getattr(value, name)) for name in kept}}
-    if isinstance(value, (tuple, list)):
-        return [canonical(v) for v in value]
-    if isinstance(value, Mapping):
-        return {str(k): canonical(v) for k, v in value.items()}
-    raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")
-
-
-def _type_name(kind: type) -> str:
-    own = kind.__module__.partition(".")[0] == "strop"
-    return kind.__name__ if own else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def content_key(*parts: Any) -> str:
-    """SHA-256 over the canonical JSON of `parts`: 64 hex digits."""
-    return hashlib.sha256(json.dumps(canonical(parts), sort_keys=True).encode()).hexdigest()
-
-
-def file_sha256(path: str | Path) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@cache
-def package_sha256() -> str:
-    """Over every file of this package: Results are out of date once any of them changes."""
-    root = Path(__file__).parents[1]
-    files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    return content_key({p.relative_to(root).as_posix(): file_sha256(p) for p in files})
-
-
 class NotMadeError(Exception):
     """The artifact is not there, and may not be made now."""
 
@@ -85,8 +44,9 @@ class NotMadeError(Exception):
 class Store:
     """Artifacts under one root folder; safe for several processes at once.
 
-    A stage writes into `KEY.partial`, which is renamed to `KEY` when it is done. A killed stage leaves its partial
-    folder: a resumable stage goes on from there, any other starts clean.
+    A stage writes into `KEY.partial`, which is renamed to `KEY` when it is done and on the disk. A killed stage leaves
+    its partial folder: a resumable stage goes on from there, any other starts clean. An artifact with a file that is
+    not as it was written is never used: it is made again, with a warning that names the file.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -110,9 +70,25 @@ class Store:
         return True
 
     def find(self, stage: Stage, key: str) -> Artifact | None:
+        """The artifact; None where it is not there, or damaged."""
+        return self.look(stage, key)[0]
+
+    def look(self, stage: Stage, key: str) -> tuple[Artifact | None, str]:
+        """The artifact, or else which of its files is damaged; of one that is not there, nothing is said."""
         path = self.root / stage.name / key
-        record = path / "record.json"
-        return Artifact(key, path, json.loads(record.read_text(encoding="utf-8"))) if record.is_file() else None
+        try:
+            record = json.loads((path / integrity.RECORD).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None, ""
+        except (ValueError, RecursionError):
+            return None, f"{path / integrity.RECORD} is not a record"
+        if damage := integrity.damage(path, record):
+            return None, damage
+        for part in record.get(PARTS, ()):  # artifacts of the same stage that it needs
+            found, damage = self.look(stage, part)
+            if found is None:
+                return None, damage or f"{path.parent / part} is missing"
+        return Artifact(key, path, record), ""
 
     def key(self, stage: Stage, values: Any, inputs: Mapping[str, str]) -> str:
         return content_key(stage, values, inputs, _libraries())[:20]
@@ -131,7 +107,8 @@ class Store:
         versions and wall time. Within `holds` raises NotMadeError instead of making it.
         """
         key = self.key(stage, values, inputs)
-        if artifact := self.find(stage, key):
+        artifact, _ = self.look(stage, key)
+        if artifact:
             return artifact
         if self._closed:
             raise NotMadeError(f"{stage.name} {key}")
@@ -140,28 +117,39 @@ class Store:
         path = self.root / stage.name / key
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):  # the operating system's: a killed holder frees it
-            if artifact := self.find(stage, key):
+            artifact, damage = self.look(stage, key)
+            if artifact:
                 return artifact
+            if damage:
+                warnings.warn(f"{damage}: the artifact is damaged and is made again", InputWarning, stacklevel=2)
             partial = path.with_suffix(".partial")
-            if partial.exists() and not resumable:
-                shutil.rmtree(partial)
-            partial.mkdir(exist_ok=True)
+            if not resumable:
+                shutil.rmtree(partial, ignore_errors=True)
             started = time.perf_counter()
-            remarks = make(partial)
-            record = {
-                "stage": canonical(stage),
-                "values": canonical(values),
-                "inputs": dict(inputs),
-                "libraries": _libraries(),
-                "wall_seconds": round(time.perf_counter() - started, 3),
-                "peak_memory_bytes": _peak_memory(),
-                **(remarks or {}),
-            }
-            text = json.dumps(record, indent=1)
-            (partial / "record.json").write_text(text + "\n", encoding="utf-8")
-            if path.exists():  # without a record: nobody knows whether it is whole
+            try:
+                with naming(path, partial):
+                    partial.mkdir(exist_ok=True)
+                    remarks = make(partial)
+                    record = {
+                        "stage": canonical(stage),
+                        "values": canonical(values),
+                        "inputs": dict(inputs),
+                        "libraries": _libraries(),
+                        "wall_seconds": round(time.perf_counter() - started, 3),
+                        "peak_memory_bytes": _peak_memory(),
+                        **(remarks or {}),
+                        "files": integrity.inventory(partial),
+                    }
+                    text = json.dumps(integrity.sealed(record), indent=1)
+                    write_text(text + "\n", partial / integrity.RECORD, replace=True)
+            except BaseException:
+                if not resumable:
+                    shutil.rmtree(partial, ignore_errors=True)
+                raise
+            if path.exists():  # damaged, or without a record: nobody knows whether it is whole
                 shutil.rmtree(path)
             os.rename(partial, path)
+            sync_names(path.parent)
         return Artifact(key, path, json.loads(text))  # as `find` will read it: tuples are lists by now
 
 

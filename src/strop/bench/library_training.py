@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from strop.artifacts.keys import content_key
 from strop.artifacts.progress import Progress, silent
-from strop.artifacts.store import Artifact, Stage, Store, content_key
+from strop.artifacts.store import Artifact, Stage, Store
 from strop.models.dense import Dense
 from strop.models.pretrained import Pretrained
 from strop.models.transformer import prompt_of

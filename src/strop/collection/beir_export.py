@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from strop.records.documents import Collection
 from strop.records.errors import InputError
 from strop.records.judgments import HEADER
+from strop.records.writing import whole_folder
 
 
 def write_beir(splits: Sequence[Collection], folder: str | Path) -> None:
@@ -30,23 +30,19 @@ def write_beir(splits: Sequence[Collection], folder: str | Path) -> None:
         raise ValueError("two splits share a name")
     if any(queries[q.id] != q for split in splits for q in split.queries.values()):
         raise ValueError("two splits give one query id different texts")
-    partial = folder.with_name(folder.name + ".partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    (partial / "qrels").mkdir(parents=True)
     corpus = (
         {"_id": d.id, "title": d.title, "text": d.text, "metadata": {"domain": d.domain} if d.domain else {}}
         for d in documents.values()
     )
-    _write_lines(partial / "corpus.jsonl", corpus)
-    _write_lines(partial / "queries.jsonl", ({"_id": q.id, "text": q.text} for q in queries.values()))
-    for split in splits:
-        with (partial / "qrels" / f"{split.split}.tsv").open("w", encoding="utf-8", newline="\n") as file:
-            rows = ((q, d, str(relevance)) for q, judged in split.qrels.items() for d, relevance in judged.items())
-            file.writelines("\t".join(row) + "\n" for row in (HEADER, *rows))
-    if folder.exists():
-        folder.rmdir()  # empty: checked above. Windows cannot rename onto it.
-    partial.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(folder) as own:
+        (own / "qrels").mkdir()
+        _write_lines(own / "corpus.jsonl", corpus)
+        _write_lines(own / "queries.jsonl", ({"_id": q.id, "text": q.text} for q in queries.values()))
+        for split in splits:
+            with (own / "qrels" / f"{split.split}.tsv").open("w", encoding="utf-8", newline="\n") as file:
+                rows = ((q, d, str(relevance)) for q, judged in split.qrels.items() for d, relevance in judged.items())
+                file.writelines("\t".join(row) + "\n" for row in (HEADER, *rows))
 
 
 def _write_lines(path: Path, values: Iterable[Mapping[str, Any]]) -> None:

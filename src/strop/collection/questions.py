@@ -10,14 +10,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from strop.artifacts.keys import content_key
 from strop.artifacts.progress import Progress, silent
-from strop.artifacts.store import Stage, Store, content_key
+from strop.artifacts.store import Stage, Store
 from strop.collection.audit import EXAMINED
 from strop.collection.endpoint import Endpoint
 from strop.collection.generated import Candidate, Generated, told_apart
 from strop.collection.panel import first_shuffled
 from strop.records.documents import Document
 from strop.records.errors import InputError
+from strop.records.writing import write_text
 
 QUESTIONS = Stage("questions", 1)
 
@@ -148,9 +150,7 @@ def _whole_lines(path: Path) -> dict[str, str]:
 
 def _rewrite(path: Path, answers: Mapping[str, str]) -> None:
     """So that the next line does not go on where half a line ended."""
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(_line(doc_id, query) for doc_id, query in answers.items()), encoding="utf-8")
-    os.replace(partial, path)
+    write_text("".join(_line(doc_id, query) for doc_id, query in answers.items()), path, replace=True)
 
 
 def _line(doc_id: str, query: str) -> str:

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from strop.artifacts.keys import content_key, package_sha256
 from strop.artifacts.progress import Progress, silent
-from strop.artifacts.store import content_key, package_sha256, store
+from strop.artifacts.store import store
 from strop.commands import terminal
 from strop.commands.inputs import load, warn
 from strop.commands.options import DOCSTRINGS, Split
@@ -74,7 +75,7 @@ def explain(
     key = content_key(to_plain(about), {n: m.identity for n, m in chosen.items()}, package_sha256())[:8]
     folder = store().root / "results" / f"explain-{Path(collection).name}-{key}"
     write_results(Results(rows, (), Exhibits(geometry=geometry), about), folder)
-    render(folder, folder / "report.html")
+    render(folder, folder / "report.html", replace=True)
     return folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from strop.artifacts.store import Artifact, store
 from strop.commands.inputs import free, training_folder
 from strop.monitoring.logbook import TRAIN
 from strop.records.errors import InputError
+from strop.records.writing import whole_folder
 
 
 def export(source: str, out: str | Path) -> Path:
@@ -22,7 +22,9 @@ def export(source: str, out: str | Path) -> Path:
     adapter in `adapter/`. Raises InputError when `source` names no training, or several.
     """
     folder = training_folder(source, "record.json")
-    artifact = store().find(TRAIN, folder.name)
+    artifact, damage = store().look(TRAIN, folder.name)
+    if damage:
+        raise InputError(f"the training is damaged: {damage}", remedy="Train again: the same command makes it again")
     if artifact is None:
         remedy = f"Give the key or folder of one in {store().root / TRAIN.name}"
         raise InputError("no training artifact", where=str(folder), remedy=remedy)
@@ -30,15 +32,13 @@ def export(source: str, out: str | Path) -> Path:
 
 
 def write_model(artifact: Artifact, out: Path) -> Path:
-    """Write a training artifact's model and its card to `out`, by one rename."""
+    """Write a training artifact's model and its card to `out`, whole or not at all."""
     from strop.training.model_card import write_card
 
     free(out)
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(artifact.path / "model", partial)
-    write_card(artifact, partial / "README.md")
-    os.replace(partial, out)
+    with whole_folder(out) as own:
+        shutil.copytree(artifact.path / "model", own, dirs_exist_ok=True)
+        write_card(artifact, own / "README.md")
     return out
 
 

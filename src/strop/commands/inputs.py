@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -10,19 +11,24 @@ from pathlib import Path
 from strop.artifacts.store import store
 from strop.commands.options import DOCSTRINGS
 from strop.monitoring.logbook import ROWS, TRAIN
+from strop.records import writing
 from strop.records.documents import Collection, Qrels
 from strop.records.errors import InputError, InputWarning
 
 
 def free(out: str | Path) -> None:
     """Make the folder of `out`. Raises InputError when `out` exists or its folder cannot be written to."""
-    out = Path(out)
-    if out.exists():
-        raise InputError("this exists already", where=str(out), remedy="Choose another name or remove it")
+    out = writing.free(out)
     with suppress(OSError):
         out.parent.mkdir(parents=True, exist_ok=True)
     if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
         raise InputError("this cannot be written", where=str(out), remedy="Choose a folder that you may write to")
+
+
+def copy(source: Path, out: str | Path) -> None:
+    """Copy a file of the store to where the user wants it."""
+    with writing.whole_file(out) as own:
+        shutil.copyfile(source, own)
 
 
 def load(collection: str, split: str) -> Collection:

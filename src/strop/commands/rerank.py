@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -11,7 +10,7 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import free, load, warn
+from strop.commands.inputs import copy, free, load, warn
 from strop.commands.options import DOCSTRINGS, RunOut
 from strop.records.errors import InputError
 from strop.retrieval.task import Task
@@ -56,7 +55,7 @@ def rerank(
     if cost.cut:
         limit = reranked.record["max_length"]
         warn(f"{cost.cut:,} of {cost.pairs:,} pairs are longer than the model's {limit} tokens and were cut")
-    shutil.copyfile(reranked.path / "run.trec", out)
+    copy(reranked.path / "run.trec", out)
     return cost
 
 

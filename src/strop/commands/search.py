@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import free, load, warn
+from strop.commands.inputs import copy, free, load, warn
 from strop.commands.options import BASE, Collection, RunOut, Split
 from strop.models.pretrained import resolve
 from strop.retrieval.task import Task
@@ -43,7 +42,7 @@ def search(
     if isinstance(source, BM25) and (empty := data.queries.keys() - run_of(artifact).keys()):
         lacking = f"{len(empty):,} of {len(data.queries):,} queries (first: {min(empty)!r})"
         warn(f"{lacking} share no word with any document, and are not in the run")
-    shutil.copyfile(artifact.path / "run.trec", out)
+    copy(artifact.path / "run.trec", out)
     return Path(out)
 
 

@@ -222,7 +222,7 @@ def study_run_command(
         from strop.report.document import write
         from strop.report.page import page
 
-        write(page(results, summary), report)
+        write(page(results, summary), report, replace=True)
     study_table(results, summary)
     terminal.report(report)
 

@@ -85,7 +85,7 @@ def tune(
         from strop.report.document import write
         from strop.report.tuned import tuned_page
 
-        write(tuned_page(record), page)
+        write(tuned_page(record), page, replace=True)
     return record
 
 

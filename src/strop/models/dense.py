@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from strop.artifacts.store import content_key
+from strop.artifacts.keys import content_key
 from strop.models.encoder import Encoder, Role
 from strop.models.reading import reading
 from strop.models.scoring import Dot, Representation

@@ -17,6 +17,7 @@ from torch import Tensor
 from strop.models.pretrained import FETCHED, NOT_FETCHED, weight_files
 from strop.models.transformer import read_json
 from strop.records.errors import InputError
+from strop.records.writing import whole_folder
 
 #: What `export` leaves beside a model: it is already in the weights.
 _ADAPTER = "adapter"
@@ -37,24 +38,22 @@ def interpolate(base: Path, tuned: Sequence[Path], share: float, target: Path) -
         raise InputError(f"the share of the tuned weights is {share}", remedy="Give 0 (the base) to 1 (tuned)")
     if not tuned:
         raise InputError("there is nothing tuned to interpolate to", remedy="Give one tuned model folder or more")
-    if target.exists():
+    if os.path.lexists(target):
         raise InputError("something is there already", where=str(target), remedy="Give the name of a new folder")
-    partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
     weights = [path for path in weight_files(base) if _is_part(path.relative_to(base))]
     folders: dict[Path, list[_Weights]] = {}
     for folder in {path.parent for path in weights}:
         shapes = {n: shape for path in weights if path.parent == folder for n, shape in _shapes(path).items()}
         folders[folder] = [_Weights.of(base, folder, model, shapes) for model in tuned]
     _check_whole(base, set(folders), tuned)
-    for path in _files(base):
-        copy = partial / path.relative_to(base)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if share and path in weights:
-            _write(path, folders[path.parent], share, copy)
-        else:
-            shutil.copyfile(path, copy)
-    os.replace(partial, target)
+    with whole_folder(target) as own:
+        for path in _files(base):
+            copy = own / path.relative_to(base)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if share and path in weights:
+                _write(path, folders[path.parent], share, copy)
+            else:
+                shutil.copyfile(path, copy)
 
 
 @dataclass(frozen=True, slots=True)

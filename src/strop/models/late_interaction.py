@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from strop.artifacts.store import content_key
+from strop.artifacts.keys import content_key
 from strop.models.encoder import Encoder, Role
 from strop.models.reading import check_loaded, reading
 from strop.models.scored_folders import MODULES, SETTINGS, check_late

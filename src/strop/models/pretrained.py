@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from strop.artifacts.store import file_sha256
+from strop.artifacts.keys import file_sha256
 from strop.models.adapter_folder import ADAPTER, base_named, merged
 from strop.models.model_folder import check_folder, module_folders, read_object, read_value, refuse_pickles
 from strop.records.errors import InputError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from strop.artifacts.store import content_key
+from strop.artifacts.keys import content_key
 from strop.models.dense import Dense
 from strop.models.encoder import Encoder, Role
 from strop.models.reading import reading

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from strop.negatives.training_rows import training_row
 from strop.records.documents import Collection, Group
 from strop.records.errors import InputError, InputWarning
 from strop.records.text_lines import check_whole_characters
+from strop.records.writing import whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,7 @@ def write_examples(examples: Examples, path: str | Path) -> None:
 
     A teacher's scores of the positive and the negatives are written as `scores`; those of other documents are not.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
+    with whole_file(path) as own, own.open("w", encoding="utf-8", newline="\n") as file:
         for group in examples.groups:
             for positive in group.positives:
                 line: dict[str, Any] = {
@@ -67,7 +65,6 @@ def write_examples(examples: Examples, path: str | Path) -> None:
                 if scores != [None] * len(scores):
                     line["scores"] = scores
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    os.replace(partial, path)
 
 
 def read_examples(path: str | Path) -> Examples:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from strop.artifacts.store import ADDED
+from strop.artifacts.keys import ADDED
 from strop.records.documents import Group
 from strop.records.errors import InputError
 from strop.records.runs import Run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, fields
@@ -25,6 +24,7 @@ from strop.records.exhibits.transfer import Transfer
 from strop.records.plain import from_plain, to_plain
 from strop.records.record import CheckpointsRecord, ExplainRecord, Record
 from strop.records.tuned import TuneRecord
+from strop.records.writing import whole_file, whole_folder, write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +92,21 @@ class Results(Generic[AnyRecord]):
 
 
 def write_results(results: Results[AnyRecord], folder: str | Path) -> None:
-    """Write `rows.csv`, `claims.json`, `exhibits/*.json` and, last, `record.json`; each file appears whole.
+    """Write `rows.csv`, `claims.json`, `exhibits/*.json` and `record.json`; the folder appears whole.
 
     A study's folder has a file for each exhibit, `{}` or `[]` where there is nothing to show. What an earlier call left
-    is replaced. A call that was interrupted leaves no record, so nothing half new is read.
+    is replaced, unless it is the same.
     """
-    record, exhibits = Path(folder) / "record.json", Path(folder) / "exhibits"
-    exhibits.mkdir(parents=True, exist_ok=True)
-    record.unlink(missing_ok=True)
-    for old in exhibits.glob("*.json"):
-        old.unlink()
-    write_rows(results.rows, Path(folder) / "rows.csv")
-    write_json(results.claims, Path(folder) / "claims.json")
-    for each in fields(Exhibits):
-        exhibit = getattr(results.exhibits, each.name)
-        if exhibit or isinstance(results.record, Record):
-            write_json({} if exhibit is None else to_plain(exhibit), exhibits / f"{each.name}.json")
-    write_json(to_plain(results.record), record)
+    Path(folder).parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(folder, replace=True) as own:
+        (own / "exhibits").mkdir()
+        write_rows(results.rows, own / "rows.csv")
+        write_json(results.claims, own / "claims.json")
+        for each in fields(Exhibits):
+            exhibit = getattr(results.exhibits, each.name)
+            if exhibit or isinstance(results.record, Record):
+                write_json({} if exhibit is None else to_plain(exhibit), own / "exhibits" / f"{each.name}.json")
+        write_json(to_plain(results.record), own / "record.json")
 
 
 @overload
@@ -154,12 +152,10 @@ def _content(path: Path) -> Any:
 
 
 def write_rows(rows: Iterable[Row], path: str | Path) -> None:
-    partial = Path(path).with_suffix(".partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path, replace=True) as own, own.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(astuple(row) for row in rows)
-    os.replace(partial, path)
 
 
 def read_rows(path: str | Path, growing: bool = False) -> list[Row]:
@@ -185,6 +181,5 @@ def read_rows(path: str | Path, growing: bool = False) -> list[Row]:
 
 
 def write_json(value: Any, path: str | Path) -> None:
-    partial = Path(path).with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(text + "\n", path, replace=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from strop.records.errors import InputError, InputWarning
 from strop.records.text_lines import excerpt
 from strop.records.trec_columns import check_id, decimal, trec_rows, twice
+from strop.records.writing import whole_file
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -130,14 +130,12 @@ def check_ids(run: Run, where: str = "") -> None:
 def write_run(run: Run, path: str | Path, tag: str) -> None:
     """Write a TREC run; scores have nine significant digits, which is enough to read back the same float32.
 
-    It appears whole or not at all. Raises InputError on an id or a tag that a TREC file cannot hold.
+    It appears whole or not at all, as `whole_file` writes it. Raises InputError on an id or a tag that a TREC file
+    cannot hold.
     """
     check_id(tag)
     check_ids(run)
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
+    with whole_file(path) as own, own.open("w", encoding="utf-8", newline="\n") as file:
         for query_id, ranking in run.items():
             for rank, (doc_id, score) in enumerate(zip(ranking.doc_ids, ranking.scores, strict=True), start=1):
                 file.write(f"{query_id} Q0 {doc_id} {rank} {float(score):.9g} {tag}\n")
-    os.replace(partial, path)

@@ -15,6 +15,7 @@ import vl_convert
 from markupsafe import Markup
 
 from strop.records import formats
+from strop.records.writing import write_text
 from strop.report import charts
 
 _OFFERED = "window.vegaEmbed = vegaEmbed;"  # all that charts.js calls
@@ -57,12 +58,10 @@ def document(
     )
 
 
-def write(html: str, destination: Path) -> Path:
-    """Write a page whole, its folders too. Returns `destination`."""
+def write(html: str, destination: Path, replace: bool = False) -> Path:
+    """Write a page as `whole_file` does, its folders too. Returns `destination`."""
     destination.parent.mkdir(parents=True, exist_ok=True)
-    partial = destination.with_name(destination.name + ".partial")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(destination)
+    write_text(html, destination, replace)
     return destination
 
 

@@ -56,17 +56,18 @@ SECTIONS = (
 )
 
 
-def render(results_folder: Path, destination: Path) -> Path:
+def render(results_folder: Path, destination: Path, replace: bool = False) -> Path:
     """Write the report of `results_folder` to `destination` (a file; its folders are made). Returns `destination`.
 
-    Raises InputError when the folder holds no finished results, or its rows cannot be compared.
+    With `replace` it takes the place of a page that is there. Raises InputError when there is one and no `replace`,
+    when the folder holds no finished results, or its rows cannot be compared.
     """
     results = read_results(results_folder)
     if results.record.study == "explain":
-        return write(geometry.explain_page(read_results(results_folder, ExplainRecord)), destination)
+        return write(geometry.explain_page(read_results(results_folder, ExplainRecord)), destination, replace)
     if results.record.study == "tune":
-        return write(tuned_page(read_results(results_folder, TuneRecord).record), destination)
-    return write(page(results), destination)
+        return write(tuned_page(read_results(results_folder, TuneRecord).record), destination, replace)
+    return write(page(results), destination, replace)
 
 
 def page(results: Results[Record], summary: Summary | None = None) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from strop.artifacts.store import Artifact, content_key
+from strop.artifacts.keys import content_key
+from strop.artifacts.store import Artifact
 from strop.models.pretrained import Pretrained
 from strop.records.errors import InputError
 from strop.records.runs import Run

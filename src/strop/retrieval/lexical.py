@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from strop.artifacts.store import ADDED
+from strop.artifacts.keys import ADDED
 from strop.records.errors import InputError
 from strop.records.runs import Run
 from strop.retrieval.words import needs_any_script, words, words_of_any_script

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from strop.artifacts.store import Artifact, Stage, Store, content_key
+from strop.artifacts.keys import content_key
+from strop.artifacts.store import Artifact, Stage, Store
 from strop.records.documents import Collection
 from strop.records.errors import InputError
 from strop.records.runs import Ranking, Run, read_run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass
@@ -18,6 +17,7 @@ from strop.models.pair_scorer import Pair, PairScorer, score_pairs, specials
 from strop.models.scoring import Precision
 from strop.models.tokens import cut
 from strop.records.runs import Run
+from strop.records.writing import write_text
 from strop.retrieval import late_search
 from strop.retrieval.candidates import Candidates
 from strop.retrieval.encode import BUDGET
@@ -139,9 +139,7 @@ def _logits(scorer: PairScorer, pairs: Sequence[Pair], precision: Precision) -> 
 
 def _write(path: Path, scores: _Scores, cost: Cost) -> None:
     """Whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"scores": scores, "cost": asdict(cost)}), encoding="utf-8")
-    os.replace(partial, path)
+    write_text(json.dumps({"scores": scores, "cost": asdict(cost)}), path, replace=True)
 
 
 def _read(path: Path, query_ids: Sequence[str]) -> tuple[_Scores, Cost] | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from strop.artifacts.progress import Counted, Progress, silent
-from strop.artifacts.store import Artifact, Stage, Store
+from strop.artifacts.store import PARTS, Artifact, Stage, Store
 from strop.models.encoder import Encoder, Role
 from strop.models.loading import load
 from strop.models.pretrained import Pretrained
@@ -106,7 +106,8 @@ def encode_texts(
                 shards.append(encode_texts(store, model, part, role, counted, precision=precision))
                 advance(len(part) - counted.done)  # what was there already
         write_json([shard.key for shard in shards], folder / "shards.json")
-        return {"texts": len(texts), "tokens": sum(shard.record["tokens"] for shard in shards)}
+        tokens = sum(shard.record["tokens"] for shard in shards)
+        return {"texts": len(texts), "tokens": tokens, PARTS: [shard.key for shard in shards]}
 
     values = {"role": role, **precise(precision)} if precise(precision) else role
     return store.build(ENCODE, values, {"model": model.identity, "texts": key}, make)

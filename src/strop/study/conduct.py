@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from strop.artifacts.store import content_key, package_sha256
+from strop.artifacts.keys import content_key, package_sha256
 from strop.evaluation.judged_runs import rows
 from strop.evaluation.macro import weighted
 from strop.monitoring.logbook import namespaced

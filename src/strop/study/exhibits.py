@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from strop.artifacts.store import Stage, content_key
+from strop.artifacts.keys import content_key
+from strop.artifacts.store import Stage
 from strop.collection.audit import audit
 from strop.geometry.catalogue import LIVE
 from strop.models.loading import load

@@ -7,7 +7,8 @@ import shlex
 from collections import Counter
 from importlib.metadata import version
 
-from strop.artifacts.store import Artifact, canonical
+from strop.artifacts.keys import canonical
+from strop.artifacts.store import Artifact
 from strop.records.record import CollectionAbout, Contrast, Record, StageAbout, SystemAbout, TrainingAbout, Weights
 from strop.study.definition import Preset
 from strop.study.schedule import Done, Trial

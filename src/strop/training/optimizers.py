@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from strop.artifacts.store import ADDED
+from strop.artifacts.keys import ADDED
 from strop.records.errors import InputError
 
 Parameters = Iterable[tuple[str, nn.Parameter]]

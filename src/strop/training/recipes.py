@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from strop.artifacts.store import ADDED
+from strop.artifacts.keys import ADDED
 from strop.losses.contrastive import InfoNCE
 from strop.losses.distillation import KLDivergence, MarginMSE
 from strop.losses.hold_base import HoldBase

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from strop.artifacts.keys import content_key
 from strop.artifacts.progress import Progress, silent
-from strop.artifacts.store import Artifact, Stage, Store, content_key
+from strop.artifacts.store import Artifact, Stage, Store
 from strop.models.adapters import export
 from strop.models.dense import parameter_ledger
 from strop.models.encoder import Model, Role

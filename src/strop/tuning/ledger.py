@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from filelock import FileLock
 
 from strop.artifacts.store import Store
 from strop.records.documents import Collection
+from strop.records.results import write_json
 
 #: Splits that share this much of the queries of either are one split: with a few queries added it is no fresh one.
 SHARED = 0.1
@@ -37,9 +37,7 @@ def look(store: Store, test: Collection, model_key: str) -> int:
         own = _read(path) if path.is_file() else _Split(_hashes(test))
         if model_key not in own.models:
             own.models[model_key] = looks(store, test) + 1
-            partial = Path(f"{path}.partial")
-            partial.write_text(json.dumps(asdict(own), indent=1) + "\n", encoding="utf-8")
-            os.replace(partial, path)
+            write_json(asdict(own), path)
     return own.models[model_key]
 
 

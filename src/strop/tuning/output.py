@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from strop.artifacts.store import Artifact
 from strop.models.loading import loaded_by
 from strop.models.pretrained import Pretrained
+from strop.records.errors import InputError
 from strop.records.formats import fixed, signed
 from strop.records.plain import to_plain
 from strop.records.results import read_json, write_json
 from strop.records.tuned import Evidence, TuneRecord
+from strop.records.writing import whole_folder
 from strop.training.model_card import KINDS
 from strop.tuning.artifact import MODEL, QUERIES, RECIPE, RECORD
 
@@ -23,21 +23,19 @@ INSIDE = "strop"
 
 
 def write(tuned: Artifact, base: Pretrained, command: str, out: Path) -> TuneRecord:
-    """Write the tuned model, or for HOLD the base's files byte for byte, by one rename. Returns the record.
+    """Write the tuned model, or for HOLD the base's files byte for byte, whole or not at all. Returns the record.
 
     A folder that this very tuning wrote before is left as it is.
     """
     record = replace(read_json(TuneRecord, tuned.path / RECORD), command=command)
     if written(out) == tuned.key:
         return record
-    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))  # nobody else's, whatever lies there
     try:
-        _fill(partial, tuned, base, record)
-        partial.chmod(0o755)
-        os.replace(partial, out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        with whole_folder(out) as own:
+            _fill(own, tuned, base, record)
+    except InputError:
+        if written(out) != tuned.key:  # else the same command has run beside this one
+            raise
     return record
 
 

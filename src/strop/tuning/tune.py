@@ -8,8 +8,9 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from strop.artifacts.keys import content_key
 from strop.artifacts.progress import Progress, silent
-from strop.artifacts.store import Artifact, Stage, Store, content_key
+from strop.artifacts.store import Artifact, Stage, Store
 from strop.collection import door, questions
 from strop.collection.docstrings.reader import is_docstrings
 from strop.collection.generated import Generated, generated

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from strop.collection.docstrings.text import Pair, pair
 from strop.collection.fingerprint import with_fingerprint
 from strop.records.documents import Collection, Document, Query
 from strop.records.errors import InputError
+from strop.records.writing import write_text
 
 NAME = "docstrings"
 
@@ -125,7 +125,5 @@ def _cached_pool(versions: dict[str, str], cache: Path) -> list[Entry]:
     except (OSError, ValueError, TypeError):  # not there, or damaged: made anew
         pool = extract()
     cache.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_text(json.dumps(pool), encoding="utf-8")
-    os.replace(partial, path)
+    write_text(json.dumps(pool), path, replace=True)
     return pool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import Any
 
 import scipy  # type: ignore[import-untyped]
 
+from strop.artifacts.keys import content_key, package_sha256
 from strop.artifacts.progress import Progress
-from strop.artifacts.store import Store, content_key, package_sha256
+from strop.artifacts.store import Store
 from strop.records.results import write_json
+from strop.records.writing import whole_file
 from strop.studies.never_worse.populations import Null, Pairs, all_pairs, nulls
 from strop.studies.never_worse.power import Power, power
 from strop.studies.never_worse.rules import OURS, RULES, draw
@@ -148,9 +149,7 @@ def tables(cells: Sequence[Cell], powers: Sequence[Power]) -> dict[str, list[lis
 
 
 def _write(values: Sequence[Cell] | Sequence[Power], path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path, replace=True) as own, own.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(f.name for f in fields(values[0]))
         writer.writerows([round(v, 6) if isinstance(v, float) else v for v in astuple(each)] for each in values)
-    os.replace(partial, path)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from strop.artifacts.keys import content_key
 from strop.artifacts.progress import Progress
-from strop.artifacts.store import Store, content_key
+from strop.artifacts.store import Store
 from strop.bench.library_training import library_trained
 from strop.records.errors import InputError
 from strop.records.formats import DASH, duration, signed

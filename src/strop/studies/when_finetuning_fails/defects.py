@@ -11,7 +11,8 @@ from operator import eq
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from strop.artifacts.store import Store, file_sha256
+from strop.artifacts.keys import file_sha256
+from strop.artifacts.store import Store
 from strop.records import formats
 from strop.records.documents import Collection, normal
 from strop.retrieval.stages import ENCODE

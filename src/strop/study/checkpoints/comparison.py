@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from strop.artifacts.store import Store, content_key, package_sha256
+from strop.artifacts.keys import content_key, package_sha256
+from strop.artifacts.store import Store
 from strop.evaluation.judged_runs import rows
 from strop.geometry.catalogue import ABSOLUTE, RELATIVE, diagnose
 from strop.monitoring.diagnose import sample_of, weight_distances
