@@ -118,6 +118,10 @@ def test_a_full_disk_names_what_the_user_asked_for(tmp_path: Path) -> None:
         assert caught.value.errno == errno.ENOSPC
     with pytest.raises(OSError, match=r"'.*/out'"), whole_folder(tmp_path / "out"):
         raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+    with pytest.raises(OSError, match=r"'.*/out'"), whole_file(tmp_path / "out"):
+        raise OSError("4096 requested and 512 written")
+    with pytest.raises(OSError, match=r"^Max retries exceeded$"), whole_file(tmp_path / "out"):
+        raise OSError("Max retries exceeded")
     with pytest.raises(FileNotFoundError, match="an input"), whole_file(tmp_path / "out"):
         raise FileNotFoundError(errno.ENOENT, "an input", "elsewhere")
     assert names(tmp_path) == []
@@ -165,6 +169,16 @@ def test_a_name_as_long_as_a_name_can_be_is_written(tmp_path: Path) -> None:
     name = "ä" * 127
     write_text("x", tmp_path / name)
     assert names(tmp_path) == [name]
+
+
+def test_without_locks_nobody_waits_and_no_leftover_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    (tmp_path / ".out.strop-1").touch()
+    monkeypatch.setattr("fcntl.flock", refused)
+    write_text("x", tmp_path / "out")
+    assert names(tmp_path) == [".out.strop-1", "out"]
 
 
 def test_without_hard_links_a_file_is_renamed_and_nothing_is_overwritten(

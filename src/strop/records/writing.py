@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -115,9 +116,11 @@ def clear_private(path: str | Path) -> None:
     if fcntl is None or not path.parent.is_dir():
         return
     for left in path.parent.iterdir():
-        if left.name.startswith(_prefix(path)) and (lock := _lock(left)) is not None:
-            _remove(left)
-            os.close(lock)
+        if left.name.startswith(_prefix(path)):
+            with suppress(OSError):  # another user's, or a file system without locks: it stays
+                if (lock := _lock(left)) is not None:
+                    _remove(left)
+                    os.close(lock)
 
 
 @contextmanager
@@ -126,14 +129,20 @@ def naming(path: Path, own: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        unnamed = error.filename is None and (error.errno in _FULL or error.errno is None)
+        unnamed = error.filename is None and error.errno in _FULL
         if unnamed or str(error.filename or "").startswith(str(own)):
-            raise OSError(error.errno or errno.ENOSPC, error.strerror or str(error), str(path)) from error
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        _check_full(error, path)
         raise
     except Exception as error:
-        if "os error 28" in str(error):  # as safetensors says it
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        _check_full(error, path)
         raise
+
+
+def _check_full(error: Exception, path: Path) -> None:
+    """Raises OSError where numpy or safetensors could not write all, each of which has its own words for it."""
+    if re.search(r"os error 28\b|\d requested and \d+ written", str(error)):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
 @contextmanager
@@ -158,8 +167,12 @@ def _claimed(path: Path, folder: bool) -> tuple[Path, int | None]:
             own.touch(exist_ok=False)
         if fcntl is None:
             return own, None
-        if (lock := _lock(own)) is not None:
-            return own, lock  # else another process took it for a leftover between these two lines
+        try:
+            lock = _lock(own)
+        except OSError:  # a file system without locks, where no leftover is ever removed
+            return own, None
+        if lock is not None:  # else another process took it for a leftover before it was locked
+            return own, lock
 
 
 def _prefix(path: Path) -> str:
@@ -170,14 +183,15 @@ def _lock(path: Path) -> int | None:
     """An open descriptor that holds the lock on a file or folder; None where another process does, or it is gone."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), path.lstat()):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except (FileNotFoundError, BlockingIOError):
         return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), path.lstat()):
-            return descriptor
-    except OSError:
-        pass
     os.close(descriptor)
     return None
 
