@@ -31,8 +31,9 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def pool(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
     """The whole pool; the one slow extraction of a test run."""
     load("docstrings", cache=cache(tmp_path_factory))
-    (path,) = cache(tmp_path_factory).glob("*.json")
-    return [Entry(Pair(*members), *rest) for members, *rest in json.loads(path.read_text(encoding="utf-8"))]
+    (path,) = cache(tmp_path_factory).glob("*.jsonl")
+    text = path.read_text(encoding="utf-8").splitlines()[1]
+    return [Entry(Pair(*members), *rest) for members, *rest in json.loads(text)]
 
 
 @pytest.fixture(scope="session")

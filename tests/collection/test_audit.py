@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import random
+import tracemalloc
+from collections.abc import Callable, Iterable
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from strop.collection.audit import audit
-from strop.collection.door import load, splits
+from strop.collection import audit as auditing
+from strop.collection.audit import audit, with_lengths
+from strop.collection.door import every_split, load, splits
 
 from .folders import HEADER, folder, lines
 
@@ -79,6 +84,82 @@ def test_without_a_tokenizer_there_are_no_lengths_and_without_train_no_overlap(t
 def test_splits_of_two_collections_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one collection"):
         audit([load(tiny(tmp_path / "a")), load(tiny(tmp_path / "b"))])
+
+
+def many(root: Path, documents: int, words: int) -> tuple[Path, list[str]]:
+    """A folder of that many documents, of which some are nearly others or others but for case, and their texts."""
+    draw = random.Random(11)
+    texts: list[str] = []
+    for i in range(documents):
+        if i % 10 < 7:
+            text = draw.choices([f"w{k}" for k in range(900)], k=words)
+        else:
+            text = draw.choice(texts).split()
+            text[draw.randrange(len(text))] = draw.choice(["other", text[0].upper()])
+        texts.append((" " if i % 3 else "  ").join(text[: draw.choice([words, words, 2])]))
+    corpus = lines(*({"_id": f"d{i * 7919 % documents}", "text": text} for i, text in enumerate(texts)))
+    train, test = (HEADER + f"q{i}\td{i}\t1\n" for i in (1, 2))
+    return folder(root, corpus=corpus, train=train, test=test), texts
+
+
+def test_duplicates_and_lengths_are_those_of_a_naive_computation(tmp_path: Path) -> None:
+    root, texts = many(tmp_path, 401, 40)
+    words = [text.lower().split() for text in texts]
+    runs = [{tuple(w[i : i + 4]) for i in range(max(1, len(w) - 3))} for w in words]
+    group = list(range(len(texts)))
+    for a, b in combinations(range(len(texts)), 2):
+        if len(runs[a] & runs[b]) >= 0.8 * len(runs[a] | runs[b]):
+            group = [group[a] if g == group[b] else g for g in group]
+    exact, near = (len(texts) - len(set(kinds)) for kinds in (map(tuple, words), group))
+    assert 0 < exact < near
+    counted: list[int] = []
+
+    def counts(given: Iterable[str]) -> list[int]:
+        found = [len(text.split()) for text in given]
+        counted.extend(found)
+        return found
+
+    found = audit(every_split(root))
+    assert found["duplicates"] == {"exact": exact, "near": near}
+    measured = with_lengths(found, every_split(root), counts, 39)
+    assert measured == audit([load(root, split) for split in splits(root)], counts, 39)
+    assert list(measured) == list(audit(every_split(root), counts, 39))
+    assert counted[: len(texts)] == [len(w) for w in words]
+    lengths = measured["lengths"]["documents"]
+    assert lengths["median"] == np.median([len(w) for w in words])
+    assert lengths["truncated"] == sum(len(w) > 39 for w in words)
+
+
+def test_a_sample_is_the_same_documents_for_duplicates_and_for_lengths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, texts = many(tmp_path, 101, 12)
+    monkeypatch.setattr(auditing, "EXAMINED", 60)
+    seen: list[str] = []
+
+    def counts(given: Iterable[str]) -> list[int]:
+        seen.extend(given)
+        return [1] * len(seen)
+
+    found = audit(every_split(root), counts, 10)
+    assert (found["documents"], found["documents_examined"]) == (101, 60)
+    sample = seen[:60]
+    assert set(sample) < set(texts)
+    assert found["duplicates"]["exact"] == 60 - len({" ".join(text.lower().split()) for text in sample})
+
+
+def test_a_document_costs_an_audit_little_more_than_the_hashes_of_its_words(tmp_path: Path) -> None:
+    words, peaks = 120, {}
+    for documents in (10, 500, 1500):  # the first brings what is imported late
+        root, _ = many(tmp_path / str(documents), documents, words)
+        tracemalloc.start()
+        try:
+            audit(every_split(root), lambda texts: [len(text) for text in texts], 10)
+            peaks[documents] = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    each = (peaks[1500] - peaks[500]) / 1000
+    assert each < 2 * 8 * words, f"{each:.0f} bytes per document"
 
 
 @pytest.mark.parametrize(

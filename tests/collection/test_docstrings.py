@@ -78,16 +78,6 @@ def test_other_versions_are_said_and_change_the_fingerprint(
     assert len(prints) == 2
 
 
-def test_a_damaged_cache_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(reader, "extract", lambda: [Entry(Pair("p.f", "p", "q", "d"), "p.f", "p.f", "test")])
-    first = load("docstrings", cache=tmp_path)
-    (path,) = tmp_path.iterdir()
-    path.write_text("[[", encoding="utf-8")
-    assert load("docstrings", cache=tmp_path).fingerprint == first.fingerprint
-    monkeypatch.setattr(reader, "extract", list)
-    assert load("docstrings", cache=tmp_path).queries["q:p.f"].text == "q"
-
-
 LONG = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen {}"
 
 

@@ -3,7 +3,10 @@ from __future__ import annotations
 import random
 from itertools import combinations
 
-from strop.collection.near_duplicates import components, shingles, similar
+import pytest
+
+from strop.collection.near_duplicates import components, similar
+from strop.collection.shingles import shingles
 
 
 def test_shingles_are_the_runs_of_words_whatever_the_case_and_the_white_space() -> None:
@@ -43,6 +46,24 @@ def test_proposed_pairs_agree_with_the_naive_loop() -> None:
 def test_equal_texts_are_connected_and_empty_ones_are_not() -> None:
     links = list(similar(shingles(["", "a b c", "", "a b c", "A B C", "x y z"], 2), 0.9))
     assert components(6, links) == [0, 1, 2, 1, 1, 5]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "..."]])
+def test_texts_without_a_word_are_like_none(texts: list[str]) -> None:
+    sets = shingles(texts, 4)
+    assert len(sets) == len(texts)
+    assert list(similar(sets, 0.5)) == []
+
+
+def test_a_text_longer_than_a_block_and_texts_across_blocks_are_hashed_as_each_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = [" ".join(f"w{(i * k) % 13}" for k in range(i)) for i in range(40)]
+    each = [shingles([text], 3)[0].tolist() for text in texts]
+    assert each == [sorted(set(members)) for members in each]
+    monkeypatch.setattr("strop.collection.shingles._BLOCK", 17)
+    monkeypatch.setattr("strop.collection.shingles._KNOWN", 5)
+    assert [members.tolist() for members in shingles(texts, 3)] == each
 
 
 def test_components_are_transitive_and_named_by_their_first_member() -> None:

@@ -183,3 +183,17 @@ def test_panels_and_audits_take_documents_that_stay_on_disk(tmp_path: Path) -> N
     assert len(small.documents) == 2
     assert set(small.qrels) <= {"10", "11"}
     assert audit([load(tmp_path, s) for s in splits(tmp_path)])["duplicates"] == {"exact": 0, "near": 0}
+
+
+@pytest.mark.parametrize("lacking", ["nothing", "folder", "link"])
+def test_a_folder_without_its_passages_is_told_so_and_not_that_it_lacks_another_layout_s_files(
+    tmp_path: Path, lacking: str
+) -> None:
+    root = marco(tmp_path)
+    (root / "collection.tsv").unlink()
+    if lacking == "folder":
+        (root / "collection.tsv").mkdir()
+    elif lacking == "link":
+        (root / "collection.tsv").symlink_to("collection.tsv")
+    with pytest.raises(InputError, match=r"collection\.tsv: cannot be read \("):
+        load(root, "dev")

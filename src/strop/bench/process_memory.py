@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # <malloc.h>
@@ -28,10 +29,21 @@ def reuse_freed() -> bool:
     Otherwise every activation is mapped, zeroed page by page and unmapped again, which on a virtual machine can cost
     more than the arithmetic (`strop bench train`, with and without). Peak memory is not raised.
     """
+    mallopt = _glibc("mallopt")
+    return bool(mallopt and mallopt(_MMAP_THRESHOLD, 2**30) and mallopt(_TRIM_THRESHOLD, _LARGEST))
+
+
+def return_freed() -> bool:
+    """Give back what was freed, for a command whose next part needs other memory; False where there is none to give."""
+    trim = _glibc("malloc_trim")
+    return bool(trim and trim(0))
+
+
+def _glibc(name: str) -> Callable[..., int] | None:
+    """A function of glibc's, None where there is no glibc."""
     if not sys.platform.startswith("linux"):
-        return False
+        return None
     try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return False
-    return bool(mallopt(_MMAP_THRESHOLD, 2**30) and mallopt(_TRIM_THRESHOLD, _LARGEST))
+        return getattr(ctypes.CDLL(None), name, None)
+    except OSError:
+        return None

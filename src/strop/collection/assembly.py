@@ -9,7 +9,7 @@ from pathlib import Path
 
 from strop.collection.fingerprint import with_fingerprint
 from strop.records.documents import Collection, Document, Query
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.judgments import Judgment
 
 #: The share of official data that may be odd (empty documents, judgments of absent ones) before it is an error.
@@ -55,7 +55,7 @@ def assemble(
 def check_split(split: str, splits: Sequence[str], where: str) -> None:
     """Raises InputError unless `split` is one of `splits`."""
     if split not in splits:
-        raise InputError(f"no split {split!r}", where=where, remedy=f"Splits there: {', '.join(splits)}")
+        raise InputError(f"no split {excerpt(split)}", where=where, remedy=f"Splits there: {', '.join(splits)}")
 
 
 def empty_documents(empty: Sequence[tuple[int, str]], total: int, path: Path) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def empty_documents(empty: Sequence[tuple[int, str]], total: int, path: Path) ->
     if not empty:
         return ()
     line, first = empty[0]
-    problem = f"{len(empty)} of {total} documents have neither title nor text (first: {first!r})"
+    problem = f"{len(empty)} of {total} documents have neither title nor text (first: {excerpt(first)})"
     if len(empty) > TOLERATED_SHARE * total:
         raise InputError(problem, where=f"{path}:{line}", remedy="Give them text or leave them out")
     return (f"{problem}, {path.name}:{line}",)
@@ -84,10 +84,10 @@ def _checked_qrels(
     for judgment in judgments:
         line, query_id, doc_id, relevance = judgment
         if query_id not in queries:
-            problem = f"query {query_id!r} is judged but not in {source.queries}"
+            problem = f"query {excerpt(query_id)} is judged but not in {source.queries}"
             raise InputError(problem, where=f"{source.qrels}:{line}", remedy="Add the query or drop the line")
         if not queries[query_id].text.strip():
-            problem = f"query {query_id!r} is judged and has an empty text in {source.queries}"
+            problem = f"query {excerpt(query_id)} is judged and has an empty text in {source.queries}"
             raise InputError(problem, where=f"{source.qrels}:{line}", remedy="Write its text or drop its judgments")
         judged = qrels.setdefault(query_id, {})
         if doc_id in judged:
@@ -95,7 +95,7 @@ def _checked_qrels(
             if judged[doc_id] != relevance:
                 grades = f"relevance {relevance}, and {judged[doc_id]} above"
                 raise InputError(
-                    f"document {doc_id!r} has {grades}, for query {query_id!r}",
+                    f"document {excerpt(doc_id)} has {grades}, for query {excerpt(query_id)}",
                     where=f"{source.qrels}:{line}",
                     remedy="Keep one judgment for each query and document",
                 )
@@ -112,7 +112,7 @@ def _checked_qrels(
         if len(absent) >= TOLERATED_SHARE * total:
             where = f"{source.qrels}:{first.line}"
             raise InputError(
-                f"{problem} (first: {first.doc_id!r})", where=where, remedy="Add the documents or drop the lines"
+                f"{problem} (first: {excerpt(first.doc_id)})", where=where, remedy="Add the documents or drop the lines"
             )
         warnings.append(f"{problem} ({_first(first, source)}); they are never retrieved")
     if repeated:
@@ -121,4 +121,4 @@ def _checked_qrels(
 
 
 def _first(judgment: Judgment, source: Source) -> str:
-    return f"first: {judgment.doc_id!r}, {Path(source.qrels).name}:{judgment.line}"
+    return f"first: {excerpt(judgment.doc_id)}, {Path(source.qrels).name}:{judgment.line}"

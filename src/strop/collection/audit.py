@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from strop.collection.near_duplicates import components, shingles, similar
+from strop.collection.near_duplicates import components, similar
 from strop.collection.panel import first_shuffled
+from strop.collection.shingles import shingles
 from strop.records.documents import Collection, normal
 
-#: Texts -> tokens of each, as the model's tokenizer counts them, special tokens included and nothing cut off.
-TokenCounts = Callable[[Sequence[str]], Sequence[int]]
+#: Texts, each of which may be read once, -> tokens of each, as the model's tokenizer counts them, special tokens
+#: included and nothing cut off.
+TokenCounts = Callable[[Iterable[str]], Sequence[int]]
 
 #: Jaccard of runs of four words from which two documents are called near-duplicates.
 NEAR = 0.8
@@ -25,25 +28,39 @@ EXAMINED = 200_000
 def audit(splits: Sequence[Collection], token_counts: TokenCounts | None = None, limit: int = 0) -> dict[str, Any]:
     """Counts over one collection's splits, ready for JSON; `readings` has them as sentences.
 
-    `limit` is the model's maximum length in tokens; without `token_counts` lengths are left out. Every split is
-    compared with the one named `train`, if there is one. Duplicates and lengths are of `documents_examined`: all, or
-    EXAMINED drawn by chance. Raises ValueError when the splits are not of one collection.
+    `limit` is the model's maximum length in tokens; without `token_counts` lengths are left out, for `with_lengths` to
+    add. Every split is compared with the one named `train`, if there is one. Duplicates and lengths are of
+    `documents_examined`: all, or EXAMINED drawn by chance. Documents are read one by one, and only hashes of them are
+    kept. Raises ValueError when the splits are not of one collection.
     """
     if len({(s.name, len(s.documents)) for s in splits}) != 1:
         raise ValueError("an audit takes the splits of one collection")
     train = next((s for s in splits if s.split == "train"), None)
-    contents = _examined(splits[0])
-    result: dict[str, Any] = {
+    found: dict[str, Any] = {
         "collection": splits[0].name,
         "documents": len(splits[0].documents),
-        "documents_examined": len(contents),
+        "documents_examined": min(len(splits[0].documents), EXAMINED),
         "splits": {s.split: _judged(s) for s in splits},
-        "duplicates": _duplicates(contents),
+        "duplicates": _duplicates(_contents(splits[0])),
         "overlap": {s.split: _overlap(train, s) for s in splits if train is not None and s is not train},
     }
     if token_counts is not None:
-        texts = {"documents": contents} | {f"queries/{s.split}": [q.text for q in s.queries.values()] for s in splits}
-        result["lengths"] = {"limit": limit} | {role: _lengths(token_counts(t), limit) for role, t in texts.items()}
+        return with_lengths(found, splits, token_counts, limit)
+    return _told(found, splits)
+
+
+def with_lengths(
+    found: Mapping[str, Any], splits: Sequence[Collection], token_counts: TokenCounts, limit: int
+) -> dict[str, Any]:
+    """An audit of these splits with the lengths of texts in tokens."""
+    texts: dict[str, Iterable[str]] = {"documents": _contents(splits[0])}
+    texts |= {f"queries/{s.split}": (q.text for q in s.queries.values()) for s in splits}
+    lengths = {role: _lengths(token_counts(t), limit) for role, t in texts.items()}
+    return _told({**found, "lengths": {"limit": limit, **lengths}}, splits)
+
+
+def _told(found: Mapping[str, Any], splits: Sequence[Collection]) -> dict[str, Any]:
+    result = {name: value for name, value in found.items() if name not in ("warnings", "readings")}
     result["warnings"] = list(dict.fromkeys(warning for s in splits for warning in s.warnings))
     result["readings"] = list(_readings(result))
     return result
@@ -70,16 +87,26 @@ def _relevant(judged: Mapping[str, int]) -> set[str]:
     return {doc_id for doc_id, relevance in judged.items() if relevance > 0}
 
 
-def _examined(collection: Collection) -> list[str]:
-    if len(collection.documents) <= EXAMINED:
-        return [d.contents for d in collection.documents.values()]
-    return [collection.documents[d].contents for d in first_shuffled(collection.documents, EXAMINED, "audit")]
+def _contents(collection: Collection) -> Iterator[str]:
+    """Of the documents that are examined, one by one."""
+    documents = collection.documents
+    if len(documents) <= EXAMINED:
+        return (d.contents for d in documents.values())
+    return (documents[d].contents for d in first_shuffled(documents, EXAMINED, "audit"))
 
 
-def _duplicates(contents: Sequence[str]) -> dict[str, int]:
+def _duplicates(contents: Iterable[str]) -> dict[str, int]:
     """How many documents repeat an earlier one: but for case and white space, and nearly, by their words."""
-    alike = components(len(contents), similar(shingles(contents, 4), NEAR))
-    return {"exact": len(contents) - len(set(map(normal, contents))), "near": len(contents) - len(set(alike))}
+    texts: set[bytes] = set()
+
+    def noted() -> Iterator[str]:
+        for text in contents:
+            texts.add(hashlib.blake2b(normal(text).encode(), digest_size=16).digest())
+            yield text
+
+    sets = shingles(noted(), 4)
+    alike = components(len(sets), similar(sets, NEAR))
+    return {"exact": len(sets) - len(texts), "near": len(sets) - len(set(alike))}
 
 
 def _overlap(train: Collection, other: Collection) -> dict[str, int]:

@@ -34,7 +34,6 @@ def write_beir(splits: Sequence[Collection], folder: str | Path) -> None:
         {"_id": d.id, "title": d.title, "text": d.text, "metadata": {"domain": d.domain} if d.domain else {}}
         for d in documents.values()
     )
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as own:
         (own / "qrels").mkdir()
         _write_lines(own / "corpus.jsonl", corpus)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from strop.collection.beir import beir_documents, beir_judged, beir_splits, read_beir
+from strop.collection.assembly import check_split
+from strop.collection.beir import beir_documents, beir_judged, beir_splits, read_beir, read_beir_splits
 from strop.collection.docstrings.reader import NAME, docstring_splits, is_docstrings, read_docstrings
 from strop.collection.fingerprint import with_fingerprint
 from strop.collection.irds import PREFIX, irds_splits, read_irds
 from strop.collection.mixture import mixture, parts
 from strop.collection.trec import is_trec, read_trec, trec_documents, trec_judged, trec_splits
 from strop.records.documents import Collection
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 #: What gives the names of a source's splits, and what reads one of them.
 Reader = tuple[Callable[[], tuple[str, ...]], Callable[[str], Collection]]
@@ -44,6 +46,26 @@ def splits(source: str | Path) -> tuple[str, ...]:
         return common
     there = "; ".join(f"{name}: {', '.join(own)}" for name, own in zip(names, each, strict=True))
     raise InputError(f"{'+'.join(names)} have no split in common", remedy=f"Splits there: {there}")
+
+
+def every_split(source: str | Path, cache: Path | None = None) -> list[Collection]:
+    """What `load` gives for each of `splits`, in their order, to be read through: documents are on disk where they can
+    be, and read once for all splits of a folder. Raises InputError as `load` does."""
+    if len(names := parts(source)) > 1:
+        each = [dict(zip(splits(name), every_split(name, cache), strict=True)) for name in names]
+        return [mixture([own[split] for own in each]) for split in splits(source)]
+    if (folder := _folder(source)) is not None and not is_trec(folder):
+        return read_beir_splits(folder)
+    there, read = _reader(source, cache)
+    return [read(split) for split in there()]
+
+
+def check(source: str | Path, split: str) -> None:
+    """Raises InputError, as `load` does, when there is no such source or split; nothing is read but names of files."""
+    for name in parts(source):
+        there = splits(name)
+        if not name.startswith(PREFIX):  # an id may also be the split itself
+            check_split(split, there, name)
 
 
 def has_judgments(source: str | Path) -> bool:
@@ -87,9 +109,9 @@ def _folder(source: str | Path) -> Path | None:
     if is_docstrings(source) or (isinstance(source, str) and source.startswith(PREFIX)):
         return None
     folder = Path(source)
-    if not folder.is_dir():
+    if not str(source) or not os.path.isdir(folder):  # of whatever name, where Path.is_dir may raise
         raise InputError(
-            f"there is no collection {str(source)!r}",
+            f"there is no collection {excerpt(str(source))}",
             remedy=f'Possible are "{NAME}" (embedded), "{NAME}:PACKAGE", "{PREFIX}ID" of ir_datasets, or the path of a '
             "folder with corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv, or with collection.tsv, queries.SPLIT.tsv "
             "and qrels.SPLIT.tsv",

@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 #: Seconds that an answer may take.
 PATIENCE = 120.0
@@ -87,16 +87,26 @@ class Endpoint:
 
     def _opener(self) -> OpenerDirector:
         """A server on this machine is asked without the proxy that others may need."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError(f"{self.url!r} is no http address", remedy=_REMEDY)
-        return build_opener(_NoRedirect, ProxyHandler({} if _is_here(parts.hostname) else None))
+        host = check_address(self.url)
+        return build_opener(_NoRedirect, ProxyHandler({} if _is_here(host) else None))
 
     def _address(self, path: str) -> str:
         return f"{self.url.rstrip('/')}/{path}"
 
     def _unusable(self, path: str, problem: str, remedy: str = _REMEDY) -> InputError:
         return InputError(f"the server {problem}", where=self._address(path), remedy=remedy)
+
+
+def check_address(url: str) -> str:
+    """The host that an http address names. Raises InputError for any other address."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
+    except ValueError:  # brackets without an end, a port of letters
+        host = None
+    if not host or not url.isascii() or not url.isprintable() or " " in url:
+        raise InputError(f"{excerpt(url)} is no http address", remedy=_REMEDY)
+    return host
 
 
 class _NoRedirect(HTTPRedirectHandler):

@@ -12,8 +12,9 @@ from typing import Literal, NamedTuple
 from strop.collection.audit import EXAMINED, NEAR
 from strop.collection.docstrings.text import MIN_CONTENT_WORDS, content_words, first_sentence
 from strop.collection.headings import headings, plain
-from strop.collection.near_duplicates import components, shingles, similar
+from strop.collection.near_duplicates import components, similar
 from strop.collection.panel import first_shuffled
+from strop.collection.shingles import shingles
 from strop.records.documents import Document, normal
 
 Source = Literal["title", "heading", "sentence", "question"]

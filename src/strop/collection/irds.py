@@ -12,7 +12,7 @@ from typing import Any
 from strop.collection.assembly import Source, assemble
 from strop.collection.lazy_documents import LazyDocuments
 from strop.records.documents import Collection, Document, Query
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.judgments import Judgment
 from strop.records.trec_columns import check_id, grade
 
@@ -76,7 +76,7 @@ def read_irds(dataset: str, split: str) -> Collection:
         parent, own = above, dataset
     else:
         there = ", ".join(irds_splits(dataset))
-        raise InputError(f"no split {split!r}", where=f"{PREFIX}{dataset}", remedy=f"Splits there: {there}")
+        raise InputError(f"no split {excerpt(split)}", where=f"{PREFIX}{dataset}", remedy=f"Splits there: {there}")
     with _network_named(own):
         documents = LazyDocuments(IrdsStore(_dataset(own)))
         queries = {q.query_id: Query(q.query_id, _query_text(q)) for q in _dataset(own).queries_iter()}
@@ -90,7 +90,9 @@ def read_irds(dataset: str, split: str) -> Collection:
         beside = {id_: _judgments(id_) for below in _judged_below(parent) if (id_ := f"{parent}/{below}") != own}
         data = assemble(name, split, documents, queries, {**beside, **known}, source)
     if lost:
-        left_out = f"{len(lost)} judgments of queries that are not there are left out (first: {lost[0].query_id!r})"
+        left_out = (
+            f"{len(lost)} judgments of queries that are not there are left out (first: {excerpt(lost[0].query_id)})"
+        )
         return replace(data, warnings=(*data.warnings, left_out))
     return data
 
@@ -111,7 +113,7 @@ def _check_known(name: str) -> None:
     if name not in _known_ids():
         close = difflib.get_close_matches(name, _known_ids(), n=3)
         remedy = f"Close to it: {', '.join(close)}" if close else "Its ids are listed at https://ir-datasets.com"
-        raise InputError(f"ir_datasets has no {name!r}", remedy=remedy)
+        raise InputError(f"ir_datasets has no {excerpt(name)}", remedy=remedy)
 
 
 def _is_judged(name: str) -> bool:

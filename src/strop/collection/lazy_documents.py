@@ -8,6 +8,16 @@ from typing import Protocol
 from strop.records.documents import Document
 
 
+class Digest(Protocol):
+    """A running SHA-256 of hashlib's."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+    def copy(self) -> Digest: ...
+
+    def hexdigest(self) -> str: ...
+
+
 class DocumentStore(Protocol):
     """What `LazyDocuments` needs of a store; `stream` and `ids` give one and the same order, `find` None if absent."""
 
@@ -23,10 +33,14 @@ class DocumentStore(Protocol):
 
 
 class LazyDocuments(Mapping[str, Document]):
-    """Document id -> Document, fetched on access and never kept; `values` reads the store once, in order."""
+    """Document id -> Document, fetched on access and never kept; `values` reads the store once, in order.
+
+    `digest` is of all documents, once a fingerprint was made: reading them all is what takes its time.
+    """
 
     def __init__(self, store: DocumentStore) -> None:
         self.store = store
+        self.digest: Digest | None = None
 
     def __len__(self) -> int:
         return self.store.count()

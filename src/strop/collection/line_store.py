@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from strop.records.documents import Document
-from strop.records.errors import InputError
-from strop.records.text_lines import decoded, excerpt, line_at, line_number, raw_lines
+from strop.records.errors import InputError, excerpt
+from strop.records.text_lines import decoded, line_at, line_number, raw_lines
 from strop.records.trec_columns import check_id
 
 
@@ -86,5 +86,5 @@ class LineStore:
             first = self._row(doc_id)
             if first is not None and first != row:
                 here, above = (line_number(self._path, int(self._starts[r])) for r in (row, first))
-                problem = f"id {doc_id!r} is already used on line {above}"
+                problem = f"id {excerpt(doc_id)} is already used on line {above}"
                 raise InputError(problem, where=f"{self._path}:{here}", remedy="Keep one line for each id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from strop.collection.lazy_documents import LazyDocuments
 from strop.records.documents import Collection, Document
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.trec_columns import check_id
 
 _REMEDY = "Name each collection once, such as nfcorpus+docstrings"
@@ -23,13 +24,13 @@ def parts(source: str | Path) -> tuple[str, ...]:
     A path object is one source, and so is a text that is an existing folder. Raises InputError when a name is missing
     on one side of a "+", or given twice.
     """
-    if not isinstance(source, str) or "+" not in source or Path(source).is_dir():
+    if not isinstance(source, str) or "+" not in source or os.path.isdir(source):
         return (str(source),)
     names = tuple(source.split("+"))
     if "" in names:
-        raise InputError(f"a collection's name is missing in {source!r}", remedy=_REMEDY)
+        raise InputError(f"a collection's name is missing in {excerpt(source)}", remedy=_REMEDY)
     if twice := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"collection {twice[0]!r} is named twice in {source!r}", remedy=_REMEDY)
+        raise InputError(f"collection {excerpt(twice[0])} is named twice in {excerpt(source)}", remedy=_REMEDY)
     return names
 
 
@@ -96,8 +97,8 @@ def _check(collections: Sequence[Collection]) -> None:
         raise InputError("the mixture names no collection", remedy=_REMEDY)
     for first, second in pairwise(sorted(collections, key=lambda c: f"{c.name}/")):
         if f"{second.name}/".startswith(f"{first.name}/"):
-            nested = f"the name {second.name!r} begins with {first.name!r} and a slash"
-            problem = f"two collections have the name {first.name!r}" if first.name == second.name else nested
+            nested = f"the name {excerpt(second.name)} begins with {excerpt(first.name)} and a slash"
+            problem = f"two collections have the name {excerpt(first.name)}" if first.name == second.name else nested
             raise InputError(problem, remedy="Rename a folder, so that every id belongs to one collection")
     by_content = {c.fingerprint: c.name for c in collections}
     for collection in collections:
@@ -106,5 +107,5 @@ def _check(collections: Sequence[Collection]) -> None:
         try:
             check_id(f"{collection.name}/", query=True)
         except InputError as error:
-            problem = f"the name {collection.name!r} cannot begin an id ({error.problem})"
+            problem = f"the name {excerpt(collection.name)} cannot begin an id ({error.problem})"
             raise InputError(problem, remedy="Rename the folder") from None

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import zlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from itertools import combinations, pairwise
+import hashlib
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import scipy  # type: ignore[import-untyped]
 
-Shingles = npt.NDArray[np.uint64]
+from strop.collection.minhash import proposed
+from strop.collection.shingles import Hashes, Places, Sets
 
-#: 64 bands of 3 rows propose a pair of Jaccard 0.5 with probability 0.9998.
-BANDS, ROWS = 64, 3
-
-#: In a larger bucket each member is compared with the first and the next one only.
-FULL_BUCKET = 40
-
-_WORD = re.compile(r"\w+")
+#: Pairs that are compared one after another.
+_BLOCK = 1 << 16
 
 
-def shingles(texts: Iterable[str], width: int) -> list[Shingles]:
-    """The set of every text's runs of `width` words (case folded), each run as a 64-bit hash, sorted.
-
-    A text of fewer words has one run, of all its words. The hash is the same on every machine.
-    """
-    number = cache(lambda word: zlib.crc32(word.encode()) + 1)
-    sets = []
-    for text in texts:
-        words = np.array([number(w) for w in _WORD.findall(text.casefold())], dtype=np.uint64)
-        span = max(1, min(width, len(words)))
-        runs = np.zeros(max(0, len(words) - span + 1), dtype=np.uint64)
-        for i in range(span):
-            runs = _mixed(runs * np.uint64(0x9E3779B97F4A7C15) + words[i : i + len(runs)])
-        sets.append(np.unique(runs))
-    return sets
-
-
-def similar(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, int]]:
+def similar(sets: Sets, threshold: float) -> Iterator[tuple[int, int]]:
     """Pairs (i < j) of sets that are not empty and whose Jaccard similarity is at least `threshold`.
 
     Of several equal sets each is paired with the first alone, which is enough for components. No pair below the
@@ -52,18 +27,18 @@ def similar(sets: Sequence[Shingles], threshold: float) -> Iterator[tuple[int, i
     for i, members in enumerate(sets):
         if not len(members):
             continue
-        twin = same.setdefault(members.tobytes(), i)
+        twin = same.setdefault(hashlib.blake2b(members.data, digest_size=16).digest(), i)
         if twin == i:
             distinct.append(i)
         else:
             yield twin, i
-    for a, b in sorted(_proposed([sets[i] for i in distinct])):
-        first, second = sets[distinct[a]], sets[distinct[b]]
-        if min(len(first), len(second)) < threshold * max(len(first), len(second)):
-            continue
-        shared = len(np.intersect1d(first, second, assume_unique=True))
-        if shared >= threshold * (len(first) + len(second) - shared):
-            yield distinct[a], distinct[b]
+    pairs = proposed(sets, np.array(distinct, dtype=np.int64))
+    for at in range(0, len(pairs), _BLOCK):
+        block = pairs[at : at + _BLOCK]
+        for a, b in block[_possible(sets, block, threshold)].tolist():
+            shared = _shared(sets[a], sets[b])
+            if shared >= threshold * (len(sets[a]) + len(sets[b]) - shared):
+                yield a, b
 
 
 def components(count: int, links: Iterable[tuple[int, int]]) -> list[int]:
@@ -75,30 +50,14 @@ def components(count: int, links: Iterable[tuple[int, int]]) -> list[int]:
     return [int(smallest[label]) for label in labels]
 
 
-def _proposed(sets: list[Shingles]) -> set[tuple[int, int]]:
-    """Pairs that share a band of MinHash values."""
-    if not sets:
-        return set()
-    offsets = np.concatenate([[0], np.cumsum([len(s) for s in sets])[:-1]])
-    values = np.concatenate(sets)
-    pairs: set[tuple[int, int]] = set()
-    for band in range(BANDS):
-        factors = [_mixed(np.array([band * ROWS + row + 1], dtype=np.uint64)) | np.uint64(1) for row in range(ROWS)]
-        minima = [np.minimum.reduceat(values * factor, offsets) for factor in factors]  # a new order of hashes each
-        buckets: defaultdict[bytes, list[int]] = defaultdict(list)
-        for i, key in enumerate(np.stack(minima, axis=1)):
-            buckets[key.tobytes()].append(i)
-        for bucket in buckets.values():
-            if len(bucket) <= FULL_BUCKET:
-                pairs.update(combinations(bucket, 2))
-            else:
-                pairs.update((bucket[0], other) for other in bucket[1:])
-                pairs.update(pairwise(bucket))
-    return pairs
+def _possible(sets: Sets, pairs: Places, threshold: float) -> npt.NDArray[np.bool_]:
+    """Which pairs could be similar enough by their sizes alone."""
+    sizes = sets.sizes[pairs]
+    return np.asarray(sizes.min(axis=1) >= threshold * sizes.max(axis=1))
 
 
-def _mixed(values: Shingles) -> Shingles:
-    """splitmix64's finaliser: every bit of the input moves about half of the output's."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+def _shared(first: Hashes, second: Hashes) -> int:
+    """How many hashes two sets have in common."""
+    both = np.concatenate((first, second))
+    both.sort()
+    return int(np.count_nonzero(both[1:] == both[:-1]))

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 
 from strop.collection.audit import NEAR
-from strop.collection.near_duplicates import components, shingles, similar
+from strop.collection.near_duplicates import components, similar
 from strop.collection.panel import shuffled
+from strop.collection.shingles import shingles
 from strop.records.documents import Collection
 
 #: Jaccard of the words of two queries from which they are called near-duplicates.

@@ -140,12 +140,18 @@ def _check(empty: int, answers: int, total: int, endpoint: Endpoint) -> None:
 
 
 def _whole_lines(path: Path) -> dict[str, str]:
-    """Document id -> query. A killed process may have written half a line: it does not count."""
+    """Document id -> query. Half a line, of a killed process, and one that a power failure left without its content do
+    not count: they are asked for again."""
     if not path.exists():
         return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    rows = [json.loads(line) for line in lines if line.endswith("\n")]
-    return {row["doc_id"]: row["query"] for row in rows}
+    answers = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
+        try:
+            row = json.loads(line)
+            answers[str(row["doc_id"])] = str(row["query"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+    return answers
 
 
 def _rewrite(path: Path, answers: Mapping[str, str]) -> None:

@@ -11,9 +11,9 @@ from strop.collection.fingerprint import with_fingerprint
 from strop.collection.lazy_documents import LazyDocuments
 from strop.collection.line_store import LineStore
 from strop.records.documents import Collection, Query
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.judgments import judgments
-from strop.records.text_lines import excerpt, packed_or_not, text_lines, unreadable
+from strop.records.text_lines import packed_or_not, text_lines, unreadable
 from strop.records.trec_columns import check_id
 
 PASSAGES = "collection.tsv"
@@ -21,8 +21,9 @@ _LAYOUT = f"Such a folder holds {PASSAGES}, queries.SPLIT.tsv and qrels.SPLIT.ts
 
 
 def is_trec(folder: Path) -> bool:
-    """Whether a folder is in MS MARCO's layout."""
-    return packed_or_not(folder / PASSAGES).is_file()
+    """Whether a folder is in MS MARCO's layout, or would be if it had its passages: then these are what it lacks."""
+    others = trec_judged(folder) and not packed_or_not(folder / "corpus.jsonl").exists()
+    return bool(others) or packed_or_not(folder / PASSAGES).is_file()
 
 
 def trec_splits(folder: str | Path) -> tuple[str, ...]:
@@ -90,7 +91,7 @@ def _queries(path: Path) -> dict[str, Query]:
             raise InputError(problem, where=f"{path}:{number}", remedy="A line reads: id, one tab, text")
         check_id(query_id, f"{path}:{number}", query=True)
         if query_id in queries:
-            problem = f"query {query_id!r} is already there"
+            problem = f"query {excerpt(query_id)} is already there"
             raise InputError(problem, where=f"{path}:{number}", remedy="Keep one line for each query")
         queries[query_id] = Query(query_id, text)
     return queries

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from strop.artifacts.store import store
+from strop.commands.inputs import free
 from strop.commands.options import BASE, DOCSTRINGS, Collection, Json, Model
-from strop.commands.terminal import console, say
+from strop.commands.terminal import echo, marked, say
 from strop.records import documents as records
 
 data = typer.Typer(no_args_is_help=True, help="Audit a collection, or write it as a BEIR folder.")
@@ -18,13 +20,19 @@ data = typer.Typer(no_args_is_help=True, help="Audit a collection, or write it a
 
 def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
     """The audit of every split of a collection, with text lengths in tokens of `model`."""
-    from strop.collection.audit import audit
+    from strop.bench.process_memory import return_freed
+    from strop.collection.audit import audit, with_lengths
     from strop.collection.docstrings import misses
-    from strop.models.loading import load
     from strop.models.pretrained import resolve
 
-    splits, encoder = _splits(collection), load(resolve(model).path)
-    report = audit(splits, encoder.token_counts, encoder.max_length)
+    splits, folder = _splits(collection), resolve(model).path
+    found = audit(splits)
+    return_freed()
+
+    from strop.models.loading import load  # only now: torch and the model would lie in memory beside the shingles
+
+    encoder = load(folder)
+    report = with_lengths(found, splits, encoder.token_counts, encoder.max_length)
     if collection == DOCSTRINGS:
         report["readings"].append(misses.reading())
     if model.split("@")[0].removeprefix("sentence-transformers/") == BASE:
@@ -38,6 +46,8 @@ def data_export(collection: str, out: str | Path) -> Path:
     """Write every split of a collection as a BEIR folder; `out` must be empty or absent."""
     from strop.collection.beir_export import write_beir
 
+    if not os.path.isdir(out):  # an empty folder will do
+        free(out)
     write_beir(_splits(collection), out)
     return Path(out)
 
@@ -45,7 +55,7 @@ def data_export(collection: str, out: str | Path) -> Path:
 def _splits(collection: str) -> list[records.Collection]:
     from strop.collection import door
 
-    return [door.load(collection, split, store().docstrings) for split in door.splits(collection)]
+    return door.every_split(collection, store().docstrings)
 
 
 @data.command("inspect")
@@ -62,10 +72,10 @@ def data_inspect_command(collection: Collection = DOCSTRINGS, model: Model = BAS
         say(f"- {reading}")
     say(f"- Seen by the base: {report['seen by the base']}.")
     for warning in report["warnings"]:
-        console.print(f"[yellow]warning[/] {warning}")
+        marked("warning", "yellow", warning)
 
 
 @data.command("export")
 def data_export_command(collection: Collection, out: Path) -> None:
     """Write every split of a collection as a BEIR folder."""
-    typer.echo(data_export(collection, out))
+    echo(data_export(collection, out))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -134,8 +134,8 @@ class Encoder(Model, Protocol):
         """Equal for two models that turn every text into the same tokens."""
         ...
 
-    def token_counts(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text as a document with nothing cut off, special tokens included."""
+    def token_counts(self, texts: Iterable[str]) -> list[int]:
+        """Tokens of each text as a document with nothing cut off, special tokens included; read once, not kept."""
         ...
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:

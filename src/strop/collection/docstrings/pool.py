@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from strop.collection.docstrings.text import Pair, content_words
-from strop.collection.near_duplicates import components, shingles, similar
+from strop.collection.near_duplicates import components, similar
+from strop.collection.shingles import shingles
 
 #: Packages whose documents and queries are never trained on.
 HELD_OUT = ("networkx", "sklearn")

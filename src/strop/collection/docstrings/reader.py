@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+
+from filelock import FileLock
 
 from strop.collection.assembly import check_split
 from strop.collection.docstrings.pool import HELD_OUT, SPLITS, Entry, entries
@@ -14,7 +17,7 @@ from strop.collection.docstrings.source import package_docstrings, package_versi
 from strop.collection.docstrings.text import Pair, pair
 from strop.collection.fingerprint import with_fingerprint
 from strop.records.documents import Collection, Document, Query
-from strop.records.errors import InputError
+from strop.records.errors import InputError, InputWarning, excerpt
 from strop.records.writing import write_text
 
 NAME = "docstrings"
@@ -101,7 +104,7 @@ def _packages(source: str) -> tuple[str, ...]:
     _, part, names = source.partition(":")
     named = names.split(",") if part else list(PACKAGES)
     if unknown := [name for name in named if name not in PACKAGES]:
-        problem = f"no package {unknown[0]!r} is among the docstrings"
+        problem = f"no package {excerpt(unknown[0])} is among the docstrings"
         raise InputError(problem, where=source, remedy=f"Packages there: {', '.join(PACKAGES)}")
     return tuple(package for package in PACKAGES if package in named)
 
@@ -118,12 +121,33 @@ def _differences(versions: dict[str, str]) -> tuple[str, ...]:
 
 
 def _cached_pool(versions: dict[str, str], cache: Path) -> list[Entry]:
-    path = cache / f"docstrings-{hashlib.sha256(_stamp(versions).encode()).hexdigest()[:16]}.json"
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return [Entry(Pair(*members), *rest) for members, *rest in rows]
-    except (OSError, ValueError, TypeError):  # not there, or damaged: made anew
-        pool = extract()
+    """The pool as a file of `cache` has it; extracted, and kept there, where it has none or a damaged one."""
+    path = cache / f"docstrings-{hashlib.sha256(_stamp(versions).encode()).hexdigest()[:16]}.jsonl"
+    if pool := _kept(path):
+        return pool
     cache.mkdir(parents=True, exist_ok=True)
-    write_text(json.dumps(pool), path, replace=True)
+    with FileLock(path.with_suffix(".lock")):  # whoever waited for another's extraction reads it
+        if pool := _kept(path):
+            return pool
+        if path.exists():
+            problem = f"{path} is damaged: the docstrings are extracted again"
+            warnings.warn(problem, InputWarning, stacklevel=3)
+        pool = extract()
+        text = json.dumps(pool)
+        write_text(f"{json.dumps(_digest(text))}\n{text}\n", path, replace=True)
     return pool
+
+
+def _kept(path: Path) -> list[Entry]:
+    """The pool of a file of two lines, its hash and its entries; empty where it is not there, or not as written."""
+    try:
+        digest, text = path.read_text(encoding="utf-8").splitlines()
+        if digest == json.dumps(_digest(text)):
+            return [Entry(Pair(*members), *rest) for members, *rest in json.loads(text)]
+    except (OSError, ValueError, TypeError):
+        pass
+    return []
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
