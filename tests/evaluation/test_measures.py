@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import random
+import tracemalloc
 from math import log2
 from pathlib import Path
 
@@ -221,6 +223,28 @@ def test_values_equal_trec_evals_own_output_to_every_printed_digit(
     got = {(m, q): f"{averaged(m, values[m]) if q == 'all' else values[m][q]:.4f}" for m, q in expected}
     assert got == expected
     assert len(expected) >= 11
+
+
+def test_values_are_those_of_all_queries_at_once_and_take_little_memory() -> None:
+    rng = random.Random(5)
+    names = [*MEASURES, "RR@1", "RR@7", "RR", "Rprec", "Bpref", "Success@5", "AP@20", "nDCG"]
+    runs = {f"q{n}": [f"d{d}" for d in rng.sample(range(3000), 200)] for n in range(300)}
+    qrels = {q: {f"d{d}": rng.randrange(4) for d in rng.sample(range(3000), rng.randrange(1, 40))} for q in runs}
+    run = Run({q: (doc_ids, range(200, 0, -1)) for q, doc_ids in runs.items()})
+    tracemalloc.start()
+    try:
+        values = evaluate(run, qrels, names, 2)
+        (kept, peak), judged = tracemalloc.get_traced_memory(), evaluate(run, qrels, ["Judged@10"])["Judged@10"]
+    finally:
+        tracemalloc.stop()
+    assert (peak - kept) / 60_000 < 40, "bytes of one line; the ranks of all lines at once take 138"
+    ranked = {q: {d: -float(rank) for rank, d in enumerate(doc_ids)} for q, doc_ids in runs.items()}
+    expected: dict[str, dict[str, float]] = {name: dict.fromkeys(runs, 0.0) for name in names}
+    for name in names:
+        for metric in ir_measures.iter_calc([measure(name, 2)], qrels, ranked):
+            expected[name][metric.query_id] = metric.value
+    assert values == expected
+    assert judged == {q: sum(d in qrels[q] for d in doc_ids[:10]) / 10 for q, doc_ids in runs.items()}
 
 
 @pytest.mark.parametrize(("run", "printed"), [("results.test", "out.test.aq"), ("results.trunc", "out.test.aqc")])

@@ -37,6 +37,15 @@ def test_top_cuts_every_ranking_and_keeps_the_order() -> None:
     assert len(run["q"].doc_ids) == 3
 
 
+def test_the_rankings_of_some_queries_stand_in_their_order_made_and_read_alike(tmp_path: Path) -> None:
+    made = Run({"q": (["a", "b"], [1.0, 2.0]), "p": (["a"], [1.0]), "r": (["c"], [1.0])})
+    write_run(made, tmp_path / "run", "t")
+    for run in (made, read_run(tmp_path / "run")):
+        some = run.only(["r", "none", "q"])
+        assert [(q, ranking.doc_ids) for q, ranking in some.items()] == [("r", ("c",)), ("q", ("b", "a"))]
+        assert len(run) == 3
+
+
 @pytest.mark.parametrize(
     ("doc_ids", "scores", "message"),
     [

@@ -35,7 +35,10 @@ def evaluate(
     from strop.evaluation import measures as known
     from strop.evaluation.judged_runs import compare_runs, read_judged_run
 
-    judged, names = judgments(qrels, split), tuple(measures) or known.MEASURES
+    names = tuple(measures) or known.MEASURES
+    for name in names:
+        known.measure(name, relevance_level)
+    judged = judgments(qrels, split)
     first = read_judged_run(run, judged)
     if against is None:
         return known.evaluate(first, judged, names, relevance_level)
@@ -55,13 +58,16 @@ def evaluate_reordered(
     their best possible order (the ceiling). Runs and `qrels` are read as by `evaluate`. Raises InputError when `run`
     is no reordering of `candidates`.
     """
+    from strop.evaluation import measures as known
     from strop.evaluation.judged_runs import read_judged_run
-    from strop.evaluation.measures import MEASURES
     from strop.evaluation.reordering import reordering
 
+    names = tuple(measures) or known.MEASURES
+    for name in names:
+        known.measure(name, relevance_level)
     judged = judgments(qrels, split)
     reordered, first = (read_judged_run(path, judged) for path in (run, candidates))
-    return reordering(reordered, first, judged, depth, tuple(measures) or MEASURES, relevance_level)
+    return reordering(reordered, first, judged, depth, names, relevance_level)
 
 
 def comparison_rows(comparisons: Sequence[MeasureComparison]) -> list[list[str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from strop.evaluation.comparison import Comparison, compare_together
 from strop.evaluation.measures import MEASURES, evaluate, per_query
 from strop.records.documents import Qrels
-from strop.records.errors import InputError, InputWarning
+from strop.records.errors import InputError, InputWarning, excerpt
 from strop.records.results import Row
 from strop.records.runs import Run, read_run
 
@@ -63,8 +63,8 @@ def read_judged_run(path: str | Path, judged: Qrels) -> Run:
     common = [query_id for query_id in judged if query_id in run]
     if not common:
         raise InputError(
-            f"none of its {len(run):,} queries (first: {next(iter(run))!r}) is among the {len(judged):,} judged "
-            f"(first: {next(iter(judged))!r})",
+            f"none of its {len(run):,} queries (first: {excerpt(next(iter(run)))}) is among the {len(judged):,} judged "
+            f"(first: {excerpt(next(iter(judged)))})",
             where=str(path),
             remedy="Give the qrels that belong to the run",
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
-from itertools import accumulate, product
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from itertools import accumulate, count, product
 
 import ir_measures
 from ir_measures import AP, RR, Bpref, IPrec, Judged, Measure, P, R, Rprec, Success, nDCG
 
 from strop.records.documents import Qrels
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.runs import Run
 
 #: What a table shows unless told otherwise; the first one leads.
@@ -37,6 +37,7 @@ _FAMILIES: Mapping[str, tuple[Measure, str]] = {
 }
 _UNTHRESHOLDED = frozenset({"nDCG", "Judged"})
 _OTHERS = "Rprec, Bpref, GMAP, Success@5, Judged@10, IPrec@0.1"
+_TOGETHER = 64
 _LEAST = 1e-5  # trec_eval's floor: one query without an answer must not make a geometric mean 0
 
 
@@ -52,11 +53,11 @@ def measure(name: str, relevance_level: int = 1) -> Measure:
     value, after = _FAMILIES.get(family, (None, ""))
     if value is None or not (match := re.fullmatch(family + after, name)):
         raise InputError(
-            f"measure {name!r} is not known",
+            f"measure {excerpt(name)} is not known",
             remedy=f"Known are {', '.join(MEASURES)}, the same with another cutoff, nDCG and RR without one, {_OTHERS}",
         )
-    if relevance_level < 1:
-        raise InputError(f"relevance level {relevance_level} is below 1", remedy="Give 1, 2, …")
+    if not 1 <= relevance_level < 10**9:  # grades have nine digits at most
+        raise InputError(f"relevance level {excerpt(relevance_level)} is no grade", remedy="Give 1, 2, …")
     if family not in _UNTHRESHOLDED:
         value = value(rel=relevance_level)
     if not match[1]:
@@ -79,30 +80,45 @@ def evaluate(
     for name in names:
         value = measure(name, relevance_level)
         if value.NAME != IPrec.NAME:
-            named.setdefault(value, []).append(name)
+            # RR@k is RR where that is 1/k or more. The provider of RR@k would sort every ranking again, in Python.
+            named.setdefault(RR(rel=relevance_level) if value.NAME == RR.NAME else value, []).append(name)
     values = {name: {query_id: 0.0 for query_id, judged in qrels.items() if judged} for name in names}
     # A negative relevance (trec_eval: pooled but not judged) upsets the provider. Relevance 0 matters to Bpref.
     pooled = {q: {d: int(r) for d, r in of_query.items() if r >= 0} for q, of_query in qrels.items()}
     judged = {q: of_query for q, of_query in pooled.items() if of_query}
-    # Ranks instead of scores: the order is decided, and no provider gets to break a tie its own way.
-    ranked = {q: {d: -float(i) for i, d in enumerate(run[q].doc_ids)} for q in judged if q in run and run[q].doc_ids}
-    if named and ranked:
-        for metric in ir_measures.iter_calc(list(named), judged, ranked):
-            for name in named[metric.measure]:
-                values[name][metric.query_id] = float(metric.value)
-    for name, q in product((name for name in names if name.startswith(IPrec.NAME)), ranked):
-        relevant = {d for d, r in judged[q].items() if r >= relevance_level}
-        values[name][q] = _interpolated(run[q].doc_ids, relevant, float(name.partition("@")[2]))
+    whole = any(value.NAME == Judged.NAME for value in named)  # what no document is judged below changes no other
+    for some in parts([q for q in judged if q in run]):
+        # Ranks instead of scores: the order is decided, and no provider gets to break a tie its own way.
+        retrieved = {q: run[q].doc_ids if whole else _to_last_judged(run[q].doc_ids, judged[q]) for q in some}
+        ranked = {q: dict(zip(ids, count(0.0, -1.0), strict=False)) for q, ids in retrieved.items() if ids}
+        if named and ranked:
+            for metric in ir_measures.iter_calc(list(named), {q: judged[q] for q in ranked}, ranked):
+                for name in named[metric.measure]:
+                    values[name][metric.query_id] = float(metric.value)
+        for name, q in product((name for name in names if name.startswith(IPrec.NAME)), ranked):
+            relevant = {d for d, r in judged[q].items() if r >= relevance_level}
+            values[name][q] = _interpolated(retrieved[q], relevant, float(name.partition("@")[2]))
+    for name in (name for name in names if name.startswith("RR@")):
+        values[name] = {q: value if value >= 1 / int(name[3:]) else 0.0 for q, value in values[name].items()}
     if GEOMETRIC in values:
         values[GEOMETRIC] = {q: max(value, _LEAST) for q, value in values[GEOMETRIC].items()}
     return values
+
+
+def parts(query_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """A few queries at a time, so that what a provider makes of their rankings stays small."""
+    return (query_ids[start : start + _TOGETHER] for start in range(0, len(query_ids), _TOGETHER))
+
+
+def _to_last_judged(doc_ids: Sequence[str], judged: Container[str]) -> Sequence[str]:
+    return doc_ids[: next((rank for rank in range(len(doc_ids), 0, -1) if doc_ids[rank - 1] in judged), 0)]
 
 
 def _interpolated(doc_ids: Sequence[str], relevant: Set[str], recall: float) -> float:
     """The highest precision from the rank on at which this share of the relevant documents is found, else 0."""
     needed = math.floor(recall * len(relevant) + 0.5)
     retrieved = enumerate(accumulate(doc_id in relevant for doc_id in doc_ids), start=1)
-    return max((count / rank for rank, count in retrieved if count >= needed), default=0.0)
+    return max((found / rank for rank, found in retrieved if found >= needed), default=0.0)
 
 
 def averaged(name: str, values: Mapping[str, float]) -> float:

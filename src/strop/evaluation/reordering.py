@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from strop.evaluation.measures import GEOMETRIC, MEASURES, evaluate
+from strop.evaluation.measures import GEOMETRIC, MEASURES, evaluate, parts
 from strop.evaluation.significance import minimum_detectable_difference, spread
 from strop.records.documents import Qrels
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.runs import Ranking, Run
 
 #: Beside every value of a reordering: unjudged documents count as not relevant.
@@ -46,7 +46,7 @@ def reordering(
     Raises InputError when `first` lacks a judged query of the run or the run is no reordering, and as
     `measures.measure` and `ideal_order` do.
     """
-    run, first = (Run({q: each[q] for q in qrels if q in each}) for each in (run, first))
+    run, first = run.only(qrels), first.only(qrels)
     for query_id, ranking in run.items():
         _check_reordered(query_id, ranking, first, depth)
     names = tuple(dict.fromkeys(measures))
@@ -65,7 +65,8 @@ def reordering(
 def _check_reordered(query_id: str, ranking: Ranking, first: Run, depth: int) -> None:
     if query_id not in first:
         raise InputError(
-            f"query {query_id!r} of the run is not among the candidates'", remedy="Give the run that was reordered"
+            f"query {excerpt(query_id)} of the run is not among the candidates'",
+            remedy="Give the run that was reordered",
         )
     candidates = first[query_id].doc_ids
     known, below = set(candidates[:depth]), candidates[depth:]
@@ -73,7 +74,8 @@ def _check_reordered(query_id: str, ranking: Ranking, first: Run, depth: int) ->
         if doc_id not in known if rank <= depth else doc_id not in below[rank - depth - 1 : rank - depth]:
             place = f"the candidates' first {depth:,}" if rank <= depth else f"where the candidates have rank {rank:,}"
             raise InputError(
-                f"document {doc_id!r}, rank {rank:,} of query {query_id!r}, is not {place}: there is no ceiling of it",
+                f"document {excerpt(doc_id)}, rank {rank:,} of query {excerpt(query_id)}, is not "
+                f"{place}: there is no ceiling of it",
                 remedy="Give the run that was reordered, and the --depth it was reordered to",
             )
 
@@ -106,7 +108,11 @@ def ceiling(run: Run, qrels: Qrels, measure: str, depth: int, relevance_level: i
     relevance above it. Unjudged documents count as not relevant. Raises InputError as `ideal_order` and
     `measures.measure` do.
     """
-    return evaluate(ideal_order(run, qrels, depth), qrels, (measure,), relevance_level)[measure]
+    values: dict[str, float] = {}
+    for some in parts(tuple(qrels)):
+        judged = {query_id: qrels[query_id] for query_id in some}
+        values |= evaluate(ideal_order(run.only(some), judged, depth), judged, (measure,), relevance_level)[measure]
+    return values
 
 
 def depth_note(run: Run, depth: int) -> str:

@@ -7,12 +7,16 @@ import json
 import zlib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from mmap import mmap
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
+
+_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
+_BLOCK = 2**15  # of a larger one, lists are made that malloc gets from the system each time: four times as slow
 
 
 def raw_lines(path: Path, remedy: str = "Check the path") -> Iterator[tuple[int, int, bytes]]:
@@ -41,13 +45,51 @@ def unpacked_lines(path: Path, remedy: str = "Check the path") -> Iterator[tuple
 
 def every_line(path: Path, remedy: str = "Check the path") -> Iterator[tuple[int, bytes]]:
     """As `unpacked_lines`, with the blank lines. The file is read once, so that it may be a pipe."""
+    return ((number, line) for number, _, line in _placed_lines(path, remedy))
+
+
+def _placed_lines(path: Path, remedy: str) -> Iterator[tuple[int, int | bytes, bytes]]:
+    """(number from 1, first byte, line) of every line; of a file that cannot be read in place the line stands twice."""
+    with _unpacked(path, remedy) as file:
+        in_place = not isinstance(file, gzip.GzipFile) and file.seekable()
+        for number, start, line in _lines(file, path):
+            yield number, start if in_place else line, line
+
+
+def line_blocks(path: Path, remedy: str = "Check the path") -> Iterator[tuple[int, bytes]]:
+    """(number from 1 of its first line, block): the file as `every_line` reads it, many whole lines at a time."""
+    with _unpacked(path, remedy) as file:
+        _refuse_wide(file, path)
+        number = 1
+        for block in _blocks(file):
+            yield number, block.removeprefix(BOM_UTF8) if number == 1 else block
+            number += block.count(b"\n")
+
+
+def _blocks(file: BufferedReader) -> Iterator[bytes]:
+    parts, size = list[bytes](), 0
+    try:
+        while part := file.read1():
+            parts.append(part)
+            size += len(part)
+            if size >= _BLOCK and (end := part.rfind(b"\n") + 1):
+                parts[-1] = part[:end]
+                yield b"".join(parts)
+                parts, size = [part[end:]], len(part) - end
+    except (*_BROKEN, OSError):  # the lines above the fault come first, as they do line by line
+        whole = b"".join(parts)
+        yield whole[: whole.rfind(b"\n") + 1]
+        raise
+    yield b"".join(parts)
+
+
+@contextmanager
+def _unpacked(path: Path, remedy: str) -> Iterator[BufferedReader]:
     try:
         with path.open("rb") as file:
             # GzipFile is a BufferedIOBase with all that is used of a BufferedReader
-            opened = cast(BufferedReader, gzip.GzipFile(fileobj=file)) if _packed(file) else file
-            for number, _, line in _lines(opened, path):
-                yield number, line
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            yield cast(BufferedReader, gzip.GzipFile(fileobj=file)) if _packed(file) else file
+    except _BROKEN as error:
         raise InputError(f"broken gzip ({error})", where=str(path), remedy="Pack it, or fetch it, anew") from None
     except OSError as error:
         raise unreadable(path, error, remedy) from None
@@ -63,10 +105,14 @@ def _packed(file: BufferedReader) -> bool:
     return file.peek(2).startswith(b"\x1f\x8b")
 
 
-def _lines(file: BufferedReader, path: Path) -> Iterator[tuple[int, int, bytes]]:
+def _refuse_wide(file: BufferedReader, path: Path) -> None:
     head = file.peek(4)[:4]
     if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE, BOM_UTF32_BE)) or b"\0" in head[:2]:  # without a mark, of ASCII
         raise InputError("UTF-16 or UTF-32, and not UTF-8", where=f"{path}:1", remedy="Save the file as UTF-8")
+
+
+def _lines(file: BufferedReader, path: Path) -> Iterator[tuple[int, int, bytes]]:
+    _refuse_wide(file, path)
     start = 0
     for number, line in enumerate(file, start=1):
         if number == 1 and line.startswith(BOM_UTF8):
@@ -86,13 +132,26 @@ def text_lines(path: Path, remedy: str = "Check the path") -> Iterator[tuple[int
             yield number, line
 
 
-def json_lines(path: Path, layout: str, remedy: str = "Check the path") -> Iterator[tuple[str, dict[str, Any]]]:
-    """("file:line", object) of every line of a JSONL file; `layout` shows what a line should look like.
+class Row(NamedTuple):
+    """One object of a JSONL file; `place` is the byte where its line begins or, where it cannot be read again, the
+    line itself."""
+
+    number: int
+    place: int | bytes
+    where: str
+    value: dict[str, Any]
+
+
+def json_rows(path: Path, layout: str, remedy: str = "Check the path") -> Iterator[Row]:
+    """Every line of a JSONL file that is not blank; `layout` shows what a line should look like.
 
     Raises InputError as `text_lines` does, and on a line that is not a JSON object, or has a key twice.
     """
-    for number, line in text_lines(path, remedy):
+    for number, place, raw in _placed_lines(path, remedy):
         where = f"{path}:{number}"
+        line = decoded(raw, where)
+        if not line.strip():
+            continue
         try:
             value = json.loads(line, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError too
@@ -103,7 +162,7 @@ def json_lines(path: Path, layout: str, remedy: str = "Check the path") -> Itera
         if not isinstance(value, dict):
             problem = f"not a JSON object but a {type(value).__name__}: {excerpt(line)}"
             raise InputError(problem, where=where, remedy=layout)
-        yield where, value
+        yield Row(number, place, where, value)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -113,6 +172,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands there twice")
     return made
+
+
+def whole_text(path: Path, remedy: str) -> str:
+    """A UTF-8 file as text. Raises InputError, with `remedy` and the line, when it cannot be read or is not UTF-8."""
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise unreadable(path, error, remedy) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        problem = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
+        raise InputError(problem, where=f"{path}:{line}", remedy=remedy) from None
 
 
 def line_at(data: mmap, start: int) -> bytes:
@@ -141,15 +212,13 @@ def check_whole_characters(text: str, where: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         half = error.object[error.start]
-        raise InputError(f"half a surrogate pair, {half!r}", where=where, remedy="Write the whole character") from None
+        raise InputError(
+            f"half a surrogate pair, {excerpt(half)}", where=where, remedy="Write the whole character"
+        ) from None
 
 
 def unreadable(path: Path, error: OSError, remedy: str = "Check the path") -> InputError:
     """The error for a file that cannot be opened or read."""
+    if str(path) == "-":
+        remedy = "For standard input write /dev/stdin"
     return InputError(f"cannot be read ({error.strerror})", where=str(path), remedy=remedy)
-
-
-def excerpt(value: object) -> str:
-    """A faulty value as an error shows it: quoted, and cut to 60 characters."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:60] + "…"

@@ -7,17 +7,12 @@ from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
 
-from strop.records.errors import InputError
-from strop.records.text_lines import decoded, excerpt, unpacked_lines
+from strop.records.errors import InputError, excerpt
+from strop.records.text_lines import decoded
 
 #: What C's isspace takes for a blank, and the NUL that ends a string in C.
 _BREAKS = re.compile("[ \t\n\v\f\r\0]")
 _WHOLE = re.compile(r"([+-]?[0-9]{1,9})(?:\.0*)?")
-
-
-def trec_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, columns) of a TREC file, as `columns` has them."""
-    return columns(unpacked_lines(path), path)
 
 
 def columns(lines: Iterator[tuple[int, bytes]], path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -86,5 +81,5 @@ def grade(text: str, where: str) -> int:
 
 def twice(query_id: str, doc_id: str, verb: str, where: str) -> InputError:
     """The error for a document that a query has on two lines, which trec_eval refuses too."""
-    problem = f"document {doc_id!r} is {verb} twice for query {query_id!r}"
+    problem = f"document {excerpt(doc_id)} is {verb} twice for query {excerpt(query_id)}"
     return InputError(problem, where=where, remedy="Keep one line for each query and document")
