@@ -164,7 +164,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no base": (lambda folder: settings(folder, base_model_name_or_path=None), "the adapter names no base"),
     "a base that is nowhere": (
         lambda folder: settings(folder, base_model_name_or_path="/nowhere/x"),
-        r"the adapter's base '/nowhere/x' cannot be had \(.*no model folder\)\. Write the path",
+        r"the adapter's base '/nowhere/x' cannot be had \(.*no such folder\)\. Write the path",
     ),
     "a base on no hub": (
         lambda folder: settings(folder, base_model_name_or_path="some-org/base"),

@@ -219,7 +219,7 @@ def test_a_folder_that_is_no_model_says_what_it_lacks(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["./nowhere/model", "/nowhere", "a/b/c", "C:\\models\\x"])
 def test_a_missing_folder_never_asks_the_hub(name: str) -> None:
-    with pytest.raises(InputError, match="no model folder"):
+    with pytest.raises(InputError, match="no such folder"):
         resolve(name)
 
 

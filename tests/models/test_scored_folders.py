@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -374,3 +375,20 @@ def test_a_reranker_that_is_a_language_model_is_refused(architecture: str, tmp_p
         with pytest.raises(InputError, match=rf"config.json: architectures is {architecture}, a language model"):
             act(tmp_path)
     refuse_language_model(tiny_models.plain(tmp_path / "bert"))
+
+
+@pytest.mark.parametrize("make", [NATIVE, layouts.cross_encoder], ids=["late interaction", "cross-encoder"])
+@pytest.mark.parametrize("content", ['"a text"', "[]", "7"])
+def test_a_file_that_holds_no_object_is_named_whichever_it_is(
+    make: Callable[[Path], Path], content: str, tmp_path: Path
+) -> None:
+    folder = make(tmp_path)
+    for path in sorted(folder.rglob("*.json")):
+        if path.name == "tokenizer.json" or (path.name == "modules.json" and content == "[]"):
+            continue  # another reader's; no modules at all
+        whole = path.read_text(encoding="utf-8")
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(InputError, match=re.escape(str(path))):
+            load_any(folder)
+        path.write_text(whole, encoding="utf-8")
+    load_any(folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sentence_transformers
 import tiny_models
+import yaml
 from tiny_rerankers import reranker
 
 from strop.artifacts.store import Artifact
@@ -35,3 +36,13 @@ def test_the_class_on_the_card_loads_the_model_as_what_it_is(kind: str, tmp_path
     assert f"from sentence_transformers import {kind}\n" in card
     model = getattr(sentence_transformers, kind)(str(tmp_path / "model"), local_files_only=True)
     assert type(model).__name__ == kind
+
+
+def test_a_base_whose_name_is_markup_is_named_as_it_is(tmp_path: Path) -> None:
+    base = 'org/x: y\n---\n# "q" <b>'
+    tiny_models.build(tmp_path / "model")
+    write_card(Artifact("key", tmp_path, {**RECORD, "base": base, "values": {"a": "```\n---\n"}}), tmp_path / "card")
+    front, body = (tmp_path / "card").read_text(encoding="utf-8").removeprefix("---\n").split("\n---\n", 1)
+    assert yaml.safe_load(front)["base_model"] == base
+    assert '\n# org/x: y --- # "q" \\<b\\>, tuned with strop\n' in body
+    assert body.count("\n```") == 4

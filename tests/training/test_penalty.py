@@ -100,7 +100,7 @@ def test_only_a_dense_recipe_takes_a_penalty_and_without_one_its_key_is_what_it_
         with pytest.raises(InputError, match="does not compare one vector per text"):
             replace(recipe(name), penalty=HoldBase())
         assert recipe(name).scoring == scoring
-    with pytest.raises(InputError, match="the penalty is 3"):
+    with pytest.raises(InputError, match=r"the penalty is 3\. Give HoldBase"):
         recipe("in-batch-full", {"penalty": "3"})
     assert "penalty" not in canonical(recipe("in-batch-full"))
     assert canonical(HELD)["penalty"] == {"type": "HoldBase", "weight": 5.0}

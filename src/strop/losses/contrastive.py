@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from strop.losses.protocol import score_spread, wide
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 Direction = Literal["query", "document", "both"]
 
@@ -24,9 +24,10 @@ class InfoNCE:
     the two. In sentence-transformers it is MultipleNegativesRankingLoss with scale = 1 / temperature, and "both" its
     directions query_to_doc and doc_to_query, each with a softmax of its own.
 
-    Raises InputError unless temperature > 0 and the direction is known; a call raises ValueError where no document of
-    the batch has a second query and the direction needs one. Source: van den Oord et al. 2018, equation 4; both:
-    Günther et al. 2023 (arXiv 2310.19923).
+    Raises InputError unless 0 < temperature < inf and the direction is known; a call raises ValueError where no
+    document of the batch has a second query and the direction needs one.
+
+    Source: van den Oord et al. 2018, equation 4; both: Günther et al. 2023 (arXiv 2310.19923).
     """
 
     temperature: float = 0.05
@@ -34,10 +35,10 @@ class InfoNCE:
     taught: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
+        if not 0 < self.temperature < math.inf:
             raise InputError(f"the temperature is {self.temperature}", remedy="Give a number above 0, like 0.05")
         if self.direction not in ("query", "document", "both"):
-            raise InputError(f"the direction is {self.direction!r}", remedy="Give query, document or both")
+            raise InputError(f"the direction is {excerpt(self.direction)}", remedy="Give query, document or both")
 
     def __call__(self, scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         return self._surprise(scores, targets, mask).mean()

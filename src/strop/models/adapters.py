@@ -16,13 +16,15 @@ from strop.models.pair_scorer import PairScorer
 from strop.models.reading import heads
 from strop.models.transformer import read_json
 from strop.models.two_towers import TwoTowers
-from strop.records.errors import InputError
+from strop.records.errors import InputError, NonFiniteLossError, excerpt
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 #: Two forward passes that should be equal may differ by this much, merged against unmerged.
 MERGE_TOLERANCE = 1e-5
+#: Beyond the width of any layer a rank is no low one.
+_MOST_RANK = 2**16
 _ROLES: tuple[Role, Role] = ("query", "document")
 #: The names that architectures have for the projections of queries and values, or for all of attention's in one: BERT's
 #: and RoBERTa's, most decoders' and GTE's, ModernBERT's, DistilBERT's, MPNet's and T5's.
@@ -59,7 +61,7 @@ class QueryTower:
 @dataclass(frozen=True, slots=True)
 class LoRA:
     """Low-rank adapters: W + (alpha / r) B A on each target matrix, W frozen: r * (in + out) parameters per target and
-    layer. Raises InputError when r is below 1 or dropout outside [0, 1).
+    layer. Raises InputError unless 1 <= r <= 65,536, alpha >= 1, 0 <= dropout < 1, and every target has a name.
     Source: Hu et al. 2022; values of arXiv 2506.18535 and its code.
     """
 
@@ -69,8 +71,15 @@ class LoRA:
     targets: tuple[str, ...] = ("query", "value")
 
     def __post_init__(self) -> None:
-        if self.r < 1 or not 0 <= self.dropout < 1:
-            raise InputError(f"r is {self.r} and dropout {self.dropout}", remedy="Give r >= 1 and 0 <= dropout < 1")
+        if not 1 <= self.r <= _MOST_RANK or not 0 <= self.dropout < 1:
+            remedy = f"Give r of 1 to {_MOST_RANK:,} and 0 <= dropout < 1"
+            raise InputError(f"r is {excerpt(self.r)} and dropout {self.dropout}", remedy=remedy)
+        if self.alpha < 1:
+            problem = f"alpha is {excerpt(self.alpha)}: no adapter would learn"
+            raise InputError(problem, remedy="Give 1 or more, like 2 r")
+        if not (self.targets and all(self.targets)):
+            remedy = "Give the names of modules, like query,value"
+            raise InputError(f"targets are {excerpt(','.join(self.targets))}", remedy=remedy)
 
     def prepare(self, encoder: Model, seed: int) -> None:
         """In every tower. A cross-encoder's head trains whole, and whatever else is random in it: peft would freeze it.
@@ -122,23 +131,30 @@ def export(encoder: Model, folder: str | Path, base_source: str, probe: list[str
     """Save the model whole, and its adapter beside it where it has one: `folder/adapter`, or `folder/adapter/0` and on
     for several towers, queries' first.
 
-    The adapter is merged into the weights in place: RuntimeError where that moves the outputs on `probe` texts by more
-    than 1e-5. `base_source` (a hub id) replaces the local path that peft would write.
+    The adapter is merged into the weights in place: NonFiniteLossError where that moves the outputs on `probe` texts by
+    more than 1e-5, and for outputs that are no numbers. `base_source` (a hub id) replaces the local path that peft
+    would write.
     """
     from peft import PeftModel
 
-    folder = Path(folder)
-    towers = encoder.transformers
+    folder, remedy = Path(folder), "Lower the learning rate: it has gone too far from the base"
+    towers, before = encoder.transformers, _outputs(encoder, probe)
+    if not bool(before.isfinite().all()):
+        raise NonFiniteLossError(f"{folder}: the trained model's outputs are no numbers. {remedy}")
     if isinstance(towers[0].model, PeftModel):
-        before = _outputs(encoder, probe)
         for i, tower in enumerate(towers):
             assert isinstance(tower.model, PeftModel)
             _save_adapter(tower.model, folder / "adapter" / (str(i) if len(towers) > 1 else ""), base_source)
             tower.model = tower.model.merge_and_unload()
         gap = float((_outputs(encoder, probe) - before).abs().max())
         if not gap <= MERGE_TOLERANCE:
-            raise RuntimeError(f"merging the adapter moved the outputs by {gap:.1e}, over {MERGE_TOLERANCE:.0e}")
+            moved = f"merging the adapter moved the outputs by {gap:.1e}, over {MERGE_TOLERANCE:.0e}"
+            raise NonFiniteLossError(f"{folder}: {moved}. {remedy}")
     encoder.save(folder)
+
+
+#: What peft keeps as sets, whose order on disk would be another in each process.
+_SETS = frozenset({"target_modules", "modules_to_save", "exclude_modules"})
 
 
 def _save_adapter(model: PeftModel, folder: Path, base_source: str) -> None:
@@ -146,6 +162,9 @@ def _save_adapter(model: PeftModel, folder: Path, base_source: str) -> None:
     model.save_pretrained(str(folder), save_embedding_layers=False)
     config_path = folder / "adapter_config.json"
     config = read_json(config_path) | {"base_model_name_or_path": base_source}
+    for name in _SETS & config.keys():
+        if isinstance(config[name], list):
+            config[name].sort()
     config_path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty card names a local path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from strop.artifacts.keys import content_key
 from strop.models.encoder import Encoder, Role
 from strop.models.reading import reading
 from strop.models.scoring import Dot, Representation
+from strop.models.token_counts import token_counts
 from strop.models.tokens import Tokens
 from strop.models.transformer import (
     check_positions,
@@ -25,7 +26,7 @@ from strop.models.transformer import (
     tokenizer_rules,
     transformer_of,
 )
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -46,7 +47,7 @@ class Dense(Encoder):
         check_tokenizer(transformer_of(model))
         if model.similarity_fn_name not in ("cosine", "dot"):
             raise InputError(
-                f"the model's similarity is {model.similarity_fn_name!r}",
+                f"the model's similarity is {excerpt(model.similarity_fn_name)}",
                 remedy="Give a model with cosine or dot similarity (config_sentence_transformers.json)",
             )
         prompted = prompt_of(model, "query") or prompt_of(model, "document")
@@ -101,8 +102,8 @@ class Dense(Encoder):
 
         return Tokens.made(texts, rows)
 
-    def token_counts(self, texts: Sequence[str]) -> list[int]:
-        return list(map(len, token_ids(self.model.tokenizer, texts)))
+    def token_counts(self, texts: Iterable[str]) -> list[int]:
+        return token_counts(self.model.tokenizer, texts)
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role = "document") -> Representation:
         """All modules but a last one that makes unit vectors; a router takes its route by the role."""

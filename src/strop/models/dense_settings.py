@@ -15,7 +15,7 @@ from torch import nn
 
 from strop.models.model_folder import CONFIG, MODULES, ROUTER, SETTINGS, module_folders, read_object, read_value
 from strop.models.scored_settings import READ, UNUSED, Setting, Table, only
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 
 def _activation(path: Any) -> bool:
@@ -188,7 +188,7 @@ def _check_names(path: Path, values: Mapping[str, Any]) -> None:
         return
     read, written = values.get("module_input_name", "sentence_embedding"), values["module_output_name"]
     if read != written:
-        problem = f"module_input_name is {read!r}, and module_output_name {written!r}"
+        problem = f"module_input_name is {excerpt(read)}, and module_output_name {excerpt(written)}"
         raise InputError(problem, where=str(path), remedy="Give both the same name")
 
 
@@ -197,7 +197,7 @@ def _check(path: Path, values: Mapping[str, Any], table: Table, unknown: str = "
     for key, value in values.items():
         if key in table:
             if not table[key].accepts(value):
-                raise InputError(f"{key} is {value!r}", where=str(path), remedy=table[key].remedy)
+                raise InputError(f"{key} is {excerpt(value)}", where=str(path), remedy=table[key].remedy)
         elif unknown:
             remedy = "Leave the key out, or give a model that this version of sentence-transformers wrote"
             raise InputError(f"the key {key} is unknown to a {unknown}", where=str(path), remedy=remedy)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from strop.models.pretrained import FETCHED, NOT_FETCHED, weight_files
 from strop.models.transformer import read_json
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.writing import whole_folder
 
 #: What `export` leaves beside a model: it is already in the weights.
@@ -73,9 +73,9 @@ class _Weights:
         prefix = _prefix(shapes.keys(), found.keys())
         for name, (_, shape) in sorted(found.items()):
             if (expected := shapes.get(prefix + name)) is None:
-                raise _foreign(own, f"the base has no weights {name!r}")
+                raise _foreign(own, f"the base has no weights {excerpt(name)}")
             if shape != expected:
-                raise _foreign(own, f"{name!r} has the shape {tuple(shape)}, the base's {tuple(expected)}")
+                raise _foreign(own, f"{excerpt(name)} has the shape {tuple(shape)}, the base's {tuple(expected)}")
         return cls({prefix + name: (path, name) for name, (path, _) in found.items()})
 
     def read(self, name: str, start: Tensor) -> Tensor:

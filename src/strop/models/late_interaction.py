@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from strop.models.encoder import Encoder, Role
 from strop.models.reading import check_loaded, reading
 from strop.models.scored_folders import MODULES, SETTINGS, check_late
 from strop.models.scoring import MaxSim, Representation
+from strop.models.token_counts import token_counts
 from strop.models.tokens import Tokens
 from strop.models.transformer import (
     ENDLESS,
@@ -203,9 +204,9 @@ class LateInteraction(Encoder):
 
         return Tokens.made(texts, rows)
 
-    def token_counts(self, texts: Sequence[str]) -> list[int]:
+    def token_counts(self, texts: Iterable[str]) -> list[int]:
         prompt = prompt_of(self.model, "document")
-        return list(map(len, token_ids(self.model.tokenizer, [prompt + text for text in texts])))
+        return token_counts(self.model.tokenizer, (prompt + text for text in texts))
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:
         """One vector per token, `(N, L, D)`, and which of them are scored; `mask` is what the padding left."""

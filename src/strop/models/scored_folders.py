@@ -23,7 +23,7 @@ from strop.models.scored_settings import (
     Table,
 )
 from strop.models.transformer import read_json
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 SETTINGS, MODULES, CONFIG, METADATA = (
     "config_sentence_transformers.json", "modules.json", "config.json", "artifact.metadata",
@@ -146,9 +146,12 @@ def _check(path: Path, values: Mapping[str, Any], table: Table) -> None:
     """Of the keys that the file has."""
     for key, setting in table.items():
         outer, _, inner = key.partition(".")
-        holder: Any = values if not inner else {key: (values.get(outer) or {}).get(inner)}
+        nested = values.get(outer) or {}
+        if inner and not isinstance(nested, Mapping):
+            raise InputError(f"{outer} is {excerpt(nested)}, and no object", where=str(path), remedy=setting.remedy)
+        holder: Any = values if not inner else {key: nested.get(inner)}
         if key in holder and not setting.accepts(holder[key]):
-            raise InputError(f"{key} is {holder[key]!r}", where=str(path), remedy=setting.remedy)
+            raise InputError(f"{key} is {excerpt(holder[key])}", where=str(path), remedy=setting.remedy)
 
 
 def _architectures(folder: Path) -> list[str]:

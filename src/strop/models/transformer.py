@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from torch import nn
 
 from strop.models.dense_settings import check_settings
-from strop.models.model_folder import read_value
+from strop.models.model_folder import read_object, read_value
 from strop.models.reading import check_loaded, reading
 from strop.models.tokens import Role
 from strop.records.errors import InputError
@@ -41,8 +41,11 @@ def load_sentence_transformer(folder: str | Path, device: str | None = None) -> 
 
 
 def read_json(path: Path) -> Any:
-    """A file of a model's folder; None where there is none. Raises InputError where it is not JSON."""
-    return read_value(path) if path.is_file() else None
+    """A file of a model's folder; None where there is none. Raises InputError where it is not JSON, or no object: only
+    modules.json holds a list."""
+    if not path.is_file():
+        return None
+    return read_value(path) if path.name == "modules.json" else read_object(path)
 
 
 def transformer_of(model: nn.Sequential) -> Transformer:

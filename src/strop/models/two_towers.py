@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +101,7 @@ class TwoTowers(Encoder):
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         return self._towers[role].tokenize(texts, role)
 
-    def token_counts(self, texts: Sequence[str]) -> list[int]:
+    def token_counts(self, texts: Iterable[str]) -> list[int]:
         return self._towers["document"].token_counts(texts)
 
     def represent(self, ids: Tensor, mask: Tensor, role: Role) -> Representation:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from strop.monitoring.logbook import Entry, Series, series_of
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 #: Names one of the checkpoints, whose updates are `steps`. Update 0, the base, is a candidate only where a rule has
 #: `base=True`: it would win often, and hide what training did. Of equals the earliest is chosen. Raises InputError
@@ -176,7 +176,7 @@ def looks(log: Sequence[Entry], measure: str) -> list[tuple[int, float]]:
     """(update, value) of a measure at every look after the start. Raises InputError where nobody measured it."""
     values = [(step, value) for step, name, value in log if name == measure and step > 0]
     if not values:
-        raise InputError(f"no observer measured {measure!r}", remedy="Give held-out examples for it")
+        raise InputError(f"no observer measured {excerpt(measure)}", remedy="Give held-out examples for it")
     return values
 
 

@@ -15,7 +15,7 @@ from strop.collection.near_duplicates import components
 from strop.models.pretrained import Pretrained
 from strop.models.scoring import Precision
 from strop.records.documents import Group
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.runs import Ranking, Run
 from strop.retrieval.retriever import retriever_of
 from strop.retrieval.stages import run_of
@@ -81,7 +81,8 @@ def trainings(training: Training, folds: Sequence[Fold]) -> tuple[Training, ...]
     own = {g.query_id for g in training.examples.groups}
     if wrong := sorted(q for q in own if sum(q in fold for fold in folds) != 1):
         raise InputError(
-            f"{len(wrong):,} of {len(own):,} queries trained on are in no fold or in several (first: {wrong[0]!r})",
+            f"{len(wrong):,} of {len(own):,} queries trained on are in no fold or in several "
+            f"(first: {excerpt(wrong[0])})",
             remedy="Make the folds of these groups, with cross_fitting.folds",
         )
     return tuple(_without(training, fold) for fold in folds)
@@ -172,7 +173,8 @@ def _without(training: Training, fold: Fold) -> Training:
     for group in kept:
         if shared := _relevant(group) & theirs:
             raise InputError(
-                f"query {group.query_id!r} shares the relevant document {min(shared)!r} with a query of another fold",
+                f"query {excerpt(group.query_id)} shares the relevant document "
+                f"{excerpt(min(shared))} with a query of another fold",
                 remedy="Make the folds of these groups, with cross_fitting.folds",
             )
     held_out = {

@@ -14,16 +14,17 @@ from torch import Tensor, nn
 from strop.models.chunks import Forward
 from strop.models.encoder import Model, observing
 from strop.models.scoring import Representation
-from strop.models.tokens import padding_share
+from strop.models.tokens import Ints, padding_share
 from strop.monitoring.logbook import Logbook
 from strop.monitoring.selection import Selection, looks
 from strop.records.documents import Group
-from strop.records.errors import NonFiniteLossError
 from strop.retrieval.encode import represented
-from strop.training import checkpoint
+from strop.training import checkpoint, finite
 from strop.training import step as chunks
 from strop.training.batches import Batch
 from strop.training.forwards import Texts, forward_of
+from strop.training.free_memory import free_bytes, out_of_memory
+from strop.training.kept_graphs import SHARE, KeptGraphs
 from strop.training.optimizers import restarts
 from strop.training.recipes import Recipe
 
@@ -81,35 +82,40 @@ def train(
     log = [Logged(*entry) for entry in state["log"]]
     if logbook:
         logbook.start(log)
+    graphs = KeptGraphs(int(SHARE * free_bytes(encoder.device)))
     saved_at = time.perf_counter()
+
+    def forward_at(step: int) -> tuple[Batch, Forward]:
+        batch = recipe.batching.batch(groups, seed, step)
+        return batch, forward_of(encoder, batch, queries, documents, recipe.scoring)
+
     for step in range(state["step"], until or recipe.updates):
+        if step > 0 and any(step % observer.every == 0 for observer in observers):
+            finite.check_outputs(folder, step, encoder, forward_at(step)[1])
         values = _observe(observers, step, encoder, log)
         if step > 0 and _selected(recipe.selection, values, module, folder, log):
             break
         started = time.perf_counter()
         torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
         module.train()
-        batch = recipe.batching.batch(groups, seed, step)
-        forward = forward_of(encoder, batch, queries, documents, recipe.scoring)
+        batch, forward = forward_at(step)
         lengths, pieces = forward.lengths, forward.pieces(recipe.token_budget)
         values = {}
-        optimizer.zero_grad()
         with torch.autocast(encoder.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             loss_of = _loss_of(recipe, batch, forward, encoder.device, values, held(batch) if held else None)
-            loss = chunks.gradient(forward.represent, pieces, loss_of, recompute=recipe.recompute)
+            loss = _gradient(module, forward, pieces, loss_of, recipe.recompute, graphs)
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))
-        if not (np.isfinite(loss) and np.isfinite(norm)):
-            some = ", ".join([*batch.query_ids[:8], *(["…"] if len(batch.query_ids) > 8 else [])])
-            raise NonFiniteLossError(
-                f"update {step}: loss {loss}, gradient norm {norm}; queries {some}. Lower the learning rate, or look at"
-                " these texts"
-            )
+        finite.check_gradient(folder, step, batch.query_ids, loss, norm)
         rate = recipe.optimizer.learning_rate * recipe.schedule.factor(step, recipe.updates)
         for group in optimizer.param_groups:
             group["lr"] = rate
         if restarts(recipe.schedule, step, recipe.updates):
             optimizer.state.clear()
-        optimizer.step()
+        with finite.stepping(folder, step, rate):
+            optimizer.step()
+        last, saves = step + 1 == (until or recipe.updates), time.perf_counter() - saved_at >= checkpoint_seconds
+        if last or saves or step + 1 in snapshots:
+            finite.check_weights(folder, step, parameters, rate)
         if step + 1 in snapshots:
             checkpoint.save_weights(snapshot(folder, step + 1), module)
         values |= {
@@ -122,13 +128,14 @@ def train(
         log += [Logged(step, name, value) for name, value in values.items()]
         if logbook:
             logbook.add(log)
-        if step + 1 == until or time.perf_counter() - saved_at >= checkpoint_seconds:
+        if step + 1 == until or saves:
             checkpoint.save(folder, step + 1, module, optimizer, {"log": log})
             saved_at = time.perf_counter()
         progress(1)
     else:
         if until and until < recipe.updates:
             return log
+        finite.check_outputs(folder, recipe.updates, encoder, forward_at(recipe.updates - 1)[1])
         values = _observe(observers, recipe.updates, encoder, log, last=True)
         _selected(recipe.selection, values, module, folder, log)
     if logbook:
@@ -141,7 +148,32 @@ def train(
 
 def snapshot(folder: Path, updates: int) -> Path:
     """Where the weights after so many updates are left."""
-    return folder / "snapshots" / f"{updates}.safetensors"
+    return folder / checkpoint.SNAPSHOTS / f"{updates}.safetensors"
+
+
+def _gradient(
+    module: nn.Module,
+    forward: Forward,
+    pieces: Sequence[Ints],
+    loss_of: Callable[[Representation], Tensor],
+    recompute: bool | None,
+    graphs: KeptGraphs,
+) -> float:
+    """The loss of an update, whose gradient is the module's afterwards. None for `recompute`: as `graphs` says, and
+    where memory runs out all the same, once more without graphs."""
+    module.zero_grad()
+    again = graphs.exceed(forward, pieces) if recompute is None else recompute
+    try:
+        with chunks.replaying():
+            return chunks.gradient(forward.represent, pieces, loss_of, recompute=again)
+    except (RuntimeError, MemoryError) as error:
+        if again or recompute is not None or not out_of_memory(error):
+            raise
+    graphs.give_up()  # not within `except`, whose error holds the graphs
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    module.zero_grad()
+    return chunks.gradient(forward.represent, pieces, loss_of, recompute=True)
 
 
 def _selected(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from strop.artifacts.store import Artifact
 from strop.models.loading import loaded_by
+from strop.training.card_text import markdown, yaml_string
 
 _CARD = """---
 library_name: sentence-transformers
@@ -53,8 +54,8 @@ def write_card(artifact: Artifact, path: str | Path) -> None:
         task=task,
         kind=kind,
         loader=loader,
-        base=base,
-        hub_base=f"base_model: {base}\n" if "/" in base else "",
+        base=markdown(base),
+        hub_base=f"base_model: {yaml_string(base)}\n" if "/" in base else "",
         groups=record["groups"],
         ledger=record["ledger"],
         adapter=merged if (model / "adapter").is_dir() else "",

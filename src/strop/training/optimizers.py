@@ -26,8 +26,8 @@ class AdamW:
     as decay is, where the source adds it to the loss; and a new head is held to its random start as all else is, where
     the source decays it. For LoRA the start is the base.
 
-    Raises InputError unless 0 < learning_rate < inf, eps > 0, weight_decay >= 0, 0 <= towards_start <= 1 /
-    learning_rate and both betas are in [0, 1). Source: Loshchilov & Hutter 2019; the exemption is BERT's own and what
+    Raises InputError unless 0 < learning_rate <= 1e30, 0 < eps < inf, 0 <= weight_decay < inf, both betas are in [0, 1)
+    and 0 <= towards_start <= 1 / learning_rate. Source: Loshchilov & Hutter 2019; the exemption is BERT's own and what
     sentence-transformers' `fit` did. L2-SP: Li, Grandvalet & Davoine 2018 (arXiv 1802.01483), equation 2.
     """
 
@@ -39,7 +39,7 @@ class AdamW:
 
     def __post_init__(self) -> None:
         _check(self.learning_rate, self.betas, self.weight_decay)
-        if not self.eps > 0:
+        if not 0 < self.eps < math.inf:
             raise InputError(f"eps is {self.eps}", remedy="Give a number above 0")
         if not 0 <= self.towards_start * self.learning_rate <= 1:
             problem = f"towards_start is {self.towards_start}"
@@ -110,6 +110,8 @@ class Lion:
 
 
 Optimizer = AdamW | Lion
+#: No rate is of use that comes near it, and AdamW takes none that is far above it: its steps are float32.
+FASTEST = 1e30
 
 
 def held_bytes(optimizer: torch.optim.Optimizer) -> int:
@@ -215,11 +217,11 @@ def _groups(parameters: Parameters, decay: float) -> list[dict[str, Any]]:
 
 
 def _check(rate: float, betas: tuple[float, float], decay: float) -> None:
-    if not 0 < rate < math.inf:
+    if not 0 < rate <= FASTEST:
         raise InputError(f"the learning rate is {rate}", remedy="Give a number above 0, like 2e-5")
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise InputError(f"betas are {betas}", remedy="Give two numbers from 0 to below 1, like 0.9,0.999")
-    if not decay >= 0:
+    if not 0 <= decay < math.inf:
         raise InputError(f"weight_decay is {decay}", remedy="Give a number from 0")
 
 

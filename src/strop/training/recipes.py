@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from strop.artifacts.keys import ADDED
 from strop.losses.contrastive import InfoNCE
@@ -18,9 +20,12 @@ from strop.models.adapters import Full, LoRA, Tuning
 from strop.models.precision import Precision, check_precision
 from strop.models.scoring import Cosine, Euclidean, Joint, MaxSim, Nested, Scoring, by_text, reads_pairs
 from strop.monitoring.selection import Selection
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.training.batches import Batching
 from strop.training.optimizers import AdamW, Optimizer, Schedule, WarmupLinear
+
+#: No count is larger: neither a tokenizer nor a loop could reach it.
+_MOST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,12 @@ class Recipe:
 
     `precision` is that of the forward pass: bfloat16 by autocast, weights and loss in float32 either way. `dropout`
     replaces the model's own rate (None: as it comes). `selection` None keeps the last update's weights. `recompute`
-    bounds memory by one chunk, whatever the batch, for a second forward pass (GradCache, arXiv 2101.06983). `penalty`
+    bounds memory by one chunk, whatever the batch, for a second forward pass (GradCache, arXiv 2101.06983); None does
+    so where the graphs of a batch would take over half of the memory that is free, to the same weights. `penalty`
     joins the loss and holds each text's vector to the base's, which has to be encoded first; it is logged as `penalty`.
-    Raises InputError when `updates` or `token_budget` is below 1, `clip` not above 0, `max_length` below 3 (room for
-    one token between the special ones), `dropout` outside [0, 1), or `precision` unknown, for a penalty where a text
-    has no vector, or many, and for `Nested` scores of which the loss does not know.
+    Raises InputError when `updates` or `token_budget` is below 1, `max_length` below 3 (room for one token between the
+    special ones), or one of them beyond 32 bits, `clip` not above 0, `dropout` outside [0, 1), or `precision` unknown,
+    for a penalty where a text has no vector, or many, and for `Nested` scores of which the loss does not know.
     """
 
     tuning: Tuning
@@ -49,13 +55,13 @@ class Recipe:
     precision: Precision = "float32"
     dropout: float | None = None
     selection: Selection | None = None
-    recompute: bool = field(default=False, metadata=ADDED)
+    recompute: bool | None = field(default=None, metadata=ADDED)
     penalty: HoldBase | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         for name, least in (("updates", 1), ("token_budget", 1), ("max_length", 3)):
-            if (value := getattr(self, name)) is not None and value < least:
-                raise InputError(f"{name} is {value}", remedy=f"Give {least} or more")
+            if (value := getattr(self, name)) is not None and not least <= value <= _MOST:
+                raise InputError(f"{name} is {value:,}", remedy=f"Give {least} to {_MOST:,}")
         if not self.clip > 0:
             raise InputError(f"clip is {self.clip}", remedy="Give a gradient norm above 0, inf for no limit")
         check_precision(self.precision)
@@ -64,9 +70,11 @@ class Recipe:
         if isinstance(self.scoring, Nested) and not isinstance(self.loss, NestedLoss):
             problem = "scores at several lengths of vectors stand one below the other, and the loss does not know"
             raise InputError(problem, remedy="Give it as NestedLoss(loss)")
+        if self.selection is not None and not isinstance(self.selection, Selection):
+            raise InputError(f"the selection is {self.selection!r}", remedy="Give a rule, in Python, or --stop")
         if self.penalty is not None:
             if not isinstance(self.penalty, HoldBase):
-                raise InputError(f"the penalty is {self.penalty!r}", remedy="Give HoldBase(weight), in Python")
+                raise InputError(f"the penalty is {excerpt(self.penalty)}", remedy="Give HoldBase(weight), in Python")
             if not by_text(self.scoring):
                 problem = f"vectors are held to the base's, and {self.scoring} does not compare one vector per text"
                 raise InputError(problem, remedy="Leave the penalty out, or train a dense model")
@@ -128,16 +136,16 @@ def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
     do not go together.
     """
     if name in _RENAMED:
-        raise InputError(f"the recipe {name!r} has another name now", remedy=f"Write {_RENAMED[name]}")
+        raise InputError(f"the recipe {excerpt(name)} has another name now", remedy=f"Write {_RENAMED[name]}")
     if name not in RECIPES:
-        raise InputError(f"there is no recipe {name!r}", remedy=f"Choose one of {', '.join(RECIPES)}")
+        raise InputError(f"there is no recipe {excerpt(name)}", remedy=f"Choose one of {', '.join(RECIPES)}")
     value: Any = RECIPES[name]
     for path, text in (settings or {}).items():
         value = _set(value, path.split("."), text, path)
     loss = value.loss
     if isinstance(loss, InfoNCE) and loss.direction != "query" and not value.batching.in_batch:
         raise InputError(
-            f"with direction {loss.direction!r} documents choose among a batch's queries, but none is in-batch",
+            f"with direction {excerpt(loss.direction)} documents choose among a batch's queries, but none is in-batch",
             remedy="Set batching.in_batch=true, or loss.direction=query",
         )
     return value  # type: ignore[no-any-return]
@@ -149,7 +157,7 @@ def parsed(settings: Iterable[str]) -> dict[str, str]:
     for setting in settings:
         field, equals, value = setting.partition("=")
         if not equals:
-            raise InputError(f"--set {setting!r} has no value", remedy="Write --set field=value")
+            raise InputError(f"--set {excerpt(setting)} has no value", remedy="Write --set field=value")
         values[field] = value
     return values
 
@@ -158,28 +166,45 @@ def _set(value: Any, path: list[str], text: str, whole: str) -> Any:
     head, *rest = path
     names = [f.name for f in fields(value)]
     if head not in names:
-        raise InputError(f"{whole!r} names no field of {type(value).__name__}", remedy=f"It has {', '.join(names)}")
-    old = getattr(value, head)
+        raise InputError(
+            f"{excerpt(whole)} names no field of {type(value).__name__}", remedy=f"It has {', '.join(names)}"
+        )
+    old, kind = getattr(value, head), get_type_hints(type(value))[head]
     if rest:
         if not is_dataclass(old):
-            raise InputError(f"{head!r} has no inner fields", remedy=f"Set {head}=VALUE")
+            raise InputError(f"{excerpt(head)} has no inner fields", remedy=f"Set {head}=VALUE")
         return replace(value, **{head: _set(old, rest, text, whole)})
-    return replace(value, **{head: _parsed(old, text, whole)})
+    return replace(value, **{head: _parsed(kind, old, text, whole)})
 
 
-def _parsed(old: Any, text: str, whole: str) -> Any:
-    """`text` as the type of the value it replaces."""
-    try:
-        if isinstance(old, bool):
-            return {"true": True, "false": False}[text.lower()]
-        if isinstance(old, tuple):
-            return tuple(type(old[0])(part) for part in text.split(","))
-        if isinstance(old, (int, float)):
-            return type(old)(text)
-        if isinstance(old, str) and text:
-            return text  # the value it becomes part of knows its words
-        if old is None:
-            return int(text)
-    except (ValueError, KeyError):
-        pass
-    raise InputError(f"{whole}={text} does not fit", remedy=f"A value like {old!r} does")
+def _parsed(kind: Any, old: Any, text: str, whole: str) -> Any:
+    """`text` as a value of the field's type; `none` where it may have none."""
+    kinds = [*get_args(kind)] if isinstance(kind, UnionType) else [kind]
+    if text.lower() == "none" and NoneType in kinds:
+        return None
+    parsers = [*filter(None, map(_parser, kinds))] or [int] * (old is None)  # what a value is not, the recipe says
+    for parse in parsers:
+        with suppress(ValueError, KeyError):
+            if text:
+                return parse(text)
+    like = _EXAMPLES.get(kinds[0], repr(old)) if old is None else repr(old)
+    raise InputError(f"{excerpt(f'{whole}={text}')} does not fit", remedy=f"A value like {like} does")
+
+
+def _parser(kind: Any) -> Callable[[str], Any] | None:
+    """From a text to a value of that type; None for a type that no text gives. Which words there are, the value knows
+    that they become part of."""
+    if get_origin(kind) is tuple:
+        each = get_args(kind)[0]
+        return lambda text: tuple(map(each, text.split(",")))
+    if get_origin(kind) is Literal:
+        return str
+    return _PARSERS.get(kind)
+
+
+_PARSERS: Mapping[Any, Callable[[str], Any]] = {
+    bool: lambda text: {"true": True, "false": False}[text.lower()],
+    int: int,
+    float: float,
+}
+_EXAMPLES: Mapping[Any, str] = {bool: "true or false", int: "512", float: "0.1"}

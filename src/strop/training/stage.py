@@ -22,7 +22,7 @@ from strop.monitoring.monitor import Monitor
 from strop.monitoring.probe import Look, Probe
 from strop.monitoring.selection import Best
 from strop.negatives.examples import Examples
-from strop.records.errors import InputWarning
+from strop.records.errors import InputError, InputWarning
 from strop.records.results import write_json
 from strop.training import checkpoint, loop
 from strop.training.forwards import Texts, count_cut
@@ -40,7 +40,7 @@ class Training:
     `probe` is what the monitor looks at, if any. Unless the recipe selects by it, it changes what is logged and never
     the weights, so that an earlier training under another probe is reused. `until` ends the training after so many
     updates of its schedule. `earlier` is a training that ended so, perhaps on other examples; this one continues it
-    with the same optimiser, on negatives mined anew.
+    with the same optimiser, on negatives mined anew. Raises InputError unless 0 <= seed < 2^63.
     """
 
     base: Pretrained
@@ -52,6 +52,10 @@ class Training:
     snapshots: int = 0
     until: int | None = None
     earlier: Training | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"the seed is {self.seed:,}", remedy="Give a number from 0 to below 2^63")
 
     def __call__(self, store: Store, progress: Progress = silent, tracker: Sink | None = None) -> Artifact:
         """Artifact `train`: `model/` in sentence-transformers' layout (LoRA merged, its adapter in `model/adapter`),

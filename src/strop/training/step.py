@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -79,13 +80,29 @@ def _gradient(
     return float(loss.detach())
 
 
+@contextmanager
+def replaying() -> Iterator[None]:
+    """Whatever is drawn inside will be drawn again after it."""
+    state = _random_state()
+    try:
+        yield
+    finally:
+        _restore(state)
+
+
 def _random_state() -> list[Tensor]:
     """Of the processor, and of every GPU where one is in use."""
+    if torch.backends.mps.is_available():
+        return [torch.get_rng_state(), torch.mps.get_rng_state()]
     in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if in_use else [])]
 
 
 def _restore(state: Sequence[Tensor]) -> None:
-    if state:
-        torch.set_rng_state(state[0])
+    if not state:
+        return
+    torch.set_rng_state(state[0])
+    if torch.backends.mps.is_available():
+        torch.mps.set_rng_state(state[1])
+    else:
         torch.cuda.set_rng_state_all(state[1:])

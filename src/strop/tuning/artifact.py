@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from strop.models.pretrained import Pretrained
 from strop.records.errors import InputError
+from strop.records.json_files import read_content
 from strop.records.plain import from_plain, to_plain
 from strop.records.results import Row, write_json, write_rows
 from strop.records.tuned import TuneRecord
@@ -54,7 +54,8 @@ def write(
 def read_recipe(path: Path) -> Recipe:
     """Raises InputError for a file that is no recipe of a tuning."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"no recipe ({error})", where=str(path), remedy="Give a tuning's strop/recipe.json") from None
+        content = read_content(path)
+    except InputError as error:
+        remedy = "Give a tuning's strop/recipe.json"
+        raise InputError(f"no recipe ({error.problem})", where=str(path), remedy=remedy) from None
     return from_plain(Recipe, content, path)

@@ -11,10 +11,14 @@ from filelock import FileLock
 
 from strop.artifacts.store import Store
 from strop.records.documents import Collection
+from strop.records.errors import InputError
+from strop.records.plain import from_plain
 from strop.records.results import write_json
 
 #: Splits that share this much of the queries of either are one split: with a few queries added it is no fresh one.
 SHARED = 0.1
+#: The key of the sum over the others, by which damage is seen.
+_SUM = "sha256"
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ def look(store: Store, test: Collection, model_key: str) -> int:
         own = _read(path) if path.is_file() else _Split(_hashes(test))
         if model_key not in own.models:
             own.models[model_key] = looks(store, test) + 1
-            write_json(asdict(own), path)
+            write_json({**asdict(own), _SUM: _sum(own)}, path)
     return own.models[model_key]
 
 
@@ -54,7 +58,29 @@ def _folder(store: Store) -> Path:
 
 
 def _read(path: Path) -> _Split:
-    return _Split(**json.loads(path.read_text(encoding="utf-8")))
+    """Raises InputError for a page of the ledger that is damaged: a look that is forgotten makes the next test too
+    lenient. Those that were written without a sum have none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        given = value.pop(_SUM, None)
+        read = from_plain(_Split, value, path)
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        reason = error.problem if isinstance(error, InputError) else " ".join(str(error).split())
+        raise _damaged(path, reason) from None
+    if given not in (None, _sum(read)) or value.keys() != {"queries", "models"}:
+        raise _damaged(path, "it is not as it was written")
+    return read
+
+
+def _sum(split: _Split) -> str:
+    return hashlib.sha256(json.dumps(asdict(split), sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    remedy = "Restore it from a copy, or remove it: looks at that split are then counted from 1 again"
+    return InputError(
+        f"the ledger of looks at a test split is damaged ({reason[:200]})", where=str(path), remedy=remedy
+    )
 
 
 def _hashes(test: Collection) -> list[str]:

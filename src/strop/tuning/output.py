@@ -15,6 +15,7 @@ from strop.records.plain import to_plain
 from strop.records.results import read_json, write_json
 from strop.records.tuned import Evidence, TuneRecord
 from strop.records.writing import whole_folder
+from strop.training.card_text import markdown, yaml_string
 from strop.training.model_card import KINDS
 from strop.tuning.artifact import MODEL, QUERIES, RECIPE, RECORD
 
@@ -65,18 +66,18 @@ def _card(record: TuneRecord, loader: str, base: Pretrained) -> str:
     """Every figure on it was measured on the test split or on guards' test queries."""
     task, kind = KINDS[loader]
     head = ["---", "library_name: sentence-transformers", f"pipeline_tag: {task}"]
-    head += [f"base_model: {base.title}"] * ("/" in base.title)
+    head += [f"base_model: {yaml_string(base.title)}"] * ("/" in base.title)
     head += ["tags:", "- sentence-transformers", f"- {kind}", "- strop", "---", ""]
     winner = next(p for p in record.path if p.chosen)
     trained = record.tried[winner.training]
     ends = {"last": "the last update's weights", "average": "the average of late checkpoints"}
     rows = [*record.gain, *record.guards, *record.truncated.values()]
     body = [
-        f"# {record.base}, tuned on {record.collection} with strop",
+        f"# {markdown(record.base)}, tuned on {markdown(record.collection)} with strop",
         "",
-        f"**{record.decision}**: {record.verdict}",
+        f"**{record.decision}**: {markdown(record.verdict)}",
         "",
-        *(f"- {reason}" for reason in record.reasons),
+        *(f"- {markdown(reason)}" for reason in record.reasons),
         "",
         "```python",
         f"from sentence_transformers import {loader}",
@@ -84,14 +85,14 @@ def _card(record: TuneRecord, loader: str, base: Pretrained) -> str:
         f'model = {loader}("PATH")',
         "```",
         "",
-        f"{record.measure} on test queries, tuned against the base, with 95 % intervals:",
+        f"{markdown(record.measure)} on test queries, tuned against the base, with 95 % intervals:",
         "",
         "| collection | queries | base | tuned | difference |",
         "|---|---:|---:|---:|---|",
         *(_row(e) for e in rows),
         "",
-        f"Trained on {trained.pairs:,} pairs ({trained.name}); its weights are {winner.share:.0%} of the way to "
-        f"{ends[winner.end]}.",
+        f"Trained on {trained.pairs:,} pairs ({markdown(trained.name)}); its weights are {winner.share:.0%} of the way "
+        f"to {ends[winner.end]}.",
         f"The same model again: `strop tune --recipe {INSIDE}/{RECIPE}`. Every query's values: `{INSIDE}/{QUERIES}`.",
         "",
     ]
@@ -101,4 +102,4 @@ def _card(record: TuneRecord, loader: str, base: Pretrained) -> str:
 def _row(e: Evidence) -> str:
     name = e.collection if e.population == "all" else f"{e.collection}, {e.population}"
     figures = f"{fixed(e.base)} | {fixed(e.tuned)} | {signed(e.difference)} [{signed(e.low)}, {signed(e.high)}]"
-    return f"| {name} | {e.queries:,} | {figures} |"
+    return f"| {markdown(name)} | {e.queries:,} | {figures} |"

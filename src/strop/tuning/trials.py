@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,12 +18,13 @@ from strop.negatives.examples import Examples
 from strop.negatives.filters import PositiveRelative, denoise, run_scores
 from strop.negatives.from_run import RankWindow
 from strop.records.documents import Group
-from strop.records.errors import InputError, InputWarning
+from strop.records.errors import InputError
 from strop.records.runs import Run
 from strop.retrieval.lexical import BM25
 from strop.retrieval.retriever import retriever_of
 from strop.retrieval.stages import run_of
 from strop.retrieval.task import Task
+from strop.training.halved_chunks import within_memory
 from strop.training.mining import Miner
 from strop.training.stage import Training
 from strop.tuning.candidates import Candidate
@@ -36,8 +36,6 @@ _DEPTH = 200
 _SAMPLE = 256
 #: The share of general pairs where they are replayed.
 REPLAYED = 0.25
-#: Below this many tokens a chunk is not halved any further.
-LEAST_BUDGET = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +55,7 @@ class Trials:
     def __call__(self, candidate: Candidate, pairs: int, snapshots: int = 0) -> tuple[Artifact, Training]:
         """The trained model, and what trained it. Where memory runs out, its chunks are halved, with a warning."""
         training = self.training(candidate, pairs, snapshots)
-        while True:
-            try:
-                return training(self.store, self.progress), training
-            except (RuntimeError, MemoryError) as error:
-                recipe = training.recipe
-                if not _out_of_memory(error) or recipe.token_budget // 2 < LEAST_BUDGET:
-                    raise
-                half = recipe.token_budget // 2
-                problem = f"out of memory at chunks of {recipe.token_budget:,} tokens: {half:,} from here on"
-                warnings.warn(problem, InputWarning, stacklevel=2)
-                training = replace(training, recipe=replace(recipe, token_budget=half))
+        return within_memory(training, lambda each: each(self.store, self.progress))
 
     def training(self, candidate: Candidate, pairs: int, snapshots: int = 0) -> Training:
         examples = self._examples(candidate, pairs)
@@ -134,11 +122,6 @@ def _joined(own: Examples, general: Examples, count: int) -> Examples:
     queries = {g.query_id: general.queries[g.query_id.removeprefix("general:")] for g in groups}
     documents = {d: general.documents[d.removeprefix("general:")] for g in groups for d in g.positives}
     return Examples((*own.groups, *groups), {**own.queries, **queries}, {**own.documents, **documents})
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Of a GPU, or of the processor, whose allocator raises a plain RuntimeError."""
-    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
 
 
 def tokens_of_pair(base: Pretrained, examples: Examples, length: int | None) -> tuple[float, float]:

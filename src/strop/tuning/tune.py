@@ -13,6 +13,7 @@ from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, Stage, Store
 from strop.collection import door, questions
 from strop.collection.docstrings.reader import is_docstrings
+from strop.collection.endpoint import check_address
 from strop.collection.generated import Generated, generated
 from strop.evaluation.certification import alpha_of_look
 from strop.models.architecture import Doubled
@@ -74,6 +75,11 @@ class Tuning:
         """Reads the data. Raises InputError on any that cannot be used, and for an unknown recipe beside."""
         for name in request.beside:
             recipe(name)
+        if request.endpoint:
+            check_address(request.endpoint)
+        door.has_judgments(request.collection)
+        for guard in request.guards:
+            door.splits(guard)
         phases = Phases(request.budget, say, progress)
         with phases("read the data"):
             base = resolve(request.base)
