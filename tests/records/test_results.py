@@ -48,7 +48,9 @@ def test_a_key_that_stands_twice_is_refused_and_any_other_field_tells_rows_apart
 def test_a_header_that_is_not_ours_is_refused_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("study,system,value\na,b,1\n")
-    with pytest.raises(InputError, match=r"rows\.csv:1: columns study,system,value instead of study,preset") as caught:
+    with pytest.raises(
+        InputError, match=r"rows\.csv:1: columns .study,system,value. instead of study,preset"
+    ) as caught:
         read_rows(path)
     assert caught.value.remedy
     path.write_text("")
@@ -128,8 +130,8 @@ def test_what_an_older_folder_lacks_is_empty_and_what_is_not_known_is_ignored(tm
             r"record\.json: seeds\.0 is 'first': Input should be a valid",
         ),
         ("record.json", '{"title": "t"}', r"record\.json: study is missing"),
-        ("record.json", '{"study"', r"record\.json: not a JSON file that can be read"),
-        ("claims.json", "", r"claims\.json: not a JSON file that can be read"),
+        ("record.json", '{"study"', r"record\.json:1: not a JSON file that can be read"),
+        ("claims.json", "", r"claims\.json:1: not a JSON file that can be read"),
         (
             "exhibits/queries.json",
             '{"q": {"text": "t", "systems": {"bm25": "one"}}}',
@@ -153,8 +155,15 @@ KEPT = sorted(path.parent for path in (Path(__file__).parents[2] / "benchmarks" 
 def test_the_kept_folders_hold_what_their_types_say_and_nothing_else(folder: Path) -> None:
     """To plain values and back: nothing is lost, and nothing is added."""
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    record.pop("files", None)  # the seal, which is of the folder and not of the study
     assert to_plain(from_plain(Record, record, folder)) == record
     for path in (folder / "exhibits").iterdir():
         exhibit = json.loads(path.read_text(encoding="utf-8"))
         read = getattr(from_plain(Exhibits, {path.stem: exhibit or None} if exhibit != [] else {}, path), path.stem)
         assert (to_plain(read) or {}) == (exhibit or {})
+
+
+@pytest.mark.parametrize("value", [True, "7", 7.0])
+def test_a_value_of_another_type_is_refused_even_where_python_would_take_it(value: object) -> None:
+    with pytest.raises(InputError, match=rf"here: seeds\.0 is '{value}': Input should be a valid integer"):
+        from_plain(Record, {"study": "study", "seeds": [value]}, "here")

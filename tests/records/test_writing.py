@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -120,6 +121,17 @@ def test_a_full_disk_names_what_the_user_asked_for(tmp_path: Path) -> None:
         raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
     with pytest.raises(OSError, match=r"'.*/out'"), whole_file(tmp_path / "out"):
         raise OSError("4096 requested and 512 written")
+    with pytest.raises(OSError, match=r"^\[Errno 27\] File too large: '.*/out'$"), whole_folder(tmp_path / "out"):
+        raise RuntimeError("Error while serializing: I/O error: File too large (os error 27)")
+    with (
+        pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device: '.*/out'$"),
+        whole_folder(tmp_path / "out"),
+    ):
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'a' -> 'b'")] * 9)
+    with pytest.raises(OSError, match=r"'.*/out'$"), whole_file(tmp_path / "out") as own:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a source", None, str(own))
+    with pytest.raises(OSError, match=r"'inner'$"), whole_file(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "inner")
     with pytest.raises(OSError, match=r"^Max retries exceeded$"), whole_file(tmp_path / "out"):
         raise OSError("Max retries exceeded")
     with pytest.raises(FileNotFoundError, match="an input"), whole_file(tmp_path / "out"):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -15,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from strop.monitoring.logbook import ROWS, Course, Logbook
+from strop.monitoring.logbook import ROWS, Course, Logbook, read_logbook
 from strop.records.errors import InputError
 from strop.report.live import Alarm
 from strop.report.live_server import present, serve, write_page
@@ -206,3 +210,142 @@ def test_the_blocking_form_prints_its_address_ends_on_ctrl_c_and_never_loads_tor
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=20)
     assert (rest.strip(), process.returncode) == ("False", 0)
+
+
+def connected(url: str) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10)
+
+
+def raw(url: str, request: bytes) -> bytes:
+    """What comes back for these bytes, until the server closes."""
+    with connected(url) as client:
+        client.sendall(request)
+        client.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: client.recv(1 << 16), b""))
+
+
+def request(url: str, path: str = "/", *lines: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {urlsplit(url).netloc}", *lines, "", ""]).encode()
+
+
+GARBAGE = {
+    "nothing": (b"", b""),
+    "half a line": (b"GET / HT", b"This request cannot be read."),
+    "bytes": (b"\x00\xff\x16\x03\x01" * 20 + b"\r\n\r\n", b"This request cannot be read."),
+    "no version": (b"GET /\r\n\r\n", b"This page is for this machine only."),
+    "a later version": (b"GET / HTTP/2.0\r\n\r\n", b"This request cannot be read."),
+    "a long line": (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", b" 414 "),
+    "a long header": (b"GET / HTTP/1.1\r\nA: " + b"a" * 70_000 + b"\r\n\r\n", b" 431 "),
+    "many headers": (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 500 + b"\r\n", b" 431 "),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", b" 403 "),
+    "a body": (b"POST / HTTP/1.1\r\nContent-Length: 2000000\r\n\r\n" + b"x" * 2_000_000, b" 405 "),
+}
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_what_is_no_request_is_refused_in_a_line_and_no_traceback(
+    name: str, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sent, answer = GARBAGE[name]
+    assert answer in raw(address, sent)[:200]
+    assert shown(address)["updates"] == [1, 9]
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("path", ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "http://127.0.0.1/", "*", "/\x00"])
+def test_no_path_leads_out_of_the_page(path: str, address: str) -> None:
+    assert raw(address, request(address, path)).split()[1] in (b"404", b"400")
+
+
+def test_a_client_that_resets_its_connection_leaves_no_word(address: str, capfd: pytest.CaptureFixture[str]) -> None:
+    for sent in (b"", b"GET / HTTP/1.1\r\nHo", request(address), request(address, "/state.json")):
+        client = connected(address)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close is a reset
+        client.sendall(sent)
+        client.close()
+    assert shown(address)["updates"] == [1, 9]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_slow_client_is_cut_off_and_blocks_nobody_meanwhile(
+    address: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("strop.report.live_server._LIMIT", 1.0)
+    started, over = time.monotonic(), threading.Event()
+
+    def reads() -> None:
+        with connected(address) as client, contextlib.suppress(OSError):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(request(address))
+            while client.recv(1) and not over.wait(0.05):
+                pass
+
+    def asks() -> None:
+        with connected(address) as client, contextlib.suppress(OSError):
+            while client.send(b"GET / HTTP/1.1"[:1]) and not over.wait(0.05):
+                pass
+
+    def served() -> int:
+        return sum("process_request_thread" in thread.name for thread in threading.enumerate())
+
+    threads = [threading.Thread(target=each, daemon=True) for each in (reads, asks)]
+    for thread in threads:
+        thread.start()
+    assert shown(address)["updates"] == [1, 9]
+    assert served() >= 2, "both still wait"
+    while served() and time.monotonic() < started + 8:
+        time.sleep(0.05)
+    assert not served()
+    assert time.monotonic() >= started + 1.0
+    over.set()
+    for thread in threads:
+        thread.join(5)
+    assert capfd.readouterr().err == ""
+
+
+def test_more_clients_than_it_takes_cut_off_the_first_and_the_next_is_served(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strop.report.live_server._CLIENTS", 8)
+    idle = [connected(address) for _ in range(40)]
+    try:
+        assert [shown(address)["updates"] for _ in range(10)] == [[1, 9]] * 10
+        assert idle[0].recv(1) == b""
+    finally:
+        for client in idle:
+            client.close()
+
+
+def test_a_training_that_was_killed_is_not_called_running(tmp_path: Path) -> None:
+    """Of a store's training the lock tells: its process holds it for as long as it lives."""
+    folder, lock = tmp_path / "0a1b.partial", tmp_path / "0a1b.lock"
+    begun(folder, [(0, "loss", 2.0)])
+    code = (
+        "import sys; from filelock import FileLock\n"
+        f"with FileLock({str(lock)!r}):\n    print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        with serve(folder, alarms) as url:
+            assert shown(url)["status"] == "Running: 1 of 9 updates done."
+            process.kill()
+            process.wait()
+            assert shown(url)["status"] == (
+                "Stopped after 1 of 9 updates: no process is training any more, and it did not finish. The same "
+                "command continues it."
+            )
+            assert (shown(url)["done"], shown(url)["at_work"]) == (False, False)
+    lock.unlink()
+    assert read_logbook(folder).at_work is False
+    assert write_page(folder, tmp_path / "page.html", alarms).read_text().count("no process is training any more") == 2
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 10**30])
+def test_a_port_that_cannot_be_is_named_with_the_ones_that_can(port: int, tmp_path: Path) -> None:
+    begun(tmp_path, [(0, "loss", 2.0)])
+    with pytest.raises(InputError) as caught, serve(tmp_path, alarms, port):
+        pass
+    assert str(caught.value) == (
+        f"port {port} cannot be had (there are 65,535). Give another one from 1024 to 65535, or 0 for any that is free"
+    )

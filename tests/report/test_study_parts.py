@@ -159,7 +159,6 @@ def test_the_terminal_shows_a_study_on_one_screen_of_eighty_columns(
 ) -> None:
     results = synthetic.results(queries=40) if several else synthetic.read_as("as_coded", 40)
     console = terminal.Console(width=80, record=True, highlight=False, quiet=False)
-    monkeypatch.setattr(study_tables, "console", console)
     monkeypatch.setattr(terminal, "console", console)
     study_tables.study_table(results, summarise(results, matrix_only=True))
     shown = console.export_text().splitlines()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
+
+from strop.bench.workers import worker
 
 T = TypeVar("T")
 
@@ -15,13 +16,13 @@ def in_fresh_processes(
 ) -> list[T]:
     """`work(*call)` for each call in turn, in a process forked from one that has loaded its module and the libraries.
 
-    The next call is taken once the one before is done; `advance` gets 1 after each.
+    The next call is taken once the one before is done; `advance` gets 1 after each. Raises as `Worker` does.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([work.__module__, "sentence_transformers", "peft"])
     measured = []
-    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        for call in calls:
-            measured.append(pool.submit(work, *call).result())
-            advance(1)
+    for call in calls:
+        with worker(context) as fresh:
+            measured.append(fresh(work, *call))
+        advance(1)
     return measured

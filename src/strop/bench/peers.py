@@ -6,7 +6,6 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
@@ -20,10 +19,11 @@ from strop.artifacts.progress import Progress
 from strop.bench.examples import examples_of
 from strop.bench.library_training import dataset_of, fit
 from strop.bench.process_memory import reuse_freed
+from strop.bench.workers import worker
 from strop.models.dense import Dense
 from strop.models.pretrained import BASE, resolve
 from strop.models.reading import hide_progress_bars
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.retrieval import encode
 from strop.training import loop
 from strop.training.recipes import TRIPLET_FULL
@@ -41,7 +41,7 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
     """Rows of a table, header first: both medians in seconds, and the median, least and largest paired ratio.
 
     Both sides work as they come: strop keeps freed memory (`reuse_freed`), its peer does what it does. Raises
-    InputError on an unknown name, or when the peer is not installed.
+    InputError on an unknown name, or when the peer is not installed; WorkerError where a process fails.
     """
     known = {
         "encode": (f"encode {PASSAGES:,} passages", _encode, _encode_peer),
@@ -49,7 +49,8 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
     }
     if name != "all" and name not in known:
         raise InputError(
-            f"there is no benchmark {name!r}", remedy=f"Choose all, {', '.join(known)}, latency, memory or lengths"
+            f"there is no benchmark {excerpt(name)}",
+            remedy=f"Choose all, {', '.join(known)}, latency, memory or lengths",
         )
     examples_of(1)  # the embedded collection is extracted once, not by each worker
     rows = [["benchmark", "strop", "peer", "ratio [min, max]"]]
@@ -68,11 +69,8 @@ def benchmarks(name: str, repeats: int, progress: Progress) -> list[list[str]]:
 @contextmanager
 def _worker(build: Callable[[], Timed]) -> Iterator[Timed]:
     """Runs the work in a process of its own, which has done it once before."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-
-        def timed() -> float:
-            return pool.submit(_seconds, build).result()
-
+    with worker(multiprocessing.get_context("spawn")) as process:
+        timed = partial(process, _seconds, build)
         timed()
         yield timed
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from strop.artifacts.progress import Progress, silent
 from strop.bench.fresh_processes import in_fresh_processes
-from strop.bench.process_memory import resident, reuse_freed
+from strop.bench.process_memory import resident, return_freed, reuse_freed
 from strop.losses.contrastive import InfoNCE
 from strop.models.adapters import Full, LoRA, Tuning
 from strop.models.dense import Dense
@@ -134,7 +133,7 @@ def _update(encoder: Dense, optimizer: torch.optim.Optimizer, mode: str, length:
 
 def _resident_increase(work: Callable[[], None]) -> int:
     """By how many bytes at most this process's resident memory rose during the work."""
-    ctypes.CDLL(None).malloc_trim(0)  # else what was freed before would count as the work's
+    return_freed()  # else what was freed before would count as the work's
     before = resident("VmRSS")
     _RESET.write_text("5")  # the peak starts anew: proc(5)
     work()

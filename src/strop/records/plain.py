@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -36,13 +37,13 @@ def from_plain(kind: type[T], value: object, where: object) -> T:
 
     adapter: Any = _adapter
     try:
-        read: T = adapter(kind).validate_python(value)
+        read: T = adapter(kind).validate_json(json.dumps(value), strict=True)  # of plain values lists are tuples too
         return read
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         key = ".".join(map(str, fault["loc"])) or "the file"
         missing = fault["type"] == "missing"
-        problem = f"{key} is missing" if missing else f"{key} is {str(fault['input'])[:60]!r}: {fault['msg']}"
+        problem = f"{key} is missing" if missing else f"{key} is {excerpt(str(fault['input']))}: {fault['msg']}"
         remedy = "Give a file as strop wrote it, or run what wrote it again"
         raise InputError(problem, where=str(where), remedy=remedy) from None
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints, overload
 
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.exhibits.audit import Audit
 from strop.records.exhibits.checkpoints import Checkpoints
 from strop.records.exhibits.geometry import Geometry
@@ -21,8 +24,11 @@ from strop.records.exhibits.queries import QueryRanks
 from strop.records.exhibits.questions import Question
 from strop.records.exhibits.reranking import Reranking
 from strop.records.exhibits.transfer import Transfer
+from strop.records.json_files import read_content
 from strop.records.plain import from_plain, to_plain
 from strop.records.record import CheckpointsRecord, ExplainRecord, Record
+from strop.records.seals import check, seal
+from strop.records.text_lines import whole_text
 from strop.records.tuned import TuneRecord
 from strop.records.writing import whole_file, whole_folder, write_text
 
@@ -48,6 +54,9 @@ class Row:
 
 
 COLUMNS = tuple(f.name for f in fields(Row))
+#: No seed, update or count is larger.
+_LARGEST = 2**63
+_AGAIN = "Give a rows.csv as strop wrote it, or run what wrote it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +104,19 @@ def write_results(results: Results[AnyRecord], folder: str | Path) -> None:
     """Write `rows.csv`, `claims.json`, `exhibits/*.json` and `record.json`; the folder appears whole.
 
     A study's folder has a file for each exhibit, `{}` or `[]` where there is nothing to show. What an earlier call left
-    is replaced, unless it is the same.
+    is replaced, unless it is the same. The record names the SHA-256 of every file, under `files`.
     """
-    Path(folder).parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder, replace=True) as own:
         (own / "exhibits").mkdir()
         write_rows(results.rows, own / "rows.csv")
         write_json(results.claims, own / "claims.json")
+        written = ["rows.csv", "claims.json"]
         for each in fields(Exhibits):
             exhibit = getattr(results.exhibits, each.name)
             if exhibit or isinstance(results.record, Record):
-                write_json({} if exhibit is None else to_plain(exhibit), own / "exhibits" / f"{each.name}.json")
-        write_json(to_plain(results.record), own / "record.json")
+                written.append(f"exhibits/{each.name}.json")
+                write_json({} if exhibit is None else to_plain(exhibit), own / written[-1])
+        write_json(seal(own, to_plain(results.record), written), own / "record.json")
 
 
 @overload
@@ -116,39 +126,36 @@ def read_results(folder: str | Path, kind: type[AnyRecord]) -> Results[AnyRecord
 def read_results(folder: str | Path, kind: type[Any] = Record) -> Results[Any]:
     """Read what `write_results` wrote; `kind` is that of the record.
 
-    Raises InputError when the folder holds no finished results, or a file of it is damaged.
+    Raises InputError when the folder holds no finished results, a file of it is damaged, or is not as it was written.
     """
     folder = Path(folder)
-    if not (folder / "record.json").is_file():
+    if not os.path.isfile(folder / "record.json"):
         raise InputError(
             "no finished results (record.json is missing)",
             where=str(folder),
             remedy="Give the folder that 'strop study run' printed, or run the study first",
         )
-    exhibits = {}
+    about = read_content(folder / "record.json")
+    record = from_plain(kind, about, folder / "record.json")
+    exhibits: dict[str, Any] = {}
     for name, of_exhibit in get_type_hints(Exhibits).items():
         path = folder / "exhibits" / f"{name}.json"
-        if path.is_file() and (content := _content(path)):
+        if path.is_file() and (content := read_content(path)):
             exhibits[name] = from_plain(of_exhibit, content, path)
-    return Results(
-        rows=tuple(read_rows(folder / "rows.csv")),
-        claims=tuple(_content(folder / "claims.json")),
-        exhibits=Exhibits(**exhibits),
-        record=read_json(kind, folder / "record.json"),
-    )
+    rows = tuple(read_rows(folder / "rows.csv"))
+    claims = from_plain(tuple[Mapping[str, Any], ...], read_content(folder / "claims.json"), folder / "claims.json")
+    try:
+        read = Results(rows, claims, Exhibits(**exhibits), record)
+    except ValueError as error:
+        remedy = "Keep one of them, or run what wrote the folder again"
+        raise InputError(str(error), where=str(folder / "rows.csv"), remedy=remedy) from None
+    check(folder, about)
+    return read
 
 
 def read_json(kind: type[T], path: Path) -> T:
     """The typed value that `write_json(to_plain(value), path)` wrote. Raises InputError as `from_plain` does."""
-    return from_plain(kind, _content(path), path)
-
-
-def _content(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        remedy = "Run what wrote the folder again, or restore the file"
-        raise InputError(f"not a JSON file that can be read ({error})", where=str(path), remedy=remedy) from None
+    return from_plain(kind, read_content(path), path)
 
 
 def write_rows(rows: Iterable[Row], path: str | Path) -> None:
@@ -161,23 +168,35 @@ def write_rows(rows: Iterable[Row], path: str | Path) -> None:
 def read_rows(path: str | Path, growing: bool = False) -> list[Row]:
     """Of a file that is `growing`, a last line that is not yet ended is left out.
 
-    Raises InputError, with file and line, when the header or a row is not as `write_rows` writes it.
+    Raises InputError, with file and line, when the file cannot be read, or when the header or a row is not as
+    `write_rows` writes it. A value may be NaN or infinite only where a training logged it, not as a query's.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(line for line in file if line.endswith("\n") or not growing)
+    text = whole_text(Path(path), _AGAIN)
+    reader = csv.reader(line for line in io.StringIO(text, newline="") if line.endswith("\n") or not growing)
+    rows, first = [], 1
+    try:
         header = tuple(next(reader, ()))
         if header != COLUMNS:
-            problem = f"columns {','.join(header)} instead of {','.join(COLUMNS)}"
-            raise InputError(problem, where=f"{path}:1", remedy="Give a rows.csv that strop wrote")
-        rows = []
+            raise ValueError(f"columns {excerpt(','.join(header))} instead of {','.join(COLUMNS)}")
+        first = reader.line_num + 1
         for line in reader:
-            try:
-                a, b, c, d, e, f, g, h, i, j = line
-                rows.append(Row(a, b, c, int(d), e, f, int(g), h, i, float(j)))
-            except ValueError as error:
-                where, remedy = f"{path}:{reader.line_num}", "Give a rows.csv as strop wrote it"
-                raise InputError(f"not a row ({error})", where=where, remedy=remedy) from None
-        return rows
+            rows.append(_row(line))
+            first = reader.line_num + 1
+    except (ValueError, csv.Error) as error:
+        problem = str(error) if first == 1 else f"not a row ({error})"
+        raise InputError(problem, where=f"{path}:{first}", remedy=_AGAIN) from None
+    return rows
+
+
+def _row(cells: list[str]) -> Row:
+    """Raises ValueError for cells that are not a row's."""
+    a, b, c, d, e, f, g, h, i, j = cells
+    row = Row(a, b, c, int(d), e, f, int(g), h, i, float(j))
+    if max(abs(row.seed), abs(row.step)) > _LARGEST:
+        raise ValueError(f"{max(d, g, key=len)[:20]} is too large")
+    if not math.isfinite(row.value) and "/" not in row.measure:
+        raise ValueError(f"{row.measure} is {j}")
+    return row
 
 
 def write_json(value: Any, path: str | Path) -> None:

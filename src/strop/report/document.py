@@ -17,6 +17,7 @@ from markupsafe import Markup
 from strop.records import formats
 from strop.records.writing import write_text
 from strop.report import charts
+from strop.report.characters import all_shown, shown, titles_plain
 
 _OFFERED = "window.vegaEmbed = vegaEmbed;"  # all that charts.js calls
 VEGA_LITE = "6.4"  # the version Altair 6 writes
@@ -31,21 +32,26 @@ def document(
 ) -> str:
     """The page of `template`, run by Vega and one script: charts.js followed by `script`.
 
-    `context` is what the template shows, `words` what its macros use beside `formats`. Every text is escaped.
+    `context` is what the template shows, `words` what its macros use beside `formats`. Every text is escaped, and
+    `shown`.
     The template finds the specifications of the figures it has shown so far as `specs`. Nothing can be fetched, unless
     the page `connects`: then from where it came itself.
     """
     specs: dict[str, charts.Spec] = {}
 
     def draw(figure: charts.Figure) -> str:
-        specs[figure.name] = {**figure.spec, "description": figure.description}
-        return figure.name
+        name = shown(figure.name)
+        while name in specs:  # two names that differ by what cannot be shown
+            name += "′"
+        specs[name] = titles_plain(all_shown({**figure.spec, "description": figure.description}))
+        return name
 
     scripts = [_bundle(), part("charts.js") + part(script)]
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(part), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=_finalized,
     )  # fmt: skip
+    environment.filters["shown"] = shown  # for what a template makes markup itself
     environment.globals |= {"formats": formats, "draw": draw, **(words or {})}
     return environment.get_template(template).render(
         **context,
@@ -58,9 +64,13 @@ def document(
     )
 
 
+def _finalized(value: Any) -> Any:
+    """What a template shows; what is markup already has been through here."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def write(html: str, destination: Path, replace: bool = False) -> Path:
     """Write a page as `whole_file` does, its folders too. Returns `destination`."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
     write_text(html, destination, replace)
     return destination
 

@@ -83,7 +83,7 @@
   };
   const silence = (state) => {
     const minutes = Math.floor((Date.now() / 1000 - state.written) / 60);
-    return state.written && minutes * 60 >= SILENT ? `Nothing was written for ${minutes} minutes: the training may have been killed.` : "";
+    return state.at_work === null && state.written && minutes * 60 >= SILENT ? `Nothing was written for ${minutes} minutes: the training may have been killed.` : "";
   };
   const poll = async () => {
     if (!document.hidden) {

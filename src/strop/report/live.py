@@ -12,6 +12,7 @@ from strop.geometry.catalogue import ABSOLUTE, RELATIVE
 from strop.monitoring.logbook import Course
 from strop.records import formats
 from strop.report import live_charts
+from strop.report.characters import all_shown
 from strop.report.charts import Figure
 from strop.report.document import document
 from strop.report.tables import title
@@ -45,20 +46,23 @@ def live_page(course: Course, alarms: Sequence[Alarm], polls: bool) -> str:
 
 
 def state(course: Course, alarms: Sequence[Alarm]) -> dict[str, Any]:
-    """All that the page shows, as plain JSON without NaN: what it holds at first, and what it asks for later.
+    """All that the page shows, as plain JSON without NaN, its texts as `shown`: what it holds at first, and asks later.
 
     A chart's `spec` has no data; `data` are its data sets by name, at most 500 points per line.
     """
-    return {
+    values = {
         "title": str(course.about.get("title") or "Training"),
         "status": _status(course),
         "done": course.done,
+        "at_work": course.at_work,
         "updates": [*_updates(course)],
         "written": course.written,
         "facts": [list(fact) for fact in _facts(course)],
         "alarms": [{"step": step, "name": name, "sentence": sentence} for step, name, sentence in alarms],
         "charts": [*_charts(course)],
     }
+    read: dict[str, Any] = all_shown(values)
+    return read
 
 
 def _updates(course: Course) -> tuple[int, int]:
@@ -73,6 +77,9 @@ def _status(course: Course) -> str:
         stopped, kept = course.about.get("stopped"), course.about.get("kept")
         end = f"Stopped after {done} of {planned} updates: {stopped}" if stopped else f"Finished after {done} updates."
         return f"{end} The weights of update {formats.count(kept)} were kept." if kept is not None else end
+    if course.at_work is False:
+        after = f"Stopped after {done} of {planned} updates" if course.series else "Stopped before the first update"
+        return f"{after}: no process is training any more, and it did not finish. The same command continues it."
     return f"Running: {done} of {planned} updates done." if course.series else "Waiting for the first update."
 
 
@@ -102,7 +109,7 @@ def seconds_left(course: Course) -> float | None:
     """What the updates still planned will take at the pace so far; None where that is unknown or none are left."""
     started, (done, planned) = course.about.get("started"), _updates(course)
     updates = done - int(course.about.get("started_at") or 0)
-    if course.done or not started or not course.written or updates < 2:
+    if course.done or course.at_work is False or not started or not course.written or updates < 2:
         return None
     elapsed = course.written - datetime.fromisoformat(started).timestamp()
     return max(0.0, elapsed / updates * (planned - done))
@@ -176,7 +183,7 @@ def _place(measure: str) -> tuple[int, int, str]:
 def _title(measure: str) -> str:
     if measure.startswith(f"{ACCURACY}/"):
         return f"Held-out accuracy, {measure.removeprefix(f'{ACCURACY}/')}"
-    name = _NAMES.get(measure) or measure.split("/", 1)[1].replace("/", ", ").replace("_", " ")
+    name = _NAMES.get(measure) or (measure.partition("/")[2] or measure).replace("/", ", ").replace("_", " ")
     return title(name)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +23,8 @@ Alarms = Callable[[Course], Sequence[Alarm]]
 HOST = "127.0.0.1"
 #: A long logbook takes long to read: it is read again when so many times that time has gone by, less these seconds.
 _PATIENCE, _AT_ONCE = 10, 1.0
+#: Seconds from a client's connection to its end, however slowly it asks or reads, and as many clients at once.
+_LIMIT, _CLIENTS = 20.0, 64
 
 
 @contextmanager
@@ -36,9 +39,9 @@ def serve(folder: str | Path, alarms: Alarms, port: int = 0) -> Iterator[str]:
     try:
         server = _Server((HOST, port), book)
     except (OSError, OverflowError) as error:
-        raise InputError(
-            f"port {port} cannot be had ({error})", remedy="Give another one from 1024 to 65535, or 0 for any"
-        ) from None
+        reason = error.strerror if isinstance(error, OSError) else "there are 65,535"
+        remedy = "Give another one from 1024 to 65535, or 0 for any that is free"
+        raise InputError(f"port {port!s:.40} cannot be had ({reason})", remedy=remedy) from None
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()
     try:
@@ -100,10 +103,42 @@ class _Book:
 
 
 class _Server(ThreadingHTTPServer):
+    """Each client has a thread and `_LIMIT` seconds; of more than `_CLIENTS` the one that came first is cut off."""
+
+    request_queue_size = 128
+
     def __init__(self, address: tuple[str, int], book: _Book) -> None:
         self.book = book
+        #: Open connections in the order they came, and when each is cut off.
+        self.open: dict[socket.socket, float] = {}
         super().__init__(address, _Handler)
-        self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
+        names = (HOST, "localhost")
+        self.hosts = {f"{name}:{self.server_port}" for name in names} | {*(names if self.server_port == 80 else ())}
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        while len(self.open) >= _CLIENTS:
+            self._cut(next(iter(self.open)))
+        self.open[request] = time.monotonic() + _LIMIT
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """What the server does between two looks for a client."""
+        now = time.monotonic()
+        for request, end in [*self.open.items()]:
+            if end < now:
+                self._cut(request)
+
+    def _cut(self, request: socket.socket) -> None:
+        self.open.pop(request, None)
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.open.pop(request, None)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a client that went away, in the middle of its answer too, is no fault of the training's."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -116,13 +151,21 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(403, "text/plain", "This page is for this machine only.\n")
         if self.path not in ("/", "/state.json"):
             return self._answer(404, "text/plain", "There is nothing here.\n")
+        return self._answer(*self._page() if self.path == "/" else self._state())
+
+    def _page(self) -> tuple[int, str, str]:
+        """Status, type and text of the page itself."""
         try:
-            course, alarms = self.server.book.now()
-        except (InputError, OSError) as error:
-            return self._answer(503, "application/json", json.dumps({"error": f"{error}"}))
-        if self.path == "/":
-            return self._answer(200, "text/html", live_page(course, alarms, polls=True))
-        return self._answer(200, "application/json", json.dumps(state(course, alarms), allow_nan=False))
+            return 200, "text/html", live_page(*self.server.book.now(), polls=True)
+        except Exception as error:
+            return 503, "text/plain", f"{_words(error)}\n"
+
+    def _state(self) -> tuple[int, str, str]:
+        try:
+            code, value = 200, state(*self.server.book.now())
+        except Exception as error:
+            code, value = 503, {"error": _words(error)}
+        return code, "application/json", json.dumps(value, allow_nan=False)
 
     do_HEAD = do_GET
 
@@ -133,6 +176,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(405, "text/plain", "This page can only be read.\n", Allow="GET, HEAD")
         else:
             self._answer(code, "text/plain", "This request cannot be read.\n")
+        self._drain()
+
+    def _drain(self) -> None:
+        """Take a little of what the client still sends: a connection closed upon it would take the answer along."""
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(1)
+            for _ in range(64):
+                if not self.connection.recv(1 << 16):
+                    return
 
     def _answer(self, code: int, kind: str, text: str, **headers: str) -> None:
         body = text.encode()
@@ -141,6 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -149,3 +203,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: who watches a training wants its words only."""
+
+
+def _words(error: Exception) -> str:
+    """What the page says of an error; of one that is no input's, there is no end of ways for values to be wrong."""
+    if isinstance(error, (InputError, OSError)):
+        return str(error)
+    return f"The logbook cannot be shown ({type(error).__name__}: {error})"

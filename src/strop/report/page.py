@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from strop.records.errors import InputError
 from strop.records.record import ExplainRecord, Record
 from strop.records.results import Results, read_results
 from strop.records.tuned import TuneRecord
@@ -60,14 +61,28 @@ def render(results_folder: Path, destination: Path, replace: bool = False) -> Pa
     """Write the report of `results_folder` to `destination` (a file; its folders are made). Returns `destination`.
 
     With `replace` it takes the place of a page that is there. Raises InputError when there is one and no `replace`,
-    when the folder holds no finished results, or its rows cannot be compared.
+    when the folder holds no finished results, or its parts do not fit together.
     """
-    results = read_results(results_folder)
+    try:
+        return write(_html(results_folder), destination, replace)
+    except (InputError, OSError):
+        raise
+    except Exception as error:  # values each of their type, that contradict each other: there is no end of ways
+        words = f"{type(error).__name__}: {error}"
+        raise InputError(
+            f"its record, rows, claims and exhibits do not fit together ({words})",
+            where=str(results_folder),
+            remedy="Restore its files, or run what wrote it again",
+        ) from error
+
+
+def _html(folder: Path) -> str:
+    results = read_results(folder)
     if results.record.study == "explain":
-        return write(geometry.explain_page(read_results(results_folder, ExplainRecord)), destination, replace)
+        return geometry.explain_page(read_results(folder, ExplainRecord))
     if results.record.study == "tune":
-        return write(tuned_page(read_results(results_folder, TuneRecord).record), destination, replace)
-    return write(page(results), destination, replace)
+        return tuned_page(read_results(folder, TuneRecord).record)
+    return page(results)
 
 
 def page(results: Results[Record], summary: Summary | None = None) -> str:

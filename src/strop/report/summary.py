@@ -13,7 +13,7 @@ from statistics import fmean
 
 from strop.evaluation.comparison import Comparison, compare_together
 from strop.evaluation.significance import bootstrap_interval
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.record import Record
 from strop.records.results import Results
 from strop.report.training import ordered
@@ -136,9 +136,9 @@ def summarise(results: Results[Record], matrix_only: bool = False) -> Summary:
         of = {s: seeds for s, seeds in of.items() if (panel.preset, s) not in knobs}
         if of and baseline not in of:
             raise InputError(
-                f"no rows of the baseline {baseline!r} for {primary} on {panel.collection}",
+                f"no rows of the baseline {excerpt(baseline)} for {primary} on {panel.collection}",
                 where="rows.csv",
-                remedy="Evaluate the baseline beside every system, or name another one in record.json",
+                remedy="Evaluate the baseline beside every system",
             )
         rivals = [s for s in of if s != baseline]
         differences = dict(zip(rivals, compare_together([(of[s], of[baseline]) for s in rivals]), strict=True))
