@@ -28,7 +28,11 @@ HARD = Mined(RankWindow(low=2, high=20))
 
 def small_study(folder: Path) -> Study:
     """Everything a study can hold, on a small collection and a tiny random model."""
-    model, collection = tiny_models.build(folder), small_collection(folder / "small")
+    return study_of(tiny_models.build(folder), small_collection(folder / "small"))
+
+
+def study_of(model: Path, collection: Path) -> Study:
+    """The same of a model and a collection that are there already."""
     recipe = replace(tiny_models.RECIPE, batching=Batching(size=6), max_length=32)
     in_batch = replace(
         recipe,

@@ -170,7 +170,7 @@ def test_a_bound_that_leaves_no_negative_is_refused(folder: Path, monkeypatch: p
         ({"drop_above": 0.0}, "the probability is 0"),
         ({"folds": 13}, "12 queries cannot make 13 folds"),
         ({"settings": {"update": "1"}}, "names no field of Recipe"),
-        ({"model": "./nowhere"}, "no model folder"),
+        ({"model": "./nowhere"}, "no such folder"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_work(folder: Path, arguments: dict[str, Any], message: str) -> None:

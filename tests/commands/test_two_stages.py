@@ -70,12 +70,12 @@ def test_what_cannot_be_done_is_said_before_the_collection_is_read(
     monkeypatch.setattr("strop.commands.search.load", never)
     dense, late = str(folder / "model"), str(folder / "late")
     with pytest.raises(InputError, match="needs no second stage"):
-        strop.search_two_stages("c", tmp_path / "out", dense, "bm25")
+        strop.search_two_stages(str(folder / "small"), tmp_path / "out", dense, "bm25")
     with pytest.raises(InputError):
-        strop.search_two_stages("c", tmp_path / "out", late, str(tmp_path / "none"))
+        strop.search_two_stages(str(folder / "small"), tmp_path / "out", late, str(tmp_path / "none"))
     with pytest.raises(InputError):
-        strop.search_two_stages("c", tmp_path / "out", str(tmp_path / "none"), "bm25")
+        strop.search_two_stages(str(folder / "small"), tmp_path / "out", str(tmp_path / "none"), "bm25")
     (tmp_path / "out").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="this exists already"):
-        strop.search_two_stages("c", tmp_path / "out", late, "bm25")
+        strop.search_two_stages(str(folder / "small"), tmp_path / "out", late, "bm25")
     assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"

@@ -86,7 +86,7 @@ def test_examples_without_a_teacher_are_refused_before_any_model_is_read(
     with pytest.raises(
         InputError, match=f"recipe {recipe} learns from a teacher, and 9 of 12 examples have not two scores"
     ):
-        strop.train("mixed.jsonl", "out", recipe, SETTINGS, model="no such model")
+        strop.train("mixed.jsonl", "out", recipe, SETTINGS, model="no-such-model")
     assert not Path("home").exists()
 
 
@@ -101,7 +101,7 @@ def test_a_score_of_what_answers_the_same_query_in_another_row_does_not_count(fo
         pytest.warns(InputWarning, match="1 negatives do not count"),
         pytest.raises(InputError, match="1 of 2 examples have not two scores that count"),
     ):
-        strop.train("mixed.jsonl", "out", "distill-kl", SETTINGS, model="no such model")
+        strop.train("mixed.jsonl", "out", "distill-kl", SETTINGS, model="no-such-model")
 
 
 @pytest.mark.parametrize("recipe", ["distill-kl", "distill-margin-mse"])

@@ -6,9 +6,11 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from strop.commands.inputs import check
 from strop.commands.options import BASE, DOCSTRINGS, Settings
 from strop.commands.terminal import progress, table
-from strop.records.errors import InputError
+from strop.models.pretrained import resolve
+from strop.records.errors import InputError, excerpt
 
 
 def bench_command(
@@ -37,12 +39,17 @@ def bench_command(
     from strop.training.recipes import parsed
     from strop.training.recipes import recipe as named
 
-    if (recipe or settings) and not (recipe and name == "train"):
+    if (recipe is not None or settings) and not (recipe is not None and name == "train"):
         raise InputError("--recipe and --set belong to bench train", remedy="Write bench train --recipe NAME")
-    if architecture is not None and (architecture not in POSITIONS or not recipe):
+    if architecture is not None and (architecture not in POSITIONS or recipe is None):
         known = ", ".join(POSITIONS)
-        raise InputError(f"--as {architecture!r} is nothing to measure", remedy=f"Give --recipe and one of {known}")
-    if recipe:
+        raise InputError(
+            f"--as {excerpt(architecture)} is nothing to measure", remedy=f"Give --recipe and one of {known}"
+        )
+    if architecture is None and (recipe is not None or name in ("latency", "memory", "lengths")):
+        check(on, "test")
+        resolve(model)
+    if recipe is not None:
         weights = RandomWeights(cast(Any, architecture), "base") if architecture else None
         chosen = named(recipe, parsed(settings or []))
         measured = optimizer_cost.efficiencies(chosen, model, on, repeats, progress, weights)

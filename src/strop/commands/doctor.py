@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 import typer
-from rich.markup import escape
 
 from strop.artifacts.store import store
-from strop.commands.terminal import console
+from strop.commands.terminal import marked, say
 from strop.models.pretrained import BASE, resolve
 from strop.records.errors import InputError
 
@@ -182,8 +181,7 @@ def doctor_command() -> None:
     """
     findings = doctor(store().root)
     for finding in findings:
-        state = f"[{COLOURS[finding.state]}]{finding.state:>7}[/]"
-        console.print(f"{state}  {escape(finding.name)}: {escape(finding.what)}")
+        marked(f"{finding.state:>7} ", COLOURS[finding.state], f"{finding.name}: {finding.what}")
         if finding.remedy:
-            console.print(f"         {escape(finding.remedy)}")
+            say(f"         {finding.remedy}")
     raise typer.Exit(0 if healthy(findings) else 1)

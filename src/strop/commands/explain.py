@@ -13,7 +13,7 @@ from strop.artifacts.keys import content_key, package_sha256
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import load, warn
+from strop.commands.inputs import check, load, warn
 from strop.commands.options import DOCSTRINGS, Split
 from strop.models.pretrained import resolve
 from strop.records.plain import to_plain
@@ -39,8 +39,9 @@ def explain(
     from strop.monitoring.probe import of_collection
     from strop.report.page import render
 
+    check(collection, split)
+    chosen = {name: resolve(name) for name in dict.fromkeys((base, model)) if name is not None}
     probe = of_collection(load(collection, split), queries, documents)
-    chosen = {name: resolve(name) for name in dict.fromkeys((base, model)) if name}
     samples = {name: sample_of(store(), each, probe, progress) for name, each in chosen.items()}
     widths = {name: sample.documents.shape[1] for name, sample in samples.items()}
     if len(set(widths.values())) > 1:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from strop.artifacts.store import Artifact, store
+from strop.commands import terminal
 from strop.commands.inputs import free, training_folder
 from strop.monitoring.logbook import TRAIN
 from strop.records.errors import InputError
@@ -22,7 +23,7 @@ def export(source: str, out: str | Path) -> Path:
     adapter in `adapter/`. Raises InputError when `source` names no training, or several.
     """
     folder = training_folder(source, "record.json")
-    artifact, damage = store().look(TRAIN, folder.name)
+    artifact, damage = store().look(TRAIN, folder.resolve().name)
     if damage:
         raise InputError(f"the training is damaged: {damage}", remedy="Train again: the same command makes it again")
     if artifact is None:
@@ -51,4 +52,4 @@ def export_command(
     'strop train' writes its own model; use this for the models that a study trained. A LoRA model is merged, with its
     adapter beside it, and a model card is added.
     """
-    typer.echo(export(source, out))
+    terminal.echo(export(source, out))

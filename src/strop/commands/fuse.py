@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from strop.commands import terminal
 from strop.commands.inputs import free, judgments, warn
 from strop.commands.options import RunOut
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.trec_columns import decimal
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def fuse(
     chosen for `measure` on `dev_runs`, one per run in the same order, and the choice is returned. Raises InputError
     when a query to tune on is also among those to fuse, because the result could not be measured honestly.
     """
+    from strop.evaluation import measures
     from strop.evaluation.judged_runs import read_judged_run
     from strop.records.runs import read_run, write_run
     from strop.retrieval.fuse import METHODS, CombMNZ
@@ -41,7 +43,7 @@ def fuse(
 
     free(out)
     if method not in METHODS:
-        raise InputError(f"there is no method {method!r}", remedy=f"Choose one of {', '.join(METHODS)}")
+        raise InputError(f"there is no method {excerpt(method)}", remedy=f"Choose one of {', '.join(METHODS)}")
     if len(runs) < 2:
         raise InputError("fusion needs at least two runs", remedy="Give two or more")
     chosen = METHODS[method]
@@ -57,13 +59,14 @@ def fuse(
             f"{len(dev_runs)} dev runs for {len(runs)} runs",
             remedy="With --tune-on give one --dev-run per run, in the same order; without it, none",
         )
+    measures.measure(measure)
+    judged = judgments(tune_on, split) if tune_on is not None else {}
     read = [read_run(path) for path in runs]
     choice = None
     if tune_on is not None and not isinstance(chosen, CombMNZ):
-        judged = judgments(tune_on, split)
         if shared := [query_id for run in read for query_id in run if query_id in judged]:
             raise InputError(
-                f"{len(set(shared)):,} queries to tune on are also among those to fuse (first: {shared[0]!r})",
+                f"{len(set(shared)):,} queries to tune on are also among those to fuse (first: {excerpt(shared[0])})",
                 remedy="Tune on queries that you do not measure",
             )
         choice = tuned(chosen, [read_judged_run(p, judged) for p in dev_runs], judged, measure, weight_grid(len(runs)))
@@ -97,13 +100,13 @@ def fuse_command(
     that had no part in the choice.
     """
     parsed = tuple(value for weight in (weights or "").split(",") if (value := decimal(weight.strip())) is not None)
-    if weights and len(parsed) < len(weights.split(",")):
-        raise InputError(f"--weights {weights!r} are not numbers", remedy="Write them like 0.3,0.7")
+    if weights is not None and len(parsed) < len(weights.split(",")):
+        raise InputError(f"--weights {excerpt(weights)} are not numbers", remedy="Write them like 0.3,0.7")
     choice = fuse(out, runs, method, parsed, tune_on, dev_run or (), split, measure)
-    typer.echo(out)
+    terminal.echo(out)
     if choice is not None:
-        typer.echo(f"{choice.measure} on the {choice.queries:,} queries tuned on: {choice.value:.4f} (optimistic)")
+        terminal.echo(f"{choice.measure} on the {choice.queries:,} queries tuned on: {choice.value:.4f} (optimistic)")
         for path, weight, low, high in zip(runs, choice.method.weights, choice.low, choice.high, strict=True):
-            typer.echo(f"weight {weight:g} [{low:g}, {high:g}] for {path}")
+            terminal.echo(f"weight {weight:g} [{low:g}, {high:g}] for {path}")
         interval = f"[{choice.gain_low:+.4f}, {choice.gain_high:+.4f}]"
-        typer.echo(f"gain over equal weights, on queries left out of the choice: {choice.gain:+.4f} {interval}")
+        terminal.echo(f"gain over equal weights, on queries left out of the choice: {choice.gain:+.4f} {interval}")

@@ -13,11 +13,12 @@ from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.collection.lazy_documents import Contents
 from strop.commands import terminal
-from strop.commands.inputs import free, load, warn
+from strop.commands.inputs import check, check_seed, free, is_data, load, warn
 from strop.commands.options import BASE, Collection, Seed, Split
+from strop.models.pretrained import resolve
 from strop.negatives.examples import Examples, write_examples
 from strop.negatives.positives import positive_groups, with_copies, with_texts
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 if TYPE_CHECKING:
     from strop.negatives.from_run import RankWindow
@@ -46,7 +47,11 @@ def mine(
     from strop.records.runs import read_run
 
     free(out)
+    check_seed(seed)
     window = replace(window or RankWindow(low=51, high=200), fewer=True)
+    check(collection, split)
+    if source not in ("bm25", "uniform", "none") and not is_data(source):
+        resolve(source)
     data = load(collection, split)
 
     from strop.retrieval.retriever import retriever  # with torch, which no wrong path waits for
@@ -63,7 +68,7 @@ def mine(
     elif source != "none":
         queries = {query.id: query.text for query in data.queries.values()}
         miner = Miner(queries, allowed, store(), progress)
-        groups = miner(read_run(source) if Path(source).is_file() else retriever(source), window, groups, seed)
+        groups = miner(read_run(source) if is_data(source) else retriever(source), window, groups, seed)
         at = f"at ranks {window.low} to {window.high}"
         if missed := len(readable) - len(groups):
             warn(f"{missed:,} of {len(readable):,} positives are left out: no candidate {at}")
@@ -100,6 +105,6 @@ def mine_command(
     given = re.fullmatch("([0-9]{1,9})-([0-9]{1,9})", window)
     low, high = (int(given[1]), int(given[2])) if given else (0, 0)
     if not 1 <= low <= high:
-        raise InputError(f"window {window!r} is no range of ranks", remedy="Write it as LOW-HIGH, like 51-200")
+        raise InputError(f"window {excerpt(window)} is no range of ranks", remedy="Write it as LOW-HIGH, like 51-200")
     number = mine(collection, out, source, RankWindow(low, high, count), split, seed, terminal.progress)
-    typer.echo(f"{number:,} examples in {out}")
+    terminal.echo(f"{number:,} examples in {out}")

@@ -10,8 +10,9 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import copy, free, load, warn
+from strop.commands.inputs import check, copy, free, load, warn
 from strop.commands.options import DOCSTRINGS, RunOut
+from strop.models.model_names import check_named
 from strop.records.errors import InputError
 from strop.retrieval.task import Task
 
@@ -42,6 +43,8 @@ def rerank(
     from strop.retrieval.retriever import retriever
 
     free(out)
+    check(collection, split)
+    check_named(model)
     first = read_run(run)
     scorer = retriever(model)
     if scorer.untrained:
@@ -84,6 +87,6 @@ def rerank_command(
         raise InputError(
             "--max-length needs --windows", remedy="Add --windows max, mean or first (first is plain truncation)"
         )
-    cut = Windows(cast(Any, windows), max_length=max_length) if windows else None
+    cut = Windows(cast(Any, windows), max_length=max_length) if windows is not None else None
     cost = rerank(run, out, model, on, split, depth, terminal.progress, cut)
-    typer.echo(f"{out}: {cost.pairs:,} pairs of {cost.tokens:,} tokens, scored in {cost.seconds:,.1f} s")
+    terminal.echo(f"{out}: {cost.pairs:,} pairs of {cost.tokens:,} tokens, scored in {cost.seconds:,.1f} s")

@@ -10,9 +10,11 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import copy, free, load, warn
+from strop.commands.inputs import check, copy, free, load, warn
 from strop.commands.options import BASE, Collection, RunOut, Split
+from strop.models.model_names import check_named
 from strop.models.pretrained import resolve
+from strop.records.errors import excerpt
 from strop.retrieval.task import Task
 
 
@@ -32,15 +34,16 @@ def search(
     from strop.retrieval.lexical import BM25
 
     free(out)
-    data = load(collection, split)
+    check(collection, split)
     source = BM25() if model == "bm25" else resolve(model)
+    data = load(collection, split)
 
     from strop.retrieval.retriever import retriever_of  # with torch, which no wrong path waits for
     from strop.retrieval.stages import run_of
 
     artifact = retriever_of(source).search(Task.of(data, store(), progress), depth)
     if isinstance(source, BM25) and (empty := data.queries.keys() - run_of(artifact).keys()):
-        lacking = f"{len(empty):,} of {len(data.queries):,} queries (first: {min(empty)!r})"
+        lacking = f"{len(empty):,} of {len(data.queries):,} queries (first: {excerpt(min(empty))})"
         warn(f"{lacking} share no word with any document, and are not in the run")
     copy(artifact.path / "run.trec", out)
     return Path(out)
@@ -64,6 +67,9 @@ def search_two_stages(
     from strop.retrieval.retriever import retriever
 
     free(out)
+    check(collection, split)
+    for name in {model, prefilter} - {"bm25"}:
+        check_named(name)
     second, first = two_stages.second_stage(model), retriever(prefilter)
     task = Task.of(load(collection, split), store(), progress)
     run, recall = two_stages.search(task, depth, first, second, candidates)
@@ -88,7 +94,7 @@ def search_command(
     the share of the exact top ten among these candidates is printed.
     """
     if prefilter is None:
-        typer.echo(search(collection, out, model, split, depth, terminal.progress))
+        terminal.echo(search(collection, out, model, split, depth, terminal.progress))
     else:
         recall = search_two_stages(collection, out, model, prefilter, candidates, split, depth, terminal.progress)
-        typer.echo(f"{out}: {recall:.1%} of the exact top ten are among the candidates")
+        terminal.echo(f"{out}: {recall:.1%} of the exact top ten are among the candidates")

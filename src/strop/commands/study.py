@@ -57,14 +57,14 @@ class Setting:
 
         study = find(self.name)
         scale = study.scale(self.scale)
-        source = self.collection or scale.collection
+        source = scale.collection if self.collection is None else self.collection
         return Workbench(study, scale, source, store(), progress, self.others, self.candidates)
 
     def command(self, word: str) -> str:
         """The command line that does `word` to it."""
         options = (
             *product(["--preset"], self.presets),
-            *product(["--on"], [self.collection] if self.collection else ()),
+            *product(["--on"], () if self.collection is None else [self.collection]),
             *product(["--test"], self.others),
             *product(["--candidates"], self.candidates),
         )
@@ -171,11 +171,14 @@ def study_report(results: str | Path, out: str | Path) -> Path:
     return write_page(folder, Path(out), _raised)
 
 
-def study_live(run: str, say: Callable[[str], None]) -> None:
-    """Serve the page of a training until Ctrl-C: its folder, the start of its key, or `latest`."""
+def study_live(run: str, say: Callable[[str], None], port: int = 0) -> None:
+    """Serve the page of a training until Ctrl-C: its folder, the start of its key, or `latest`.
+
+    Port 0 is any free one.
+    """
     from strop.report.live_server import watch
 
-    watch(training_folder(run), _raised, say=say)
+    watch(training_folder(run), _raised, port, say)
 
 
 def _raised(course: Course) -> list[tuple[int, str, str]]:
@@ -205,7 +208,7 @@ def study_run_command(
     Work done before is not repeated. --on and --test name what a part is run on besides what it brings along.
     """
     if part is not None:
-        outcome = study_part(name, part, [*([on] if on else ()), *(test or ())], terminal.progress)
+        outcome = study_part(name, part, [*(() if on is None else [on]), *(test or ())], terminal.progress)
         for title, rows in outcome.tables.items():
             terminal.table(rows, title)
         terminal.say(f"Files: {outcome.folder}")
@@ -286,11 +289,12 @@ def study_report_command(
     live: Annotated[
         bool, typer.Option("--live", help="Serve the page of a running training, on this machine only.")
     ] = False,
+    port: Annotated[int, typer.Option(help="With --live: the port to serve at; 0 is any free one.")] = 0,
 ) -> None:
     """Write results or a training as one HTML file, or watch a training live."""
     if live:
-        study_live(results, typer.echo)
+        study_live(results, terminal.echo, port)
     elif out is None:
         raise InputError("there is no file to write to", remedy="Name an HTML file, or add --live")
     else:
-        typer.echo(study_report(results, out))
+        terminal.echo(study_report(results, out))

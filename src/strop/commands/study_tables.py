@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.markup import escape
-
-from strop.commands.terminal import console, say, table
+from strop.commands.terminal import marked, say, table
 from strop.records.exhibits.checkpoints import Checkpoints, Estimate
 from strop.records.exhibits.reranking import Reranking
 from strop.records.record import Record, TrainingAbout
@@ -54,16 +52,16 @@ def study_table(results: Results[Record], summary: Summary) -> None:
     about = f"{record.title}, {record.scale}"
     if summary.matrix:
         what = f"{summary.primary_measure} against the baseline, by preset" if several else summary.matrix[0].preset
-        table(terminal_table(summary), f"{about}\n{what}")
+        table(terminal_table(summary), about, what)
     else:
         say(f"{about}: built on random weights, so costs only, no quality figures")
     if results.exhibits.reranking:
         reranking_tables(results.exhibits.reranking)
     for name, collection in record.collections.items():
         for oddity in collection.warnings:
-            console.print(f"[yellow]warning[/] {escape(name)}: {escape(oddity)}")
+            marked("warning", "yellow", f"{name}: {oddity}")
     if record.unfinished:
-        console.print(f"[yellow]not finished[/] (the budget ran out): {escape('; '.join(record.unfinished))}")
+        marked("not finished", "yellow", f"(the budget ran out): {'; '.join(record.unfinished)}")
     for preset, trained in record.trained.items():
         if trained:
             say(f"{preset}: {realised(list(trained.values()))}")
@@ -108,28 +106,29 @@ def plan_table(plan: Plan) -> None:
     rows += [[w.what, f"{w.texts:,}", f"{w.tokens:,}", f"{w.seconds / 60:.1f} min"] for w in plan.work]
     speeds = f"encoding {plan.encoded_per_second:,.0f} tokens/s and training {plan.trained_per_second:,.0f}"
     table(rows, f"about {plan.seconds / 60:,.0f} min from scratch, {speeds}")
-    console.print(
+    say(
         f"Minimum detectable difference with {plan.queries} test queries: {plan.detectable:.3f} (power 0.8), "
         "if per-query differences spread as usual (SD 0.12)."
     )
 
 
-def _question(question: OpenQuestion) -> str:
-    return f"[bold]{question.id}[/] ({question.kind}) {escape(question.question)}"
+def _question(question: OpenQuestion) -> None:
+    marked(question.id, "bold", f"({question.kind}) {question.question}")
 
 
 def questions_table(questions: Sequence[OpenQuestion]) -> None:
     for question in questions:
         demonstration = f"strop study show {question.id}" if question.demonstrate else question.test
-        console.print(f"{_question(question)}\n    {escape(demonstration)}")
+        _question(question)
+        say(f"    {demonstration}")
 
 
 def evidence(question: OpenQuestion, demonstrated: Evidence | None) -> None:
     """Print an open question, then the evidence of its demonstration."""
-    console.print(_question(question))
+    _question(question)
     if demonstrated is None:
-        console.print(f"shown by a test: {escape(question.test)}")
+        say(f"shown by a test: {question.test}")
         return
     for grid in demonstrated.tables:
         table([grid.columns, *grid.rows], grid.title)
-    console.print(f"[bold]{demonstrated.verdict}[/]: {escape(demonstrated.sentence)}")
+    marked(f"{demonstrated.verdict}:", "bold", demonstrated.sentence)

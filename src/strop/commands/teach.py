@@ -13,8 +13,9 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import free, warn
+from strop.commands.inputs import check_seed, free, warn
 from strop.commands.options import BASE, ExamplesFile, Seed, Settings
+from strop.models.model_names import check_named
 from strop.models.pretrained import Pretrained, resolve
 from strop.records.documents import Group
 from strop.records.errors import InputError
@@ -73,6 +74,8 @@ def teach(
     from strop.training.initial_models import ARCHITECTURES, converted
 
     free(out)
+    check_seed(seed)
+    check_named(model)
     data = read_examples(examples)
     if lacking := sum(not g.negatives for g in data.groups):
         raise InputError(
@@ -178,13 +181,13 @@ def teach_command(
 
     changes = parsed(settings or [])
     counts = teach(examples, out, model, recipe, changes, epochs, folds, seed, drop_above, terminal.progress)
-    typer.echo(f"{counts.examples:,} examples in {out}")
+    terminal.echo(f"{counts.examples:,} examples in {out}")
     if counts.folds:
         sizes = " and ".join(f"{size:,}" for size in counts.folds)
-        typer.echo(f"each scored by a model that was not trained on it: folds of {sizes} queries")
-    typer.echo(f"a positive scores above {counts.right:.1%} of its negatives on average; chance is 50%")
+        terminal.echo(f"each scored by a model that was not trained on it: folds of {sizes} queries")
+    terminal.echo(f"a positive scores above {counts.right:.1%} of its negatives on average; chance is 50%")
     if drop_above is not None:
-        typer.echo(
+        terminal.echo(
             f"{counts.dropped:,} of {counts.negatives:,} negatives dropped, at a probability of {drop_above:g} or more;"
             f" {counts.emptied:,} examples lost all negatives and are left out"
         )

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, store
 from strop.commands import terminal
 from strop.commands.export import write_model
-from strop.commands.inputs import free, warn
+from strop.commands.inputs import check_seed, free, warn
 from strop.commands.options import BASE, ExamplesFile, Model, Seed, Settings
+from strop.models.model_names import check_named
 from strop.models.pretrained import resolve
 from strop.monitoring.logbook import ROWS, read_logbook
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 
 def train(
@@ -47,12 +47,20 @@ def train(
     from strop.monitoring.selection import STOPS
     from strop.negatives.examples import read_examples
     from strop.training import recipes, stage
+    from strop.training.halved_chunks import within_memory
     from strop.training.held_out import HeldOut
     from strop.training.initial_models import ARCHITECTURES, converted
 
     free(out)
-    data = read_examples(examples)
+    check_seed(seed)
+    check_named(model)
     chosen = recipes.recipe(recipe, settings)
+    if architecture is not None and architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise InputError(f"there is no architecture {excerpt(architecture)}", remedy=f"Choose one of {known}")
+    if stop is not None and stop not in STOPS:
+        raise InputError(f"there is no stopping rule {excerpt(stop)}", remedy=f"Choose one of {', '.join(STOPS)}")
+    data = read_examples(examples)
     has_negatives = all(set(g.negatives) - g.relevant for g in data.groups)
     if not has_negatives and not chosen.batching.in_batch:
         raise InputError(
@@ -70,8 +78,6 @@ def train(
         )
     if not chosen.loss.taught and (taught := sum(bool(g.teacher) for g in data.groups)):
         warn(f"recipe {recipe} does not use a teacher's scores, which {taught:,} of {len(data.groups):,} examples have")
-    if stop and stop not in STOPS:
-        raise InputError(f"there is no stopping rule {stop!r}", remedy=f"Choose one of {', '.join(STOPS)}")
     if stop and chosen.reads_pairs:
         raise InputError("a cross-encoder has no embedding space, so no rule can stop it", remedy="Leave --stop out")
     # held-out queries are watched, and may choose or stop: enough for that, and no more of the user's data
@@ -91,13 +97,10 @@ def train(
         )
     initial = resolve(model)
     if architecture is not None:
-        if architecture not in ARCHITECTURES:
-            known = ", ".join(ARCHITECTURES)
-            raise InputError(f"there is no architecture {architecture!r}", remedy=f"Choose one of {known}")
         initial = converted(store(), initial, ARCHITECTURES[architecture])
     job = stage.Training(initial, chosen, replace(data, groups=tuple(training)), watched, seed, probed)
     with trackers.opened(track, Path(out).name, store().root / "trackers") as tracker:
-        tuned = job(store(), progress, tracker)
+        tuned, _ = within_memory(job, lambda each: each(store(), progress, tracker))
     write_model(tuned, Path(out))
     return tuned
 
@@ -119,8 +122,7 @@ def training_end(trained: Artifact, base: str) -> None:
         return  # made before there were logbooks
     course = read_logbook(trained.path)
     for alarm in alarms(course.series, course.about):
-        sentence = f"at update {alarm.step}, {escape(alarm.name)}: {escape(alarm.sentence)}"
-        terminal.console.print(f"[yellow]alarm[/] {sentence}")
+        terminal.marked("alarm", "yellow", f"at update {alarm.step}, {alarm.name}: {alarm.sentence}")
 
 
 def train_command(
@@ -155,5 +157,5 @@ def train_command(
 
     changes = parsed(settings or [])
     trained = train(examples, out, recipe, changes, model, epochs, seed, stop, track, terminal.progress, architecture)
-    typer.echo(f"{out} (artifact {trained.key}, {trained.record['ledger']['trainable']:,} parameters trained)")
+    terminal.echo(f"{out} (artifact {trained.key}, {trained.record['ledger']['trainable']:,} parameters trained)")
     training_end(trained, model)

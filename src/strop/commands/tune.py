@@ -13,9 +13,9 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import free
+from strop.commands.inputs import check_seed, free
 from strop.commands.options import BASE, Json, Model, Seed
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.formats import duration, fixed, signed
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Exit codes.
 SHIP, HOLD, TRADE = 0, 3, 4
+#: The longest budget, in seconds: a year.
+LONGEST = 365 * 24 * 3600
 _UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
 
 
@@ -72,6 +74,7 @@ def tune(
             collection, base, named, seconds(budget), terms, seed, keep_index, tuple(truncate_dims), queries_from,
             tuple(beside),
         )  # fmt: skip
+    check_seed(request.seed)
     folder = Path(out) if out else Path("tuned") / Path(request.collection).name.replace(":", "-")
     tuning = Tuning.of(request, store(), say or (lambda line: None), progress)
     if not output.written(folder):
@@ -91,10 +94,11 @@ def tune(
 
 def seconds(budget: str) -> float:
     """`30m`, `2h`, `90s`, or minutes without a unit. Raises InputError for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", budget.strip())
-    if not match or not float(match[1]):
-        raise InputError(f"the budget is {budget!r}", remedy="Give a time such as 30m, 2h or 90s")
-    return float(match[1]) * _UNITS[match[2]]
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smh]?)", budget.strip())
+    given = float(match[1]) * _UNITS[match[2]] if match else 0
+    if not 0 < given <= LONGEST:
+        raise InputError(f"the budget is {excerpt(budget)}", remedy="Give a time such as 30m, 2h or 90s")
+    return given
 
 
 def _checked(share: float, name: str) -> float:
@@ -128,8 +132,7 @@ def verdict_table(record: TuneRecord) -> None:
     rows += [_row(e, f"{d} dimensions") for d, e in record.truncated.items()]
     if len(rows) > 1:
         terminal.table(rows, f"{record.title}, {record.measure}")
-    terminal.console.print(f"[bold {colour}]{record.decision}[/] ", end="")
-    terminal.say(record.verdict)
+    terminal.marked(record.decision, f"bold {colour}", record.verdict)
     for line in (*record.reasons, *record.costs):
         terminal.say(f"  {line}")
 
@@ -225,6 +228,8 @@ def tune_command(
 
 def dimensions(text: str) -> list[int]:
     """`256,128`. Raises InputError for anything but numbers."""
-    if not re.fullmatch(r"(\d+(,\d+)*)?", text):
-        raise InputError(f"--truncate-dims is {text!r}", remedy="Give numbers with commas between, such as 256,128")
+    if not re.fullmatch(r"([1-9][0-9]{0,5}(,[1-9][0-9]{0,5})*)?", text):
+        raise InputError(
+            f"--truncate-dims is {excerpt(text)}", remedy="Give numbers with commas between, such as 256,128"
+        )
     return [int(part) for part in text.split(",") if part]

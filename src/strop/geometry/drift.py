@@ -18,7 +18,7 @@ from strop.geometry.pairs import Floats, Vectors, unit
 from strop.geometry.sample import Sample
 from strop.geometry.separation import positive_ranks
 from strop.geometry.spectrum import centred
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
 _EMBEDDINGS = re.compile(r"(?:^|\.)(?:embeddings?|embed_tokens|wte|wpe)(?:\.|$)")
@@ -65,7 +65,7 @@ def layer_distances(weights: Mapping[str, npt.NDArray[Any]], base: Mapping[str, 
     """
     if weights.keys() != base.keys():
         odd = min(weights.keys() ^ base.keys())
-        raise InputError(f"only one of the two models has the weight {odd!r}", remedy="Merge adapters first")
+        raise InputError(f"only one of the two models has the weight {excerpt(odd)}", remedy="Merge adapters first")
     squares: defaultdict[tuple[int, int], Floats] = defaultdict(lambda: np.zeros(2))  # of what moved, and of the base
     for name, start in base.items():
         if weights[name].shape != start.shape:

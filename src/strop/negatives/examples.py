@@ -14,7 +14,7 @@ from strop.negatives.row_values import LINE
 from strop.negatives.training_files import rows
 from strop.negatives.training_rows import training_row
 from strop.records.documents import Collection, Group
-from strop.records.errors import InputError, InputWarning
+from strop.records.errors import InputError, InputWarning, excerpt
 from strop.records.text_lines import check_whole_characters
 from strop.records.writing import whole_file
 
@@ -87,7 +87,7 @@ def read_examples(path: str | Path) -> Examples:
         query_id, negatives = row.query[0], tuple(doc_id for doc_id, _ in row.negatives)
         for known, (name, text) in ((queries, row.query), *((documents, d) for d in row.positives + row.negatives)):
             if known.setdefault(name, text) != text:
-                problem = f"the id {name!r} has two different texts"
+                problem = f"the id {excerpt(name)} has two different texts"
                 raise InputError(problem, where=where, remedy="Give each text its own id, or leave the ids out")
         relevant.setdefault(query_id, set()).update([doc_id for doc_id, _ in row.positives], row.relevant)
         unused.update(dict.fromkeys(row.unused))
@@ -97,7 +97,7 @@ def read_examples(path: str | Path) -> Examples:
     if not groups:
         raise InputError("there are no training examples", where=str(path), remedy=LINE)
     if unused:
-        columns_unused = "; ".join(f"{name!r} ({WHY_UNUSED[name]})" for name in unused)
+        columns_unused = "; ".join(f"{excerpt(name)} ({WHY_UNUSED[name]})" for name in unused)
         warnings.warn(f"{path}: read, but not trained on: {columns_unused}", InputWarning, stacklevel=2)
     if empty := sum(not documents[d].strip() for g in groups for d in g.negatives):
         warnings.warn(f"{path}: {empty:,} negatives have no text", InputWarning, stacklevel=2)

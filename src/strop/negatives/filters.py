@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from strop.records.documents import Group
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.runs import Run
 
 #: (query id, document id) -> score, or None where the source has none.
@@ -102,7 +102,9 @@ class TeacherBound:
 
 def _source(scores: Mapping[str, Scores], name: str) -> Scores:
     if name not in scores:
-        raise InputError(f"there are no scores of {name!r}", remedy=f"Give them, or use one of: {', '.join(scores)}")
+        raise InputError(
+            f"there are no scores of {excerpt(name)}", remedy=f"Give them, or use one of: {', '.join(scores)}"
+        )
     return scores[name]
 
 

@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from strop.negatives.row_values import Text, passages, texts
-from strop.records.errors import InputError
-from strop.records.text_lines import excerpt
+from strop.records.errors import InputError, excerpt
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 from strop.negatives.row_values import LINE
 from strop.negatives.training_tables import Lines, Row, table_rows, twice
-from strop.records.errors import InputError
-from strop.records.text_lines import decoded, every_line, excerpt
+from strop.records.errors import InputError, excerpt
+from strop.records.text_lines import decoded, every_line
 
 _UNPACK = "Unpack it; of packed files gzip is read"
 _FROM_ARROW = (

@@ -8,8 +8,7 @@ from typing import Any
 
 from strop.negatives.row_layouts import Layout, layout_of
 from strop.negatives.row_values import LINE, SCORES, Text, identifier, listed, named, scores, teacher, text_id
-from strop.records.errors import InputError
-from strop.records.text_lines import excerpt
+from strop.records.errors import InputError, excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def _one(row: Mapping[str, Any], names: Sequence[str], what: str) -> str:
     """The one of these names that the row has, else the first."""
     held = [name for name in names if name in row]
     if len(held) > 1:
-        raise InputError(f"{held[0]!r} and {held[1]!r} both hold the {what}", remedy="Keep one of them")
+        raise InputError(f"{excerpt(held[0])} and {excerpt(held[1])} both hold the {what}", remedy="Keep one of them")
     return (held or names)[0]
 
 
@@ -97,4 +96,4 @@ def _sources(row: Mapping[str, Any], negatives: int) -> tuple[str, ...]:
 
 def _missing(row: Mapping[str, Any], name: str) -> InputError:
     value = f": {excerpt(row[name])}" if name in row else ""
-    return InputError(f"{name!r} is missing, empty or not a text{value}", remedy=LINE)
+    return InputError(f"{excerpt(name)} is missing, empty or not a text{value}", remedy=LINE)

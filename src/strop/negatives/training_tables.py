@@ -12,8 +12,7 @@ from typing import Any
 
 from strop.negatives.row_layouts import QUERY_COLUMNS
 from strop.negatives.row_values import LINE
-from strop.records.errors import InputError
-from strop.records.text_lines import excerpt
+from strop.records.errors import InputError, excerpt
 
 Row = dict[str, Any]
 Lines = Iterator[tuple[int, str]]
@@ -41,7 +40,7 @@ def table_rows(lines: Lines, path: Path) -> Iterator[tuple[str, Row]]:
     if delimiter is None:
         problem = f"neither JSON nor a header with a query among its columns: {excerpt(header.strip())}"
         raise InputError(problem, where=where, remedy=_TABLE)
-    csv.field_size_limit(2**31 - 1)
+    limit = csv.field_size_limit(2**31 - 1)
     held: list[str] = []
     reader = csv.reader(_kept(chain([header], (line for _, line in lines)), held), delimiter=delimiter, strict=True)
     try:
@@ -59,11 +58,13 @@ def table_rows(lines: Lines, path: Path) -> Iterator[tuple[str, Row]]:
     except csv.Error as error:
         where = f"{path}:{number + len(held) - 1}"
         raise InputError(f"broken table ({error})", where=where, remedy=_QUOTE) from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def twice(names: Sequence[str], where: str = "", row: str = "") -> InputError:
     """The error for columns of which two have one name."""
-    problem = f"the column {next(name for name in names if names.count(name) > 1)!r} is there twice{row}"
+    problem = f"the column {excerpt(next(name for name in names if names.count(name) > 1))} is there twice{row}"
     return InputError(problem, where=where, remedy="Keep one, or rename the other")
 
 
@@ -76,7 +77,7 @@ def _kept(lines: Iterator[str], held: list[str]) -> Iterator[str]:
 def _check_cells(cells: Sequence[str], names: Sequence[str], held: Sequence[str], delimiter: str, where: str) -> None:
     if len(cells) != len(names):
         problem = f"{len(cells)} cells below a header of {len(names)}"
-        raise InputError(problem, where=where, remedy=f"Quote a text that holds {delimiter!r}, or add cells")
+        raise InputError(problem, where=where, remedy=f"Quote a text that holds {excerpt(delimiter)}, or add cells")
     if delimiter == "\t" and len(held) > 1 and all(line.count(delimiter) == len(names) - 1 for line in held):
         problem = (
             f"a quote joins this line and the next {len(held) - 1}, of which each could be a row: {excerpt(held[0])}"
@@ -91,6 +92,6 @@ def _cell(name: str, cell: str, where: str) -> Any:
         except (ValueError, RecursionError):
             return cell  # which its reader names
     if _LIST.fullmatch(cell):
-        problem = f"{name!r} holds a list written as a text: {excerpt(cell)}"
+        problem = f"{excerpt(name)} holds a list written as a text: {excerpt(cell)}"
         raise InputError(problem, where=where, remedy=f"Write JSON lines, which hold lists: {LINE}")
     return cell or None

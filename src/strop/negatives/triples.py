@@ -11,8 +11,8 @@ import numpy as np
 from strop.negatives.examples import Examples
 from strop.negatives.row_values import text_id
 from strop.records.documents import Group
-from strop.records.errors import InputError
-from strop.records.text_lines import decoded, excerpt, line_at, line_number, raw_lines
+from strop.records.errors import InputError, excerpt
+from strop.records.text_lines import decoded, line_at, line_number, raw_lines
 
 TRIPLES = "triples.train.small.tsv"
 SOURCE = "provided"

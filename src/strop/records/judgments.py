@@ -7,8 +7,8 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from strop.records.errors import InputError
-from strop.records.text_lines import decoded, excerpt, unpacked_lines
+from strop.records.errors import InputError, excerpt
+from strop.records.text_lines import decoded, unpacked_lines
 from strop.records.trec_columns import check_id, columns, grade, twice
 
 HEADER = ("query-id", "corpus-id", "score")

@@ -125,30 +125,33 @@ def clear_private(path: str | Path) -> None:
 
 @contextmanager
 def naming(path: Path, own: Path) -> Iterator[None]:
-    """An OSError about `own`, or of a disk that is full, names `path` instead: what the user knows."""
+    """What could not be written to `own`, or to a disk that is full, is an OSError that names `path` instead: what the
+    user knows."""
     try:
         yield
-    except OSError as error:
-        unnamed = error.filename is None and error.errno in _FULL
-        if unnamed or str(error.filename or "").startswith(str(own)):
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        _check_full(error, path)
-        raise
     except Exception as error:
-        _check_full(error, path)
+        if code := _unwritten(error, own):
+            raise OSError(code, os.strerror(code), str(path)) from error
         raise
 
 
-def _check_full(error: Exception, path: Path) -> None:
-    """Raises OSError where numpy or safetensors could not write all, each of which has its own words for it."""
-    if re.search(r"os error 28\b|\d requested and \d+ written", str(error)):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+def _unwritten(error: Exception, own: Path) -> int:
+    """The system's error number; 0 where it is about something else. Libraries have words of their own for a full disk:
+    numpy counts, safetensors is no OSError, and shutil.Error lists one reason for each file that it could not copy."""
+    if isinstance(error, OSError) and error.errno and not isinstance(error, shutil.Error):
+        names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        about = any(name.startswith(str(own)) for name in names) if names else error.errno in _FULL
+        return error.errno if about else 0
+    words = re.search(r"\d requested and \d+ written|(?:os error |\[Errno )(\d+)", str(error))
+    code = int(words[1] or errno.ENOSPC) if words else 0
+    return code if code in _FULL else 0
 
 
 @contextmanager
 def _private(path: Path, folder: bool) -> Iterator[Path]:
     """A name of our own, locked for as long as this process lives, so that others know that it is in use."""
     with naming(path, path.parent / _prefix(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
         own, lock = _claimed(path, folder)
         try:
             yield own

@@ -62,11 +62,11 @@ class _ByVectors(Protocol):
             reranked = self._order(run, queries, documents, depth)
             records = queries.record, documents.record
             seconds = time.perf_counter() - started + sum(record["wall_seconds"] for record in records)
-            counts = zip(own.documents, encoder.token_counts(list(own.documents.values())), strict=True)
+            counts = zip(own.documents, encoder.token_counts(own.documents.values()), strict=True)
             too_long = {doc_id for doc_id, count in counts if count > encoder.max_length}
             cut = sum(doc_id in too_long for doc_id in candidates.ranked)
             cost = Cost(len(candidates.ranked), sum(record["tokens"] for record in records), cut, seconds)
-            write_run(reranked, folder / "run.trec", "rerank")
+            write_run(reranked, folder / "run.trec", "rerank", replace=True)
             return {"cost": asdict(cost), "max_length": encoder.max_length}
 
         return candidates.build(self.model, self._settings(task), make)

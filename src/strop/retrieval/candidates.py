@@ -10,7 +10,7 @@ from typing import Any
 from strop.artifacts.keys import content_key
 from strop.artifacts.store import Artifact
 from strop.models.pretrained import Pretrained
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.runs import Run
 from strop.retrieval.stages import RERANK
 from strop.retrieval.task import Part, Task
@@ -45,8 +45,8 @@ def check_known(run: Run, queries: Container[str], documents: Container[str]) ->
     """Raises InputError at the first query or document of a run that is not in its collection."""
     for query_id, ranking in run.items():
         if query_id not in queries:
-            problem = f"query {query_id!r} of the run is not there"
+            problem = f"query {excerpt(query_id)} of the run is not there"
             raise InputError(problem, remedy="Give the collection it was made over")
         if missing := [doc_id for doc_id in ranking.doc_ids if doc_id not in documents]:
-            problem = f"document {missing[0]!r}, ranked for query {query_id!r}, is not there"
+            problem = f"document {excerpt(missing[0])}, ranked for query {excerpt(query_id)}, is not there"
             raise InputError(problem, remedy="Give the collection that the run was made over")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from strop.models.tokens import Ints, cut
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.runs import Ranking, Run
 from strop.retrieval.dense_search import ranked
 from strop.retrieval.token_vectors import TokenVectors
@@ -75,10 +75,12 @@ def rescore(
     rankings: dict[str, Ranking] = {}
     for i, query_id in enumerate(queries.ids):
         if query_id not in candidates:
-            raise InputError(f"query {query_id!r} has no candidates", remedy="Give a run of the same queries")
+            raise InputError(f"query {excerpt(query_id)} has no candidates", remedy="Give a run of the same queries")
         doc_ids = candidates[query_id].doc_ids
         if unknown := [doc_id for doc_id in doc_ids if doc_id not in row_of]:
-            raise InputError(f"candidate {unknown[0]!r} is no document", remedy="Give a run of the same collection")
+            raise InputError(
+                f"candidate {excerpt(unknown[0])} is no document", remedy="Give a run of the same collection"
+            )
         exact = _exact(queries, i, documents, np.array([row_of[doc_id] for doc_id in doc_ids], dtype=np.int64))
         rankings |= ranked(query_id, doc_ids, exact, depth, exclude)
         if progress:

@@ -9,7 +9,7 @@ from functools import partial
 from strop.artifacts.keys import content_key
 from strop.artifacts.store import Artifact, Stage, Store
 from strop.records.documents import Collection
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.runs import Ranking, Run, read_run
 from strop.retrieval.candidates import check_known
 from strop.retrieval.fuse import Fusion
@@ -26,7 +26,9 @@ def read_candidates(paths: Sequence[str]) -> Run:
     for path in paths:
         for query_id, ranking in read_run(path).items():
             if query_id in rankings:
-                raise InputError(f"query {query_id!r} is in another file too", where=path, remedy="Leave one out")
+                raise InputError(
+                    f"query {excerpt(query_id)} is in another file too", where=path, remedy="Leave one out"
+                )
             rankings[query_id] = ranking
     return Run(rankings)
 

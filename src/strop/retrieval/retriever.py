@@ -16,7 +16,7 @@ from strop.models.encoder import Role
 from strop.models.loading import loaded_by, no_vectors
 from strop.models.pretrained import Pretrained, resolve
 from strop.models.scoring import Precision, Representation
-from strop.records.errors import InputError, InputWarning
+from strop.records.errors import InputError, InputWarning, excerpt
 from strop.records.runs import Run, write_run
 from strop.retrieval import rerank
 from strop.retrieval.by_vectors import VectorPerText, VectorPerToken
@@ -78,7 +78,7 @@ class Lexical:
         shares a word with any document."""
         suited = self.bm25.suited(task.queries.values())
         if paired := [q for q, text in task.queries.items() if has_paired_letters(text)]:
-            which = f"{len(paired):,} of {len(task.queries):,} queries (first: {paired[0]!r})"
+            which = f"{len(paired):,} of {len(task.queries):,} queries (first: {excerpt(paired[0])})"
             problem = f"{which} are in Chinese, Japanese, Korean, Thai or the like"
             rule = "BM25 takes pairs of their letters for words, as Lucene's CJKAnalyzer"
             warnings.warn(f"{problem}: {rule}", InputWarning, stacklevel=2)
@@ -125,7 +125,7 @@ class ReadsPairs:
             scorer, pairs = Reranker.load(self.model.path, windows.max_length if windows else None), candidates.ranked
             with task.progress(f"rerank {len(pairs):,} pairs", len(pairs)) as advance:
                 reranked, cost = rerank.rerank(candidates, scorer, folder, advance, precision, windows)
-            write_run(reranked, folder / "run.trec", "rerank")
+            write_run(reranked, folder / "run.trec", "rerank", replace=True)
             rerank.clear(folder)
             return {"cost": asdict(cost), "max_length": scorer.max_length}
 

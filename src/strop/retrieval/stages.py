@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from strop.artifacts.arrays import reserved
 from strop.artifacts.progress import Counted, Progress, silent
 from strop.artifacts.store import PARTS, Artifact, Stage, Store
 from strop.models.encoder import Encoder, Role
@@ -92,7 +93,7 @@ def encode_texts(
                 token_vectors.encode_tokens(encoder, tokens, list(texts), role, folder, advance, precision)
             else:
                 shape = (len(tokens), encoder.dimension)
-                out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=shape)
+                out = reserved(folder / "vectors.npy", shape)
                 encode.encode(encoder, tokens, role, out, advance, precision)
                 out.flush()
                 write_json(list(texts), folder / "ids.json")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from strop.models.pair_scorer import Ids
 from strop.models.pair_template import longest_first
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 Pooling = Literal["max", "mean", "first"]
 Floats = npt.NDArray[np.float32]
@@ -32,7 +32,7 @@ class Windows:
 
     def __post_init__(self) -> None:
         if self.pool not in (known := get_args(Pooling)):
-            raise InputError(f"windows are not pooled by {self.pool!r}", remedy=f"Choose {', '.join(known)}")
+            raise InputError(f"windows are not pooled by {excerpt(self.pool)}", remedy=f"Choose {', '.join(known)}")
         if not 0 < self.stride <= 1:
             raise InputError(f"a stride of {self.stride} windows", remedy="Give more than 0 and at most 1")
 

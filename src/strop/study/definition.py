@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from strop.models.architecture import Architecture
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.study.claims import Claim
 from strop.study.negative_policies import Negatives
 from strop.study.open_questions import OpenQuestion
@@ -202,7 +203,7 @@ class Study:
         """Raises InputError when there is none of that name."""
         if name not in values:
             known = f"one of {', '.join(values)}" if len(values) > MANY else " or ".join(values) or "none yet"
-            raise InputError(f"study {self.name} has no {kind} {name!r}", remedy=f"Choose {known}")
+            raise InputError(f"study {self.name} has no {kind} {excerpt(name)}", remedy=f"Choose {known}")
         return values[name]
 
 
@@ -213,13 +214,19 @@ def find(name_or_path: str) -> Study:
     """
     path = Path(name_or_path)
     if path.suffix == ".py":
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError("there is no such study file", where=name_or_path, remedy="Check the path")
         spec = importlib.util.spec_from_file_location(path.stem, path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except InputError:
+            raise
+        except Exception as error:  # a user's own code
+            problem = f"the file cannot be run ({type(error).__name__}: {error})"
+            raise InputError(problem, where=name_or_path, remedy="Correct it: python FILE shows where") from error
     else:
         known = studies()
         if of_study := parts(name_or_path):
@@ -227,7 +234,7 @@ def find(name_or_path: str) -> Study:
             raise InputError(f"study {name_or_path} runs by parts only: {', '.join(of_study)}", remedy=remedy)
         if name_or_path not in known:
             raise InputError(
-                f"there is no study {name_or_path!r}",
+                f"there is no study {excerpt(name_or_path)}",
                 remedy=f"Choose {' or '.join(known)}, or give the path of a Python file that defines STUDY",
             )
         module = importlib.import_module(f"strop.studies.{name_or_path}.study")
@@ -242,7 +249,7 @@ def with_question(name: str) -> str:
     for study in studies():
         if any(question.id == name for question in find(study).questions):
             return study
-    raise InputError(f"no study has an open question {name!r}", remedy="'strop study show all' lists them")
+    raise InputError(f"no study has an open question {excerpt(name)}", remedy="'strop study show all' lists them")
 
 
 def studies() -> tuple[str, ...]:

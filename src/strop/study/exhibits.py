@@ -20,7 +20,7 @@ from strop.monitoring.probe import LEAST_DOCUMENTS, LEAST_QUERIES
 from strop.negatives.audit.hardness import Similarity, cosines, harder, hardness
 from strop.negatives.sampled import Uniform
 from strop.records.documents import Collection
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.exhibits.audit import Audit
 from strop.records.exhibits.geometry import Geometry, Readings
 from strop.records.exhibits.negatives import NegativesAbout
@@ -72,7 +72,7 @@ def _read(more: Mapping[str, Any]) -> dict[str, Any]:
     """What demonstrations exhibit besides. Raises InputError for one that no page shows."""
     if unknown := more.keys() - {field.name for field in fields(Exhibits)}:
         remedy = "Name a field of strop.records.results.Exhibits"
-        raise InputError(f"there is no exhibit {min(unknown)!r}", remedy=remedy)
+        raise InputError(f"there is no exhibit {excerpt(min(unknown))}", remedy=remedy)
     read = from_plain(Exhibits, to_plain(more), "the evidence of a study's demonstrations")
     return {name: getattr(read, name) for name in more}
 

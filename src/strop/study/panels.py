@@ -14,7 +14,7 @@ from strop.collection.panel import cut, panel, training_panel
 from strop.negatives.examples import Examples
 from strop.negatives.triples import read_triples
 from strop.records.documents import Collection
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.runs import Run
 from strop.retrieval import rankings
 from strop.study.definition import Scale
@@ -76,7 +76,7 @@ def tested(
         splits = door.splits(source)
         whole = door.load(source, "test" if "test" in splits else splits[-1], docstrings)
         if whole.name in collections:
-            raise InputError(f"two collections are named {whole.name!r}", where=source, remedy="Leave one out")
+            raise InputError(f"two collections are named {excerpt(whole.name)}", where=source, remedy="Leave one out")
         if reranked := rankings.of_collection(candidates, whole, scale.rerank_depth):
             collections[whole.name] = Tested(*reranked)
         else:
@@ -84,7 +84,7 @@ def tested(
             collections[whole.name] = Tested(sample)
     tested_on = {query_id for each in collections.values() for query_id in each.candidates or ()}
     if unknown := [query_id for query_id in candidates if query_id not in tested_on]:
-        queries = f"{len(unknown):,} queries with candidates (first: {unknown[0]!r})"
+        queries = f"{len(unknown):,} queries with candidates (first: {excerpt(unknown[0])})"
         raise InputError(
             f"{queries} are in no collection that is tested on", remedy="Give their collection with --test"
         )

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from strop.artifacts.progress import Progress
 from strop.artifacts.store import Store
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 _STUDIES = Path(__file__).parents[1] / "studies"
 
@@ -41,5 +41,5 @@ def part(study: str, name: str) -> Part:
     if not known:
         raise InputError(f"study {study} has no parts", remedy="Leave --part out, or name a study that has some")
     if name not in known:
-        raise InputError(f"study {study} has no part {name!r}", remedy=f"Choose {' or '.join(known)}")
+        raise InputError(f"study {study} has no part {excerpt(name)}", remedy=f"Choose {' or '.join(known)}")
     return known[name]

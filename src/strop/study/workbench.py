@@ -8,6 +8,7 @@ from functools import cache, cached_property
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, Store
+from strop.collection import door
 from strop.evaluation.measures import evaluate
 from strop.geometry.sample import Sample
 from strop.models.encoder import Role
@@ -51,6 +52,10 @@ class Workbench:
     ) -> None:
         self.study, self.scale, self.source, self.store, self.progress = study, scale, source, store, progress
         self.others = tuple(others) or scale.others
+        door.check(source, scale.test_split)
+        door.check(source, "train")
+        for other in self.others:
+            door.splits(other)
         self.candidates = read_candidates(candidates)
 
     @cached_property

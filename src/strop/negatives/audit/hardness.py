@@ -14,7 +14,7 @@ from strop.evaluation.comparison import Comparison, compare
 from strop.evaluation.significance import bootstrap_interval
 from strop.negatives.audit.tally import rank_of
 from strop.records.documents import Group
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 
 #: (query id, document id) -> cosine.
 Similarity = Callable[[str, str], float]
@@ -140,5 +140,5 @@ def _histogram(ranks: Sequence[int]) -> tuple[tuple[int, int, int], ...]:
 
 def _row(matrix: Floats, rows: Mapping[str, int], text_id: str, role: str) -> npt.NDArray[np.float64]:
     if text_id not in rows:
-        raise InputError(f"{role} {text_id!r} has no vector", remedy="Encode every text that the groups name")
+        raise InputError(f"{role} {excerpt(text_id)} has no vector", remedy="Encode every text that the groups name")
     return np.asarray(matrix[rows[text_id]], dtype=np.float64)

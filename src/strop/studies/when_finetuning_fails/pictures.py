@@ -19,7 +19,7 @@ from strop.geometry.projection import (
     umap,
 )
 from strop.geometry.spectrum import effective_rank
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.exhibits.projection import Fit, Projection, ProjectionOverlap, ProjectionPanel, VectorsAbout
 
 #: (fit, normalised): the paper's own, the same on unit vectors, and all models in one picture.
@@ -41,7 +41,7 @@ def exhibit(models: Mapping[str, tuple[Vectors, Vectors]], seeds: Sequence[int],
     """
     if len(set(seeds)) < 2 or baseline not in models:
         raise InputError(
-            f"seeds {list(seeds)} and baseline {baseline!r} of {list(models)} leave nothing to compare with",
+            f"seeds {list(seeds)} and baseline {excerpt(baseline)} of {list(models)} leave nothing to compare with",
             remedy="Give two different seeds at least, and a baseline among the models",
         )
     stacked = {name: np.concatenate([queries, positives]) for name, (queries, positives) in models.items()}

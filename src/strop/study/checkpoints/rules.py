@@ -10,7 +10,7 @@ import numpy.typing as npt
 from strop.evaluation.comparison import UNRESOLVED, verdict
 from strop.evaluation.significance import holm, percentile_interval, randomisation_p
 from strop.monitoring.selection import oracle_step
-from strop.records.errors import InputError
+from strop.records.errors import InputError, excerpt
 from strop.records.exhibits.checkpoints import Estimate, RuleAbout
 from strop.study.checkpoints.predictors import Checkpoint
 
@@ -35,7 +35,9 @@ def rule_table(
     """
     courses = _courses(checkpoints)
     if BASELINE not in chosen:
-        raise InputError(f"{BASELINE!r} is none of the rules {sorted(chosen)}", remedy="Name the rule to compare with")
+        raise InputError(
+            f"{excerpt(BASELINE)} is none of the rules {sorted(chosen)}", remedy="Name the rule to compare with"
+        )
     oracle = {course: _halved_oracle(of_step) for course, of_step in courses.items()}
     gains: dict[str, PerQuery] = {}
     for rule, steps in chosen.items():
