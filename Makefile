@@ -12,7 +12,7 @@ ANY := $(shell for p in python3 python3.13 python3.12 python3.11 python $(PYTHON
 INSTALL := $(if $(ANY),"$(ANY)" tools/install.py,$(error No Python found: install Python 3.11, 3.12 or 3.13))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint bench clean
+.PHONY: help quickstart test campaign lint bench clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-12s%s\n", $$1, $$2 }'
@@ -24,6 +24,10 @@ quickstart:  ## install, then tune and certify a model on the embedded collectio
 test:  ## install what the tests need and run them
 	@$(INSTALL) minilm bench dev
 	@$(BIN)/python -m pytest $(ARGS)
+
+campaign:  ## attack every command for 15 minutes: broken inputs, kills, two at once, hostile text
+	@$(INSTALL) minilm bench dev
+	@$(BIN)/python -m tests.campaign $(ARGS)
 
 lint:  ## ruff, mypy and the rules of the house
 	@$(INSTALL) minilm bench dev

@@ -13,7 +13,7 @@ import pytest
 import typer.main
 
 import strop
-from strop.commands.app import app
+from strop.commands.tree import app
 
 ROOT = Path(__file__).parent.parent
 STUDIES = sorted((ROOT / "src/strop/studies").glob("*/README.md"))
