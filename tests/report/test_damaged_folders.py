@@ -71,6 +71,15 @@ def test_parts_that_contradict_each_other_are_named_by_their_folder(folder: Path
     assert not (tmp_path / "page.html").exists()
 
 
+def test_a_fault_of_strop_s_own_is_not_laid_on_a_folder_that_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_results(synthetic.read_as("corrected", 4), tmp_path / "results")
+    monkeypatch.setattr("strop.report.page.page", {}.__getitem__)
+    with pytest.raises(TypeError, match="unhashable"):
+        render(tmp_path / "results", tmp_path / "page.html")
+
+
 ABOUTS = [
     ("", r"run\.json:1: not a JSON"),
     ("[]", r"run\.json: the file is"),

@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from strop.records import seals
 from strop.records.errors import InputError
+from strop.records.json_files import read_content
 from strop.records.record import ExplainRecord, Record
 from strop.records.results import Results, read_results
 from strop.records.tuned import TuneRecord
@@ -68,6 +70,8 @@ def render(results_folder: Path, destination: Path, replace: bool = False) -> Pa
     except (InputError, OSError):
         raise
     except Exception as error:  # values each of their type, that contradict each other: there is no end of ways
+        if seals.check(results_folder, read_content(results_folder / seals.OWN)):
+            raise  # all is as strop wrote it: the fault is strop's
         words = f"{type(error).__name__}: {error}"
         raise InputError(
             f"its record, rows, claims and exhibits do not fit together ({words})",
