@@ -131,10 +131,13 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line, object_pairs_hook=_once) for line in text.split("\n") if line.strip()]
     lines = text.lstrip("\n\r").split("\n")
     delimiter = next(each for each in "\t,;" if each in lines[0])
-    csv.field_size_limit(2**31 - 1)
-    found = csv.reader(io.StringIO(text.lstrip("\n\r"), newline=""), delimiter=delimiter, strict=True)
-    names = next(found)
-    rows = [row for row in found if len(row) > 1 or "".join(row).strip()]
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        found = csv.reader(io.StringIO(text.lstrip("\n\r"), newline=""), delimiter=delimiter, strict=True)
+        names = next(found)
+        rows = [row for row in found if len(row) > 1 or "".join(row).strip()]
+    finally:
+        csv.field_size_limit(limit)
     if any(len(row) != len(names) for row in rows) or len(set(names)) < len(names):
         raise ValueError("rows and header differ")
     return [{name: cell or None for name, cell in zip(names, row, strict=True)} for row in rows]

@@ -9,6 +9,8 @@ from typing import Any
 
 #: Text that runs or breaks the page where it is not escaped.
 HOSTILE = "<script>alert(1)</script></script><img src=x onerror=alert(2)>\u2028'\"&"
+#: As a page shows it.
+SHOWN = HOSTILE.replace("\u2028", "\N{SYMBOL FOR NEWLINE}")
 
 
 class Reader(HTMLParser):

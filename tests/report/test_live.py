@@ -20,7 +20,7 @@ from strop.report.document import VEGA_LITE
 from strop.report.live import MOST_POINTS, live_page, seconds_left, state
 from strop.report.live_charts import SMOOTHED, picture_data
 
-from .html_reader import HOSTILE, Reader
+from .html_reader import HOSTILE, SHOWN, Reader
 
 ABOUT = {"title": "A run", "updates": 40, "loss": "InfoNCE(temperature=0.05)", "chance": 4.159, "done": False}
 PICTURE = {"step": 20, "explained": 0.14, "points": [[0.1, 0.2], [0.3, -0.1], [0.0, 0.26]], "queries": 1}
@@ -185,7 +185,7 @@ def test_hostile_text_stays_text() -> None:
     assert "<script>alert" not in html
     assert not [t for t, _ in read.tags if t == "img"]
     assert len(read.scripts) == 4
-    assert read.json("state")["title"] == HOSTILE
+    assert read.json("state")["title"] == SHOWN
 
 
 def test_the_picture_s_frame_holds_its_points_and_still_while_they_move_inside() -> None:

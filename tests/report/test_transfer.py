@@ -21,7 +21,7 @@ from strop.report.transfer_tables import quadrant
 
 from . import synthetic
 from . import synthetic_transfer as drawn
-from .html_reader import HOSTILE, Reader, rows_of, without_scripts
+from .html_reader import HOSTILE, SHOWN, Reader, rows_of, without_scripts
 
 PLAIN = Record("s")
 
@@ -234,7 +234,7 @@ def test_hostile_names_stay_text() -> None:
     html = page_with(exhibit, replace(drawn.record(), systems=systems))
     assert "<script>alert" not in html
     assert not [t for t, _ in Reader(html).tags if t == "img"]
-    assert HOSTILE in [
+    assert SHOWN in [
         row.get("system") for row in rows_of(Reader(html).json("chart-specs")["transfer-corrected-scatter"])
     ]
 

@@ -21,7 +21,7 @@ from strop.report.tuned import evidence_figure, tuned_page
 from strop.report.tuned_charts import CERTIFIED, LOSS, OPEN, outcome
 
 from . import synthetic_tuned as drawn
-from .html_reader import HOSTILE, Reader, rows_of, without_scripts
+from .html_reader import HOSTILE, SHOWN, Reader, rows_of, without_scripts
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +298,7 @@ def test_hostile_text_stays_text_wherever_it_comes_from() -> None:
     assert "<img" not in without_scripts(html)
     assert not [t for t, _ in read.tags if t == "img"]
     assert len(read.scripts) == 4
-    assert HOSTILE in {r.get("line") for r in rows_of(read.json("chart-specs")["path-last"])}
+    assert SHOWN in {r.get("line") for r in rows_of(read.json("chart-specs")["path-last"])}
 
 
 def test_equal_records_give_equal_bytes_also_through_a_file(html: str, tmp_path: Path) -> None:
