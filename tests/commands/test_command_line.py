@@ -152,7 +152,7 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("data inspect nowhere", "error: there is no collection 'nowhere'"),
         ("data inspect small --model nowhere", "error: nowhere: no such folder, not in the hub's cache"),
         ("data export nowhere out", "error: there is no collection 'nowhere'"),
-        ("data export small small", "error: small: the folder is not empty"),
+        ("data export small small", "error: small: this exists already, and is not empty"),
         ("mine nowhere out", "error: there is no collection 'nowhere'"),
         ("mine small out --split dev", "error: small: no split 'dev'. Splits there: test, train"),
         ("mine small out --window 9", "error: window '9' is no range of ranks. Write it as LOW-HIGH, like 51-200"),

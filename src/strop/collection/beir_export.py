@@ -21,7 +21,9 @@ def write_beir(splits: Sequence[Collection], folder: str | Path) -> None:
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError("the folder is not empty", where=str(folder), remedy="Name a new folder, or remove it")
+        raise InputError(
+            "this exists already, and is not empty", where=str(folder), remedy="Name a new folder, or remove it"
+        )
     documents = splits[0].documents
     queries = {q.id: q for split in splits for q in split.queries.values()}
     if any(split.documents != documents for split in splits):
