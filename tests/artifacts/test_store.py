@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from strop.artifacts.keys import canonical, content_key, file_sha256
+from strop.artifacts.keys import canonical, content_key
 from strop.artifacts.store import Artifact, Stage, Store
 from strop.losses import triplet
 from strop.losses.contrastive import InfoNCE
@@ -24,6 +24,7 @@ from strop.models.pretrained import Pretrained
 from strop.monitoring.logbook import TRAIN
 from strop.negatives.examples import Examples
 from strop.records.errors import InputWarning
+from strop.records.seals import file_sha256
 from strop.retrieval.lexical import BM25
 from strop.retrieval.windows import Windows
 from strop.training.recipes import IN_BATCH_LORA, RECIPES, TRIPLET_FULL

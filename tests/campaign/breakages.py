@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -233,13 +232,6 @@ def _loop(path: Path) -> None:
 def _dangling(path: Path) -> None:
     path.unlink()
     path.symlink_to("nowhere")
-
-
-def _elsewhere(path: Path) -> None:
-    """Harmless: a link to the same file."""
-    moved = path.with_name(path.name + ".moved")
-    shutil.move(path, moved)
-    path.symlink_to(moved.name)
 
 
 def _sealed(path: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from strop.artifacts.keys import file_sha256
 from strop.models import pretrained
 from strop.models.pretrained import BASE, BASE_REVISION, BASE_WEIGHTS, resolve
 from strop.records.errors import InputError
+from strop.records.seals import file_sha256
 
 
 def write(path: Path, values: object) -> None:

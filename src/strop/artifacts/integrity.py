@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from strop.artifacts.keys import content_key, file_sha256
+from strop.artifacts.keys import content_key
+from strop.records.seals import file_sha256
 from strop.records.writing import sync
 
 RECORD = "record.json"

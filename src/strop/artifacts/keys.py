@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from strop.records.seals import file_sha256
+
 #: Metadata of a field that a value did not always have; see `canonical`.
 ADDED = {"added": True}
 
@@ -44,11 +46,6 @@ def _type_name(kind: type) -> str:
 def content_key(*parts: Any) -> str:
     """SHA-256 over the canonical JSON of `parts`: 64 hex digits."""
     return hashlib.sha256(json.dumps(canonical(parts), sort_keys=True).encode()).hexdigest()
-
-
-def file_sha256(path: str | Path) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache

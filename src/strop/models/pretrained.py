@@ -12,11 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from strop.artifacts.keys import file_sha256
 from strop.models.adapter_folder import ADAPTER, base_named, merged
 from strop.models.model_folder import check_folder, module_folders, read_object, read_value, refuse_pickles
 from strop.models.model_names import is_hub_id, no_folder
 from strop.records.errors import InputError, excerpt
+from strop.records.seals import file_sha256
 
 #: The base of every study unless it says otherwise: one hub revision, and the SHA-256 of its model.safetensors.
 BASE = "sentence-transformers/all-MiniLM-L6-v2"

@@ -16,7 +16,7 @@ FILES, OWN = "files", "record.json"
 
 def seal(folder: Path, record: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     """The record with the SHA-256 of the files of these names, and of itself."""
-    whole = {**record, FILES: {name: _sha256(folder / name) for name in names}}
+    whole = {**record, FILES: {name: file_sha256(folder / name) for name in names}}
     return {**whole, FILES: {OWN: _own(whole), **whole[FILES]}}
 
 
@@ -30,7 +30,7 @@ def check(folder: Path, record: object) -> bool:
         return False
     for name, expected in files.items():
         path = folder / name
-        found = _own(record) if name == OWN else _sha256(path) if path.is_file() else ""
+        found = _own(record) if name == OWN else file_sha256(path) if path.is_file() else ""
         if found != expected:
             raise InputError(
                 f"this is {'not what was written' if found else 'missing'}",
@@ -46,6 +46,6 @@ def _own(record: Any) -> str:
     return hashlib.sha256(json.dumps({**record, FILES: files}, sort_keys=True).encode()).hexdigest()
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+def file_sha256(path: str | Path) -> str:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from strop.records.errors import InputError, InputWarning
-from strop.records.writing import sync, sync_names
+from strop.records.writing import sync, sync_names, whole_file
 
 _PREFIX = "step-"
 _PARTIAL = "checkpoint.partial"
@@ -96,11 +96,8 @@ def take_over(source: Path, folder: Path) -> None:
 
 def save_weights(path: Path, module: nn.Module) -> None:
     """Write the trainable weights to a safetensors file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    _write({name: p.detach() for name, p in _trainable(module)}, partial)
-    os.replace(partial, path)
-    sync_names(path.parent)
+    with whole_file(path, replace=True) as own:
+        _write({name: p.detach() for name, p in _trainable(module)}, own)
 
 
 def restore_weights(path: Path, module: nn.Module) -> None:

@@ -11,10 +11,10 @@ from operator import eq
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from strop.artifacts.keys import file_sha256
 from strop.artifacts.store import Store
 from strop.records import formats
 from strop.records.documents import Collection, normal
+from strop.records.seals import file_sha256
 from strop.retrieval.stages import ENCODE
 from strop.studies.updates import updates
 from strop.studies.when_finetuning_fails.quoting import quoted_rows
