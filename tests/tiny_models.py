@@ -27,6 +27,7 @@ from strop.models.encoder import Encoder
 from strop.models.late_interaction import Late, LateInteraction
 from strop.models.scoring import Euclidean
 from strop.models.two_towers import TwoTowers
+from strop.negatives.examples import Examples
 from strop.records.documents import Group
 from strop.training.batches import Batching
 from strop.training.forwards import Texts
@@ -214,6 +215,15 @@ def toy_words(count: int = 20) -> tuple[list[str], list[str]]:
     rng = np.random.default_rng(1)
     queries = [" ".join(rng.choice(WORDS, 2)) for _ in range(count)]
     return queries, [f"{q} {rest}" for q, rest in zip(queries, sentences(count, seed=2), strict=True)]
+
+
+def toy_examples(count: int) -> Examples:
+    queries, documents = toy_words(count)
+    return Examples(
+        tuple(toy_groups(count)),
+        {f"q{i}": text for i, text in enumerate(queries)},
+        {f"d{i}": text for i, text in enumerate(documents)},
+    )
 
 
 def toy_texts(encoder: Encoder, count: int = 20) -> tuple[Texts, Texts]:

@@ -322,7 +322,7 @@ def test_value_and_every_gradient_equal_sentence_transformers(name: str) -> None
     assert found.keys() == expected.keys()
     assert len(found) > 20
     for parameter in found:
-        torch.testing.assert_close(found[parameter], expected[parameter], rtol=1e-4, atol=2e-6)
+        torch.testing.assert_close(found[parameter], expected[parameter], rtol=1e-4, atol=5e-6)
     assert max(float(g.abs().max()) for g in found.values()) > 1e-2
 
 

@@ -9,8 +9,8 @@ from tiny_models import ARCHITECTURES, HIDDEN, dense, sentences
 
 from strop.models.dense import Dense
 from strop.models.tokens import Tokens, cut
-from strop.retrieval import encode as encode_file
 from strop.retrieval.encode import Stack, Vectors, encode, represented
+from strop.retrieval.fitting_chunks import BUDGET
 
 TEXTS = sentences(60, seed=9)
 
@@ -32,7 +32,7 @@ def test_every_row_is_written_in_order_and_the_vectors_do_not_depend_on_the_budg
     encoder = dense()
     tokens = encoder.tokenize(TEXTS, "document")
     expected = one_by_one(encoder)
-    monkeypatch.setitem(encode_file.BUDGET, "cpu", budget)
+    monkeypatch.setitem(BUDGET, "cpu", budget)
     done: list[int] = []
     found = encode(encoder, tokens, "document", empty(len(tokens)), done.append)
     assert np.abs(found - expected).max() < 1e-6

@@ -101,7 +101,9 @@ def test_what_a_model_without_numbers_would_export_is_not_written(tmp_path: Path
         model = dense()
         tuning.prepare(model, 0)
         with torch.no_grad():
-            next(p for p in model.module.parameters() if p.requires_grad).fill_(float("nan"))
+            for parameter in model.module.parameters():
+                if parameter.requires_grad:
+                    parameter.fill_(float("nan"))
         with pytest.raises(NonFiniteLossError, match=f"{tmp_path}.*: the trained model's outputs are no numbers"):
             export(model, tmp_path / "model", "base", ["bat", "bin bon"])
     assert not list(tmp_path.iterdir())

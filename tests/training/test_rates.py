@@ -8,6 +8,7 @@ import torch
 from tiny_models import ARCHITECTURES, sentences
 from torch import nn
 
+from strop.models import packed
 from strop.models.encoder import Encoder
 from strop.models.precision import Precision
 from strop.models.pretrained import resolve
@@ -74,6 +75,7 @@ def test_precision_reaches_the_forward_pass(tmp_path: Path, monkeypatch: pytest.
         halves.append(torch.is_autocast_enabled("cpu"))
         return forward(self, given)
 
+    monkeypatch.setattr(packed, "_agrees", lambda *_: True)  # which is asked in float32, as a model is loaded
     monkeypatch.setattr(nn.Linear, "forward", seen)
     for precision, half in (("float32", False), ("bfloat16", True)):
         halves.clear()

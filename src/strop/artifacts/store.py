@@ -9,7 +9,6 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +154,8 @@ class Store:
 
 def _libraries() -> dict[str, str]:
     """major.minor of what decides the numbers."""
+    from importlib.metadata import version
+
     return {name: ".".join(version(name).split(".")[:2]) for name in ("torch", "transformers")}
 
 

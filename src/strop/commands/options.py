@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from strop.records.errors import InputError, excerpt
 
 #: The model that a command takes where none is named.
 BASE = "all-MiniLM-L6-v2"
@@ -39,3 +42,14 @@ Settings = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def parsed(settings: Iterable[str]) -> dict[str, str]:
+    """`field=value` texts, as `--set` takes them; the last of a field holds. Raises InputError on one without `=`."""
+    values = {}
+    for setting in settings:
+        field, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {excerpt(setting)} has no value", remedy="Write --set field=value")
+        values[field] = value
+    return values

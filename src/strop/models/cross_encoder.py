@@ -12,14 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from strop.models.encoder import Role
+from strop.models.packed import Packing
 from strop.models.pair_agreement import check_pair_agreement
 from strop.models.pair_scorer import Ids, Pair, PairScorer
 from strop.models.pair_template import PairTemplate
 from strop.models.reading import check_loaded, reading
 from strop.models.scored_folders import CONFIG, check_pairs
 from strop.models.scored_settings import INCREASING
+from strop.models.tokenizing import tokenized
 from strop.models.tokens import Tokens
-from strop.models.transformer import check_tokenizer, positions_of, read_json, set_length, token_ids
+from strop.models.transformer import check_tokenizer, positions_of, read_json, set_length
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Reranker(PairScorer):
             model.max_seq_length = positions
         self.max_length = set_length(model, max_length)
         self.model: CrossEncoder = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
+        self._packing = Packing.of(self.transformer)
         self._template = PairTemplate.of(model.tokenizer)
         if max(self._template.types) >= (getattr(config, "type_vocab_size", 0) or 2):
             problem = f"the tokenizer gives token type {max(self._template.types)}, and type_vocab_size is too small"
@@ -126,17 +129,17 @@ class Reranker(PairScorer):
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         # As the library does, whose prompt goes before the first text of a pair.
         prompt = self.model.prompts.get(self.model.default_prompt_name or "") or "" if role == "query" else ""
-        tokenizer = self.model.tokenizer
-        return Tokens.made(texts, lambda block: token_ids(tokenizer, [prompt + text for text in block], special=False))
+        return tokenized(self.model.tokenizer, texts, prompt, special=False)
 
     def pair(self, query: Ids, document: Ids) -> Pair:
         return self._template(query, document, self.max_length)
 
     def score(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
-        features = {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
+        mask = mask.to(self.device)
+        features = {"input_ids": ids.to(self.device), "attention_mask": mask}
         if self._template.typed:
             features["token_type_ids"] = types.to(self.device)
-        with self._head_in_float32():
+        with self._head_in_float32(), self._packing(mask):
             scores: Tensor = self.model(features)["scores"]
         return scores.reshape(len(ids))
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from strop.artifacts.keys import content_key
 from strop.models.encoder import Encoder, Role
+from strop.models.packed import Packing
 from strop.models.reading import reading
 from strop.models.scoring import Dot, Representation
 from strop.models.token_counts import token_counts
+from strop.models.tokenizing import rules_key, tokenized
 from strop.models.tokens import Tokens
 from strop.models.transformer import (
     check_positions,
@@ -22,8 +23,6 @@ from strop.models.transformer import (
     load_sentence_transformer,
     prompt_of,
     set_length,
-    token_ids,
-    tokenizer_rules,
     transformer_of,
 )
 from strop.records.errors import InputError, excerpt
@@ -59,6 +58,7 @@ class Dense(Encoder):
         self.max_length = set_length(model, max_length)
         check_positions(transformer_of(model), self.max_length)
         self.model: SentenceTransformer = model.float()  # transformers 5 keeps the checkpoint's dtype, maybe half
+        self._packing = Packing.of(self.transformer)
 
     @classmethod
     def load(cls, folder: str | Path, max_length: int | None = None) -> Dense:
@@ -91,16 +91,12 @@ class Dense(Encoder):
         lower = bool(self.transformer.do_lower_case)
         tokenizer: Any = self.model.tokenizer
         side = [tokenizer.truncation_side] if tokenizer.truncation_side != "right" else []
-        return content_key(tokenizer_rules(tokenizer), self.max_length, prompts, lower, *side)
+        return rules_key(tokenizer, self.max_length, prompts, lower, *side)
 
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         """With prompt and special tokens, cut at the model's limit."""
-        prompt = prompt_of(self.model, role)
-
-        def rows(block: Sequence[str]) -> list[list[int]]:  # the library has put do_lower_case into the tokenizer
-            return token_ids(self.model.tokenizer, [prompt + text for text in block], self.max_length)
-
-        return Tokens.made(texts, rows)
+        tokenizer = self.model.tokenizer  # the library has put do_lower_case into it
+        return tokenized(tokenizer, texts, prompt_of(self.model, role), self.max_length)
 
     def token_counts(self, texts: Iterable[str]) -> list[int]:
         return token_counts(self.model.tokenizer, texts)
@@ -109,10 +105,12 @@ class Dense(Encoder):
         """All modules but a last one that makes unit vectors; a router takes its route by the role."""
         from sentence_transformers.base.modules import Router
 
-        features: dict[str, Any] = {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
+        mask = mask.to(self.device)
+        features: dict[str, Any] = {"input_ids": ids.to(self.device), "attention_mask": mask}
         modules = list(self.model)
-        for module in modules[:-1] if self._ends_unit else modules:
-            features = module(features, task=role) if isinstance(module, Router) else module(features)
+        with self._packing(mask):
+            for module in modules[:-1] if self._ends_unit else modules:
+                features = module(features, task=role) if isinstance(module, Router) else module(features)
         return Representation(features["sentence_embedding"][:, : self.model.truncate_dim])
 
     def searchable(self, representation: Representation) -> Representation:

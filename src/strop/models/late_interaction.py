@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from strop.artifacts.keys import content_key
 from strop.models.encoder import Encoder, Role
+from strop.models.packed import Packing
 from strop.models.reading import check_loaded, reading
 from strop.models.scored_folders import MODULES, SETTINGS, check_late
 from strop.models.scoring import MaxSim, Representation
 from strop.models.token_counts import token_counts
+from strop.models.tokenizing import rules_key, tokenized
 from strop.models.tokens import Tokens
 from strop.models.transformer import (
     ENDLESS,
@@ -26,8 +28,6 @@ from strop.models.transformer import (
     load_sentence_transformer,
     positions_of,
     prompt_of,
-    token_ids,
-    tokenizer_rules,
     transformer_of,
 )
 from strop.records.errors import InputError
@@ -129,6 +129,7 @@ class LateInteraction(Encoder):
         expansion = self.transformer.query_expansion
         longest = max(self.max_length, self._length("query"), expansion["length"] if expansion else 0)
         checked_length(self.transformer, longest)
+        self._packing = Packing.of(self.transformer)
         if expansion:
             self._check_expansion(int(expansion["length"]))
         self._check_scored()
@@ -187,22 +188,17 @@ class LateInteraction(Encoder):
 
     @property
     def tokenizer_key(self) -> str:
-        rules, prompts = tokenizer_rules(self.model.tokenizer), dict(self.model.prompts)
-        lengths = self._length("query"), self._length("document")
-        return content_key(rules, lengths, prompts, dict(self.transformer.query_expansion or {}))
+        lengths, prompts = (self._length("query"), self._length("document")), dict(self.model.prompts)
+        return rules_key(self.model.tokenizer, lengths, prompts, dict(self.transformer.query_expansion or {}))
 
     def tokenize(self, texts: Sequence[str], role: Role) -> Tokens:
         """With the role's marker, a query's expansion too; as the library's `preprocess`."""
         expansion = self.transformer.query_expansion if role == "query" else None
-        prompt, length = prompt_of(self.model, role), self._length(role)
-
-        def rows(block: Sequence[str]) -> list[list[int]]:
-            each = token_ids(self.model.tokenizer, [prompt + text for text in block], length)
-            if expansion:
-                each = [row + [self._expansion_id] * (expansion["length"] - len(row)) for row in each]
-            return each
-
-        return Tokens.made(texts, rows)
+        tokens = tokenized(self.model.tokenizer, texts, prompt_of(self.model, role), self._length(role))
+        if not expansion:
+            return tokens
+        rows = (tokens.row(i).tolist() for i in range(len(tokens)))
+        return Tokens.of([row + [self._expansion_id] * (expansion["length"] - len(row)) for row in rows])
 
     def token_counts(self, texts: Iterable[str]) -> list[int]:
         prompt = prompt_of(self.model, "document")
@@ -219,10 +215,11 @@ class LateInteraction(Encoder):
             expanded = self._expanded(ids, mask)
             attended = mask if expansion["attend"] else mask.masked_fill(expanded, 0)
             features |= {"attention_mask": attended, "query_expansion_positions": expanded}
-        for i, module in enumerate(self.model):
-            if i == self._unit_at:
-                continue
-            features = module(features, task=role) if isinstance(module, MultiVectorMask) else module(features)
+        with self._packing(mask) if features["attention_mask"] is mask else nullcontext():
+            for i, module in enumerate(self.model):
+                if i == self._unit_at:
+                    continue
+                features = module(features, task=role) if isinstance(module, MultiVectorMask) else module(features)
         return Representation(features["token_embeddings"], features["attention_mask"].bool())
 
     def searchable(self, representation: Representation) -> Representation:

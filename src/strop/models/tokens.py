@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,9 +20,6 @@ Ids = npt.NDArray[np.int32]
 Rows = Sequence[Ids]
 #: What a text is to a model.
 Role = Literal["query", "document"]
-
-#: Texts tokenized at once: the tokenizer holds kilobytes for each until it is done.
-_BLOCK = 10_000
 
 #: What one more chunk costs, in tokens of padding (`strop bench train`).
 OVERHEAD = 128
@@ -43,11 +40,6 @@ class Tokens:
         offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
         ids = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(offsets[-1]))
         return cls(ids, offsets)
-
-    @classmethod
-    def made(cls, texts: Sequence[str], tokenize: Callable[[Sequence[str]], Sequence[Sequence[int]]]) -> Tokens:
-        """What `tokenize` gives for the texts, a block of them at a time."""
-        return cls.join([cls.of(tokenize(texts[i : i + _BLOCK])) for i in range(0, len(texts), _BLOCK)])
 
     @classmethod
     def join(cls, parts: Sequence[Tokens]) -> Tokens:

@@ -13,12 +13,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from strop.models.encoder import Encoder, Role
 from strop.models.scoring import MaxSim, Precision, Representation
-from strop.models.tokens import Ints, Tokens, cut, pad
+from strop.models.tokens import Ints, Tokens, pad
+from strop.retrieval.fitting_chunks import in_chunks
 
 Vectors = npt.NDArray[np.float32]
-
-#: Padded tokens per chunk. Small enough for a CPU's caches (`strop bench encode`), large enough to keep a GPU busy.
-BUDGET = {"cpu": 2048, "cuda": 65536, "mps": 16384}
 
 
 class Stack:
@@ -42,6 +40,8 @@ class Stack:
         return self.shape[0]
 
     def __getitem__(self, rows: int | slice | Sequence[int] | Ints) -> Vectors:
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            return self._cut(self._between(*rows.indices(len(self))[:2]))
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
         numbers = np.asarray(rows, dtype=np.int64)
@@ -52,10 +52,23 @@ class Stack:
         part_of = np.searchsorted(self._starts, places, side="right") - 1
         for i in np.unique(part_of):
             vectors[part_of == i] = self._parts[i][places[part_of == i] - self._starts[i], : self._dims]
-        if self._shortened:
-            lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-            vectors = (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+        vectors = self._cut(vectors)
         return vectors if numbers.ndim else vectors[0]
+
+    def _between(self, start: int, stop: int) -> Vectors:
+        pieces = [
+            part[max(0, start - first) : stop - first, : self._dims]
+            for part, first in zip(self._parts, self._starts[:-1].tolist(), strict=True)
+            if first < stop and start < first + len(part)
+        ]
+        return np.concatenate([np.empty((0, self._dims), dtype=np.float32), *pieces])
+
+    def _cut(self, vectors: Vectors) -> Vectors:
+        """These, of length 1 again where they were before their ends were left out."""
+        if not self._shortened:
+            return vectors
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+        return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)
 
 
 def encode_tokens(encoder: Encoder, tokens: Tokens, role: Role, precision: Precision = "float32") -> list[Vectors]:
@@ -106,10 +119,14 @@ def _searchable(
     """Chunk by chunk which texts, their vectors in float32, and which of these count."""
     encoder.module.eval()
     forward = torch.autocast(encoder.device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+    def read(chunk: Ints) -> Representation:
+        ids, mask = pad([tokens.row(i) for i in chunk], encoder.pad_id)
+        with forward:
+            made = encoder.represent(ids, mask, role)
+        searchable = encoder.searchable(Representation(made.vectors.float(), made.mask))
+        return Representation(searchable.vectors.cpu(), searchable.mask)
+
     with torch.inference_mode():
-        for chunk in cut(tokens.lengths, BUDGET.get(encoder.device.type, BUDGET["cpu"])):
-            ids, mask = pad([tokens.row(i) for i in chunk], encoder.pad_id)
-            with forward:
-                made = encoder.represent(ids, mask, role)
-            searchable = encoder.searchable(Representation(made.vectors.float(), made.mask))
-            yield chunk, searchable.vectors.cpu(), searchable.mask
+        for chunk, made in in_chunks(tokens.lengths, encoder.device, read):
+            yield chunk, made.vectors, made.mask

@@ -15,12 +15,11 @@ import torch
 
 from strop.models.pair_scorer import Pair, PairScorer, score_pairs, specials
 from strop.models.scoring import Precision
-from strop.models.tokens import cut
 from strop.records.runs import Run
 from strop.records.writing import write_text
 from strop.retrieval import late_search
 from strop.retrieval.candidates import Candidates
-from strop.retrieval.encode import BUDGET
+from strop.retrieval.fitting_chunks import in_chunks
 from strop.retrieval.stages import Vectors
 from strop.retrieval.token_vectors import TokenVectors
 from strop.retrieval.windows import Windows
@@ -132,8 +131,8 @@ def _logits(scorer: PairScorer, pairs: Sequence[Pair], precision: Precision) -> 
     logits = np.empty(len(pairs), dtype=np.float32)
     half = torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bfloat16")
     with torch.inference_mode(), half:
-        for chunk in cut(lengths, BUDGET.get(scorer.device.type, BUDGET["cpu"])):
-            logits[chunk] = score_pairs(scorer, pairs, chunk).float().cpu().numpy()
+        for chunk, scores in in_chunks(lengths, scorer.device, lambda at: score_pairs(scorer, pairs, at).float().cpu()):
+            logits[chunk] = scores.numpy()
     return logits, int(lengths.sum())
 
 

@@ -27,11 +27,6 @@ def free_bytes(device: torch.device) -> int:
     return max(0, min([available, *_left_by_cgroups(Path("/")), *_left_by_ulimit()]))
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Of a GPU, or of the processor, whose allocator raises a plain RuntimeError."""
-    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
-
-
 def _left_by_cgroups(root: Path) -> Iterator[int]:
     """What each group that this process is in leaves of its limit, up to the outermost that is seen from here."""
     try:

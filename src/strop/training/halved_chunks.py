@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from strop.artifacts.store import Artifact
+from strop.models.memory import out_of_memory
 from strop.records.errors import InputError, InputWarning
-from strop.training.free_memory import out_of_memory
 from strop.training.stage import Training
 
 #: Below this many tokens a chunk is not halved any further.

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from strop.models.chunks import Forward
+from strop.models.dropout import draw_faster
 from strop.models.encoder import Model, observing
+from strop.models.memory import out_of_memory
 from strop.models.scoring import Representation
 from strop.models.tokens import Ints, padding_share
 from strop.monitoring.logbook import Logbook
@@ -23,7 +25,7 @@ from strop.training import checkpoint, finite
 from strop.training import step as chunks
 from strop.training.batches import Batch
 from strop.training.forwards import Texts, forward_of
-from strop.training.free_memory import free_bytes, out_of_memory
+from strop.training.free_memory import free_bytes
 from strop.training.kept_graphs import SHARE, KeptGraphs
 from strop.training.optimizers import restarts
 from strop.training.recipes import Recipe
@@ -75,6 +77,7 @@ def train(
     held = _vectors_to_hold(encoder, recipe, queries, documents)
     recipe.tuning.prepare(encoder, seed)
     module = encoder.module
+    draw_faster(module)
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = recipe.optimizer.build(module.named_parameters())
     state = checkpoint.restore(folder, module, optimizer) or {"step": 0, "log": []}

@@ -47,7 +47,7 @@ class AdamW:
 
     def build(self, parameters: Parameters) -> torch.optim.AdamW:
         groups = _groups(parameters, self.weight_decay)
-        settings: Any = {"lr": self.learning_rate, "betas": self.betas, "eps": self.eps}
+        settings: Any = {"lr": self.learning_rate, "betas": self.betas, "eps": self.eps, "fused": True}
         if not self.towards_start:
             return torch.optim.AdamW(groups, **settings)
         return _TowardsStart(groups, self.towards_start, settings)

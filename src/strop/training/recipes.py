@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from types import NoneType, UnionType
@@ -149,17 +149,6 @@ def recipe(name: str, settings: Mapping[str, str] | None = None) -> Recipe:
             remedy="Set batching.in_batch=true, or loss.direction=query",
         )
     return value  # type: ignore[no-any-return]
-
-
-def parsed(settings: Iterable[str]) -> dict[str, str]:
-    """`field=value` texts, as `--set` takes them; the last of a field holds. Raises InputError on one without `=`."""
-    values = {}
-    for setting in settings:
-        field, equals, value = setting.partition("=")
-        if not equals:
-            raise InputError(f"--set {excerpt(setting)} has no value", remedy="Write --set field=value")
-        values[field] = value
-    return values
 
 
 def _set(value: Any, path: list[str], text: str, whole: str) -> Any:
