@@ -130,3 +130,9 @@ def test_a_comparison_says_what_it_can_detect_and_how_many_queries_a_difference_
     assert (comparison.queries_needed(0.0), comparison.queries_needed(None)) == (None, None)
     same = compare(by_query([0.1, 0.7]), by_query([0.1, 0.7]))
     assert (same.minimum_detectable_difference, same.queries_needed(0.1)) == (None, None)
+
+
+def test_no_number_of_queries_resolves_what_rounding_leaves_of_zero() -> None:
+    spread = compare({"q1": 0.1, "q2": 0.4, "q3": 0.2}, {"q1": 0.2, "q2": 0.1, "q3": 0.3})
+    assert spread.queries_needed(0.1) is not None
+    assert [spread.queries_needed(difference) for difference in (None, 0.0, 1e-16, -1e-16)] == [None] * 4

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from strop.records.runs import Run
 from strop.retrieval import dense_search as search_file
+from strop.retrieval.best_rows import Ints
 from strop.retrieval.dense_search import MARGIN, search
 from strop.retrieval.encode import Stack, Vectors
 
@@ -40,7 +43,7 @@ def found(
     documents: Vectors,
     depth: int,
     query_block: int = 1024,
-    doc_block: int = 16384,
+    doc_block: int = 1024,
     **options: object,
 ) -> Run:
     with pytest.MonkeyPatch.context() as blocks:
@@ -149,23 +152,85 @@ def test_without_the_rescoring_the_hard_cases_would_come_out_wrong() -> None:
 
 def test_only_where_it_must_is_a_query_rescored_against_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     rescored: list[int] = []
-    real = search_file._rescore
+    products: list[torch.dtype] = []
+    real_rescore, real_top = search_file._rescore, search_file._top
 
-    def counting(query: Vectors, documents: Vectors) -> search_file.Floats:
-        rescored.append(len(documents))
-        return real(query, documents)
+    def counting(query: Vectors, documents: Vectors, rows: Ints) -> search_file.Floats:
+        rescored.append(len(rows))
+        return real_rescore(query, documents, rows)
+
+    def noting(queries: Vectors, documents: Vectors, kept: int, dtype: torch.dtype) -> tuple[object, ...]:
+        products.extend([dtype] * len(queries))
+        return real_top(queries, documents, kept, dtype)
 
     monkeypatch.setattr(search_file, "_rescore", counting)
+    monkeypatch.setattr(search_file, "_top", noting)
     found(*plain(np.random.default_rng(4)), 10)
-    assert rescored == [10 + 1 + MARGIN] * 7
+    assert rescored == [10 + 1] * 7, "not even the margin"
+    assert products == [torch.float32] * 7
     rescored.clear()
-    found(*crowded(np.random.default_rng(4)), 10)  # once more after products in float64, which tell them apart
-    assert set(rescored) == {11 + MARGIN}
-    assert 7 < len(rescored) < 14
+    products.clear()
+    found(*crowded(np.random.default_rng(4)), 10)
+    assert 1 <= products.count(torch.float64) < 7, "which tells them apart"
+    assert max(rescored) < 11 + MARGIN
     rescored.clear()
     found(*duplicates(np.random.default_rng(4)), 10)
-    assert rescored[:7] == [11 + MARGIN] * 7
     assert 1 <= rescored.count(500) < 4  # the query that equals 300 documents; another may have those at its own cut
+
+
+def test_where_memory_runs_out_queries_are_taken_half_as_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, documents = plain(np.random.default_rng(4))
+    real = search_file._top
+    sizes: list[int] = []
+
+    def scarce(block: Vectors, *arguments: Any) -> tuple[object, ...]:
+        sizes.append(len(block))
+        if len(block) > 2:
+            raise MemoryError if len(sizes) % 2 else RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return real(block, *arguments)
+
+    monkeypatch.setattr(search_file, "_top", scarce)
+    done: list[int] = []
+    assert_same(found(queries, documents, 10, progress=done.append), naive(queries, documents, 10))
+    assert (sizes, done) == ([7, 4, 2, 2, 2, 1], [2, 2, 2, 1])
+
+
+@pytest.mark.parametrize("error", [MemoryError("one query"), RuntimeError("another fault")])
+def test_what_smaller_blocks_do_not_help_against_is_raised(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(search_file, "_top", failing)
+    with pytest.raises(type(error), match=str(error)):
+        found(*plain(np.random.default_rng(4)), 10)
+
+
+def test_products_that_overflow_float32_decide_nothing() -> None:
+    """Parts of a score beyond float32 that cancel: the whole is not, and must be found."""
+    queries = np.array([[2e37, 2e37, 1]], dtype=np.float32)
+    documents = np.tile(np.array([[0, 0, 1]], dtype=np.float32), (300, 1)) * np.arange(300, dtype=np.float32)[:, None]
+    documents[7] = 30, -30, 1e4
+    assert_same(found(queries, documents, 5), naive(queries, documents, 5))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_vectors_give_the_naive_run(seed: int) -> None:
+    """Of few levels, so that many scores are equal, or of any value; with vectors that come again almost the same."""
+    rng = np.random.default_rng(seed)
+    shape = int(rng.integers(1, 10)), int(rng.integers(1, 301)), int(rng.integers(1, 41))
+    levels, depth = (0, 1, 2, 50)[seed % 4], int(rng.choice([1, 2, 9, 60, 400]))
+    query_block, doc_block = int(rng.integers(1, 10)), int(rng.integers(1, 321))
+    queries, documents = rng.normal(size=(shape[0], shape[2])), rng.normal(size=shape[1:])
+    if levels:
+        queries, documents = np.round(queries * levels), np.round(documents * levels)
+    copies = rng.integers(shape[1], size=shape[1])
+    documents = np.where(rng.random((shape[1], 1)) < 0.3, documents[copies] + 1e-7 * rng.normal(), documents)
+    queries, documents = queries.astype(np.float32), documents.astype(np.float32)
+    stack = Stack(np.array_split(documents, int(rng.integers(1, 5))))
+    exclude = {f"q{i}": f"d{copies[i % shape[1]]}" for i in range(0, shape[0], 2)}
+    expected = naive(queries, documents, depth, exclude)
+    run = found(queries, stack, depth, query_block=query_block, doc_block=doc_block, exclude=exclude)  # type: ignore[arg-type]
+    assert_same(run, expected)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -73,9 +73,12 @@ class Comparison:
         """The smallest true difference that so many queries resolve with power 0.8; None without a spread."""
         return significance.minimum_detectable_difference(self.sd, self.n) if self.sd else None
 
-    def queries_needed(self, difference: float | None) -> int | None:
-        """How many queries would resolve a difference of this size; None for none or zero, and without a spread."""
-        return significance.queries_needed(difference, self.sd) if difference and self.sd else None
+    def queries_needed(self, difference: float | None, alpha: float = significance.ALPHA) -> int | None:
+        """How many queries would resolve a difference of this size; None for none, for zero or what rounding leaves of
+        it, and without a spread."""
+        if difference is None or abs(difference) <= _NO_SPREAD or not self.sd:
+            return None
+        return significance.queries_needed(difference, self.sd, alpha)
 
 
 def compare(a: Values, b: Values) -> Comparison:

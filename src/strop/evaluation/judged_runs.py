@@ -6,13 +6,16 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from strop.evaluation.comparison import Comparison, compare_together
 from strop.evaluation.measures import MEASURES, evaluate, per_query
 from strop.records.documents import Qrels
 from strop.records.errors import InputError, InputWarning, excerpt
-from strop.records.results import Row
 from strop.records.runs import Run, read_run
+
+if TYPE_CHECKING:
+    from strop.records.results import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
-from itertools import accumulate, count, product
+from itertools import accumulate, count, islice, product
 
 import ir_measures
 from ir_measures import AP, RR, Bpref, IPrec, Judged, Measure, P, R, Rprec, Success, nDCG
@@ -90,7 +90,8 @@ def evaluate(
     for some in parts([q for q in judged if q in run]):
         # Ranks instead of scores: the order is decided, and no provider gets to break a tie its own way.
         retrieved = {q: run[q].doc_ids if whole else _to_last_judged(run[q].doc_ids, judged[q]) for q in some}
-        ranked = {q: dict(zip(ids, count(0.0, -1.0), strict=False)) for q, ids in retrieved.items() if ids}
+        ranks = list(islice(count(0.0, -1.0), max(map(len, retrieved.values()))))
+        ranked = {q: dict(zip(ids, ranks, strict=False)) for q, ids in retrieved.items() if ids}
         if named and ranked:
             for metric in ir_measures.iter_calc(list(named), {q: judged[q] for q in ranked}, ranked):
                 for name in named[metric.measure]:

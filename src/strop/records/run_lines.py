@@ -50,9 +50,10 @@ class QueryLines:
     def scores(self) -> npt.NDArray[np.float64]:
         return np.frombuffer(self._scores)
 
-    def repeated(self) -> tuple[int, str] | None:
-        """(line number, document id) of the first line with a document that an earlier one has."""
-        doc_ids, seen = self.doc_ids, set[str]()
+    def repeated(self, doc_ids: Sequence[str]) -> tuple[int, str] | None:
+        """(line number, document id) of the first line with a document that an earlier one has; `doc_ids` are its own,
+        which are made once."""
+        seen = set[str]()
         if len(set(doc_ids)) == len(doc_ids):
             return None
         for number, doc_id in zip(self._numbers, doc_ids, strict=True):
@@ -65,7 +66,8 @@ class QueryLines:
 def lines_by_query(path: Path) -> dict[str, QueryLines]:
     """The lines of a run by query id, in the order in which the queries first appear.
 
-    Raises InputError, with file and line, on the first line that is malformed, or repeats a document of its query.
+    Raises InputError, with file and line, on the first line that is malformed, or on one before it that repeats a
+    document of its query; where all are well formed, `refuse_repeated` is left to the caller.
     """
     found: dict[str, QueryLines] = {}
     try:
@@ -75,9 +77,9 @@ def lines_by_query(path: Path) -> dict[str, QueryLines]:
             else:
                 _add(found, number, plain)
     except InputError:
-        _refuse_repeated(found, path)  # which stands on an earlier line
+        repeated = [(*at, q) for q, lines in found.items() if (at := lines.repeated(lines.doc_ids))]
+        refuse_repeated(repeated, path)  # which stands on an earlier line
         raise
-    _refuse_repeated(found, path)
     return found
 
 
@@ -148,9 +150,8 @@ def _add_one_by_one(found: dict[str, QueryLines], first: int, block: bytes, path
         found.setdefault(query_id, QueryLines()).add(doc_id, value, number)
 
 
-def _refuse_repeated(found: dict[str, QueryLines], path: Path) -> None:
-    """Raises InputError on the first line that repeats a document of its query."""
-    repeated = [(*at, query_id) for query_id, lines in found.items() if (at := lines.repeated())]
+def refuse_repeated(repeated: Sequence[tuple[int, str, str]], path: Path) -> None:
+    """Raises InputError on the first of the (line number, document id, query id) that repeat a document."""
     if repeated:
         number, doc_id, query_id = min(repeated)
         raise twice(query_id, doc_id, "ranked", f"{path}:{number}")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strop.records.errors import InputError, InputWarning, excerpt
-from strop.records.run_lines import lines_by_query
+from strop.records.run_lines import lines_by_query, refuse_repeated
 from strop.records.trec_columns import check_id
 from strop.records.writing import whole_file
 
@@ -60,6 +60,11 @@ class Run(Mapping[str, Ranking]):
         return Run._of(rankings.only(kept) if isinstance(rankings, _Packed) else {q: rankings[q] for q in kept})
 
     @classmethod
+    def joined(cls, runs: Iterable[Run]) -> Run:
+        """The rankings of runs of different queries."""
+        return cls._of({query_id: ranking for run in runs for query_id, ranking in run.items()})
+
+    @classmethod
     def _of(cls, rankings: Mapping[str, Ranking]) -> Run:
         """Of rankings that are in order already: nothing is sorted again."""
         run = cls({})
@@ -101,14 +106,17 @@ def _rank(query_id: str, doc_ids: Iterable[str], scores: Iterable[float]) -> Ran
     if not np.isfinite(values).all():
         raise ValueError(f"query {query_id}: a score is not finite ({ids[int(np.argmin(np.isfinite(values)))]})")
     order = _best_first(ids, values)
-    return Ranking(tuple(ids[i] for i in order.tolist()), values[order])
+    return Ranking(tuple(map(ids.__getitem__, order.tolist())), values[order])
 
 
 def _best_first(doc_ids: Sequence[str], scores: Scores) -> npt.NDArray[np.intp]:
     """The places of the documents, highest score first; among equal scores the later id."""
     order = np.argsort(-scores, kind="stable")
     falling = scores[order]
-    ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True)) + 1  # of groups of equal scores
+    equal = falling[1:] == falling[:-1]
+    if not equal.any():
+        return order
+    ends = np.flatnonzero(np.append(~equal, True)) + 1  # of groups of equal scores
     starts = np.append(0, ends[:-1])
     tied = ends - starts > 1
     for start, end in zip(starts[tied].tolist(), ends[tied].tolist(), strict=True):
@@ -127,15 +135,18 @@ def read_run(path: str | Path) -> Run:
     found = lines_by_query(path)
     if not found:
         raise InputError("the run is empty", where=str(path), remedy="Give a TREC run with at least one line")
-    packed, ties = dict[str, tuple[str, Scores]](), list[_Ties]()
+    packed, ties, repeated = dict[str, tuple[str, Scores]](), list[_Ties](), list[tuple[int, str, str]]()
     for query_id in tuple(found):
         lines = found.pop(query_id)  # so that only one query is held twice
         doc_ids, doubles = lines.doc_ids, lines.scores
+        if at := lines.repeated(doc_ids):
+            repeated.append((*at, query_id))
         scores = doubles.astype(np.float32)
         order = _best_first(doc_ids, scores)
         packed[query_id] = " ".join([doc_ids[i] for i in order.tolist()]), scores[order]
         if of_query := _ties(query_id, doc_ids, doubles, order):
             ties.append(of_query)
+    refuse_repeated(repeated, path)
     if ties:
         problem = "documents have a score that differs from another's of their query only beyond float32"
         rule = "they are tied, as in trec_eval 9 and pytrec_eval, and not as in trec_eval 10"

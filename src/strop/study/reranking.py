@@ -9,7 +9,7 @@ from statistics import fmean
 from strop.evaluation.comparison import compare_together
 from strop.evaluation.measures import evaluate, mean
 from strop.evaluation.reordering import JUDGED, ceiling, depth_note
-from strop.evaluation.significance import ALPHA, USUAL_SD, minimum_detectable_difference, queries_needed, spread
+from strop.evaluation.significance import ALPHA, USUAL_SD, minimum_detectable_difference, spread
 from strop.records.exhibits.reranking import (
     Candidates,
     CandidateSet,
@@ -141,7 +141,7 @@ def _comparisons(of: Tested) -> list[RerankingComparison]:
             tied=c.tied,
             lost=c.lost,
             detectable=minimum_detectable_difference(c.sd, c.n, alpha) if c.sd else None,
-            needed=queries_needed(c.difference, c.sd, alpha) if c.sd and c.difference else None,
+            needed=c.queries_needed(c.difference, alpha),
         )
         for (a, b, measure, seeds), c in zip(pairs, compared, strict=True)
     ]
