@@ -16,7 +16,7 @@ from strop.records.runs import Run
 from strop.retrieval import late_search as late_file
 from strop.retrieval import token_vectors
 from strop.retrieval.encode import Vectors
-from strop.retrieval.late_search import MARGIN, recall, rescore, search
+from strop.retrieval.late_search import recall, rescore, search
 from strop.retrieval.token_vectors import TokenVectors, encode_tokens
 
 
@@ -97,10 +97,9 @@ CASES = {f.__name__: f for f in (plain, duplicates, near_ties, empty)}
 every_case = pytest.mark.parametrize("case", CASES)
 
 
-def cut_into(monkeypatch: pytest.MonkeyPatch, query_block: int, doc_block: int, products: int) -> None:
-    monkeypatch.setattr(late_file, "QUERY_BLOCK", query_block)
-    monkeypatch.setattr(late_file, "DOC_BLOCK", doc_block)
-    monkeypatch.setattr(late_file, "PRODUCTS", products)
+def cut_into(monkeypatch: pytest.MonkeyPatch, **blocks: int) -> None:
+    for name, size in blocks.items():
+        monkeypatch.setattr(late_file, name, size)
 
 
 @every_case
@@ -109,8 +108,13 @@ def test_the_run_is_the_naive_one_for_every_block_size(case: str, depth: int, mo
     queries, documents = CASES[case](np.random.default_rng(4))
     expected = naive(queries, documents, depth)
     runs = []
-    for blocks in ((64, 1024, 2**20), (1, 7, 1), (2, 60, 200), (3, 149, 2**20)):
-        cut_into(monkeypatch, *blocks)
+    for query_block, doc_block, products, width in (
+        (256, 1024, 2**18, 512),
+        (1, 7, 1, 1),
+        (2, 60, 200, 3),
+        (3, 149, 2**20, 8),
+    ):
+        cut_into(monkeypatch, QUERY_BLOCK=query_block, DOC_BLOCK=doc_block, PRODUCTS=products, WIDTH=width)
         runs.append(search(queries, documents, depth))
         assert_same(runs[-1], expected)
     assert all(np.array_equal(run[q].scores, runs[0][q].scores) for run in runs for q in run)
@@ -126,10 +130,10 @@ def test_only_where_rounding_could_decide_is_everything_scored_again(monkeypatch
 
     monkeypatch.setattr(late_file, "_exact", counting)
     search(*plain(np.random.default_rng(4)), 10)
-    assert seen == [11 + MARGIN] * 5
+    assert seen == [11] * 5
     seen.clear()
     search(*duplicates(np.random.default_rng(4)), 10)
-    assert seen[:2] == [11 + MARGIN, 150]  # the first query, which a hundred equal documents answer
+    assert seen[0] == 150  # the first query, which a hundred equal documents answer
 
 
 @every_case
@@ -169,6 +173,31 @@ def test_of_fewer_candidates_the_second_stage_ranks_those_and_recall_says_what_t
     assert found["q0"].doc_ids == (best[0], best[3])
     assert np.array_equal(found["q0"].scores, exact["q0"].scores[[0, 3]])
     assert rescore(candidates, asked, documents, 1)["q0"].doc_ids == (best[0],)
+
+
+@pytest.mark.parametrize("failure", [MemoryError(), RuntimeError("[enforce fail] can't allocate memory: 9 bytes")])
+def test_blocks_that_do_not_fit_the_memory_are_halved(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, documents = plain(np.random.default_rng(4))
+    expected = search(queries, documents, 10)
+    sizes: list[int] = []
+    real = late_file._top
+
+    def cramped(queries: Any, block: range, *rest: Any) -> Any:
+        sizes.append(len(block))
+        if len(block) > 2:
+            raise failure
+        return real(queries, block, *rest)
+
+    monkeypatch.setattr(late_file, "_top", cramped)
+    done: list[int] = []
+    assert_same(search(queries, documents, 10, progress=done.append), expected)
+    assert (sizes, sum(done)) == ([5, 2, 2, 1], 5)
+    monkeypatch.setattr(late_file, "_top", lambda *_: (_ for _ in ()).throw(failure))
+    with pytest.raises(type(failure)):
+        search(queries, documents, 10)
+    monkeypatch.setattr(late_file, "_top", lambda *_: (_ for _ in ()).throw(RuntimeError("another fault")))
+    with pytest.raises(RuntimeError, match="another fault"):
+        search(queries, documents, 10)
 
 
 def test_an_excluded_document_is_not_found_and_its_place_is_taken_by_the_next() -> None:

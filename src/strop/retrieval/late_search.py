@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from strop.models.memory import out_of_memory
 from strop.models.tokens import Ints, cut
 from strop.records.errors import InputError, excerpt
 from strop.records.runs import Ranking, Run
@@ -18,9 +20,11 @@ from strop.retrieval.token_vectors import TokenVectors
 Floats = npt.NDArray[np.float64]
 
 #: Queries and documents taken at once: a document is read once for all of a block's queries.
-QUERY_BLOCK, DOC_BLOCK = 64, 1024
-#: Numbers made at once, products `(document tokens, query tokens)` or vectors copied: 4 MB, near a CPU's cache.
-PRODUCTS = 2**20
+QUERY_BLOCK, DOC_BLOCK = 256, 1024
+#: Numbers made at once, products `(document tokens, query tokens)` or vectors copied: 1 MB, in a CPU's cache.
+PRODUCTS = 2**18
+#: Tokens of queries multiplied at once, and what their number is a multiple of, as matrix products like it.
+WIDTH, LANES = 512, 8
 #: How far beyond the depth candidates are kept for the exact rescoring.
 MARGIN = 64
 
@@ -35,26 +39,25 @@ def search(
     """The `depth` documents of highest MaxSim for each query.
 
     As in `dense_search` products in float32 choose candidates, which are scored again in float64, and so is the whole
-    collection where rounding could decide. `progress` is called with 1 after each query. Raises ValueError on vectors
-    not of length 1.
+    collection where rounding could decide. Blocks of queries that do not fit the memory are halved. `progress` is
+    called with 1 after each query. Raises ValueError on vectors not of length 1.
     """
     count = min(depth + 1, len(documents))
     rankings: dict[str, Ranking] = {}
-    for start in range(0, len(queries), QUERY_BLOCK):
-        block = range(start, min(start + QUERY_BLOCK, len(queries)))
-        approximate, candidates = _top(queries, block, documents, min(len(documents), count + MARGIN))
-        for i, least, rows in zip(block, approximate.min(axis=1, initial=np.inf), candidates, strict=True):
-            exact = _exact(queries, i, documents, rows)
-            # Two scores of one pair differ by 2 D roundings per inner product and one per sum, each of at most 1.
-            tokens = int(queries.lengths[i])
-            bound = tokens * (2 * documents.vectors.shape[1] + tokens + 2) * 2.0**-24
-            if len(rows) < len(documents) and not least < np.partition(exact, -count)[-count] - bound:
-                rows = np.arange(len(documents))
-                exact = _exact(queries, i, documents, rows)
-            doc_ids = [documents.ids[row] for row in rows.tolist()]
-            rankings |= ranked(queries.ids[i], doc_ids, exact, depth, exclude)
-            if progress:
-                progress(1)
+    start, size = 0, QUERY_BLOCK
+    while start < len(queries):
+        block = range(start, min(start + size, len(queries)))
+        try:
+            for i, rows, exact in _best(queries, block, documents, count):
+                doc_ids = [documents.ids[row] for row in rows.tolist()]
+                rankings |= ranked(queries.ids[i], doc_ids, exact, depth, exclude)
+                start = i + 1
+                if progress:
+                    progress(1)
+        except (MemoryError, RuntimeError) as error:
+            if len(block) == 1 or not out_of_memory(error):
+                raise
+            size = len(block) // 2
     return Run(rankings)
 
 
@@ -98,6 +101,21 @@ def recall(candidates: Run, exact: Run, depth: int) -> dict[str, float]:
     return {query_id: len(docs.intersection(kept.get(query_id, ()))) / len(docs) for query_id, docs in best.items()}
 
 
+def _best(
+    queries: TokenVectors, block: range, documents: TokenVectors, count: int
+) -> Iterator[tuple[int, Ints, Floats]]:
+    """Each query, rows that hold its `count` best for sure, all ties included, and their exact scores."""
+    kept = min(len(documents), count + MARGIN)
+    for i, approximate, rows in zip(block, *_top(queries, block, documents, kept), strict=True):
+        # Two scores of one pair differ by 2 D roundings per inner product and one per sum, each of at most 1.
+        tokens = int(queries.lengths[i])
+        bound = tokens * (2 * documents.vectors.shape[1] + tokens + 2) * 2.0**-24
+        if kept < len(documents):
+            floor = np.partition(approximate, -count)[-count] - 2 * bound
+            rows = rows[approximate >= floor] if approximate.min() < floor else np.arange(len(documents))
+        yield i, rows, _exact(queries, i, documents, rows)
+
+
 def _top(
     queries: TokenVectors, block: range, documents: TokenVectors, kept: int
 ) -> tuple[npt.NDArray[np.float32], Ints]:
@@ -120,23 +138,27 @@ def _exact(queries: TokenVectors, i: int, documents: TokenVectors, rows: Ints) -
 
 def _cosines(queries: TokenVectors, block: range, documents: TokenVectors, rows: Ints, dtype: torch.dtype) -> Tensor:
     """MaxSim `(Q, n)` of a block of queries with some documents, -1 for each query token where a document has none."""
-    tokens = _read(queries, np.arange(queries.offsets[block.start], queries.offsets[block.stop]), dtype).T
-    counts = queries.lengths[block.start : block.stop]
-    owners = torch.repeat_interleave(torch.eye(len(block), dtype=dtype), torch.from_numpy(counts), dim=0)
-    scores = -torch.from_numpy(counts).to(dtype).expand(len(rows), -1).contiguous()
+    tokens = _read(queries, np.arange(queries.offsets[block.start], queries.offsets[block.stop]), dtype)
+    counts = torch.from_numpy(queries.lengths[block.start : block.stop])
+    owners = torch.repeat_interleave(torch.eye(len(block), dtype=dtype), counts, dim=0)
+    spare = -len(tokens) % LANES
+    padded = (torch.split(pad(side, (0, 0, 0, spare)), WIDTH) for side in (tokens, owners))
+    parts = list(zip(*padded, strict=True))
+    scores = -counts.to(dtype).expand(len(rows), -1).contiguous()
     lengths = documents.lengths[rows]
     full = np.flatnonzero(lengths)
-    for chunk in cut(lengths[full], max(1, PRODUCTS // max(tokens.shape))):
+    for chunk in cut(lengths[full], max(1, PRODUCTS // max(tokens.shape[1], min(len(tokens), WIDTH)))):
         places = full[chunk]
         # A shorter document's last token stands for its padding: once more the same changes no maximum.
         steps = np.minimum(np.arange(lengths[places].max()), lengths[places, None] - 1)
         vectors = _read(documents, (documents.offsets[rows[places], None] + steps).ravel(), dtype)
-        scores[places] = (vectors @ tokens).view(*steps.shape, -1).amax(dim=1) @ owners
+        maxima = ((vectors @ part.T).view(*steps.shape, len(part)).amax(dim=1) @ owned for part, owned in parts)
+        scores[places] = sum(maxima, torch.zeros(()))
     return scores.T.contiguous()
 
 
 def _read(texts: TokenVectors, places: Ints, dtype: torch.dtype) -> Tensor:
-    vectors = torch.from_numpy(np.asarray(texts.vectors[places])).to(dtype)
+    vectors = torch.from_numpy(np.asarray(texts.vectors[places]))
     if len(vectors) and not (torch.linalg.vector_norm(vectors, dim=1) - 1).abs().max() < 1e-3:
         raise ValueError("a token's vector is not of length 1")
-    return vectors
+    return vectors.to(dtype)
