@@ -36,7 +36,7 @@ lint:  ## ruff, mypy and the rules of the house
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest tests/test_architecture.py
 
-bench:  ## measure speed against sentence-transformers, in one interleaved run
+bench:  ## measure speed against named peers on the same work, in turns (says first how long it takes)
 	@$(INSTALL) minilm bench
 	@$(BIN)/strop bench all $(ARGS)
 

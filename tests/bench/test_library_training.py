@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-from tiny_models import RECIPE, build, toy_groups, toy_words
+from tiny_models import RECIPE, build, toy_examples
 
 from strop.artifacts.store import Store
 from strop.bench import library_training
@@ -21,7 +21,6 @@ from strop.losses.contrastive import InfoNCE
 from strop.models.dense import Dense
 from strop.models.pretrained import Pretrained, resolve
 from strop.models.scoring import Cosine
-from strop.negatives.examples import Examples
 from strop.records.errors import InputError
 from strop.training import loop
 from strop.training.batches import Batching, assemble
@@ -30,15 +29,6 @@ from strop.training.optimizers import AdamW, WarmupLinear
 from strop.training.stage import texts_of, tuned_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def toy_examples(count: int) -> Examples:
-    queries, documents = toy_words(count)
-    return Examples(
-        tuple(toy_groups(count)),
-        {f"q{i}": text for i, text in enumerate(queries)},
-        {f"d{i}": text for i, text in enumerate(documents)},
-    )
 
 
 def base_of(folder: Path, **options: Any) -> Pretrained:

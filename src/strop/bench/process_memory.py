@@ -12,6 +12,7 @@ _LARGEST = 2**31 - 1
 
 #: What Linux reports to a process of itself: proc(5).
 STATUS = Path("/proc/self/status")
+PEAK_RESET = Path("/proc/self/clear_refs")
 
 
 def resident(field: str) -> int:
@@ -21,6 +22,15 @@ def resident(field: str) -> int:
     """
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
     return 1024 * int(line.split()[1])
+
+
+def resident_increase(work: Callable[[], object]) -> int:
+    """By how many bytes at most this process's resident memory rose during the work. Raises OSError as `resident`."""
+    return_freed()  # else what was freed before would count as the work's
+    before = resident("VmRSS")
+    PEAK_RESET.write_text("5")  # the peak starts anew: proc(5)
+    work()
+    return resident("VmHWM") - before
 
 
 def reuse_freed() -> bool:

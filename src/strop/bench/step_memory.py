@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from strop.artifacts.progress import Progress, silent
 from strop.bench.fresh_processes import in_fresh_processes
-from strop.bench.process_memory import resident, return_freed, reuse_freed
+from strop.bench.process_memory import PEAK_RESET, resident_increase, reuse_freed
 from strop.losses.contrastive import InfoNCE
 from strop.models.adapters import Full, LoRA, Tuning
 from strop.models.dense import Dense
@@ -35,8 +35,6 @@ MODES = ("plain", "chunked", "recomputed")
 BATCHES, LARGE = (32, 64, 128), 1024
 #: Tokens per text, and padded tokens per chunk (`Recipe.token_budget`).
 LENGTH, BUDGET = 16, 2048
-
-_RESET = Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ def memory_points(
     Every tuning in every mode on every batch, and recomputed on `large` as well. Raises InputError where there is
     neither a GPU nor Linux, for a model that is not there, and for one that has no room for `length` tokens.
     """
-    if not torch.cuda.is_available() and not _RESET.exists():
+    if not torch.cuda.is_available() and not PEAK_RESET.exists():
         raise InputError("peak memory can be measured on a GPU or on Linux only", remedy="Measure on one of them")
     folder = resolve(model).path
     longest = Dense.load(folder).max_length
@@ -110,7 +108,7 @@ def _measure(folder: Path, tuning: str, mode: str, batch: int, length: int) -> M
         update(batch)
         return Memory(tuning, mode, batch, torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved())
     held = held_bytes(optimizer) + sum(p.nbytes for p in encoder.module.parameters())
-    return Memory(tuning, mode, batch, held + _resident_increase(partial(update, batch)), None)
+    return Memory(tuning, mode, batch, held + resident_increase(partial(update, batch)), None)
 
 
 def _update(encoder: Dense, optimizer: torch.optim.Optimizer, mode: str, length: int, batch: int) -> None:
@@ -129,12 +127,3 @@ def _update(encoder: Dense, optimizer: torch.optim.Optimizer, mode: str, length:
     step.gradient(represent, pieces, loss_of, recompute=mode == "recomputed")
     optimizer.step()
     optimizer.zero_grad()
-
-
-def _resident_increase(work: Callable[[], None]) -> int:
-    """By how many bytes at most this process's resident memory rose during the work."""
-    return_freed()  # else what was freed before would count as the work's
-    before = resident("VmRSS")
-    _RESET.write_text("5")  # the peak starts anew: proc(5)
-    work()
-    return resident("VmHWM") - before

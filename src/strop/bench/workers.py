@@ -14,7 +14,8 @@ from strop.records.errors import InputError, NonFiniteLossError, WorkerError
 
 T = TypeVar("T")
 #: What arrives as it was raised. Others lose their class on the way, and keep their name and their words.
-_AS_RAISED = (InputError, NonFiniteLossError, OSError, KeyboardInterrupt)
+_AS_RAISED = (InputError, NonFiniteLossError, WorkerError, OSError, KeyboardInterrupt)
+PATIENCE = 5.0
 _ENDED = "A killed one may have been out of memory: close other programs, or measure something smaller"
 
 
@@ -28,8 +29,8 @@ class Worker:
         theirs.close()  # so that only the process holds it, and its death is an end of file
 
     def __call__(self, work: Callable[..., T], *arguments: Any) -> T:
-        """`work(*arguments)` there. Raises what it raises: InputError, NonFiniteLossError, OSError and
-        KeyboardInterrupt as they are; WorkerError for anything else, and for a process that has died."""
+        """`work(*arguments)` there. Raises what it raises: InputError, NonFiniteLossError, WorkerError, OSError
+        and KeyboardInterrupt as they are; WorkerError for anything else, and for a process that has died."""
         try:
             self._ours.send_bytes(pickle.dumps((work, arguments)))
             done, value = pickle.loads(self._ours.recv_bytes())
@@ -40,6 +41,11 @@ class Worker:
             return value  # type: ignore[no-any-return]
         raise value
 
+    def end(self) -> None:
+        """Ask it to end by itself, as it tidies up then, and give it `PATIENCE` seconds."""
+        self._ours.close()
+        self.process.join(PATIENCE)
+
 
 @contextmanager
 def worker(context: BaseContext) -> Iterator[Worker]:
@@ -47,6 +53,7 @@ def worker(context: BaseContext) -> Iterator[Worker]:
     made = Worker(context)
     try:
         yield made
+        made.end()
     finally:
         made.process.kill()
         made.process.join()
