@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import strop
+from strop.commands import tree
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 import draw_rooms
@@ -50,7 +51,7 @@ DOORS = {
     "Stemmer": {"strop.retrieval.lexical"},
     "sentence_transformers": {"strop.models", "strop.monitoring.trainer_callback", "strop.bench"},
     "transformers": {"strop.models", "strop.monitoring.trainer_callback", "strop.bench"},
-    "peft": {"strop.models"},
+    "peft": {"strop.models", "strop.bench"},
     "huggingface_hub": {"strop.models", "strop.commands.doctor"},
     "ir_measures": {"strop.evaluation.measures"},
     "pytrec_eval": {"strop.evaluation.measures"},
@@ -243,20 +244,48 @@ def test_measuring_a_run_loads_neither_torch_nor_charts_nor_scipy_s_tests(tmp_pa
     assert loaded.isdisjoint(HEAVY)
 
 
-def test_a_wrong_path_fails_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
-    for command in (["search", "nowhere", "out"], ["mine", "nowhere", "out"], ["study", "report", "nowhere", "out"]):
-        assert run_command(*command, folder=tmp_path, code=2).isdisjoint(HEAVY), command
+@pytest.mark.parametrize(
+    "command",
+    [
+        "search nowhere out",
+        "search docstrings out --model nowhere/",
+        "search nowhere out --model x --prefilter bm25",
+        "search docstrings out --model nowhere/ --prefilter bm25",
+        "rerank nowhere out --model all-MiniLM-L6-v2",
+        "rerank nowhere out --model nowhere/",
+        "mine nowhere out",
+        "mine docstrings out --from nowhere/",
+        "train nowhere out",
+        "train nowhere out --model nowhere/",
+        "teach nowhere out",
+        "explain nowhere/",
+        "explain all-MiniLM-L6-v2 --on nowhere",
+        "export nowhere out",
+        "fuse out nowhere nowhere",
+        "evaluate nowhere",
+        "data inspect nowhere",
+        "study report nowhere out",
+        "bench latency --on nowhere",
+        "bench latency --model nowhere/",
+    ],
+)
+def test_a_wrong_path_fails_before_anything_heavy_is_loaded(command: str, tmp_path: Path) -> None:
+    assert run_command(*command.split(), folder=tmp_path, code=2).isdisjoint(HEAVY)
 
 
 def test_the_command_s_help_is_instant() -> None:
-    heavy = "{'torch', 'transformers', 'sklearn', 'scipy', 'altair', 'ir_measures', 'numpy'}"
-    code = f"""
-import sys
-sys.argv = ["strop", "--help"]
-from strop.commands.app import main
-assert main() == 0
-print(sorted({heavy} & set(sys.modules)))"""
-    assert run(code) == "[]"
+    loaded = run_command("--help")
+    assert loaded.isdisjoint({*HEAVY, "scipy", "ir_measures", "numpy", "importlib.metadata", "urllib.request"})
+    # nor any command, nor what only commands need
+    assert {name for name in loaded if name.startswith("strop.commands.")} == {
+        f"strop.commands.{name}" for name in ("app", "endings", "interruption", "streams", "tree")
+    }
+
+
+def test_a_command_loads_no_other_command(tmp_path: Path) -> None:
+    loaded = run_command("evaluate", "nowhere", folder=tmp_path, code=2)
+    assert {name for name in tree.COMMANDS if f"strop.commands.{name}" in loaded} == {"evaluate"}
+    assert loaded.isdisjoint({"strop.records.results", "rich.progress", "rich.markdown"})
 
 
 def test_importing_the_package_loads_nothing() -> None:

@@ -7,13 +7,11 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer.main
 
 import strop
-from strop.commands.tree import app
+from strop.commands.tree import COMMANDS, loaded
 
 ROOT = Path(__file__).parent.parent
 STUDIES = sorted((ROOT / "src/strop/studies").glob("*/README.md"))
@@ -50,8 +48,11 @@ def command_lines(page: str, in_text: bool = True) -> Iterator[list[str]]:
 
 def parsed(words: list[str]) -> None:
     """Read a command line as typer does, without running it; a command named without arguments is only looked up."""
-    command: Any = typer.main.get_command(app)
-    while words and hasattr(command, "commands"):
+    if words[0].startswith("-"):
+        return
+    assert words[0] in COMMANDS, f"there is no command {words[0]!r}"
+    command, words = loaded(words[0]), words[1:]
+    if words and hasattr(command, "commands"):
         assert words[0] in command.commands or words[0].startswith("-"), f"there is no command {words[0]!r}"
         if words[0].startswith("-"):
             return

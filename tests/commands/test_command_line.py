@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models
-import typer.main
 from small_collection import TEST, small_collection
 
 from strop.commands import app, terminal, tree
@@ -67,7 +66,7 @@ OPTIONS = {
     "explain": ("model", "base", "--on", "--split", "--queries", "--documents"),
     "export": ("source", "out"),
     "doctor": (),
-    "bench": ("name", "--repeats", "--model", "--on", "--recipe", "--as", "--set"),
+    "bench": ("name", "--repeats", "--model", "--on", "--recipe", "--as", "--set", "--json"),
 }
 
 
@@ -111,8 +110,8 @@ def strop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 def commands() -> dict[str, tuple[str, ...]]:
     """Command -> its arguments and options, as typer made them."""
     parameters = {}
-    group = typer.main.get_command(tree.app)
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
+    for name in tree.COMMANDS:
+        command = tree.loaded(name)
         for inner, leaf in getattr(command, "commands", {"": command}).items():
             declared = [p for p in leaf.params if p.name != "help"]
             parameters[f"{name} {inner}".strip()] = tuple(
@@ -129,6 +128,10 @@ def test_the_help_lists_the_commands_in_the_order_of_the_work(strop: Strop) -> N
     assert strop("--help") == 0
     rows = [line.strip("│ ").split(" ")[0] for line in strop.out.splitlines() if line.startswith("│ ")]
     assert [word for word in rows if word in tree.COMMANDS] == list(tree.COMMANDS)
+
+
+def test_the_line_of_a_command_is_the_first_of_its_own_help() -> None:
+    assert {name: tree.loaded(name).help.partition("\n")[0] for name in tree.COMMANDS} == tree.COMMANDS
 
 
 def test_the_recipes_that_the_help_names_are_those_there_are(strop: Strop) -> None:
@@ -271,6 +274,12 @@ def test_every_command_explains_itself_within_80_columns(strop: Strop, command: 
         ("export zzz out", "error: 0 trainings have a key that starts with 'zzz'"),
         ("export small out", "error: small: no training artifact"),
         ("bench best", "error: there is no benchmark 'best'"),
+        ("bench rerank --model nowhere", "error: nowhere: no such folder, not in the hub's cache"),
+        ("bench encode --on nowhere", "error: there is no collection 'nowhere'"),
+        (
+            "bench train --model model --on small",
+            "of their own. Give a collection with 96",
+        ),
         ("bench latency --recipe in-batch-full", "error: --recipe and --set belong to bench train"),
         ("bench train --set updates=3", "error: --recipe and --set belong to bench train"),
         ("bench train --recipe best", "error: there is no recipe 'best'. Choose one of"),

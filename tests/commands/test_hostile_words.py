@@ -7,7 +7,6 @@ from threading import Thread
 
 import pytest
 import tiny_models
-import typer
 from small_collection import small_collection
 
 from strop.commands import terminal, tree
@@ -70,7 +69,7 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def places() -> list[tuple[str, str]]:
     """Every argument and every option that takes a value, of every command."""
     found = []
-    for name, command in typer.main.get_command(tree.app).commands.items():  # type: ignore[attr-defined]
+    for name, command in ((name, tree.loaded(name)) for name in tree.COMMANDS):
         for inner, leaf in getattr(command, "commands", {"": command}).items():
             takes = [p for p in leaf.params if p.name != "help" and not getattr(p, "is_flag", False)]
             for place in takes:

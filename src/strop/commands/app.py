@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from strop.commands.interruption import interrupted
@@ -12,6 +13,7 @@ def main() -> int:
 
     Whatever happens ends in one line on standard error, and in no traceback.
     """
+    gc.set_threshold(10_000)  # imports and a study's many small values, and Python would look for cycles every 700
     try:
         from strop.commands.endings import run
 

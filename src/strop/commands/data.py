@@ -15,7 +15,7 @@ from strop.commands.options import BASE, DOCSTRINGS, Collection, Json, Model
 from strop.commands.terminal import echo, marked, say
 from strop.records import documents as records
 
-data = typer.Typer(no_args_is_help=True, help="Audit a collection, or write it as a BEIR folder.")
+data_command = typer.Typer(no_args_is_help=True, help="Audit a collection, or write it as a BEIR folder.")
 
 
 def data_inspect(collection: str, model: str = BASE) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _splits(collection: str) -> list[records.Collection]:
     return door.every_split(collection, store().docstrings)
 
 
-@data.command("inspect")
+@data_command.command("inspect")
 def data_inspect_command(collection: Collection = DOCSTRINGS, model: Model = BASE, json_out: Json = False) -> None:
     """Audit a collection: counts, lengths, duplicates, overlap of train and test.
 
@@ -75,7 +75,7 @@ def data_inspect_command(collection: Collection = DOCSTRINGS, model: Model = BAS
         marked("warning", "yellow", warning)
 
 
-@data.command("export")
+@data_command.command("export")
 def data_export_command(collection: Collection, out: Path) -> None:
     """Write every split of a collection as a BEIR folder."""
     echo(data_export(collection, out))

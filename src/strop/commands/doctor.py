@@ -7,11 +7,9 @@ import platform
 import shutil
 import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +17,6 @@ import typer
 
 from strop.artifacts.store import store
 from strop.commands.terminal import marked, say
-from strop.models.pretrained import BASE, resolve
 from strop.records.errors import InputError
 
 MEMORY_GB = 4  # with less the quick scale gets slow
@@ -51,6 +48,8 @@ def healthy(findings: list[Finding]) -> bool:
 
 
 def _python() -> Iterator[Finding]:
+    from importlib.metadata import version
+
     isolated = "" if sys.prefix != sys.base_prefix else ", not in a virtual environment"
     yield Finding("strop", "ok", f"{version('strop')} in {Path(__file__).parents[1]}")
     yield Finding("Python", "ok", f"{platform.python_version()}{isolated}, {sys.executable}")
@@ -67,6 +66,8 @@ def _cores() -> int:
 
 def _libraries() -> Iterator[Finding]:
     """One finding per unmet requirement, then one for all that are met."""
+    from importlib.metadata import PackageNotFoundError, requires, version
+
     from packaging.requirements import Requirement
 
     met = []
@@ -122,6 +123,8 @@ def _memory() -> Finding:
 
 
 def _base(reachable: bool) -> Finding:
+    from strop.models.pretrained import BASE, resolve
+
     try:
         base = resolve(BASE, fetch=False)
     except InputError as error:
@@ -145,6 +148,8 @@ def _hub() -> Finding:
 
 def _answers(address: str) -> bool:
     """Whether the address answers in time; in a thread, because a name lookup has no time limit of its own."""
+    import urllib.request
+
     answered = threading.Event()
 
     def ask() -> None:

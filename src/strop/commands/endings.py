@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import sys
 import tempfile
@@ -58,7 +57,6 @@ def _ran(words: Sequence[str]) -> int:
     # Threads that spin while they wait cost threefold once another program wants a core. torch reads this as it loads.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     reuse_freed()
-    gc.set_threshold(10_000)  # a study reads many small values, and Python would look for cycles every 700
     try:
         code = invoke(words)
     except typer.Exit as end:

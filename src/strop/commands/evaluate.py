@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from strop.commands.inputs import judgments
+from strop.commands.inputs import check_there, judgments
 from strop.commands.options import DOCSTRINGS
 from strop.commands.terminal import say, table
 from strop.records.errors import InputError
@@ -35,6 +35,7 @@ def evaluate(
     from strop.evaluation import measures as known
     from strop.evaluation.judged_runs import compare_runs, read_judged_run
 
+    check_there(run, *([] if against is None else [against]))
     names = tuple(measures) or known.MEASURES
     for name in names:
         known.measure(name, relevance_level)
@@ -62,6 +63,7 @@ def evaluate_reordered(
     from strop.evaluation.judged_runs import read_judged_run
     from strop.evaluation.reordering import reordering
 
+    check_there(run, candidates)
     names = tuple(measures) or known.MEASURES
     for name in names:
         known.measure(name, relevance_level)

@@ -9,16 +9,11 @@ from typing import Annotated
 
 import typer
 
-from strop.artifacts.keys import content_key, package_sha256
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
 from strop.commands.inputs import check, load, warn
 from strop.commands.options import DOCSTRINGS, Split
-from strop.models.pretrained import resolve
-from strop.records.plain import to_plain
-from strop.records.record import ExplainRecord
-from strop.records.results import Exhibits, Results, Row, read_results, write_results
 
 
 def explain(
@@ -35,12 +30,19 @@ def explain(
     Returns a Results folder that also holds `report.html`. Models are sentence-transformers folders or hub ids, trained
     by any tool. Raises InputError for a sample larger than the collection.
     """
-    from strop.monitoring.diagnose import exhibit, pictures, readings, sample_of, weight_distances
-    from strop.monitoring.probe import of_collection
-    from strop.report.page import render
+    from strop.models.pretrained import resolve
 
     check(collection, split)
     chosen = {name: resolve(name) for name in dict.fromkeys((base, model)) if name is not None}
+
+    from strop.artifacts.keys import content_key, package_sha256  # and, below, torch, which no wrong path waits for
+    from strop.monitoring.diagnose import exhibit, pictures, readings, sample_of, weight_distances
+    from strop.monitoring.probe import of_collection
+    from strop.records.plain import to_plain
+    from strop.records.record import ExplainRecord
+    from strop.records.results import Exhibits, Results, Row, write_results
+    from strop.report.page import render
+
     probe = of_collection(load(collection, split), queries, documents)
     samples = {name: sample_of(store(), each, probe, progress) for name, each in chosen.items()}
     widths = {name: sample.documents.shape[1] for name, sample in samples.items()}
@@ -82,6 +84,8 @@ def explain(
 
 def geometry_table(folder: Path) -> None:
     """Print the Results folder of `strop explain` as one table."""
+    from strop.records.record import ExplainRecord
+    from strop.records.results import read_results
     from strop.report.geometry import detailed_rows
 
     results = read_results(folder, ExplainRecord)

@@ -11,7 +11,6 @@ import typer
 from strop.artifacts.store import Artifact, store
 from strop.commands import terminal
 from strop.commands.inputs import free, training_folder
-from strop.monitoring.logbook import TRAIN
 from strop.records.errors import InputError
 from strop.records.writing import whole_folder
 
@@ -22,6 +21,8 @@ def export(source: str, out: str | Path) -> Path:
     `source` is a training artifact: its key, the beginning of the key, or its folder. A LoRA model is merged, with its
     adapter in `adapter/`. Raises InputError when `source` names no training, or several.
     """
+    from strop.monitoring.logbook import TRAIN
+
     folder = training_folder(source, "record.json")
     artifact, damage = store().look(TRAIN, folder.resolve().name)
     if damage:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from strop.artifacts.store import store
 from strop.commands.options import DOCSTRINGS
-from strop.monitoring.logbook import ROWS, TRAIN
 from strop.records import writing
 from strop.records.documents import Collection, Qrels
 from strop.records.errors import InputError, InputWarning, excerpt
+from strop.records.text_lines import unreadable
 
 #: torch takes no larger one, of which numpy takes any.
 LARGEST_SEED = 2**63 - 1
@@ -55,6 +55,15 @@ def is_data(path: str | Path) -> bool:
     return os.path.exists(path) and not os.path.isdir(path)
 
 
+def check_there(*files: str | Path) -> None:
+    """Raises InputError on a file that is not there, before anything is loaded to read it."""
+    for file in files:
+        try:
+            os.stat(file)
+        except OSError as error:
+            raise unreadable(Path(file), error) from None
+
+
 def check(collection: str, split: str) -> None:
     """Raises InputError when there is no such collection or split, before anything of it is read."""
     from strop.collection import door
@@ -94,12 +103,17 @@ def judgments(qrels: str, split: str) -> Qrels:
     return load(qrels, split).qrels
 
 
-def training_folder(run: str, holding: str = ROWS) -> Path:
-    """The folder of a training that holds a file. Raises InputError when `run` matches none, or several."""
+def training_folder(run: str, holding: str = "") -> Path:
+    """The folder of a training that holds a file, its logbook if none is named. Raises InputError when `run` matches
+    none, or several."""
+    from strop.monitoring.logbook import ROWS, TRAIN
+
     if os.path.isdir(run):
         return Path(run)
     root = store().root / TRAIN.name
-    folders = sorted((path.parent for path in root.glob(f"*/{holding}")), key=lambda folder: folder.stat().st_mtime)
+    folders = sorted(
+        (path.parent for path in root.glob(f"*/{holding or ROWS}")), key=lambda folder: folder.stat().st_mtime
+    )
     if run == "latest" and folders:
         return folders[-1]
     matching = [folder for folder in folders if run and folder.name.startswith(run)]

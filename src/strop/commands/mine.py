@@ -11,13 +11,9 @@ import typer
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
-from strop.collection.lazy_documents import Contents
 from strop.commands import terminal
 from strop.commands.inputs import check, check_seed, free, is_data, load, warn
 from strop.commands.options import BASE, Collection, Seed, Split
-from strop.models.pretrained import resolve
-from strop.negatives.examples import Examples, write_examples
-from strop.negatives.positives import positive_groups, with_copies, with_texts
 from strop.records.errors import InputError, excerpt
 
 if TYPE_CHECKING:
@@ -42,7 +38,11 @@ def mine(
     gets a negative; warns of positives without a text or a candidate, which are left out, and of those with fewer
     candidates than the window's count.
     """
+    from strop.collection.lazy_documents import Contents
+    from strop.models.pretrained import resolve
+    from strop.negatives.examples import Examples, write_examples
     from strop.negatives.from_run import RankWindow
+    from strop.negatives.positives import positive_groups, with_copies, with_texts
     from strop.negatives.sampled import Uniform
     from strop.records.runs import read_run
 

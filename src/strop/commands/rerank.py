@@ -10,7 +10,7 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import check, copy, free, load, warn
+from strop.commands.inputs import check, check_there, copy, free, load, warn
 from strop.commands.options import DOCSTRINGS, RunOut
 from strop.models.model_names import check_named
 from strop.records.errors import InputError
@@ -38,13 +38,15 @@ def rerank(
     Raises InputError for an id that the collection lacks, for `windows` with a model that is no cross-encoder, and for
     a head that strop initialised and nobody trained (an untrained head from elsewhere cannot be recognised).
     """
-    from strop.records.runs import read_run
-    from strop.retrieval.rerank import Cost
-    from strop.retrieval.retriever import retriever
-
     free(out)
     check(collection, split)
     check_named(model)
+    check_there(run)
+
+    from strop.records.runs import read_run
+    from strop.retrieval.rerank import Cost  # with torch, which no wrong path waits for
+    from strop.retrieval.retriever import retriever
+
     first = read_run(run)
     scorer = retriever(model)
     if scorer.untrained:
@@ -81,12 +83,14 @@ def rerank_command(
     scores in the run are logits: CrossEncoder.predict mostly gives their sigmoid, which has the same order. Documents
     below --depth keep their order. If the command is killed, the same command continues.
     """
-    from strop.retrieval.windows import Windows
-
     if max_length is not None and windows is None:
         raise InputError(
             "--max-length needs --windows", remedy="Add --windows max, mean or first (first is plain truncation)"
         )
-    cut = Windows(cast(Any, windows), max_length=max_length) if windows is not None else None
+    cut = None
+    if windows is not None:
+        from strop.retrieval.windows import Windows
+
+        cut = Windows(cast(Any, windows), max_length=max_length)
     cost = rerank(run, out, model, on, split, depth, terminal.progress, cut)
     terminal.echo(f"{out}: {cost.pairs:,} pairs of {cost.tokens:,} tokens, scored in {cost.seconds:,.1f} s")

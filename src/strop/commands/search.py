@@ -13,7 +13,6 @@ from strop.commands import terminal
 from strop.commands.inputs import check, copy, free, load, warn
 from strop.commands.options import BASE, Collection, RunOut, Split
 from strop.models.model_names import check_named
-from strop.models.pretrained import resolve
 from strop.records.errors import excerpt
 from strop.retrieval.task import Task
 
@@ -31,6 +30,7 @@ def search(
     A query that is itself a document of the collection is not retrieved for itself. Warns of queries that share no word
     with any document: they have no line in the run.
     """
+    from strop.models.pretrained import resolve
     from strop.retrieval.lexical import BM25
 
     free(out)
@@ -62,14 +62,15 @@ def search_two_stages(
     """Write the TREC run of a late-interaction `model` over the `candidates` per query that `prefilter` (a model, or
     `bm25`) finds. Return their recall: the mean share, over at most 50 queries, of the exact search's top ten.
     """
-    from strop.records.runs import write_run
-    from strop.retrieval import two_stages
-    from strop.retrieval.retriever import retriever
-
     free(out)
     check(collection, split)
     for name in {model, prefilter} - {"bm25"}:
         check_named(name)
+
+    from strop.records.runs import write_run
+    from strop.retrieval import two_stages  # with torch, which no wrong path waits for
+    from strop.retrieval.retriever import retriever
+
     second, first = two_stages.second_stage(model), retriever(prefilter)
     task = Task.of(load(collection, split), store(), progress)
     run, recall = two_stages.search(task, depth, first, second, candidates)

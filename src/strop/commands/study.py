@@ -37,7 +37,7 @@ Candidates = Annotated[
 NAME = "when_finetuning_fails"
 Study = Annotated[str, typer.Argument(help="A study that comes with strop, or a Python file that defines STUDY.")]
 
-study = typer.Typer(no_args_is_help=True, help="Replicate a paper: plan, run, show, report.")
+study_command = typer.Typer(no_args_is_help=True, help="Replicate a paper: plan, run, show, report.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _raised(course: Course) -> list[tuple[int, str, str]]:
     return [(alarm.step, alarm.name, alarm.sentence) for alarm in alarms(course.series, course.about)]
 
 
-@study.command("run")
+@study_command.command("run")
 def study_run_command(
     name: Study = NAME,
     scale: Scale = "quick",
@@ -230,7 +230,7 @@ def study_run_command(
     terminal.report(report)
 
 
-@study.command("plan")
+@study_command.command("plan")
 def study_plan_command(
     name: Study = NAME,
     scale: Scale = "quick",
@@ -245,7 +245,7 @@ def study_plan_command(
     plan_table(study_plan(name, scale, preset or (), on, test or (), candidates or ()))
 
 
-@study.command("show")
+@study_command.command("show")
 def study_show_command(
     point: Annotated[str, typer.Argument(help="An open question, such as T8; 'all' lists them.")],
     name: Annotated[
@@ -270,7 +270,7 @@ def study_show_command(
         evidence(*study_show(name, point, scale, on, terminal.progress, test or (), candidates or ()))
 
 
-@study.command("checkpoints")
+@study_command.command("checkpoints")
 def study_checkpoints_command(name: Study = NAME, scale: Scale = "desk", on: On = None) -> None:
     """Compare rules for choosing a checkpoint.
 
@@ -282,7 +282,7 @@ def study_checkpoints_command(name: Study = NAME, scale: Scale = "desk", on: On 
     checkpoint_tables(study_checkpoints(name, scale, on, terminal.progress))
 
 
-@study.command("report")
+@study_command.command("report")
 def study_report_command(
     results: Annotated[str, typer.Argument(help="A Results folder; or a training: its folder, its key, or 'latest'.")],
     out: Annotated[Path | None, typer.Argument(help="The HTML file to write (not with --live).")] = None,

@@ -13,15 +13,15 @@ import typer
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import store
 from strop.commands import terminal
-from strop.commands.inputs import check_seed, free, warn
-from strop.commands.options import BASE, ExamplesFile, Seed, Settings
+from strop.commands.inputs import check_seed, check_there, free, warn
+from strop.commands.options import BASE, ExamplesFile, Seed, Settings, parsed
 from strop.models.model_names import check_named
-from strop.models.pretrained import Pretrained, resolve
-from strop.records.documents import Group
 from strop.records.errors import InputError
 
 if TYPE_CHECKING:
+    from strop.models.pretrained import Pretrained
     from strop.negatives.filters import TeacherBound
+    from strop.records.documents import Group
     from strop.training.recipes import Recipe
 
 
@@ -65,6 +65,12 @@ def teach(
     Raises InputError before any training, except where `drop_above` leaves no negative. Warns of a teacher that may be
     no better than chance: what it drops, it drops at random.
     """
+    free(out)
+    check_seed(seed)
+    check_named(model)
+    check_there(examples)
+
+    from strop.models.pretrained import resolve  # with torch, which no wrong path waits for
     from strop.negatives import taught
     from strop.negatives.examples import read_examples, write_examples
     from strop.negatives.filters import TeacherBound, denoise, run_scores
@@ -73,9 +79,6 @@ def teach(
     from strop.training import cross_fitting, stage
     from strop.training.initial_models import ARCHITECTURES, converted
 
-    free(out)
-    check_seed(seed)
-    check_named(model)
     data = read_examples(examples)
     if lacking := sum(not g.negatives for g in data.groups):
         raise InputError(
@@ -177,8 +180,6 @@ def teach_command(
     trained on: queries are split into folds, and those that share a relevant document stay together. If the command is
     killed, the same command continues.
     """
-    from strop.training.recipes import parsed
-
     changes = parsed(settings or [])
     counts = teach(examples, out, model, recipe, changes, epochs, folds, seed, drop_above, terminal.progress)
     terminal.echo(f"{counts.examples:,} examples in {out}")

@@ -9,11 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from strop.records.errors import visible
@@ -32,6 +29,15 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         errors.print(f"{what} …", markup=False)
         yield _lines(what, total)
         return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     text, bar, counts = TextColumn("{task.description:34.34}", markup=False), BarColumn(20), MofNCompleteColumn()
     with Progress(text, bar, counts, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as bars:
         task = bars.add_task(what, total=total)
@@ -63,6 +69,9 @@ FIRST = 12
 def table(rows: Sequence[Sequence[str]], *titles: str) -> None:
     """Print rows, of which the first is the header; the first column is aligned left, the others right. Where a
     terminal is too narrow for the columns, each row is a list of them."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
     shown = [[visible(cell) for cell in row] for row in rows]
     if titles:
         console.print()

@@ -13,11 +13,9 @@ from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Artifact, store
 from strop.commands import terminal
 from strop.commands.export import write_model
-from strop.commands.inputs import check_seed, free, warn
-from strop.commands.options import BASE, ExamplesFile, Model, Seed, Settings
+from strop.commands.inputs import check_seed, check_there, free, warn
+from strop.commands.options import BASE, ExamplesFile, Model, Seed, Settings, parsed
 from strop.models.model_names import check_named
-from strop.models.pretrained import resolve
-from strop.monitoring.logbook import ROWS, read_logbook
 from strop.records.errors import InputError, excerpt
 
 
@@ -43,6 +41,12 @@ def train(
     `architecture` (of `ARCHITECTURES`) is what the model is converted to first. Raises InputError and
     NonFiniteLossError.
     """
+    free(out)
+    check_seed(seed)
+    check_named(model)
+    check_there(examples)
+
+    from strop.models.pretrained import resolve  # with torch, which no wrong path waits for
     from strop.monitoring import monitor, probe, trackers
     from strop.monitoring.selection import STOPS
     from strop.negatives.examples import read_examples
@@ -51,9 +55,6 @@ def train(
     from strop.training.held_out import HeldOut
     from strop.training.initial_models import ARCHITECTURES, converted
 
-    free(out)
-    check_seed(seed)
-    check_named(model)
     chosen = recipes.recipe(recipe, settings)
     if architecture is not None and architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
@@ -108,6 +109,7 @@ def train(
 def training_end(trained: Artifact, base: str) -> None:
     """Print how a training was monitored, whether it was stopped, and which alarms it raised."""
     from strop.monitoring.alarms import alarms
+    from strop.monitoring.logbook import ROWS, read_logbook
     from strop.retrieval.retriever import retriever
 
     record = trained.record
@@ -153,8 +155,6 @@ def train_command(
     If the run is killed, the same command continues it. Watch it from another terminal with
     `strop study report --live latest`.
     """
-    from strop.training.recipes import parsed
-
     changes = parsed(settings or [])
     trained = train(examples, out, recipe, changes, model, epochs, seed, stop, track, terminal.progress, architecture)
     terminal.echo(f"{out} (artifact {trained.key}, {trained.record['ledger']['trainable']:,} parameters trained)")

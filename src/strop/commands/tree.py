@@ -1,77 +1,73 @@
-"""The tree of commands, in the order of the work."""
+"""The tree of commands, in the order of the work. The file of a command is loaded when it is called."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from glob import glob
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from strop.commands.bench import bench_command
-from strop.commands.data import data
-from strop.commands.doctor import doctor_command
-from strop.commands.evaluate import evaluate_command
-from strop.commands.explain import explain_command
-from strop.commands.export import export_command
-from strop.commands.fuse import fuse_command
-from strop.commands.mine import mine_command
-from strop.commands.rerank import rerank_command
-from strop.commands.search import search_command
-from strop.commands.study import study
-from strop.commands.teach import teach_command
-from strop.commands.train import train_command
-from strop.commands.tune import tune_command
-
-COMMANDS: dict[str, typer.Typer | Callable[..., None]] = {
-    "tune": tune_command,
-    "data": data,
-    "mine": mine_command,
-    "train": train_command,
-    "search": search_command,
-    "rerank": rerank_command,
-    "fuse": fuse_command,
-    "evaluate": evaluate_command,
-    "teach": teach_command,
-    "explain": explain_command,
-    "export": export_command,
-    "study": study,
-    "bench": bench_command,
-    "doctor": doctor_command,
+#: Each command, which is `NAME_command` of its own file, and the first line of its help.
+COMMANDS = {
+    "tune": "Make a model better on your data, and prove it; or get the base back.",
+    "data": "Audit a collection, or write it as a BEIR folder.",
+    "mine": "Mine negatives and write training examples.",
+    "train": "Fine-tune a model on examples.",
+    "search": "Search a collection with a model or BM25; write a TREC run.",
+    "rerank": "Rerank the first documents of a run with a model.",
+    "fuse": "Fuse several runs into one, by ranks or by normalised scores.",
+    "evaluate": "Measure a run, or compare two runs with paired tests.",
+    "teach": "Score examples with a reranker, to distil it or to drop false negatives.",
+    "explain": "Show how tuning changed a model's embedding space.",
+    "export": "Write a training's model as a sentence-transformers folder.",
+    "study": "Replicate a paper: plan, run, show, report.",
+    "bench": "Measure speed and memory on this machine.",
+    "doctor": "Check what is installed and what is missing.",
 }
+_MARKUP: Final = "markdown"  # joins the lines of a paragraph; the other modes break where the source does
 
 
-class InOrder(TyperGroup):
-    """Lists the commands as `COMMANDS` does, where typer would put those with subcommands last."""
+class _Later(TyperCommand):
+    """A command of which there is one line of help until it is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(COMMANDS)
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return loaded(str(self.name)).make_context(info_name, args, parent, **extra)
 
 
-app = typer.Typer(
-    cls=InOrder,
-    rich_markup_mode="markdown",  # joins the lines of a paragraph; the other modes break where the source does
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Fine-tune neural retrievers, settle whether it helped, and see why.",
-    epilog="Exit codes: 0 done, 1 failed, 2 unusable input; of tune 3 for HOLD, 4 for TRADE. "
-    "What was computed is kept in .strop, or $STROP_HOME.",
-)
-for name, command in COMMANDS.items():
+def tree() -> TyperGroup:
+    """The whole of it, of which no command is loaded."""
+    app = typer.Typer(
+        rich_markup_mode=_MARKUP,
+        no_args_is_help=True,
+        help="Fine-tune neural retrievers, settle whether it helped, and see why.",
+        epilog="Exit codes: 0 done, 1 failed, 2 unusable input; of tune 3 for HOLD, 4 for TRADE. "
+        "What was computed is kept in .strop, or $STROP_HOME.",
+    )
+    group = typer.main.get_group(app)
+    group.commands.update({name: _Later(name, help=line) for name, line in COMMANDS.items()})
+    return group
+
+
+def loaded(name: str) -> Any:
+    """The command of this name, with its arguments and options, or with its own commands."""
+    command = getattr(import_module(f"strop.commands.{name}"), f"{name}_command")
+    app = typer.Typer(rich_markup_mode=_MARKUP)
     if isinstance(command, typer.Typer):
         app.add_typer(command, name=name)
     else:
         app.command(name)(command)
+    return typer.main.get_group(app).commands[name]
 
 
 def invoke(words: Sequence[str]) -> int:
     """Run the command of these words. Raises what it raises, typer's own exceptions too."""
     if os.name == "nt":  # whose shells leave patterns to the program
         words = [found for word in words for found in (sorted(glob(word)) or [word])]
-    command = typer.main.get_command(app)
+    command = tree()
     with command.make_context("strop", list(words)) as context:
         command.invoke(context)
     return 0
