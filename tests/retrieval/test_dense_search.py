@@ -206,10 +206,12 @@ def test_what_smaller_blocks_do_not_help_against_is_raised(error: Exception, mon
 
 
 def test_products_that_overflow_float32_decide_nothing() -> None:
-    """Parts of a score beyond float32 that cancel: the whole is not, and must be found."""
-    queries = np.array([[2e37, 2e37, 1]], dtype=np.float32)
-    documents = np.tile(np.array([[0, 0, 1]], dtype=np.float32), (300, 1)) * np.arange(300, dtype=np.float32)[:, None]
-    documents[7] = 30, -30, 1e4
+    """Parts of a score beyond float32 of which the whole is not: such products are infinite, and not the highest."""
+    queries = np.full((1, 3), 1e30, dtype=np.float32)
+    documents = np.linspace(0, 1, 300, dtype=np.float32)[:, None] * np.ones(3, dtype=np.float32)
+    documents[:20] = 2e8, 2e8, -3e8
+    documents[100:110, :] = 2.9e8, 0, 0
+    documents[100:110, 1] = np.arange(10) * 1e4
     assert_same(found(queries, documents, 5), naive(queries, documents, 5))
 
 
