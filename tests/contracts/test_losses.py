@@ -321,8 +321,9 @@ def test_value_and_every_gradient_equal_sentence_transformers(name: str) -> None
     assert mine.item() > 0.1
     assert found.keys() == expected.keys()
     assert len(found) > 20
+    largest = max(1.0, *(float(gradient.abs().max()) for gradient in expected.values()))  # sums differ by CPU
     for parameter in found:
-        torch.testing.assert_close(found[parameter], expected[parameter], rtol=1e-4, atol=5e-6)
+        torch.testing.assert_close(found[parameter], expected[parameter], rtol=1e-4, atol=5e-6 * largest)
     assert max(float(g.abs().max()) for g in found.values()) > 1e-2
 
 
