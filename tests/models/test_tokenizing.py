@@ -36,6 +36,13 @@ def test_every_length_prompt_and_rule_gives_the_tokenizer_s_own_rows_whatever_wa
         assert read(tokenizer, length, prompt, bool(special)) == expected
 
 
+def test_a_tokenizer_is_saved_as_it_came_whatever_was_read() -> None:
+    tokenizer = dense().model.tokenizer
+    before = tokenizer.backend_tokenizer.to_str()
+    read(tokenizer, 8)
+    assert tokenizer.backend_tokenizer.to_str() == before
+
+
 def test_what_truncates_from_the_left_is_another_tokenizer() -> None:
     right, left = dense().model.tokenizer, dense().model.tokenizer
     left.truncation_side = "left"

@@ -184,8 +184,10 @@ def tokenizer_rules(tokenizer: Any) -> dict[str, Any]:
 def token_ids(
     tokenizer: Any, texts: Sequence[str], max_length: int | None = None, special: bool = True
 ) -> list[list[int]]:
-    """Each text's token ids, special ones included or not, cut at `max_length` if there is one."""
+    """Each text's token ids, special ones included or not, cut at `max_length` if there is one. What the tokenizer is
+    saved as stays what it was, whatever was tokenized before."""
     settings = {"truncation": max_length is not None, "max_length": max_length, "padding": False, "verbose": False}
-    rows = tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False, **settings)
+    with as_it_was([tokenizer]):
+        rows = tokenizer(list(texts), add_special_tokens=special, return_attention_mask=False, **settings)
     ids: list[list[int]] = rows["input_ids"]
     return ids
