@@ -108,7 +108,7 @@ KEYS: dict[str, tuple[Callable[[], object], str]] = {
     "BM25": (BM25, "eee9f2e71723bc13183040707e3b35b59612a9525068705cf215dc830a619885"),
     "windows": (Windows, "cd2b3f2b23e5434347c842072fce484d34dac53015534c17a80f654e3136ddcd"),
     "a loss": (lambda: InfoNCE(0.05), "f416504c503a849302575b0b69de0a0cfef685fb49ef035fe456bdc6b6c502bc"),
-    "a stage": (lambda: TRAIN, "866215eedaafd3de5d5fafb9cdd331360e64db1759e5f05819e6f2d57f3da965"),
+    "a stage": (lambda: TRAIN, "7d8b2962bd276fa4594c2a36628d797a45f2148c3810a314fe66f6e21e680c2a"),
     "a training's values": (
         lambda: TRAINING._values,
         "35f05a5725ac9b8fc9f6ba4e49106a0afb3ad24054e46a5ac0ddea40aab8c142",

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from strop.models.dropout import drawn
+from strop.models.dropped_attention import dropping
 
 if TYPE_CHECKING:
     from sentence_transformers.base.modules import Transformer
@@ -133,18 +133,14 @@ def _attention(
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Heads `(1, H, T, d)` of a packed row -> what each token gathers of its own text, `(1, T, H, d)`."""
+    query, key, value = (x[0].transpose(0, 1) for x in (query, key, value))
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if dropout:
+        return dropping(query * scale, key, value, strop_groups, dropout)[None], None
     sizes = [group.texts * group.length for group in strop_groups]
     gathered = []
-    for group, *parts in zip(strop_groups, *(torch.split(x[0], sizes, 1) for x in (query, key, value)), strict=True):
-        q, k, v = (part.unflatten(1, group).transpose(0, 1) for part in parts)
-        own = _dropping(q, k, v, dropout, scaling) if dropout else scaled_dot_product_attention(q, k, v, scale=scaling)
+    for group, *parts in zip(strop_groups, *(torch.split(x, sizes) for x in (query, key, value)), strict=True):
+        q, k, v = (part.unflatten(0, group).transpose(1, 2) for part in parts)
+        own = scaled_dot_product_attention(q, k, v, scale=scale)
         gathered.append(own.transpose(1, 2).flatten(0, 1))
     return torch.cat(gathered)[None], None
-
-
-def _dropping(query: Tensor, key: Tensor, value: Tensor, rate: float, scaling: float | None) -> Tensor:
-    """Attention `(N, H, L, d)` with dropout of its weights, which torch has no fused kernel for on a processor."""
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    weights = torch.softmax((query * scale) @ key.transpose(2, 3), dim=-1)
-    kept, share = drawn(weights.shape, rate)
-    return (weights * kept.to(weights.dtype)) @ (value / share)

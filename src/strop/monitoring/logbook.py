@@ -17,7 +17,7 @@ from strop.records.plain import from_plain
 from strop.records.results import Row, read_rows, write_json, write_rows
 
 #: The stage whose artifacts are trainings, each a logbook.
-TRAIN = Stage("train", 4)
+TRAIN = Stage("train", 5)
 
 #: What was measured at which update, in their order: measure -> ((update, value), ...).
 Series = Mapping[str, Sequence[tuple[int, float]]]
