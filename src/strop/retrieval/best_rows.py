@@ -8,74 +8,80 @@ import torch
 from torch import Tensor
 
 Ints = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.floating]
 
-#: Documents whose highest score is compared before their own are: few groups hold one that is high enough.
-GROUP = 16
-#: Above this share of such groups all scores are taken, as listing them would cost more.
-MOST_GROUPS = 0.9
+#: Above this share of scores higher than the least, the least is first raised to what the block itself allows.
+MOST = 0.1
 
 
 class BestRows:
-    """The `kept` best rows of each query, among others that came since these were last sorted out.
+    """Every row that scores higher than a query's least, which rises until about `kept` rows do.
 
-    Sorting out is rare, so that a block costs little more than reading its scores once.
+    The least is the score of the `kept`-th best row when the query's rows were last sorted out. That is rare, so that a
+    block costs little more than reading its scores once.
     """
 
     def __init__(self, queries: int, kept: int, block: int, dtype: torch.dtype) -> None:
         """`block` documents at most come at once."""
-        self._kept = kept
+        self._kept, self._width, self._queries = kept, 2 * kept + block, np.arange(queries)
         self._filled = np.zeros(queries, dtype=np.int64)
-        self._new = torch.empty((-(-block // GROUP) * GROUP, queries), dtype=dtype)
-        width = 2 * kept + len(self._new)
-        self._scores = torch.full((queries, width), -torch.inf, dtype=dtype).numpy()
-        self._rows = np.zeros((queries, width), dtype=np.int64)
-        self._least = self._scores[:, 0].copy()
+        self._new = torch.empty((queries, block), dtype=dtype)
+        self._higher = np.empty((queries, block), dtype=bool)
+        self._scores = torch.full((queries, self._width), -torch.inf, dtype=dtype).numpy()
+        self._rows = np.zeros((queries, self._width), dtype=np.int64)
+        self._least = self._scores[:, :1].copy()
 
     def offer(self, documents: Tensor, queries: Tensor, start: int) -> None:
         """The inner products of the documents `(n, D)` from row `start` on with the queries `(Q, D)`."""
-        torch.mm(documents, queries.T, out=self._new[: len(documents)])
-        self._new[len(documents) :] = -torch.inf
-        groups = self._new.view(GROUP, -1, len(queries))
-        higher = groups.amax(dim=0).numpy() > self._least
-        query, group = np.divmod(np.flatnonzero(higher.T.copy()), len(higher))
-        if len(query) > MOST_GROUPS * higher.size:
-            self._take_all(len(documents), start)
-        else:
-            self._take(groups.numpy(), query, group, start)
-        if self._filled.max() > 2 * self._kept:
-            self._sort_out()
+        torch.mm(queries, documents.T, out=self._new[:, : len(documents)])
+        self._new[:, len(documents) :] = -torch.inf
+        new = self._new.numpy()
+        np.greater(new, self._least, out=self._higher)
+        if np.count_nonzero(self._higher) > MOST * new.size:
+            self._raise_least(new, self._queries)
+            np.greater(new, self._least, out=self._higher)
+        self._take(new, start)
+        self._sort_out(np.flatnonzero(self._filled > 2 * self._kept))
 
-    def best(self) -> tuple[npt.NDArray[np.floating], Ints]:
-        """Scores and rows `(Q, kept)`, in no order."""
-        self._sort_out()
-        return self._scores[:, : self._kept], self._rows[:, : self._kept]
+    def best(self) -> tuple[Scores, Ints, Scores]:
+        """Scores and rows `(Q, kept)`, in no order, of all rows that score higher than the least, and the least `(Q,)`.
 
-    def _take(self, groups: npt.NDArray[np.floating], query: Ints, group: Ints, start: int) -> None:
-        """Of these groups, in the order of the queries, what exceeds the query's least."""
-        scores = groups.transpose(1, 2, 0)[group, query]
-        high = np.flatnonzero(scores > self._least[query, None])
-        place, step = np.divmod(high, GROUP)
-        counts = np.bincount(query[place], minlength=len(self._filled))
-        first = np.arange(len(counts)) * self._rows.shape[1] + self._filled - np.cumsum(counts) + counts
-        where = np.arange(len(high)) + np.repeat(first, counts)
-        self._scores.reshape(-1)[where] = scores.reshape(-1)[high]
-        self._rows.reshape(-1)[where] = start + step * groups.shape[1] + group[place]
+        Where there is no row the score is negative infinity.
+        """
+        self._sort_out(self._queries)
+        return self._scores[:, : self._kept], self._rows[:, : self._kept], self._least[:, 0]
+
+    def _take(self, new: Scores, start: int) -> None:
+        """What is higher, in the order of the queries."""
+        high = np.flatnonzero(self._higher)
+        query, column = np.divmod(high, new.shape[1])
+        places = self._places(query)
+        self._scores.reshape(-1)[places] = new.reshape(-1)[high]
+        self._rows.reshape(-1)[places] = start + column
+
+    def _sort_out(self, queries: Ints) -> None:
+        """Raise the least of these queries, and leave in front what is higher."""
+        if not len(queries):
+            return
+        width = max(self._kept, self._filled[queries].max())
+        scores, rows = self._scores[queries, :width], self._rows[queries, :width]
+        self._raise_least(scores, queries)
+        high = np.flatnonzero(scores > self._least[queries])
+        self._scores[queries, :width] = -np.inf
+        self._filled[queries] = 0
+        places = self._places(queries[high // width])
+        self._scores.reshape(-1)[places] = scores.reshape(-1)[high]
+        self._rows.reshape(-1)[places] = rows.reshape(-1)[high]
+
+    def _raise_least(self, scores: Scores, queries: Ints) -> None:
+        """To the `kept`-th of the scores `(n, width)` of these queries, where there are as many."""
+        if scores.shape[1] >= self._kept:
+            highest = np.partition(scores, -self._kept, axis=1)[:, [-self._kept]]
+            self._least[queries] = np.maximum(self._least[queries], highest)
+
+    def _places(self, query: Ints) -> Ints:
+        """Where in the flat buffers new rows of these queries go, which are in order; they count as filled."""
+        counts = np.bincount(query, minlength=len(self._filled))
+        first = self._queries * self._width + self._filled - np.cumsum(counts) + counts
         self._filled += counts
-
-    def _take_all(self, count: int, start: int) -> None:
-        if self._filled.any():
-            self._sort_out()
-        columns = slice(self._filled[0], self._filled[0] + count)
-        self._scores[:, columns] = self._new[:count].numpy().T
-        self._rows[:, columns] = np.arange(start, start + count)
-        self._filled += count
-
-    def _sort_out(self) -> None:
-        """Leave the best `kept` in front, and note the least of them."""
-        filled = max(self._kept, self._filled.max())
-        scores, places = torch.from_numpy(self._scores[:, :filled]).topk(self._kept, dim=1, sorted=False)
-        self._rows[:, : self._kept] = np.take_along_axis(self._rows, places.numpy(), axis=1)
-        self._scores[:, : self._kept] = scores.numpy()
-        self._scores[:, self._kept : filled] = -np.inf
-        self._filled[:] = self._kept
-        self._least = self._scores[:, : self._kept].min(axis=1)
+        return np.arange(len(query)) + np.repeat(first, counts)

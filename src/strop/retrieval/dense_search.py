@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,7 @@ import torch
 
 from strop.models.memory import out_of_memory
 from strop.records.runs import Run
-from strop.retrieval.best_rows import BestRows, Ints
+from strop.retrieval.best_rows import BestRows, Ints, Scores
 from strop.retrieval.encode import Stack, Vectors
 
 Floats = npt.NDArray[np.float64]
@@ -20,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 QUERY_BLOCK, DOC_BLOCK = 1024, 1024
 #: Documents rescored at once.
 RESCORED = 256
+#: Queries whose candidates one thread rescores at once.
+PART = 32
 #: How far beyond the depth candidates are kept for the exact rescoring.
 MARGIN = 64
 #: The precisions candidates are chosen in, one after the other, with the relative error of one rounding.
@@ -42,7 +45,7 @@ def search(
     coincide) candidates are chosen again by float64 products, and where it still does (many equal documents) the query
     is rescored against everything. The Run is therefore the same for every block size. `exclude` maps a query to the
     one document that must not be retrieved for it: itself. Beside the Run the memory is that of
-    `QUERY_BLOCK * (4 * DOC_BLOCK + 6 * depth)` scores and a block of each side; where that is not to be had, blocks of
+    `QUERY_BLOCK * (8 * DOC_BLOCK + 24 * depth)` scores and a block of each side; where that is not to be had, blocks of
     queries are halved. Raises ValueError on vectors that are not finite.
     """
     if not len(documents):
@@ -66,7 +69,13 @@ def search(
     return Run.joined(runs)
 
 
-def ranked(query_id: str, doc_ids: Sequence[str], exact: Floats, depth: int, exclude: Mapping[str, str] | None) -> Run:
+def ranked(
+    query_id: str,
+    doc_ids: Sequence[str],
+    exact: npt.NDArray[np.floating],
+    depth: int,
+    exclude: Mapping[str, str] | None,
+) -> Run:
     """The query's best `depth` by their scores in float32, without the document that it excludes."""
     scores = exact.astype(np.float32)
     excluded = (exclude or {}).get(query_id)
@@ -92,8 +101,13 @@ def _best(queries: Vectors, documents: Vectors | Stack, count: int) -> Iterator[
             return _among_all(queries[i], documents, count)
         return sure[i].tolist(), _rescore(queries[i], documents, sure[i])
 
+    def all_rescored(part: range) -> list[tuple[list[int], Floats]]:
+        return [rescored(i) for i in part]
+
+    parts = [range(start, min(start + PART, len(queries))) for start in range(0, len(queries), PART)]
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        yield from threads.map(rescored, range(len(queries)))
+        for part in threads.map(all_rescored, parts):
+            yield from part
 
 
 def _sure(queries: Vectors, documents: Vectors | Stack, count: int) -> dict[int, Ints]:
@@ -105,7 +119,7 @@ def _sure(queries: Vectors, documents: Vectors | Stack, count: int) -> dict[int,
         waiting = [i for i in range(len(queries)) if i not in sure]
         if not waiting:
             break
-        scores, rows, longest = _top(queries[waiting], documents, kept, dtype)
+        scores, rows, least, longest = _top(queries[waiting], documents, kept, dtype)
         if kept == len(documents):
             return dict.fromkeys(waiting, np.arange(kept))
         # Two inner products of the same pair differ by at most 2 D roundings, whatever their order, and by what is
@@ -114,26 +128,25 @@ def _sure(queries: Vectors, documents: Vectors | Stack, count: int) -> dict[int,
         relative = 4 * documents.shape[1] * rounding + 2.0**-23
         bound = relative * reach + 4 * documents.shape[1] * torch.finfo(dtype).tiny
         floor = np.partition(scores, -count, axis=1)[:, -count] - bound
-        told = (scores.min(axis=1) < floor) & (reach < torch.finfo(dtype).max / 2)
+        told = (least < floor) & (reach < torch.finfo(dtype).max / 2)
         sure |= {waiting[i]: rows[i, scores[i] >= floor[i]] for i in np.flatnonzero(told)}
     return sure
 
 
 def _top(
     queries: Vectors, documents: Vectors | Stack, kept: int, dtype: torch.dtype
-) -> tuple[npt.NDArray[np.floating], Ints, float]:
-    """Approximate scores and rows `(Q, kept)` of the best documents, in no order, and the longest document's length."""
+) -> tuple[Scores, Ints, Scores, float]:
+    """What `BestRows` holds of all documents by approximate scores, and the longest document's length."""
     block = torch.from_numpy(queries).to(dtype)
-    height = min(DOC_BLOCK, len(documents))
-    best, part = BestRows(len(queries), kept, height, dtype), torch.empty((height, queries.shape[1]), dtype=dtype)
+    best = BestRows(len(queries), kept, min(DOC_BLOCK, len(documents)), dtype)
     longest = 0.0
     for start in range(0, len(documents), DOC_BLOCK):
-        read = part[: len(documents) - start]
-        read.numpy()[:] = documents[start : start + DOC_BLOCK]
-        lengths = torch.linalg.vector_norm(read, dim=1)
-        if not torch.isfinite(lengths).all():
+        # Only what is in another precision or read-only, as memory maps are, is copied.
+        read = torch.from_numpy(np.require(documents[start : start + DOC_BLOCK], block.numpy().dtype, ["C", "W"]))
+        length = float(torch.linalg.vector_norm(read, dim=1).max())
+        if not math.isfinite(length):
             raise ValueError(f"a vector of documents {start} to {start + len(read) - 1} is not finite")
-        longest = max(longest, float(lengths.max()))
+        longest = max(longest, length)
         best.offer(read, block, start)
     return *best.best(), longest
 
