@@ -120,20 +120,31 @@ def test_the_run_is_the_naive_one_for_every_block_size(case: str, depth: int, mo
     assert all(np.array_equal(run[q].scores, runs[0][q].scores) for run in runs for q in run)
 
 
-def test_only_where_rounding_could_decide_is_everything_scored_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    real = late_file._exact
+def test_what_products_in_float32_rule_out_is_not_multiplied_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    real = late_file._inner
 
-    def counting(queries: Any, i: int, documents: Any, rows: Any) -> Any:
-        seen.append(len(rows))
-        return real(queries, i, documents, rows)
+    def counting(rows: Any, columns: Any, places: Any) -> Any:
+        counts.append(len(places))
+        return real(rows, columns, places)
 
-    monkeypatch.setattr(late_file, "_exact", counting)
-    search(*plain(np.random.default_rng(4)), 10)
-    assert seen == [11] * 5
-    seen.clear()
-    search(*duplicates(np.random.default_rng(4)), 10)
-    assert seen[0] == 150  # the first query, which a hundred equal documents answer
+    monkeypatch.setattr(late_file, "_inner", counting)
+    cut_into(monkeypatch, DOC_BLOCK=15, PRODUCTS=1)
+    queries, documents = plain(np.random.default_rng(4))
+    search(queries, documents, 150)
+    nearest = len(queries.vectors) * len(documents)
+    assert nearest <= sum(counts) < 1.01 * nearest  # not each of a document's tokens
+    counts.clear()
+    search(queries, documents, 3)
+    assert sum(counts) < nearest / 3  # not documents below the best so far
+
+
+def test_inner_products_at_some_places_are_those_of_the_whole_product_in_float64() -> None:
+    rng = np.random.default_rng(3)
+    rows, columns = (torch.from_numpy(rng.normal(size=(n, 40))) for n in (5, 7))
+    for places in (np.arange(35), np.array([0, 6, 7, 34]), np.array([], dtype=np.int64)):
+        whole = (rows @ columns.T).flatten()[torch.from_numpy(places)]
+        torch.testing.assert_close(late_file._inner(rows, columns, places), whole)
 
 
 @every_case
@@ -180,7 +191,7 @@ def test_blocks_that_do_not_fit_the_memory_are_halved(failure: Exception, monkey
     queries, documents = plain(np.random.default_rng(4))
     expected = search(queries, documents, 10)
     sizes: list[int] = []
-    real = late_file._top
+    real = late_file._best
 
     def cramped(queries: Any, block: range, *rest: Any) -> Any:
         sizes.append(len(block))
@@ -188,14 +199,14 @@ def test_blocks_that_do_not_fit_the_memory_are_halved(failure: Exception, monkey
             raise failure
         return real(queries, block, *rest)
 
-    monkeypatch.setattr(late_file, "_top", cramped)
+    monkeypatch.setattr(late_file, "_best", cramped)
     done: list[int] = []
     assert_same(search(queries, documents, 10, progress=done.append), expected)
     assert (sizes, sum(done)) == ([5, 2, 2, 1], 5)
-    monkeypatch.setattr(late_file, "_top", lambda *_: (_ for _ in ()).throw(failure))
+    monkeypatch.setattr(late_file, "_best", lambda *_: (_ for _ in ()).throw(failure))
     with pytest.raises(type(failure)):
         search(queries, documents, 10)
-    monkeypatch.setattr(late_file, "_top", lambda *_: (_ for _ in ()).throw(RuntimeError("another fault")))
+    monkeypatch.setattr(late_file, "_best", lambda *_: (_ for _ in ()).throw(RuntimeError("another fault")))
     with pytest.raises(RuntimeError, match="another fault"):
         search(queries, documents, 10)
 

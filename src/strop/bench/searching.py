@@ -27,8 +27,8 @@ from strop.retrieval.token_vectors import TokenVectors
 #: Documents and how many of them are wanted for each query.
 SIZES = ((200_000, 200), (1_000_000, 100))
 QUERIES, WIDTH, CLUSTERS = 1000, 384, 1000
-#: One vector per token: queries of so many tokens, documents of 60 to 180, and how many are wanted.
-LATE_QUERIES, QUERY_TOKENS, LATE_DOCUMENTS, LATE_TOKENS, LATE_DEPTH = 64, 32, 2000, (60, 180), 100
+#: One vector per token: queries of so many tokens, few documents and many of 60 to 180, and how many are wanted.
+LATE_QUERIES, QUERY_TOKENS, LATE_SIZES, LATE_TOKENS, LATE_DEPTH = 64, 32, (100, 300, 2000), (60, 180), 100
 OURS, FAISS, MAXSIM = "strop", "faiss IndexFlatIP", "sentence-transformers, MultiVectorEncoder's maxsim and topk"
 
 #: Rows of the best documents `(Q, depth)`, best first, and their scores.
@@ -37,7 +37,8 @@ Best = tuple[Ints, Vectors]
 
 def plan(rounds: int, progress: Progress) -> Plan:
     """Sizes for which there is no memory are left out, and a line says so."""
-    flops = sum(2.0 * count * QUERIES * WIDTH for count, _ in _fitting()) + _late_flops()
+    flops = sum(2.0 * count * QUERIES * WIDTH for count, _ in _fitting())
+    flops += sum(map(_late_flops, LATE_SIZES))
     return Plan(floors.estimated(2 * flops * (rounds + 2)), partial(_report, rounds, progress))
 
 
@@ -47,9 +48,12 @@ def _report(rounds: int, progress: Progress) -> Report:
         row, note = _dense(count, depth, rounds, progress)
         rows.append(row)
         notes.append(note)
-    row, note = _late(rounds, progress)
+    for count in LATE_SIZES:
+        row, note = _late(count, rounds, progress)
+        rows.append(row)
+        notes.append(note)
     left_out = [f"{count:,} vectors: not measured, too little memory" for count, _ in SIZES if count > rows_fitting()]
-    return Report((*rows, row), (*notes, note, *left_out))
+    return Report(tuple(rows), (*notes, *left_out))
 
 
 def rows_fitting() -> int:
@@ -76,19 +80,17 @@ def _dense(count: int, depth: int, rounds: int, progress: Progress) -> tuple[Row
     return compared(what, times, OURS, FAISS, agreement), _reached(what, times, flops, read)
 
 
-def _late(rounds: int, progress: Progress) -> tuple[Row, str]:
-    what = f"late search of {LATE_DOCUMENTS:,} documents with {LATE_QUERIES} queries, exact top {LATE_DEPTH}"
+def _late(count: int, rounds: int, progress: Progress) -> tuple[Row, str]:
+    what = f"late search of {count:,} documents with {LATE_QUERIES} queries, exact top {LATE_DEPTH}"
     sides: dict[str, Build] = {
-        OURS: partial(reusing, _strop_late),
-        MAXSIM: partial(reusing, _maxsim),
-        floors.BARE: _late_products,
+        OURS: partial(reusing, partial(_strop_late, count)),
+        MAXSIM: partial(reusing, partial(_maxsim, count)),
+        floors.BARE: partial(_late_products, count),
     }
     times = in_turns(what, sides, rounds, progress)
     agreement = _agreement(times[OURS].outcome, times[MAXSIM].outcome, LATE_DEPTH)
-    documents = token_vectors(LATE_DOCUMENTS, LATE_TOKENS, seed=1)
-    return compared(what, times, OURS, MAXSIM, agreement), _reached(
-        what, times, _late_flops(documents), float(documents.vectors.nbytes)
-    )
+    read = 4.0 * WIDTH * count * sum(LATE_TOKENS) / 2
+    return compared(what, times, OURS, MAXSIM, agreement), _reached(what, times, _late_flops(count), read)
 
 
 def _reached(what: str, times: Mapping[str, Times], flops: float, read: float) -> str:
@@ -151,38 +153,37 @@ def _products(place: str) -> tuple[Turn, None]:
     return _multiplied(queries, documents)
 
 
-def _strop_late() -> tuple[Turn, Best]:
-    queries, documents = _late_sides()
+def _strop_late(count: int) -> tuple[Turn, Best]:
+    queries, documents = _late_sides(count)
     turn, run = warmed(lambda: late_search.search(queries, documents, LATE_DEPTH))
     return turn, _best(run)
 
 
-def _maxsim() -> tuple[Turn, Best]:
+def _maxsim(count: int) -> tuple[Turn, Best]:
     """What `MultiVectorEncoder.similarity` calls, and the best of its scores."""
     from sentence_transformers.util import maxsim
 
-    queries, documents = ([torch.from_numpy(rows) for rows in _texts(side)] for side in _late_sides())
+    queries, documents = ([torch.from_numpy(rows) for rows in _texts(side)] for side in _late_sides(count))
     turn, best = warmed(lambda: maxsim(queries, documents).topk(LATE_DEPTH))
     return turn, (best.indices.numpy(), best.values.numpy())
 
 
-def _late_products() -> tuple[Turn, None]:
-    queries, documents = _late_sides()
+def _late_products(count: int) -> tuple[Turn, None]:
+    queries, documents = _late_sides(count)
     return _multiplied(torch.from_numpy(queries.vectors), torch.from_numpy(documents.vectors))
 
 
-def _late_sides() -> tuple[TokenVectors, TokenVectors]:
+def _late_sides(count: int) -> tuple[TokenVectors, TokenVectors]:
     queries = token_vectors(LATE_QUERIES, (QUERY_TOKENS, QUERY_TOKENS), seed=2)
-    return queries, token_vectors(LATE_DOCUMENTS, LATE_TOKENS, seed=1)
+    return queries, token_vectors(count, LATE_TOKENS, seed=1)
 
 
 def _texts(side: TokenVectors) -> list[npt.NDArray[np.float32]]:
     return [side.vectors[start:stop] for start, stop in pairwise(side.offsets)]
 
 
-def _late_flops(documents: TokenVectors | None = None) -> float:
-    tokens = len(documents.vectors) if documents else LATE_DOCUMENTS * sum(LATE_TOKENS) / 2
-    return 2.0 * LATE_QUERIES * QUERY_TOKENS * tokens * WIDTH
+def _late_flops(count: int) -> float:
+    return 2.0 * LATE_QUERIES * QUERY_TOKENS * WIDTH * count * sum(LATE_TOKENS) / 2
 
 
 def _multiplied(queries: torch.Tensor, documents: torch.Tensor) -> tuple[Turn, None]:
