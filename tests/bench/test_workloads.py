@@ -14,8 +14,9 @@ from small_collection import small_collection
 from tiny_models import toy_examples
 
 from strop.artifacts.progress import silent
-from strop.bench import encoding, reranking, searching, training
+from strop.bench import encoding, evaluating, reranking, searching, training
 from strop.bench.interleaved import Times
+from strop.evaluation.measures import MEASURES
 from strop.models.cross_encoder import FreshHead
 from strop.records.errors import InputError
 from strop.training.batches import Batching
@@ -39,6 +40,7 @@ def test_both_sides_encode_to_the_same_vectors_whatever_the_batch(model: Path) -
     assert encoding._largest(3 * ours, ours) < 1e-6, "cosine does not see lengths"
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_bfloat16_says_how_far_each_side_is_from_its_own_float32(model: Path) -> None:
     texts = tiny_models.sentences(10)
     sides: dict[str, Any] = {
@@ -81,10 +83,9 @@ def test_without_the_package_datasets_one_line_says_what_to_install(
 
 
 def test_late_search_and_maxsim_find_the_same_best(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "LATE_DOCUMENTS", 30)
     monkeypatch.setattr(searching, "LATE_QUERIES", 3)
     monkeypatch.setattr(searching, "LATE_DEPTH", 5)
-    ours, theirs = searching._strop_late()[1], searching._maxsim()[1]
+    ours, theirs = searching._strop_late(30)[1], searching._maxsim(30)[1]
     assert searching._agreement(ours, theirs, 5).startswith("the same top 5, scores by ")
     with pytest.raises(AssertionError, match="the best scores differ by 0"):
         searching._agreement(ours, (theirs[0], theirs[1] - 0.5), 5)
@@ -117,3 +118,14 @@ def test_both_sides_rerank_to_the_same_order(tmp_path: Path, model: Path, monkey
     assert "another order for " in reranking._agreement(candidates.run, other, reranking.PEER)
     work = reranking._work(folder, candidates)
     assert work.tokens > 3 * len(pairs)
+
+
+def test_both_commands_print_the_same_figures_of_a_made_run(tmp_path: Path) -> None:
+    run, qrels = tmp_path / "run", tmp_path / "qrels"
+    evaluating.write(run, qrels, queries=20, lines=200)
+    _, ours = evaluating.command((*evaluating._STROP, str(run), "--qrels", str(qrels)))
+    _, theirs = evaluating.command((*evaluating._IR_MEASURES, str(qrels), str(run), *MEASURES))
+    assert tuple(ours) == MEASURES
+    assert evaluating.agreement(ours, theirs) == "the same figures"
+    assert evaluating.agreement({**ours, "AP": "0.0000"}, theirs) == "AP differ"
+    assert 0 < float(ours["AP"]) < float(ours["R@1000"]) < 1

@@ -123,10 +123,10 @@ def test_an_earlier_line_s_fault_comes_before_that_of_the_file(tmp_path: Path) -
 
 
 def test_a_run_is_kept_in_few_bytes_per_line(tmp_path: Path) -> None:
-    lines, path = 60 * 500, tmp_path / "run"
+    lines, path = 60 * 2000, tmp_path / "run"
     with path.open("w") as out:
         for n, doc_id in enumerate(random.Random(3).sample(range(10**7), lines)):
-            out.write(f"{n // 500} Q0 {doc_id} 1 {1000 - n % 500}.25 bm25\n")
+            out.write(f"{n // 2000} Q0 {doc_id} 1 {2000 - n % 2000}.25 bm25\n")
     tracemalloc.start()
     try:
         run = read_run(path)

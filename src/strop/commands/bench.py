@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from strop.bench.comparison import Plan
 
 #: What is compared with a peer, and what is measured of strop alone.
-COMPARED, ALONE = ("encode", "train", "search", "rerank"), ("latency", "memory", "lengths")
+COMPARED, ALONE = ("encode", "train", "search", "rerank", "evaluate"), ("latency", "memory", "lengths")
 
 
 def bench_command(
     name: Annotated[
-        str, typer.Argument(help="encode, train, search, rerank, all (these four), latency, memory or lengths.")
+        str,
+        typer.Argument(help="encode, train, search, rerank, evaluate, all (these five), latency, memory or lengths."),
     ] = "all",
     repeats: Annotated[int, typer.Option(min=1, help="Rounds; in each, all sides run in turn.")] = 5,
     model: Annotated[str, typer.Option(help="A model folder or a hub id.")] = BASE,
     on: Annotated[
-        str, typer.Option(help="The collection whose texts are read; search has random vectors.")
+        str, typer.Option(help="The collection whose texts are read; search has random vectors, evaluate a made run.")
     ] = DOCSTRINGS,
     recipe: Annotated[str | None, typer.Option(help="With train: compare AdamW and Lion on this recipe.")] = None,
     architecture: Annotated[
@@ -41,9 +42,9 @@ def bench_command(
 ) -> None:
     """Measure speed and memory on this machine.
 
-    encode, train, search and rerank compare strop with sentence-transformers, faiss, ONNX Runtime and OpenVINO on the
-    same work; what of these is not there is installed for the benchmark alone. latency: seconds per query. memory: peak
-    memory of one update and of encoding. lengths: cost of a query-document pair by its length.
+    encode, train, search, rerank and evaluate compare strop with sentence-transformers, faiss, ONNX Runtime, OpenVINO
+    and ir_measures on the same work; what of these is not there is installed for the benchmark alone. latency: seconds
+    per query. memory: peak memory of one update and of encoding. lengths: cost of a query-document pair by its length.
     """
     if (recipe is not None or settings) and not (recipe is not None and name == "train"):
         raise InputError("--recipe and --set belong to bench train", remedy="Write bench train --recipe NAME")
@@ -98,10 +99,12 @@ def _compare(names: Sequence[str], model: str, on: str, rounds: int, json_out: b
 
 
 def _planned(name: str, model: str, on: str, rounds: int) -> Plan:
-    from strop.bench import encoding, reranking, searching, training
+    from strop.bench import encoding, evaluating, reranking, searching, training
 
     if name == "search":
         return searching.plan(rounds, progress)
+    if name == "evaluate":
+        return evaluating.plan(rounds, progress)
     plan = {"encode": encoding.plan, "train": training.plan, "rerank": reranking.plan}[name]
     return plan(model, on, rounds, progress)
 

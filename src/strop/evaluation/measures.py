@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
-from itertools import accumulate, count, islice, product
+from itertools import accumulate, compress, count, islice, product
 
-import ir_measures
 from ir_measures import AP, RR, Bpref, IPrec, Judged, Measure, P, R, Rprec, Success, nDCG
+from pytrec_eval import RelevanceEvaluator
 
 from strop.records.documents import Qrels
 from strop.records.errors import InputError, excerpt
@@ -35,6 +35,11 @@ _FAMILIES: Mapping[str, tuple[Measure, str]] = {
     "Bpref": (Bpref, "()"),
     GEOMETRIC: (AP, "()"),
 }
+#: The same as trec_eval names them. Not Judged, which it lacks, and not IPrec, of which it has another.
+_TREC_EVAL: Mapping[str, str] = {
+    "nDCG": "ndcg_cut", "RR": "recip_rank", "AP": "map_cut", GEOMETRIC: "map", "R": "recall", "P": "P",
+    "Success": "success", "Rprec": "Rprec", "Bpref": "bpref",
+}  # fmt: skip
 _UNTHRESHOLDED = frozenset({"nDCG", "Judged"})
 _OTHERS = "Rprec, Bpref, GMAP, Success@5, Judged@10, IPrec@0.1"
 _TOGETHER = 64
@@ -76,26 +81,28 @@ def evaluate(
     as trec_eval 10 does; up to 9, and in ir_measures, it is rounded up. Raises InputError as `measure` does.
     """
     names = tuple(dict.fromkeys(measures))
-    named: dict[Measure, list[str]] = {}
     for name in names:
-        value = measure(name, relevance_level)
-        if value.NAME != IPrec.NAME:
-            # RR@k is RR where that is 1/k or more. The provider of RR@k would sort every ranking again, in Python.
-            named.setdefault(RR(rel=relevance_level) if value.NAME == RR.NAME else value, []).append(name)
+        measure(name, relevance_level)
+    provided = {name: _as_trec_eval(name) for name in names if name.partition("@")[0] in _TREC_EVAL}
+    shares = {name: int(name.partition("@")[2]) for name in names if name.startswith(Judged.NAME)}
     values = {name: {query_id: 0.0 for query_id, judged in qrels.items() if judged} for name in names}
     # A negative relevance (trec_eval: pooled but not judged) upsets the provider. Relevance 0 matters to Bpref.
     pooled = {q: {d: int(r) for d, r in of_query.items() if r >= 0} for q, of_query in qrels.items()}
     judged = {q: of_query for q, of_query in pooled.items() if of_query}
-    whole = any(value.NAME == Judged.NAME for value in named)  # what no document is judged below changes no other
     for some in parts([q for q in judged if q in run]):
-        # Ranks instead of scores: the order is decided, and no provider gets to break a tie its own way.
-        retrieved = {q: run[q].doc_ids if whole else _to_last_judged(run[q].doc_ids, judged[q]) for q in some}
+        # What no document is judged below changes nothing but the shares of judged documents.
+        retrieved = {q: run[q].doc_ids if shares else _to_last_judged(run[q].doc_ids, judged[q]) for q in some}
+        # Ranks instead of scores: the order is decided, and the provider does not get to break a tie its own way.
         ranks = list(islice(count(0.0, -1.0), max(map(len, retrieved.values()))))
         ranked = {q: dict(zip(ids, ranks, strict=False)) for q, ids in retrieved.items() if ids}
-        if named and ranked:
-            for metric in ir_measures.iter_calc(list(named), {q: judged[q] for q in ranked}, ranked):
-                for name in named[metric.measure]:
-                    values[name][metric.query_id] = float(metric.value)
+        if provided:
+            evaluator = RelevanceEvaluator({q: judged[q] for q in ranked}, set(provided.values()), relevance_level)
+            for q, of_query in evaluator.evaluate(ranked).items():
+                for name, trec_eval_s in provided.items():
+                    values[name][q] = of_query[trec_eval_s]
+        for (name, cutoff), q in product(shares.items(), ranked):
+            first = retrieved[q][:cutoff]
+            values[name][q] = sum(d in judged[q] for d in first) / len(first)
         for name, q in product((name for name in names if name.startswith(IPrec.NAME)), ranked):
             relevant = {d for d, r in judged[q].items() if r >= relevance_level}
             values[name][q] = _interpolated(retrieved[q], relevant, float(name.partition("@")[2]))
@@ -106,13 +113,21 @@ def evaluate(
     return values
 
 
+def _as_trec_eval(name: str) -> str:
+    """Its name for a measure. For RR@k that of RR, which is it where that is 1/k or more."""
+    family, _, cutoff = name.partition("@")
+    if not cutoff or family == RR.NAME:
+        return _TREC_EVAL[family].removesuffix("_cut")
+    return f"{_TREC_EVAL[family]}_{cutoff}"
+
+
 def parts(query_ids: Sequence[str]) -> Iterator[Sequence[str]]:
     """A few queries at a time, so that what a provider makes of their rankings stays small."""
     return (query_ids[start : start + _TOGETHER] for start in range(0, len(query_ids), _TOGETHER))
 
 
 def _to_last_judged(doc_ids: Sequence[str], judged: Container[str]) -> Sequence[str]:
-    return doc_ids[: next((rank for rank in range(len(doc_ids), 0, -1) if doc_ids[rank - 1] in judged), 0)]
+    return doc_ids[: max(compress(count(1), map(judged.__contains__, doc_ids)), default=0)]
 
 
 def _interpolated(doc_ids: Sequence[str], relevant: Set[str], recall: float) -> float:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from array import array
-from codecs import BOM_UTF8
 from collections.abc import Sequence
 from io import BytesIO
-from itertools import pairwise
-from operator import ne
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from strop.records.errors import InputError, excerpt
+from strop.records.plain_lines import LARGEST, PlainLines, plain_lines
 from strop.records.text_lines import line_blocks
 from strop.records.trec_columns import columns, decimal, twice
 
-_LARGEST = float(np.finfo(np.float32).max)
-_OF_DECIMALS = b"0123456789+-.eE"  # what else a number may hold (inf, nan, _) is for `decimal` to judge
+_LITTLE = 2**12  # bytes, of which to read each line costs no more than to try again
 
 
 class QueryLines:
@@ -30,21 +27,16 @@ class QueryLines:
     def __init__(self) -> None:
         self._ids, self._scores, self._numbers = bytearray(), array("d"), array("q")
 
-    def add(self, doc_id: str, score: float, number: int) -> None:
-        """One line, and its number."""
-        self._ids += doc_id.encode() + b" "
-        self._scores.append(score)
-        self._numbers.append(number)
-
-    def extend(self, doc_ids: Sequence[bytes], scores: npt.NDArray[np.float64], first: int) -> None:
-        """Lines that follow one another, `first` being the number of the first."""
-        self._ids += b" ".join(doc_ids) + b" "
+    def extend(self, doc_ids: bytes, scores: npt.NDArray[np.float64], first: int) -> None:
+        """Lines that follow one another, `first` being the number of the first; a blank stands behind each id."""
+        self._ids += doc_ids
         self._scores.frombytes(scores.tobytes())
-        self._numbers.frombytes(np.arange(first, first + len(doc_ids), dtype=np.int64).tobytes())
+        self._numbers.extend((first, len(scores)))
 
     @property
-    def doc_ids(self) -> list[str]:
-        return self._ids[:-1].decode().split(" ")
+    def joined(self) -> str:
+        """The document ids with blanks between."""
+        return self._ids[:-1].decode()
 
     @property
     def scores(self) -> npt.NDArray[np.float64]:
@@ -53,10 +45,12 @@ class QueryLines:
     def repeated(self, doc_ids: Sequence[str]) -> tuple[int, str] | None:
         """(line number, document id) of the first line with a document that an earlier one has; `doc_ids` are its own,
         which are made once."""
-        seen = set[str]()
         if len(set(doc_ids)) == len(doc_ids):
             return None
-        for number, doc_id in zip(self._numbers, doc_ids, strict=True):
+        seen = set[str]()
+        pairs = zip(self._numbers[::2], self._numbers[1::2], strict=True)
+        numbers = chain.from_iterable(range(first, first + count) for first, count in pairs)
+        for number, doc_id in zip(numbers, doc_ids, strict=True):
             if doc_id in seen:
                 return number, doc_id
             seen.add(doc_id)
@@ -72,69 +66,31 @@ def lines_by_query(path: Path) -> dict[str, QueryLines]:
     found: dict[str, QueryLines] = {}
     try:
         for number, block in line_blocks(path):
-            if (plain := _plain(block)) is None:
-                _add_one_by_one(found, number, block, path)
-            else:
-                _add(found, number, plain)
+            _add(found, number, block, path)
     except InputError:
-        repeated = [(*at, q) for q, lines in found.items() if (at := lines.repeated(lines.doc_ids))]
+        repeated = [(*at, q) for q, lines in found.items() if (at := lines.repeated(lines.joined.split(" ")))]
         refuse_repeated(repeated, path)  # which stands on an earlier line
         raise
     return found
 
 
-class _Plain(NamedTuple):
-    """Three columns of consecutive lines."""
-
-    query_ids: list[bytes]
-    doc_ids: list[bytes]
-    scores: npt.NDArray[np.float64]
-
-
-def _plain(block: bytes) -> _Plain | None:
-    """The columns of lines of which each has six, and a finite decimal; else None.
-
-    All is done to the block at once: a run of millions of lines is read in seconds.
-    """
-    codes = np.frombuffer(block, dtype=np.uint8)
-    if (codes < 9).any() or (codes - np.uint8(14) < 18).any():  # below the blank, and none; NUL among them
-        return None
-    if not block.isascii() and (BOM_UTF8 in block or not _utf8(block)):
-        return None
-    inside = codes > 32
-    starts = np.flatnonzero(inside & ~np.concatenate(([False], inside[:-1])))
-    ends = np.flatnonzero(codes == 10)
-    if not block.endswith(b"\n"):
-        ends = np.append(ends, len(block))
-    if len(starts) != 6 * len(ends) or (np.searchsorted(starts, ends) != np.arange(6, len(starts) + 6, 6)).any():
-        return None
-    if (codes[starts[::6]] == ord("#")).any():
-        return None
-    words = block.split()  # bytes: at what C calls a blank, and at nothing else
-    written = words[4::6]
-    if b"".join(written).translate(None, _OF_DECIMALS):
-        return None
-    try:
-        scores = np.fromiter(map(float, written), dtype=np.float64, count=len(written))
-    except ValueError:
-        return None
-    return None if (np.abs(scores) > _LARGEST).any() else _Plain(words[::6], words[2::6], scores)
+def _add(found: dict[str, QueryLines], number: int, block: bytes, path: Path) -> None:
+    """All at once; where a line is not plain the halves, each for itself, until little is left to be read slowly."""
+    if (plain := plain_lines(block)) is not None:
+        _add_plain(found, number, plain)
+    elif len(block) > _LITTLE and (half := block.find(b"\n", len(block) // 2) + 1):
+        _add(found, number, block[:half], path)
+        _add(found, number + block.count(b"\n", 0, half), block[half:], path)
+    else:
+        _add_one_by_one(found, number, block, path)
 
 
-def _utf8(block: bytes) -> bool:
-    try:
-        block.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _add(found: dict[str, QueryLines], number: int, plain: _Plain) -> None:
-    query_ids, doc_ids, scores = plain
-    changes = np.flatnonzero(np.fromiter(map(ne, query_ids[1:], query_ids), dtype=bool)) + 1
-    for start, end in pairwise((0, *changes.tolist(), len(query_ids))):
-        lines = found.setdefault(query_ids[start].decode(), QueryLines())
-        lines.extend(doc_ids[start:end], scores[start:end], number + start)
+def _add_plain(found: dict[str, QueryLines], number: int, plain: PlainLines) -> None:
+    ends = [0, *plain.ends[np.array(plain.changes[1:], dtype=int) - 1].tolist(), len(plain.doc_ids)]
+    places = [*plain.changes, len(plain.scores)]
+    for query_id, (start, stop), (first, last) in zip(plain.query_ids, pairwise(places), pairwise(ends), strict=True):
+        lines = found.setdefault(query_id, QueryLines())
+        lines.extend(plain.doc_ids[first:last], plain.scores[start:stop], number + start)
 
 
 def _add_one_by_one(found: dict[str, QueryLines], first: int, block: bytes, path: Path) -> None:
@@ -144,10 +100,10 @@ def _add_one_by_one(found: dict[str, QueryLines], first: int, block: bytes, path
             raise InputError(problem, where=f"{path}:{number}", remedy=f"{remedy}; no id holds a blank")
         query_id, _, doc_id, _, score, _ = words
         value = decimal(score)
-        if value is None or abs(value) > _LARGEST:
+        if value is None or abs(value) > LARGEST:
             problem = f"score {excerpt(score)} is not a finite float32"
             raise InputError(problem, where=f"{path}:{number}", remedy="Write a number there")
-        found.setdefault(query_id, QueryLines()).add(doc_id, value, number)
+        found.setdefault(query_id, QueryLines()).extend(doc_id.encode() + b" ", np.array([value]), number)
 
 
 def refuse_repeated(repeated: Sequence[tuple[int, str, str]], path: Path) -> None:

@@ -43,6 +43,9 @@ class Run(Mapping[str, Ranking]):
     def __getitem__(self, query_id: str) -> Ranking:
         return self._rankings[query_id]
 
+    def __contains__(self, query_id: object) -> bool:
+        return query_id in self._rankings  # Mapping's own asks for the ranking
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._rankings)
 
@@ -83,6 +86,9 @@ class _Packed(Mapping[str, Ranking]):
     def __getitem__(self, query_id: str) -> Ranking:
         doc_ids, scores = self._packed[query_id]
         return Ranking(tuple(doc_ids.split(" ")), scores)
+
+    def __contains__(self, query_id: object) -> bool:
+        return query_id in self._packed
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._packed)
@@ -138,10 +144,14 @@ def read_run(path: str | Path) -> Run:
     packed, ties, repeated = dict[str, tuple[str, Scores]](), list[_Ties](), list[tuple[int, str, str]]()
     for query_id in tuple(found):
         lines = found.pop(query_id)  # so that only one query is held twice
-        doc_ids, doubles = lines.doc_ids, lines.scores
+        joined, doubles = lines.joined, lines.scores
+        doc_ids = joined.split(" ")
         if at := lines.repeated(doc_ids):
             repeated.append((*at, query_id))
         scores = doubles.astype(np.float32)
+        if (scores[1:] < scores[:-1]).all():
+            packed[query_id] = joined, scores
+            continue
         order = _best_first(doc_ids, scores)
         packed[query_id] = " ".join([doc_ids[i] for i in order.tolist()]), scores[order]
         if of_query := _ties(query_id, doc_ids, doubles, order):
