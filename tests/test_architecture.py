@@ -247,6 +247,8 @@ def test_measuring_a_run_loads_neither_torch_nor_charts_nor_scipy_s_tests(tmp_pa
 @pytest.mark.parametrize(
     "command",
     [
+        "tune nowhere",
+        "tune docstrings:torch --guard nowhere",
         "search nowhere out",
         "search docstrings out --model nowhere/",
         "search nowhere out --model x --prefilter bm25",

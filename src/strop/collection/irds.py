@@ -113,7 +113,8 @@ def _check_known(name: str) -> None:
     if name not in _known_ids():
         close = difflib.get_close_matches(name, _known_ids(), n=3)
         remedy = f"Close to it: {', '.join(close)}" if close else "Its ids are listed at https://ir-datasets.com"
-        raise InputError(f"ir_datasets has no {excerpt(name)}", remedy=remedy)
+        problem = f"ir_datasets has no {excerpt(name)}" if name else "no id stands after 'irds:'"
+        raise InputError(problem, remedy=remedy)
 
 
 def _is_judged(name: str) -> bool:

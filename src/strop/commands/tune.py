@@ -54,6 +54,12 @@ def tune(
     settings and its plan are used again, for the same bytes. `beside` are recipes of `strop train` to be shown beside
     the tuned model. Raises InputError and NonFiniteLossError.
     """
+    if collection and recipe is None:  # before torch is loaded
+        from strop.collection import door
+
+        door.has_judgments(collection)
+        for guard in guards or ():
+            door.splits(guard)
     from strop.tuning import guards as guarding
     from strop.tuning import output
     from strop.tuning.artifact import read_recipe
