@@ -32,7 +32,13 @@ Advance = Callable[[int], None]
 
 
 def library_trained(
-    store: Store, base: Pretrained, examples: Examples, seed: int, progress: Progress = silent, epochs: int = 1
+    store: Store,
+    base: Pretrained,
+    examples: Examples,
+    seed: int,
+    progress: Progress = silent,
+    epochs: int = 1,
+    mined: bool = False,
 ) -> Artifact:
     """Artifact `library`: `model/` as `library_default` leaves it, `train_seconds` in the record.
 
@@ -43,7 +49,7 @@ def library_trained(
     def make(folder: Path) -> dict[str, Any]:
         updates = epochs * math.ceil(pairs / BATCH)
         with progress(f"train {updates} updates of {BATCH} with sentence-transformers", updates) as advance:
-            seconds = library_default(base, examples, folder / "model", seed, epochs, advance)
+            seconds = library_default(base, examples, folder / "model", seed, epochs, advance, mined)
         return {"train_seconds": round(seconds, 2), "pairs": pairs, "base": base.title}
 
     inputs = {
@@ -51,7 +57,8 @@ def library_trained(
         "examples": content_key(asdict_examples(examples)),
         "library": version("sentence-transformers"),
     }
-    return store.build(LIBRARY, {"seed": seed, "epochs": epochs}, inputs, make)
+    values = {"seed": seed, "epochs": epochs} | ({"mined": True} if mined else {})
+    return store.build(LIBRARY, values, inputs, make)
 
 
 def library_default(
@@ -61,6 +68,7 @@ def library_default(
     seed: int,
     epochs: int = 1,
     advance: Advance = lambda updates: None,
+    mined: bool = False,
 ) -> float:
     """Tune the base as a user of sentence-transformers would, save it in safetensors, and return the seconds.
 
@@ -70,20 +78,28 @@ def library_default(
     arguments has 2e-5 and a tenth of warm-up.) The trainer makes rows / 16 updates an epoch, rounded up: where texts
     recur, batches that hold none twice are smaller, and some rows are left out. Weights are in float32, and the base's
     prompts stand before the texts. Seconds are the trainer's, without loading and saving; `advance` hears of each
-    update. Raises InputError without the package datasets, and as `Dense` does.
+    update. With `mined` a row has a negative too, by `mine_hard_negatives` among the positives, from rank 10 on and 5 %
+    below the positive's score; rows for which there is none are left out. Raises InputError without the package
+    datasets, and as `Dense` does.
     """
     from sentence_transformers.base.sampler import BatchSamplers
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from sentence_transformers.util import mine_hard_negatives
 
     queries, positives = zip(*_pairs(examples), strict=True)
     dataset = dataset_of({"anchor": queries, "positive": positives})
     encoder = Dense.load(base.path)
+    prompts = {"anchor": prompt_of(encoder.model, "query"), "positive": prompt_of(encoder.model, "document")}
+    if mined:
+        dataset = mine_hard_negatives(
+            dataset, encoder.model, num_negatives=1, range_min=10, relative_margin=0.05, verbose=False,
+            query_prompt=prompts["anchor"], corpus_prompt=prompts["positive"],
+        )  # fmt: skip
+        prompts["negative"] = prompts["positive"]
     metrics = fit(
         encoder.model, MultipleNegativesRankingLoss(encoder.model), dataset, advance,
         num_train_epochs=epochs, per_device_train_batch_size=BATCH, learning_rate=5e-5,
-        batch_sampler=BatchSamplers.NO_DUPLICATES, seed=seed,
-        prompts={"anchor": prompt_of(encoder.model, "query"),
-                 "positive": prompt_of(encoder.model, "document")},
+        batch_sampler=BatchSamplers.NO_DUPLICATES, seed=seed, prompts=prompts,
     )  # fmt: skip
     encoder.save(folder)
     return metrics["train_runtime"]
