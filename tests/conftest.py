@@ -20,6 +20,19 @@ def interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(autouse=True)
+def no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No processor multiplies in bfloat16, so that every one chooses float32 and gives the same results."""
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: False)
+
+
+@pytest.fixture
+def bfloat16(no_bfloat16: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every processor does; where it does not, torch emulates it."""
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """For tiny tensors: threads that wait for each other cost a hundred times the arithmetic on a busy machine."""

@@ -41,7 +41,7 @@ OPTIONS = {
     ),
     "data inspect": ("collection", "--model", "--json"),
     "data export": ("collection", "out"),
-    "mine": ("collection", "out", "--from", "--window", "--count", "--split", "--seed"),
+    "mine": ("collection", "out", "--from", "--window", "--count", "--split", "--seed", "--precision"),
     "train": ("examples", "out", "--recipe", "--set", "--model", "--epochs", "--seed", "--stop", "--track", "--as"),
     "teach": ("examples", "out", "--model", "--recipe", "--set", "--epochs", "--folds", "--seed", "--drop-above"),
     "search": ("collection", "out", "--model", "--split", "--depth", "--prefilter", "--candidates"),

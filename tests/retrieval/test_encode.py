@@ -85,6 +85,7 @@ def test_a_stack_needs_matrices_of_one_width() -> None:
 
 
 @pytest.mark.parametrize("name", ["tied", "untied", "ColBERT", "decoder"])
+@pytest.mark.usefixtures("bfloat16")
 def test_bfloat16_encodes_coarsely_to_float32_vectors_of_length_one(name: str) -> None:
     encoder = ARCHITECTURES[name]()
     tokens = encoder.tokenize(TEXTS, "document")

@@ -89,6 +89,7 @@ def test_the_first_documents_are_in_the_order_of_the_library_s_scores(kind: str,
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("bfloat16")
 def test_in_bfloat16_the_logits_are_near_and_no_two_documents_tie(kind: str, tmp_path: Path) -> None:
     run = first_stage()
     whole, half = (tmp_path / name for name in ("whole", "half"))
@@ -105,6 +106,7 @@ def test_in_bfloat16_the_logits_are_near_and_no_two_documents_tie(kind: str, tmp
         assert len(set(logits.values())) == 20
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_a_precision_other_than_the_default_has_a_key_of_its_own(tmp_path: Path) -> None:
     reranker().save(tmp_path / "model")
     model, store = retriever(str(tmp_path / "model")), Store(tmp_path / "home")

@@ -194,6 +194,7 @@ def test_an_artifact_is_named_by_content_and_not_by_place(
     assert len({first.key, *(a.key for a in different)}) == 6
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_precision_is_in_the_keys_of_vectors_and_runs_unless_it_is_float32(
     store: Store, model: Pretrained, data: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,7 +176,7 @@ def test_scales_name_systems_and_presets_that_there_are() -> None:
 
 
 def tiny(system: System) -> System:
-    """The system at the tiny model's length, with late interaction's own lengths cut to its 64 positions."""
+    """The system in float32, at the tiny model's length, late interaction's own lengths cut to its 64 positions."""
     found = system.how
     start = found if isinstance(found, Start) else found.start if isinstance(found, Tuned) else None
     if start and isinstance(start.architecture, Late):
@@ -185,9 +185,8 @@ def tiny(system: System) -> System:
         return replace(system, how=start)
     if isinstance(found, Tuned):
         rates = found.rates and replace(found.rates, values=(2e-4, 2e-3))
-        return replace(
-            system, how=replace(found, rates=rates, start=start, recipe=replace(found.recipe, max_length=32))
-        )
+        recipe = replace(found.recipe, max_length=32, precision="float32")
+        return replace(system, how=replace(found, rates=rates, start=start, recipe=recipe))
     return system
 
 

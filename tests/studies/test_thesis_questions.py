@@ -232,12 +232,12 @@ def study_bench(base: str = "", source: str = "", own: Any = None) -> Any:
 
 
 def workbench(folder: Path) -> Workbench:
-    """The thesis' knobs on the small collection with the tiny model, whose 64 positions are all it reads."""
+    """The thesis' knobs in float32 on the small collection with the tiny model, whose 64 positions are all it reads."""
 
     def shorter(system: System) -> System:
         how = system.how
         return (
-            replace(system, how=replace(how, recipe=replace(how.recipe, max_length=None)))
+            replace(system, how=replace(how, recipe=replace(how.recipe, max_length=None, precision="float32")))
             if isinstance(how, Tuned)
             else system
         )

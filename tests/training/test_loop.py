@@ -485,6 +485,7 @@ def test_a_selection_that_nothing_measures_is_refused(tmp_path: Path) -> None:
         trained(tmp_path, replace(RECIPE, selection=Best("absent")))
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_bfloat16_trains_to_nearly_the_same_loss_with_weights_in_float32(tmp_path: Path) -> None:
     encoder = dense(dropout=0.0)
     _, half = trained(tmp_path / "half", replace(RECIPE, precision="bfloat16"), encoder=encoder)

@@ -160,6 +160,7 @@ def test_a_teacher_s_scores_of_a_group_s_candidates_teach_a_cross_encoder_too(tm
     assert np.mean(of(log, "loss")[-3:]) < np.mean(of(log, "loss")[:3])
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_bfloat16_trains_to_nearly_the_same_loss_with_weights_in_float32(tmp_path: Path) -> None:
     scorer = reranker()
     _, half = trained(tmp_path / "half", replace(PAIRS, precision="bfloat16"), scorer)

@@ -89,6 +89,7 @@ def test_killed_it_goes_on_to_the_same_weights(changed: dict[str, object], tmp_p
     assert of(log, "penalty") == of(again, "penalty")
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_in_bfloat16_the_base_s_vectors_are_encoded_so_too(tmp_path: Path) -> None:
     still = replace(HELD, dropout=0.0, updates=2, optimizer=AdamW(learning_rate=1e-12), precision="bfloat16")
     _, log = tuned(tmp_path, replace(still, batching=Batching(size=4)))

@@ -32,6 +32,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_any_architecture_s_tokens_are_counted_as_documents(
     name: str, precision: Precision, measured: list[float]
@@ -66,6 +67,7 @@ def test_the_clock_runs_after_a_warm_up() -> None:
     assert len(calls) == 2
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_precision_reaches_the_forward_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base = resolve(str(tiny_models.build(tmp_path)))
     halves: list[bool] = []

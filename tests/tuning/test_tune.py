@@ -25,6 +25,7 @@ from strop.models.pretrained import resolve
 from strop.records.errors import InputError, InputWarning
 from strop.records.results import read_json
 from strop.records.tuned import TuneRecord
+from strop.retrieval import drift
 from strop.training.stage import Training
 from strop.tuning import candidates, output, selection
 from strop.tuning.artifact import RECIPE, RECORD, read_recipe
@@ -168,6 +169,47 @@ def everything_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 ANYTHING = Terms(margin=0.9, gain=-0.9, trade=True)
+
+
+@pytest.mark.usefixtures("bfloat16")
+@pytest.mark.parametrize(
+    ("speed", "least", "line"),
+    [
+        (2.0, 0.9, "bfloat16: cosine at least 0.9"),
+        (1.2, 0.9, "float32: bfloat16 is 1.2 times as fast"),
+        (2.0, 1.1, "float32: in bfloat16 cosine at least 0.9"),
+    ],
+)
+def test_a_plan_says_which_precision_it_takes_and_why(
+    speed: float, least: float, line: str, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a plan is all: no certificate is worth its time here."""
+    monkeypatch.setattr(drift, "LEAST", least)
+    monkeypatch.setattr("strop.tuning.plan._encoding", lambda *args: 1e5 * (speed if args[-1] == "bfloat16" else 1))
+    monkeypatch.setattr("strop.tuning.tune.Trials", None)
+    lines: list[str] = []
+    with pytest.raises(TypeError):
+        Tuning.of(request(world), Store(world / f"{speed} {least}"), lines.append)()
+    assert any(each.startswith(line) for each in lines), lines
+
+
+def test_a_plan_in_bfloat16_is_refused_where_that_would_be_emulated(world: Path) -> None:
+    with pytest.raises(InputError, match="precision is 'bfloat16', and nothing here"):
+        tuned(world, request(world), replace(BRIEF, precision="bfloat16"))
+
+
+@pytest.mark.usefixtures("everything_passes", "bfloat16")
+def test_races_and_looks_are_in_bfloat16_and_the_certificate_is_in_float32(world: Path) -> None:
+    record, _ = tuned(world, request(world, terms=ANYTHING), replace(BRIEF, precision="bfloat16"), "halves")
+    assert record.precision == "bfloat16"
+    values = {
+        stage: [json.loads(path.read_text())["values"] for path in (world / "halves" / stage).glob("*/record.json")]
+        for stage in ("train", "encode", "look")
+    }
+    assert {each["recipe"]["precision"] for each in values["train"]} == {"bfloat16"}
+    assert {each["precision"] for each in values["look"]} == {"bfloat16"}
+    assert values["encode"], "kept for the certificate"
+    assert set(map(type, values["encode"])) == {str}, "a role alone, as float32 has it"
 
 
 @pytest.mark.usefixtures("everything_passes")

@@ -103,12 +103,6 @@ def processor_features() -> dict[str, bool]:
     }
 
 
-def has_bfloat16() -> bool:
-    """Whether the device that models run on multiplies in bfloat16 by itself."""
-    features = processor_features()
-    return torch.cuda.is_available() or features["avx512_bf16"] or features["amx"]
-
-
 def _plain_row(row: Row) -> dict[str, Any]:
     known: dict[str, Any] = {"benchmark": row.benchmark, "peer": row.peer}
     if row.missing:

@@ -17,14 +17,14 @@ import torch
 from strop.artifacts.progress import Progress
 from strop.artifacts.store import store
 from strop.bench import floors, peer_environments
-from strop.bench.comparison import Plan, Report, Row, compared, has_bfloat16
+from strop.bench.comparison import Plan, Report, Row, compared
 from strop.bench.fresh_processes import in_fresh_processes
 from strop.bench.interleaved import Build, Times, Turn, alone, clocked, in_turns, reusing, warmed
 from strop.bench.peer_process import best_batch
 from strop.bench.process_memory import resident_increase, reuse_freed
 from strop.collection import door
 from strop.models.dense import Dense
-from strop.models.precision import Precision
+from strop.models.precision import Precision, has_bfloat16
 from strop.models.pretrained import resolve
 from strop.models.reading import hide_progress_bars
 from strop.retrieval import encode

@@ -52,13 +52,13 @@ class Setting:
     candidates: Sequence[str] = ()
 
     def workbench(self, progress: Progress = silent) -> Workbench:
-        from strop.study.definition import find
-        from strop.study.workbench import Workbench
+        from strop.study import definition, workbench
+        from strop.study.native_precision import in_native_precision
 
-        study = find(self.name)
+        study = in_native_precision(definition.find(self.name))
         scale = study.scale(self.scale)
         source = scale.collection if self.collection is None else self.collection
-        return Workbench(study, scale, source, store(), progress, self.others, self.candidates)
+        return workbench.Workbench(study, scale, source, store(), progress, self.others, self.candidates)
 
     def command(self, word: str) -> str:
         """The command line that does `word` to it."""

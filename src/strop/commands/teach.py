@@ -60,7 +60,8 @@ def teach(
     A trained cross-encoder is used as it is. Any other `model` is converted to a reranker and trained by `recipe` once
     per fold, on the other folds, so that no query is scored by a model trained on it. The number of updates follows
     from `epochs`, unless `settings` sets `updates` (for all examples; a fold does its share). With `drop_above`,
-    negatives to which the teacher gives that probability or more are dropped.
+    negatives to which the teacher gives that probability or more are dropped. Pairs are scored in bfloat16 where the
+    device multiplies in it, their logits in float32.
 
     Raises InputError before any training, except where `drop_above` leaves no negative. Warns of a teacher that may be
     no better than chance: what it drops, it drops at random.
@@ -70,6 +71,7 @@ def teach(
     check_named(model)
     check_there(examples)
 
+    from strop.models.precision import native
     from strop.models.pretrained import resolve  # with torch, which no wrong path waits for
     from strop.negatives import taught
     from strop.negatives.examples import read_examples, write_examples
@@ -93,7 +95,7 @@ def teach(
     ranker = retriever_of(teacher)
     if not (ranker.has_geometry or ranker.untrained):
         _check_as_it_is(teacher, settings)
-        run = cross_fitting.scores(store(), teacher, own, data.queries, data.documents, progress)
+        run = cross_fitting.scores(store(), teacher, own, data.queries, data.documents, progress, native("bfloat16"))
     else:
         chosen = _reranker(recipe, settings, bound)
         if "updates" not in (settings or {}):
@@ -102,7 +104,9 @@ def teach(
         if ranker.has_geometry:
             teacher = converted(store(), teacher, ARCHITECTURES["reranker"])
         training = stage.Training(teacher, chosen, data, {}, seed)
-        run = cross_fitting.cross_fitted(training, own, data.queries, data.documents, parts, store(), progress)
+        run = cross_fitting.cross_fitted(
+            training, own, data.queries, data.documents, parts, store(), progress, native("bfloat16")
+        )
     groups = taught.teach(data.groups, run)
     mined = sum(len(g.negatives) for g in groups)
     counts = Taught(len(groups), tuple(map(len, parts)), mined, _right(groups))

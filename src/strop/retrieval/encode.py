@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from strop.models.encoder import Encoder, Role
+from strop.models.precision import casting_once, forward_in
 from strop.models.scoring import MaxSim, Precision, Representation
 from strop.models.tokens import Ints, Tokens, pad
 from strop.retrieval.fitting_chunks import in_chunks
@@ -104,6 +105,7 @@ def encode(
 
     A text's vector depends on its chunk only by float rounding, about 1e-7. `precision` is that of the forward pass;
     bfloat16, by autocast, moves a unit vector by about 1e-2, and what its length is is decided in float32 either way.
+    Raises InputError as `forward_in`.
     `progress` is called with the number of texts done.
     """
     for chunk, vectors, _ in _searchable(encoder, tokens, role, precision):
@@ -118,7 +120,7 @@ def _searchable(
 ) -> Iterator[tuple[Ints, Tensor, Tensor | None]]:
     """Chunk by chunk which texts, their vectors in float32, and which of these count."""
     encoder.module.eval()
-    forward = torch.autocast(encoder.device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    forward = forward_in(precision, encoder.device)
 
     def read(chunk: Ints) -> Representation:
         ids, mask = pad([tokens.row(i) for i in chunk], encoder.pad_id)
@@ -127,6 +129,6 @@ def _searchable(
         searchable = encoder.searchable(Representation(made.vectors.float(), made.mask))
         return Representation(searchable.vectors.cpu(), searchable.mask)
 
-    with torch.inference_mode():
+    with torch.no_grad(), casting_once(encoder.device):
         for chunk, made in in_chunks(tokens.lengths, encoder.device, read):
             yield chunk, made.vectors, made.mask

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from strop.models.pair_scorer import Pair, PairScorer, score_pairs, specials
-from strop.models.scoring import Precision
+from strop.models.precision import Precision, forward_in
 from strop.records.runs import Run
 from strop.records.writing import write_text
 from strop.retrieval import late_search
@@ -129,8 +129,8 @@ def _logits(scorer: PairScorer, pairs: Sequence[Pair], precision: Precision) -> 
     """Of every pair, and the tokens of all."""
     lengths = np.array([len(pair.ids) for pair in pairs], dtype=np.int64)
     logits = np.empty(len(pairs), dtype=np.float32)
-    half = torch.autocast(scorer.device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    with torch.inference_mode(), half:
+    # Not in inference mode: there every chunk casts the weights anew.
+    with torch.no_grad(), forward_in(precision, scorer.device):
         for chunk, scores in in_chunks(lengths, scorer.device, lambda at: score_pairs(scorer, pairs, at).float().cpu()):
             logits[chunk] = scores.numpy()
     return logits, int(lengths.sum())

@@ -12,6 +12,7 @@ import torch
 from strop.evaluation.significance import USUAL_SD, minimum_detectable_difference
 from strop.models.adapters import LoRA
 from strop.models.dense import Dense
+from strop.models.precision import native
 from strop.study.schedule import Trial, schedule
 from strop.study.systems import Start, Tuned
 from strop.study.workbench import Workbench
@@ -65,7 +66,8 @@ class _Costs:
         samples = [list(islice(t.values(), SAMPLE)) for t in (bench.own.train_queries, bench.own.train_documents)]
         query, document = (float(np.minimum(encoder.token_counts(t), encoder.max_length).mean()) for t in samples)
         documents = samples[1]
-        trained = {lora: training_rate(bench.base, documents, encoder.max_length, lora) for lora in (False, True)}
+        half = native("bfloat16")
+        trained = {lora: training_rate(bench.base, documents, encoder.max_length, lora, half) for lora in (False, True)}
         return cls(encoder, documents, query, document, encoding_rate(encoder, documents), trained)
 
     def tokens(self, queries: float, documents: float) -> float:
@@ -76,9 +78,9 @@ class _Costs:
         return Work(what, queries + documents, int(tokens), tokens / self.encoded)
 
     def reading(self, what: str, pairs: int) -> Work:
-        """Pairs of a query and a document, at the rate of encoding in bfloat16."""
+        """Pairs of a query and a document, at the rate of encoding in bfloat16 where there is any."""
         tokens = self.tokens(pairs, pairs)
-        return Work(what, pairs, int(tokens), tokens / encoding_rate(self.encoder, self.sample, "bfloat16"))
+        return Work(what, pairs, int(tokens), tokens / encoding_rate(self.encoder, self.sample, native("bfloat16")))
 
 
 def plan(bench: Workbench, presets: Sequence[str] = ()) -> Plan:

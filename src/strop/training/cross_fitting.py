@@ -96,7 +96,7 @@ def cross_fitted(
     folds: Sequence[Fold],
     store: Store,
     progress: Progress = silent,
-    precision: Precision = "bfloat16",
+    precision: Precision = "float32",
 ) -> Run:
     """All candidates of the folds' queries, scored by the reranker that was trained on the other folds.
 
@@ -128,7 +128,7 @@ def scores(
     queries: ById,
     documents: ById,
     progress: Progress = silent,
-    precision: Precision = "bfloat16",
+    precision: Precision = "float32",
 ) -> Run:
     """Every candidate scored by one model, however deep."""
     deepest = max(len(ranking.doc_ids) for ranking in candidates.values())

@@ -13,6 +13,7 @@ from strop.losses.distillation import KLDivergence
 from strop.models.architecture import Architecture, Untied, keep_layers
 from strop.models.cross_encoder import FreshHead
 from strop.models.late_interaction import Late
+from strop.models.precision import native
 from strop.models.pretrained import Pretrained
 from strop.negatives.examples import Examples
 from strop.negatives.from_run import RankWindow
@@ -62,7 +63,7 @@ def distillation(store: Store, base: Pretrained, layers: int, examples: Examples
         optimizer=DISTILLATION_OPTIMIZER,
         batching=batching,
         updates=DISTILLATION_EPOCHS * batching.per_epoch(len(examples.groups)),
-        precision="bfloat16",
+        precision=native("bfloat16"),
         token_budget=4096,
     )
     return Training(shortened(store, base, layers), recipe, examples, {}, seed)

@@ -15,6 +15,7 @@ from strop.models.chunks import Forward
 from strop.models.dropout import draw_faster
 from strop.models.encoder import Model, observing
 from strop.models.memory import out_of_memory
+from strop.models.precision import check_native, forward_in
 from strop.models.scoring import Representation
 from strop.models.tokens import Ints, padding_share
 from strop.monitoring.logbook import Logbook
@@ -69,9 +70,11 @@ def train(
     ends the call after so many updates of the whole schedule, with a checkpoint from which another goes on.
 
     Goes on from the newest checkpoint in `folder`, to weights bit-identical (on CPU) with those of an undisturbed run;
-    `checkpoint.clear` the folder once the result is safe. Raises NonFiniteLossError, and InputError as `Model.check`.
+    `checkpoint.clear` the folder once the result is safe. Raises NonFiniteLossError, and InputError as `Model.check`
+    and `check_native`.
     """
     encoder.check(recipe.scoring, recipe.batching.in_batch)
+    check_native(recipe.precision)
     if recipe.dropout is not None:
         encoder.set_dropout(recipe.dropout)
     held = _vectors_to_hold(encoder, recipe, queries, documents)
@@ -104,7 +107,7 @@ def train(
         batch, forward = forward_at(step)
         lengths, pieces = forward.lengths, forward.pieces(recipe.token_budget)
         values = {}
-        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        with forward_in(recipe.precision, encoder.device):
             loss_of = _loss_of(recipe, batch, forward, encoder.device, values, held(batch) if held else None)
             loss = _gradient(module, forward, pieces, loss_of, recipe.recompute, graphs)
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, recipe.clip))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Store
+from strop.models.precision import Precision
 from strop.negatives.from_run import Window
 from strop.records.documents import Group
 from strop.records.errors import InputError
@@ -18,12 +19,13 @@ from strop.retrieval.task import ById, Task
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Miner:
-    """Training queries, and the documents that may be trained on."""
+    """Training queries, and the documents that may be trained on. A retriever encodes them in the `precision`."""
 
     queries: ById
     documents: ById
     store: Store
     progress: Progress = silent
+    precision: Precision = "float32"
 
     def ranked(self, source: Retriever | Run, depth: int) -> Run:
         """What a retriever has for the queries; or a run without the documents that may not be trained on.
@@ -31,7 +33,8 @@ class Miner:
         Raises InputError when nothing is left of a run.
         """
         if not isinstance(source, Run):
-            return run_of(source.search(Task(self.store, self.queries, self.documents, progress=self.progress), depth))
+            task = Task(self.store, self.queries, self.documents, progress=self.progress, precision=self.precision)
+            return run_of(source.search(task, depth))
         allowed = {}
         for query_id, ranking in source.items():
             scores = {d: s for d, s in zip(*ranking, strict=True) if d in self.documents}

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
 from strop.models.adapters import LoRA, attention_targets
 from strop.models.encoder import Encoder, represent_rows
 from strop.models.loading import load
-from strop.models.precision import Precision
+from strop.models.precision import Precision, forward_in
 from strop.models.pretrained import Pretrained
 from strop.models.scoring import Representation
 from strop.models.tokens import cut
@@ -37,7 +36,7 @@ def encoding_rate(encoder: Encoder, texts: Sequence[str], precision: Precision =
 
 
 def training_rate(
-    base: Pretrained, texts: Sequence[str], length: int | None, lora: bool, precision: Precision = "bfloat16"
+    base: Pretrained, texts: Sequence[str], length: int | None, lora: bool, precision: Precision = "float32"
 ) -> float:
     """Tokens of documents per second through a training step of at most 96 of the texts, forward and backward, of the
     base at this length (None: its own), all of it or with low-rank adapters."""
@@ -49,7 +48,7 @@ def training_rate(
     rows, pieces = [tokens.row(i) for i in range(len(tokens))], cut(tokens.lengths, BUDGET)
 
     def step() -> None:
-        with torch.autocast(encoder.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        with forward_in(precision, encoder.device):
             gradient(lambda positions: represent_rows(encoder, rows, positions, "document"), pieces, _norm)
 
     return int(tokens.offsets[-1]) / seconds_of(step)

@@ -9,7 +9,6 @@ from strop.artifacts.progress import Progress, silent
 from strop.artifacts.store import Store
 from strop.evaluation.certification import evidence
 from strop.models.pretrained import Pretrained
-from strop.models.scoring import Precision
 from strop.records.documents import Collection
 from strop.records.formats import fixed, signed
 from strop.records.runs import Run
@@ -50,23 +49,22 @@ class Certificate:
 
 @dataclass(frozen=True, eq=False)
 class Court:
-    """Both models, and how they are asked to rank."""
+    """Both models, and how they are asked to rank: in float32."""
 
     store: Store
     base: Pretrained
     tuned: Pretrained
-    precision: Precision
     progress: Progress = silent
 
     def runs(self, collection: Collection) -> tuple[Run, Run]:
         first, second = (
-            ranked(self.store, model, collection, self.precision, CANDIDATES, self.progress)
+            ranked(self.store, model, collection, "float32", CANDIDATES, self.progress)
             for model in (self.base, self.tuned)
         )
         return first, second
 
     def truncated(self, collection: Collection, dims: int) -> Run:
-        return ranked(self.store, self.tuned, collection, self.precision, CANDIDATES, self.progress, dims)
+        return ranked(self.store, self.tuned, collection, "float32", CANDIDATES, self.progress, dims)
 
 
 def certify(

@@ -8,16 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-import torch
-
 from strop.collection.lazy_documents import Contents
 from strop.models.encoder import Model, observing
 from strop.models.loading import load_any
+from strop.models.precision import LACKING, Precision, forward_in, has_bfloat16
 from strop.models.pretrained import Pretrained
-from strop.models.scoring import Precision
 from strop.records.documents import Collection
 from strop.records.errors import InputError
 from strop.records.formats import duration
+from strop.retrieval.drift import Choice, chosen
 from strop.training.rates import encoding_rate, seconds_of, training_rate
 from strop.tuning import certificate, looks
 from strop.tuning.candidates import Candidate
@@ -70,6 +69,8 @@ class Plan:
     rounds: tuple[Round, ...]
     shares: tuple[float, ...] = SHARES
     average_shares: tuple[float, ...] = AVERAGE_SHARES
+    #: Why this precision.
+    why: str = ""
 
     def pairs(self, candidate: Candidate, of: Round) -> int:
         """What a candidate is trained on for the price of that many plain pairs."""
@@ -88,9 +89,10 @@ def plan(
     corpora: Mapping[str, Collection],
     candidates: Sequence[Candidate],
     shorten: bool,
-    is_ranked: Callable[[Collection, Precision], bool],
+    is_ranked: Callable[[Collection], bool],
 ) -> Plan:
-    """In bfloat16 where that encodes `FASTER` than float32; half of the time for training is the last round's.
+    """In bfloat16 where that moves vectors little (`drift.chosen`) and encodes `FASTER` than float32; certificates are
+    in float32. Half of the time for training is the last round's.
     `is_ranked` tells where the base's part of the certificate is there already.
 
     Raises InputError when certifying alone leaves too little of the budget to train.
@@ -98,14 +100,17 @@ def plan(
     length = candidates[0].recipe.max_length
     model = load_any(base.path)
     sample = list(islice(Contents(domain.corpus.documents).values(), SAMPLE))
-    rates: dict[Precision, float] = {name: _encoding(model, sample, name) for name in ("float32", "bfloat16")}
-    precision: Precision = "bfloat16" if rates["bfloat16"] > FASTER * rates["float32"] else "float32"
-    encoded = rates[precision]
+    exact = _encoding(model, sample, "float32")
+    choice = _choice(model, Contents(domain.corpus.documents))
+    encoded = exact if choice.precision == "float32" else _encoding(model, sample, choice.precision)
+    if choice.precision == "bfloat16" and encoded <= FASTER * exact:
+        choice, encoded = Choice("float32", f"bfloat16 is {encoded / exact:.1f} times as fast"), exact
+    precision = choice.precision
     trained = encoded * TRAINING if model.encoder is None else training_rate(base, sample, length, False, precision)
     query, document = tokens_of_pair(base, domain.examples, length)
     whole = tokens_of_pair(base, domain.examples, None)[1] if shorten else document
     tokens = {name: _tokens(model, each, certificate.CANDIDATES) for name, each in corpora.items()}
-    certify = sum(n * (1 if is_ranked(corpora[name], precision) else 2) for name, n in tokens.items()) / encoded
+    certify = sum(n * (1 if is_ranked(corpora[name]) else 2) for name, n in tokens.items()) / exact
     look = sum(_tokens(model, each, looks.CANDIDATES) for each in pools) / encoded + 0.5
     able = [2**i for i in range(ROUNDS) if 2**i <= len(candidates)]
     ways = [(count, SHARES, AVERAGE_SHARES) for count in reversed(able)] + [(1, FEW_SHARES, ())]
@@ -129,8 +134,15 @@ def plan(
     return Plan(
         precision, encoded, trained, query, document, whole, certify, look, seconds,
         tuple(Round(of.candidates, max(4, pairs)) for of, pairs in zip(rounds, shared, strict=True)),
-        shares, average_shares,
+        shares, average_shares, choice.why,
     )  # fmt: skip
+
+
+def _choice(model: Model, documents: Mapping[str, str]) -> Choice:
+    """Logits of pairs have no cosine: bfloat16 where there is any, and the logit itself is float32's either way."""
+    if model.encoder is not None:
+        return chosen(model.encoder, documents)
+    return Choice("bfloat16", "pairs are read so to choose") if has_bfloat16() else Choice("float32", LACKING)
 
 
 def _encoding(model: Model, texts: Sequence[str], precision: Precision) -> float:
@@ -140,7 +152,7 @@ def _encoding(model: Model, texts: Sequence[str], precision: Precision) -> float
     rows = [model.tokenize(texts, "document").row(i) for i in range(len(texts))]
 
     def read() -> None:
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bfloat16"), observing(model):
+        with forward_in(precision, model.device), observing(model):
             model.pair_scores(rows, rows, [(i, i) for i in range(len(rows))])
 
     return 2 * sum(map(len, rows)) / seconds_of(read)

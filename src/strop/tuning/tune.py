@@ -19,8 +19,8 @@ from strop.evaluation.certification import alpha_of_look
 from strop.models.architecture import Doubled
 from strop.models.interpolation import interpolate
 from strop.models.loading import load_any
+from strop.models.precision import check_native, has_bfloat16
 from strop.models.pretrained import Pretrained, resolve
-from strop.models.scoring import Precision
 from strop.negatives.examples import Examples
 from strop.negatives.positives import positive_groups
 from strop.records.documents import Collection, Document
@@ -44,7 +44,7 @@ from strop.tuning.request import Request
 from strop.tuning.selection import Judge
 from strop.tuning.trials import Trials
 
-TUNE, PLAN, MERGE = Stage("tune", 2), Stage("plan", 1), Stage("merge", 1)
+TUNE, PLAN, MERGE = Stage("tune", 3), Stage("plan", 2), Stage("merge", 1)
 #: Documents of the dev pool, and as many of all guards' pools together, by minute of the budget; and their limits.
 POOL, LEAST_POOL, LARGEST_POOL = 25, 300, 1500
 #: General pairs that may be replayed.
@@ -95,7 +95,7 @@ class Tuning:
         """Artifact `tune`: `record.json`, `recipe.json`, `queries.csv`, and `model/` unless the verdict is HOLD. With a
         plan that is `given` the same bytes come out wherever the processor is the same."""
         return self.store.build(
-            TUNE, {"request": self._asked_for, "plan": given}, self._inputs, partial(self._make, given)
+            TUNE, {"request": self._asked_for, "plan": given}, self.inputs, partial(self._make, given)
         )
 
     def _make(self, given: Plan | None, folder: Path) -> None:
@@ -111,6 +111,9 @@ class Tuning:
         pools = {self.domain.name: self.domain.dev, **{guard.name: guard.choose for guard in self.guards}}
         with self.phases("plan"):
             chosen = given or self._plan(field, pools.values(), shorten)
+            check_native(chosen.precision)
+            if chosen.why:
+                self.phases.tell(f"{chosen.precision}: {chosen.why}")
         progress, new = self.phases.progress, self.domain.populations(self.domain.dev)[1]
         pairs = max(of.pairs for of in chosen.rounds)
         trials = Trials(
@@ -133,7 +136,7 @@ class Tuning:
         with self.phases("certify"):
             number = ledger.look(self.store, self.domain.test, merged.identity)
             guarded = [(guard.name, guard.certify) for guard in self.guards]
-            court = Court(self.store, self.start, merged, chosen.precision, progress)
+            court = Court(self.store, self.start, merged, progress)
             certificate = certify(
                 court, self.domain.test, self.domain.populations(self.domain.test), guarded, self.request.terms,
                 alpha_of_look(number), self.request.dims,
@@ -158,7 +161,8 @@ class Tuning:
         return Beside(name, pairs_of(training), gain, tuple(others), raised(trained))
 
     @property
-    def _inputs(self) -> dict[str, str]:
+    def inputs(self) -> dict[str, str]:
+        """Hashes of all data, and of the base."""
         of = {"examples": content_key(_plain(self.domain.examples)), "dev": self.domain.dev.fingerprint}
         of |= {f"guard {g.name}": f"{g.choose.fingerprint} {g.certify.fingerprint}" for g in self.guards}
         return {"base": self.base.identity, "test": self._test_key, **of}
@@ -208,12 +212,12 @@ class Tuning:
             )
             write_json(to_plain(made), folder / "plan.json")
 
-        asked_for = replace(self._asked_for, terms=Terms(), beside=())
-        return read_json(Plan, self.store.build(PLAN, asked_for, self._inputs, make).path / "plan.json")
+        values = {"request": replace(self._asked_for, terms=Terms(), beside=()), "bfloat16": has_bfloat16()}
+        return read_json(Plan, self.store.build(PLAN, values, self.inputs, make).path / "plan.json")
 
-    def _is_ranked(self, collection: Collection, precision: Precision) -> bool:
+    def _is_ranked(self, collection: Collection) -> bool:
         """Whether the base's ranking is in the store."""
-        court = Court(self.store, self.start, self.start, precision)
+        court = Court(self.store, self.start, self.start)
         return self.store.holds(lambda: court.runs(collection))
 
     def _merged(self, stop: Stop) -> Pretrained:
@@ -258,7 +262,7 @@ class Tuning:
         certificate: Certificate | None = None,
         merged: Pretrained | None = None,
     ) -> None:
-        recipe_of = artifact.Recipe(self.request, chosen, self._inputs, finish.candidate.name if finish else None)
+        recipe_of = artifact.Recipe(self.request, chosen, self.inputs, finish.candidate.name if finish else None)
         record = replace(record, seconds=dict(self.phases.seconds))
         artifact.write(folder, record, recipe_of, certificate.values if certificate else {}, merged)
 

@@ -10,6 +10,7 @@ import numpy as np
 from strop.artifacts.progress import Progress
 from strop.artifacts.store import Store
 from strop.collection.fingerprint import with_fingerprint
+from strop.models.precision import native
 from strop.records.documents import Collection
 from strop.records.errors import InputError
 from strop.records.formats import fixed
@@ -68,7 +69,7 @@ def null_tunings(store: Store, progress: Progress, tunings: int = TUNINGS) -> It
         too = bool(seed % 2)
         request = replace(whole.request, seed=seed)
         tuning = replace(whole, request=request, domain=shuffled(whole.domain, seed, too))
-        record = read_json(TuneRecord, tuning(PLAN).path / RECORD)
+        record = read_json(TuneRecord, tuning(replace(PLAN, precision=native(PLAN.precision))).path / RECORD)
         gain = record.gain[0] if record.gain else None
         yield NullTuning(
             seed,
