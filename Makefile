@@ -23,7 +23,7 @@ quickstart:  ## install, then tune and certify a model on the embedded collectio
 
 test:  ## install what the tests need and run them
 	@$(INSTALL) minilm bench dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 campaign:  ## attack every command for 15 minutes: broken inputs, kills, two at once, hostile text
 	@$(INSTALL) minilm bench dev

@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 import tiny_models
+from rich.console import Console
 from small_collection import small_collection
 
 from strop.commands import terminal, tree
@@ -176,7 +177,7 @@ def test_dropout_can_be_set_where_the_recipe_leaves_it_to_the_model() -> None:
 def test_a_table_loses_no_word_in_a_narrow_terminal(
     width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(terminal, "console", Console(width=width, highlight=False, emoji=False))
     rows = [
         ["name", "first value", "second", "difference [95 %]"],
         ["[red]a:smile:\x1b[31m", "0.1", "0.2", "+0.1 [0.0, 0.2]"],

@@ -41,7 +41,7 @@ SERIES = {
         (Both(BestDev(), WithinDrift(OVERLAP, 0.45, base=True)), 0),
         (Both(BestDev(), WithinDrift(OVERLAP, 0.7)), 30),
     ],
-    ids=str,
+    ids=lambda given: str(given).partition(" at 0x")[0],
 )
 def test_a_rule_chooses_among_checkpoints_alone(rule: Choice, step: int) -> None:
     assert rule(SERIES, STEPS) == step
