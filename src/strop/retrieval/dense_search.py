@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from strop.models.memory import out_of_memory
 from strop.records.runs import Run
 from strop.retrieval.best_rows import BestRows, Ints, Scores
 from strop.retrieval.encode import Stack, Vectors
+from strop.retrieval.side_by_side import side_by_side
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,9 +44,9 @@ def search(
     rescored in float64, one pair at a time. Where the rounding bound reaches past the margin (vectors that nearly
     coincide) candidates are chosen again by float64 products, and where it still does (many equal documents) the query
     is rescored against everything. The Run is therefore the same for every block size. `exclude` maps a query to the
-    one document that must not be retrieved for it: itself. Beside the Run the memory is that of
-    `QUERY_BLOCK * (8 * DOC_BLOCK + 24 * depth)` scores and a block of each side; where that is not to be had, blocks of
-    queries are halved. Raises ValueError on vectors that are not finite.
+    one document that must not be retrieved for it: itself. Beside the Run the memory is, for each thread, that of
+    `QUERY_BLOCK * (8 * DOC_BLOCK + 24 * depth)` scores and a block of each side; where that is not to be had, blocks
+    of queries are halved. Raises ValueError on vectors that are not finite.
     """
     if not len(documents):
         return Run({query_id: ([], []) for query_id in query_ids})
@@ -104,10 +104,9 @@ def _best(queries: Vectors, documents: Vectors | Stack, count: int) -> Iterator[
     def all_rescored(part: range) -> list[tuple[list[int], Floats]]:
         return [rescored(i) for i in part]
 
-    parts = [range(start, min(start + PART, len(queries))) for start in range(0, len(queries), PART)]
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        for part in threads.map(all_rescored, parts):
-            yield from part
+    parts = (range(start, min(start + PART, len(queries))) for start in range(0, len(queries), PART))
+    for part in side_by_side(all_rescored, parts):
+        yield from part
 
 
 def _sure(queries: Vectors, documents: Vectors | Stack, count: int) -> dict[int, Ints]:
@@ -136,19 +135,26 @@ def _sure(queries: Vectors, documents: Vectors | Stack, count: int) -> dict[int,
 def _top(
     queries: Vectors, documents: Vectors | Stack, kept: int, dtype: torch.dtype
 ) -> tuple[Scores, Ints, Scores, float]:
-    """What `BestRows` holds of all documents by approximate scores, and the longest document's length."""
+    """What `BestRows` hold of all documents by approximate scores, and the longest document's length."""
     block = torch.from_numpy(queries).to(dtype)
-    best = BestRows(len(queries), kept, min(DOC_BLOCK, len(documents)), dtype)
-    longest = 0.0
-    for start in range(0, len(documents), DOC_BLOCK):
-        # Only what is in another precision or read-only, as memory maps are, is copied.
-        read = torch.from_numpy(np.require(documents[start : start + DOC_BLOCK], block.numpy().dtype, ["C", "W"]))
-        length = float(torch.linalg.vector_norm(read, dim=1).max())
-        if not math.isfinite(length):
-            raise ValueError(f"a vector of documents {start} to {start + len(read) - 1} is not finite")
-        longest = max(longest, length)
-        best.offer(read, block, start)
-    return *best.best(), longest
+    threads = min(torch.get_num_threads(), math.ceil(len(documents) / DOC_BLOCK))
+
+    def read(first: int) -> tuple[BestRows, float]:
+        """Every so-manieth block of documents."""
+        best, longest = BestRows(len(queries), kept, min(DOC_BLOCK, len(documents)), dtype), 0.0
+        for start in range(first * DOC_BLOCK, len(documents), threads * DOC_BLOCK):
+            # Only what is in another precision or read-only, as memory maps are, is copied.
+            rows = torch.from_numpy(np.require(documents[start : start + DOC_BLOCK], block.numpy().dtype, ["C", "W"]))
+            length = float(torch.linalg.vector_norm(rows, dim=1).max())
+            if not math.isfinite(length):
+                raise ValueError(f"a vector of documents {start} to {start + len(rows) - 1} is not finite")
+            longest = max(longest, length)
+            best.offer(rows, block, start)
+        return best, longest
+
+    found, lengths = zip(*side_by_side(read, range(threads)), strict=True)
+    scores, rows, least = zip(*(best.best() for best in found), strict=True)
+    return np.concatenate(scores, axis=1), np.concatenate(rows, axis=1), np.maximum.reduce(least), max(lengths)
 
 
 def _rescore(query: Vectors, documents: Vectors | Stack, rows: Ints) -> Floats:

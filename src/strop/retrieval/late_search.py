@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ from strop.models.tokens import Ints, cut
 from strop.records.errors import InputError, excerpt
 from strop.records.runs import Ranking, Run
 from strop.retrieval.dense_search import ranked
+from strop.retrieval.side_by_side import side_by_side
 from strop.retrieval.token_vectors import TokenVectors
 
 Floats = npt.NDArray[np.float32]
@@ -166,7 +168,8 @@ def _scores(parts: Sequence[_Part], documents: TokenVectors, rows: Ints, floors:
     lengths = documents.lengths[rows]
     full = np.flatnonzero(lengths)
     width = max(parts[0].tokens.shape[1], *(len(part.tokens) for part in parts))
-    for chunk in cut(lengths[full], max(1, PRODUCTS // width)):
+
+    def fill(chunk: Ints) -> None:
         places = full[chunk]
         # A shorter document's last token stands for its padding: once more the same changes no maximum.
         steps = np.minimum(np.arange(lengths[places].max()), lengths[places, None] - 1)
@@ -175,6 +178,8 @@ def _scores(parts: Sequence[_Part], documents: TokenVectors, rows: Ints, floors:
         for part in parts:
             likely = torch.from_numpy(floors[part.queries]) - part.bounds
             scores[places, part.queries] = _maxsim(part, vectors, exact, len(places), likely)
+
+    deque(side_by_side(fill, cut(lengths[full], max(1, PRODUCTS // width))), maxlen=0)
     return np.ascontiguousarray(scores.numpy().T)
 
 
