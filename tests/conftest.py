@@ -12,6 +12,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")  # as the command does: busy machines
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """A name that is the same in every process: what gzip packs begins with the time."""
+    return "gzip" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
+
+
 @pytest.fixture(autouse=True)
 def interrupts() -> Iterator[None]:
     """Ctrl-C as a terminal has it: a shell starts what runs in the background deaf to it, and a command ends deaf."""
