@@ -19,7 +19,7 @@ help:  ## this list
 
 quickstart:  ## install, then tune and certify a model on the embedded collection (no network after the install)
 	@$(INSTALL) minilm
-	@$(BIN)/strop tune docstrings:torch --guard docstrings:networkx --budget 160s --beside triplet-full $(ARGS) || [ $$? -eq 3 ]
+	@$(BIN)/strop tune docstrings:torch --guard docstrings:networkx --budget 10m --beside triplet-full $(ARGS) || [ $$? -eq 3 ]
 
 test:  ## install what the tests need and run them
 	@$(INSTALL) minilm bench dev
