@@ -12,6 +12,7 @@ from tiny_models import build
 from strop.artifacts.progress import silent
 from strop.artifacts.store import Store
 from strop.records.errors import InputError
+from strop.records.results import write_json
 from strop.studies.never_worse import race
 from strop.studies.never_worse.runners import RUNNERS, Made
 from strop.tuning import candidates, selection
@@ -60,6 +61,21 @@ def test_every_runner_has_a_cell_and_a_later_race_makes_none_again(
     monkeypatch.setattr(race, "_tuned", None)
     again = race.race(Store(tmp_path / "other"), silent, [*names, str(tmp_path / "earlier")])
     assert again.tables == outcome.tables
+    for stale in (tmp_path / "earlier").rglob("*.json"):
+        stale.write_text("{}")
+    assert race.race(Store(tmp_path / "other"), silent, [*names, str(tmp_path / "earlier")]).tables == outcome.tables
+
+
+def test_a_query_that_only_some_seeds_have_counts_once_and_whole(tmp_path: Path) -> None:
+    for seed, queries in ((1, "ab"), (2, "bc")):
+        place = tmp_path / "own" / str(seed)
+        place.mkdir(parents=True)
+        write_json({"guard": dict.fromkeys(queries, 0.5)}, place / "base.values.json")
+        write_json({"guard": dict.fromkeys(queries, 0.5 + seed / 10)}, place / "nobody.values.json")
+    cells = [race.Cell("", "own", "nobody", seed, 0, 0.0, None, "HOLD", (), ()) for seed in (1, 2)]
+    found = race.averaged(cells, tmp_path, "guard")
+    assert (found.queries, found.base) == (3, pytest.approx(0.5))
+    assert found.difference == pytest.approx((0.1 + 0.15 + 0.2) / 3)
 
 
 def test_a_race_needs_a_collection_with_training_queries(names: list[str], tmp_path: Path) -> None:

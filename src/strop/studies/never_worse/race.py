@@ -42,7 +42,7 @@ SEEDS = (42, 43, 44)
 PAIRS = 2560
 #: Queries and documents that a model is tested on: of the collection that it was trained on, and of a guard.
 TEST, GUARD = (400, 2000), (200, 1000)
-#: One-sided, of every test: nobody looks twice.
+#: One-sided, of every rival. `strop tune` decides more strictly: each of its seeds is one more look at the test split.
 ALPHA = 0.05
 #: In the folder of a race: a file with each cell and one with every query's value.
 CELLS, VALUES = "cells", ".values.json"
@@ -53,8 +53,8 @@ ROUNDS = Round(4, PAIRS // 16), Round(2, PAIRS // 8), Round(1, PAIRS // 2)
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One runner on one collection with one seed. `key` hashes what it was made of. Evidence is that of the model that
-    it made, where `strop tune` opened the test; what it holds back nobody gets. `train_seconds` are of training alone,
-    `memory` is by how many bytes all of it raised the process at most: None where that is not known."""
+    a user is left with: of a tuning that ends in HOLD the base. `train_seconds` are of training alone, `memory` is by
+    how many bytes all of it raised the process at most: None where that is not known."""
 
     key: str
     collection: str
@@ -85,7 +85,7 @@ def race(store: Store, progress: Progress, names: Sequence[str]) -> Outcome:
         )
     folder = store.root / "results" / f"never_worse-race-{content_key(sources)[:8]}"
     for each in earlier:
-        shutil.copytree(each / CELLS, folder / CELLS, dirs_exist_ok=True)
+        shutil.copytree(each / CELLS, folder / CELLS, dirs_exist_ok=True, copy_function=_copied)
     cells = []
     for seed in SEEDS:
         for source in trained:
@@ -94,6 +94,12 @@ def race(store: Store, progress: Progress, names: Sequence[str]) -> Outcome:
                 cells.append(cell)
                 write_json([to_plain(each) for each in cells], folder / "race.json")
     return Outcome(folder, tables(cells, folder / CELLS))
+
+
+def _copied(source: str, target: str) -> None:
+    """Unless it is there: what this race has made stays."""
+    if not Path(target).exists():
+        shutil.copy2(source, target)
 
 
 def run(
@@ -215,14 +221,15 @@ def _line(runner: str, cells: Sequence[Cell], folder: Path) -> list[str]:
 
 
 def averaged(cells: Sequence[Cell], folder: Path, collection: str) -> Evidence:
-    """Of one runner, with every query's mean over seeds."""
-    base, tuned = defaultdict[str, float](float), defaultdict[str, float](float)
+    """Of one runner, with every query's mean over the seeds that have it: those of a guard are dealt out by seed."""
+    base, tuned = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     for cell in cells:
         place = folder / cell.collection.replace(":", "-") / str(cell.seed)
         for values, path in ((base, place / f"base{VALUES}"), (tuned, _path(place, cell.runner).with_suffix(VALUES))):
             for query, value in read_json(dict[str, dict[str, float]], path)[collection].items():
-                values[query] += value / len(cells)
-    return evidence(base, tuned, 0.0, ALPHA, collection, "test")
+                values[query].append(value)
+    first, second = ({query: fmean(of) for query, of in values.items()} for values in (base, tuned))
+    return evidence(first, second, 0.0, ALPHA, collection, "test")
 
 
 def _measured(cell: Cell) -> list[str]:
